@@ -1,1 +1,16 @@
-//! e2e
+//! The harness of the tests on a real cluster: instances, people with accounts, stock clients, and what `psql` and S3 see.
+//!
+//! Owns no behaviour of the product. Everything goes through public doors: `kubectl`-like API calls, XRPC through the Service, the
+//! stock JavaScript clients of `e2e/clients`. The cluster, its S3 server and its PLC directory are brought up by `e2e/run`, which
+//! names them in `AURORA_E2E_*`.
+
+pub mod client;
+pub mod cluster;
+pub mod instance;
+pub mod load;
+pub mod stock;
+pub mod wait;
+
+pub use client::{Account, Pds};
+pub use cluster::Cluster;
+pub use instance::Instance;

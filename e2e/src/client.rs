@@ -1,0 +1,148 @@
+//! XRPC from Rust, for what needs speed or exact control; the stock clients are in [`crate::stock`].
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Certificate, StatusCode};
+use serde_json::{Value, json};
+
+use crate::Cluster;
+
+/// A PDS at `https://hostname:port`, with the name answered by a fixed address and the tests' authority trusted.
+#[derive(Clone)]
+pub struct Pds {
+    pub http: reqwest::Client,
+    pub url: String,
+    pub hostname: String,
+    pub address: String,
+}
+
+/// Somebody with an account and a session.
+#[derive(Clone)]
+pub struct Account {
+    pub pds: Pds,
+    pub did: String,
+    pub handle: String,
+    pub password: String,
+    access: String,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Pds {
+    pub fn new(cluster: &Cluster, hostname: &str, port: u16, address: &str) -> Result<Self> {
+        let authority = Certificate::from_pem(&std::fs::read(&cluster.ca_file)?)?;
+        let http = reqwest::Client::builder()
+            .tls_certs_merge([authority])
+            .resolve(hostname, SocketAddr::new(address.parse().context("address")?, port))
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(Duration::from_secs(20))
+            // A test that kills a pod must not be answered by a pooled connection to it.
+            .pool_idle_timeout(Duration::from_secs(1))
+            .build()?;
+        let url = if port == 443 { format!("https://{hostname}") } else { format!("https://{hostname}:{port}") };
+        Ok(Self { http, url, hostname: hostname.to_owned(), address: address.to_owned() })
+    }
+
+    /// A query; an answer that is not 2xx is an error that holds status and body.
+    pub async fn query(&self, method: &str, params: &[(&str, &str)]) -> Result<Value> {
+        let answer = self.http.get(format!("{}/xrpc/{method}", self.url)).query(params).send().await?;
+        body(method, answer).await
+    }
+
+    /// Signs a new person up, with an invite code made by the administrator.
+    pub async fn sign_up(&self, name: &str, admin_password: &str) -> Result<Account> {
+        let code = self
+            .http
+            .post(format!("{}/xrpc/com.atproto.server.createInviteCode", self.url))
+            .basic_auth("admin", Some(admin_password))
+            .json(&json!({"useCount": 1}))
+            .send()
+            .await?;
+        let code = body("createInviteCode", code).await?;
+        let name = format!("{name}{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let handle = format!("{name}.{}", self.hostname);
+        let password = "correct horse battery staple".to_owned();
+        let answer = self
+            .http
+            .post(format!("{}/xrpc/com.atproto.server.createAccount", self.url))
+            .json(&json!({"handle": handle, "email": format!("{name}@example.com"), "password": password, "inviteCode": code["code"]}))
+            .send()
+            .await?;
+        let session = body("createAccount", answer).await?;
+        let text = |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("createAccount gave no {field}"));
+        Ok(Account { pds: self.clone(), did: text("did")?, handle: text("handle")?, password, access: text("accessJwt")? })
+    }
+
+    /// Logs in again, for instance after a restore or on another replica.
+    pub async fn log_in(&self, identifier: &str, password: &str) -> Result<Account> {
+        let answer = self
+            .http
+            .post(format!("{}/xrpc/com.atproto.server.createSession", self.url))
+            .json(&json!({"identifier": identifier, "password": password}))
+            .send()
+            .await?;
+        let session = body("createSession", answer).await?;
+        let text = |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("createSession gave no {field}"));
+        Ok(Account { pds: self.clone(), did: text("did")?, handle: text("handle")?, password: password.to_owned(), access: text("accessJwt")? })
+    }
+}
+
+impl Account {
+    /// The same person, seen through another replica.
+    pub fn through(&self, pds: &Pds) -> Self {
+        Self { pds: pds.clone(), ..self.clone() }
+    }
+
+    pub async fn procedure(&self, method: &str, input: Value) -> Result<Value> {
+        let answer =
+            self.pds.http.post(format!("{}/xrpc/{method}", self.pds.url)).bearer_auth(&self.access).json(&input).send().await?;
+        body(method, answer).await
+    }
+
+    /// Creates a post; answers `(rkey, cid, rev)` of the acknowledged write.
+    pub async fn post(&self, text: &str) -> Result<Acknowledged> {
+        let record = json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00.000Z"});
+        let input = json!({"repo": self.did, "collection": "app.bsky.feed.post", "record": record});
+        let answer = self.procedure("com.atproto.repo.createRecord", input).await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("createRecord answered {answer}"));
+        let uri = text(&answer["uri"])?;
+        let path = uri.strip_prefix(&format!("at://{}/", self.did)).context("uri of another repository")?.to_owned();
+        Ok(Acknowledged { did: self.did.clone(), path, cid: text(&answer["cid"])?, rev: text(&answer["commit"]["rev"])? })
+    }
+
+    pub async fn upload_blob(&self, bytes: Vec<u8>, content_type: &str) -> Result<Value> {
+        let answer = self
+            .pds
+            .http
+            .post(format!("{}/xrpc/com.atproto.repo.uploadBlob", self.pds.url))
+            .bearer_auth(&self.access)
+            .header("content-type", content_type)
+            .body(bytes)
+            .send()
+            .await?;
+        Ok(body("uploadBlob", answer).await?["blob"].take())
+    }
+}
+
+/// A write the server has answered with success.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Acknowledged {
+    pub did: String,
+    pub path: String,
+    pub cid: String,
+    pub rev: String,
+}
+
+async fn body(method: &str, answer: reqwest::Response) -> Result<Value> {
+    let status = answer.status();
+    let text = answer.text().await?;
+    if status != StatusCode::OK {
+        bail!("{method} answered {status}: {text}");
+    }
+    if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).with_context(|| format!("{method}: {text}")) }
+}

@@ -1,0 +1,82 @@
+//! Writers that go on while a test breaks things, and remember what was acknowledged.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinHandle;
+
+use crate::{
+    client::{Account, Acknowledged},
+    wait,
+};
+
+/// Writers in the background. [`Load::stop`] ends them and tells what they were promised.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    acknowledged: Arc<Mutex<Vec<Acknowledged>>>,
+    refused: Arc<AtomicU64>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+/// What the writers saw.
+pub struct Outcome {
+    pub acknowledged: Vec<Acknowledged>,
+    /// Requests that failed or were refused; their writes may or may not exist.
+    pub refused: u64,
+}
+
+impl Load {
+    /// One writer per account, each posting as fast as it is answered.
+    pub fn start(accounts: &[Account]) -> Self {
+        let (stop, acknowledged, refused) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicU64>::default());
+        let writers = accounts
+            .iter()
+            .cloned()
+            .map(|account| {
+                let (stop, acknowledged, refused) = (stop.clone(), acknowledged.clone(), refused.clone());
+                tokio::spawn(async move {
+                    let mut n = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        n += 1;
+                        match account.post(&format!("post {n}")).await {
+                            Ok(write) => acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(write),
+                            Err(_) => {
+                                refused.fetch_add(1, Ordering::Relaxed);
+                                tokio::time::sleep(Duration::from_millis(20)).await;
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        Self { stop, acknowledged, refused, writers }
+    }
+
+    fn count(&self) -> usize {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits until `more` further writes have been acknowledged.
+    pub async fn progress(&self, more: usize) -> Result<()> {
+        let goal = self.count() + more;
+        wait::until(&format!("{more} more acknowledged writes"), wait::LONG, async || {
+            if self.count() >= goal { Ok(()) } else { wait::not_yet(format!("{} of {goal}", self.count())) }
+        })
+        .await
+    }
+
+    pub async fn stop(self) -> Result<Outcome> {
+        self.stop.store(true, Ordering::Relaxed);
+        for writer in self.writers {
+            writer.await.context("a writer panicked")?;
+        }
+        let acknowledged = std::mem::take(&mut *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Outcome { acknowledged, refused: self.refused.load(Ordering::Relaxed) })
+    }
+}
