@@ -1,0 +1,60 @@
+//! Keys and signatures against the protocol's interop vectors.
+
+use std::{fs, path::PathBuf};
+
+use data_encoding::{BASE64_NOPAD, HEXLOWER};
+use pds_crypto::{PublicKey, SigningKey};
+use serde_json::Value;
+
+fn vectors(file: &str) -> Vec<Value> {
+    let folder = std::env::var("AURORA_INTEROP_DIR")
+        .expect("AURORA_INTEROP_DIR is not set: run `make test`, which fetches the vectors");
+    let path = PathBuf::from(folder).join("atproto/atcrypto/testdata").join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let all: Vec<Value> = serde_json::from_str(&text).expect("vectors are JSON");
+    assert!(!all.is_empty(), "{file} holds no vectors");
+    all
+}
+
+fn text<'a>(case: &'a Value, field: &str) -> &'a str {
+    case[field].as_str().unwrap_or_else(|| panic!("{field} of {case}"))
+}
+
+#[test]
+fn signatures() {
+    for case in vectors("signature-fixtures.json") {
+        let key = PublicKey::from_did_key(text(&case, "publicKeyDid")).unwrap();
+        assert_eq!(PublicKey::from_did_key(&key.did_key()).unwrap(), key);
+        let message = BASE64_NOPAD.decode(text(&case, "messageBase64").trim_end_matches('=').as_bytes()).unwrap();
+        let signature = BASE64_NOPAD.decode(text(&case, "signatureBase64").trim_end_matches('=').as_bytes()).unwrap();
+        assert_eq!(key.verify(&message, &signature).is_ok(), case["validSignature"].as_bool().unwrap(), "{case}");
+    }
+}
+
+#[test]
+fn secp256k1_did_keys() {
+    for case in vectors("w3c_didkey_K256.json") {
+        let key = SigningKey::from_hex(text(&case, "privateKeyBytesHex")).unwrap();
+        assert_eq!(key.did_key(), text(&case, "publicDidKey"));
+        assert_eq!(HEXLOWER.encode(&*key.to_bytes()), text(&case, "privateKeyBytesHex"));
+        let signature = key.sign(b"message");
+        assert!(key.public().verify(b"message", &signature).is_ok());
+        assert!(key.public().verify(b"another", &signature).is_err());
+    }
+}
+
+#[test]
+fn p256_did_keys() {
+    for case in vectors("w3c_didkey_P256.json") {
+        let did = text(&case, "publicDidKey");
+        assert_eq!(PublicKey::from_did_key(did).unwrap().did_key(), did);
+    }
+}
+
+#[test]
+fn bad_keys_are_refused() {
+    assert!(SigningKey::from_hex("00").is_err());
+    assert!(SigningKey::from_hex(&"00".repeat(32)).is_err());
+    assert!(PublicKey::from_did_key("did:key:zNotAKey").is_err());
+    assert!(PublicKey::from_multikey("mAAAA").is_err());
+}
