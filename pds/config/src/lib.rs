@@ -1,1 +1,34 @@
-//! pds/config.
+//! The settings of the PDS: every `PDS_*` variable, once.
+//!
+//! The server reads them from its environment, the operator builds the same [`Settings`] and renders them into a
+//! ConfigMap, and the configuration reference is generated from [`VARIABLES`]. A variable is declared in exactly one
+//! place, the table in `table.rs`: name, type, default, what is allowed and what it does.
+//!
+//! Values are plain and typed; secrets live apart in [`Secrets`] and never show in `Debug`, `Display` or an error.
+//! This crate reads the files that `NAME_FILE` variables point to and nothing else: no network, no clock, no writing.
+
+mod codec;
+mod database_url;
+mod error;
+mod network;
+mod reader;
+pub mod secrets;
+mod settings;
+mod table;
+mod unknown;
+mod variable;
+
+pub use database_url::DatabaseUrl;
+pub use error::{Errors, Problem};
+pub use network::{AllowRule, Cidr};
+pub use secrets::{S3Credentials, Secrets};
+pub use settings::{
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Log, LogFormat, Outbound, S3Store, Service, Settings,
+    Sync, Tls,
+};
+pub use table::{VARIABLES, var};
+pub use unknown::{Unknown, unknown_names};
+pub use variable::{Fallback, Variable};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! How the text of a variable becomes a value and back.
+//!
+//! A codec never sees where the text comes from. Its reason for refusing must not repeat the text: the reader adds the
+//! value itself, unless it is a secret.
+
+mod plain;
+mod secret;
+mod unit;
+mod web;
+
+pub(crate) use plain::{BOOL, COUNT, COUNT_FROM_ZERO, FILTER, LOG_FORMAT, NAME, PATH, PORT};
+pub(crate) use secret::{ACCESS_KEY, ADMIN_PASSWORD, DATABASE_URL, JWT_SECRET, K256_KEY, SEAL_KEY};
+pub(crate) use unit::{MILLISECONDS, SECONDS, SIZE};
+pub(crate) use web::{
+    ALLOW_RULES, BUCKET, CIDRS, DID_KEY, EMAIL, HANDLE_DOMAINS, HOSTNAME, NAME_SERVERS, ORIGIN, ORIGINS, SERVICE_DID,
+    URL,
+};
+
+/// The two directions between text and `T`, and the rule in words.
+pub(crate) struct Codec<T: 'static> {
+    pub(crate) allowed: &'static str,
+    pub(crate) secret: bool,
+    pub(crate) parse: fn(&str) -> Result<T, String>,
+    pub(crate) render: fn(&T) -> String,
+}
+
+impl<T> Codec<T> {
+    const fn new(allowed: &'static str, parse: fn(&str) -> Result<T, String>, render: fn(&T) -> String) -> Self {
+        Self { allowed, secret: false, parse, render }
+    }
+}
+
+/// Splits at commas, drops blanks around and between, parses each and names the first that fails.
+fn parse_list<T, E: ToString>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<Vec<T>, String> {
+    let item = |item: &str| parse(item).map_err(|reason| format!("{item:?} {}", reason.to_string()));
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(item).collect()
+}
+
+fn render_list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(",")
+}

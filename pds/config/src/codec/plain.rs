@@ -1,0 +1,69 @@
+//! Switches, numbers, words and paths.
+
+use std::path::PathBuf;
+
+use super::Codec;
+use crate::settings::LogFormat;
+
+pub(crate) const BOOL: Codec<bool> = Codec::new(
+    "true or 1, false or 0",
+    |text| match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("is not a switch".into()),
+    },
+    bool::to_string,
+);
+
+pub(crate) const PORT: Codec<u16> = Codec::new(
+    "0 to 65535; 0 lets the system choose",
+    |text| {
+        text.parse().map_err(|_| match text.starts_with("tcp://") {
+            // A Service called `pds` makes Kubernetes set PDS_PORT in every pod beside it.
+            true => "looks like a Kubernetes service link: set enableServiceLinks to false in the pod".into(),
+            false => "is not a port".into(),
+        })
+    },
+    u16::to_string,
+);
+
+pub(crate) const COUNT: Codec<u32> = Codec::new(
+    "a whole number, at least 1",
+    |text| text.parse().ok().filter(|count| *count > 0).ok_or("is not a count".into()),
+    u32::to_string,
+);
+
+pub(crate) const COUNT_FROM_ZERO: Codec<u32> =
+    Codec::new("a whole number, 0 or more", |text| text.parse().map_err(|_| "is not a count".into()), u32::to_string);
+
+pub(crate) const NAME: Codec<String> = Codec::new(
+    "letters, digits and hyphens",
+    |text| match text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        true => Ok(text.to_owned()),
+        false => Err("holds another character".into()),
+    },
+    String::clone,
+);
+
+pub(crate) const PATH: Codec<PathBuf> =
+    Codec::new("a path", |text| Ok(PathBuf::from(text)), |path| path.display().to_string());
+
+pub(crate) const LOG_FORMAT: Codec<LogFormat> = Codec::new(
+    "json or text",
+    |text| match text {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err("is not a log format".into()),
+    },
+    |format| match format {
+        LogFormat::Json => "json".into(),
+        LogFormat::Text => "text".into(),
+    },
+);
+
+/// The grammar of the filter is the logger's; it is checked where the logger is built.
+pub(crate) const FILTER: Codec<String> = Codec::new(
+    "error, warn, info, debug, trace, off, or directives like info,pds_server=debug",
+    |text| Ok(text.to_owned()),
+    String::clone,
+);

@@ -1,0 +1,56 @@
+//! Secrets. Their reasons for refusing say nothing about the value but its length.
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Codec;
+use crate::database_url::DatabaseUrl;
+
+/// Order of the secp256k1 group: a private key is at least 1 and below it.
+const K256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc,
+    0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+];
+
+pub(crate) const DATABASE_URL: Codec<DatabaseUrl> = Codec {
+    allowed: "sqlite://path or postgres://user:password@host:port/name",
+    secret: true,
+    parse: |text| DatabaseUrl::parse(text).map_err(str::to_owned),
+    render: DatabaseUrl::expose,
+};
+
+pub(crate) const ACCESS_KEY: Codec<SecretString> = secret("the text the S3 server gave", |text| Ok(text.into()));
+
+pub(crate) const JWT_SECRET: Codec<SecretString> =
+    secret("at least 16 characters, random: 32 hex digits are usual", |text| at_least(text, 16));
+
+pub(crate) const ADMIN_PASSWORD: Codec<SecretString> = secret("at least 8 characters", |text| at_least(text, 8));
+
+pub(crate) const K256_KEY: Codec<SecretString> = secret("64 hex digits that are a secp256k1 private key", |text| {
+    let key = hex_32_bytes(text)?;
+    match key != [0; 32] && key < K256_ORDER {
+        true => Ok(text.to_ascii_lowercase().into()),
+        false => Err("is outside the range of private keys".into()),
+    }
+});
+
+pub(crate) const SEAL_KEY: Codec<SecretString> = secret("64 hex digits, random", |text| {
+    hex_32_bytes(text)?;
+    Ok(text.to_ascii_lowercase().into())
+});
+
+const fn secret(allowed: &'static str, parse: fn(&str) -> Result<SecretString, String>) -> Codec<SecretString> {
+    Codec { allowed, secret: true, parse, render: |secret| secret.expose_secret().to_owned() }
+}
+
+fn at_least(text: &str, length: usize) -> Result<SecretString, String> {
+    match text.chars().count() {
+        count if count < length => Err(format!("has {count} characters")),
+        _ => Ok(text.into()),
+    }
+}
+
+fn hex_32_bytes(text: &str) -> Result<[u8; 32], String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| "is not hexadecimal")?;
+    bytes.try_into().map_err(|bytes: Vec<u8>| format!("has {} bytes", bytes.len()))
+}

@@ -1,0 +1,63 @@
+//! Times and sizes: a whole number in the variable's own unit, or a whole number with a unit behind it.
+
+use std::time::Duration;
+
+use super::Codec;
+
+pub(crate) const MILLISECONDS: Codec<Duration> = Codec::new(
+    "a whole number of milliseconds, or with a unit: 500ms, 3s, 5m, 1h, 1d",
+    |text| parse_duration(text, 1),
+    |duration| duration.as_millis().to_string(),
+);
+
+pub(crate) const SECONDS: Codec<Duration> = Codec::new(
+    "a whole number of seconds, or with a unit: 500ms, 3s, 5m, 1h, 1d",
+    |text| parse_duration(text, 1_000),
+    |duration| match duration.subsec_millis() {
+        0 => duration.as_secs().to_string(),
+        _ => format!("{}ms", duration.as_millis()),
+    },
+);
+
+pub(crate) const SIZE: Codec<u64> = Codec::new(
+    "a whole number of bytes, or with a unit: 500KiB, 5MiB, 1GiB, 500kB, 5MB, 1GB",
+    parse_size,
+    u64::to_string,
+);
+
+fn parse_duration(text: &str, plain_ms: u64) -> Result<Duration, String> {
+    let (number, unit) = split(text)?;
+    let factor = match unit {
+        "" => plain_ms,
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("has an unknown unit".into()),
+    };
+    let millis = number.checked_mul(factor).ok_or("is too long")?;
+    Ok(Duration::from_millis(millis))
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text)?;
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err("has an unknown unit".into()),
+    };
+    number.checked_mul(factor).ok_or_else(|| "is too large".into())
+}
+
+fn split(text: &str) -> Result<(u64, &str), String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number = number.parse().map_err(|_| "does not begin with a whole number")?;
+    Ok((number, unit.trim_start()))
+}

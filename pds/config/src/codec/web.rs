@@ -1,0 +1,132 @@
+//! Host names, URLs, DIDs and networks.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pds_syntax::{Did, Handle};
+use url::Url;
+
+use super::{Codec, parse_list, render_list};
+use crate::network::{AllowRule, Cidr, is_host_name};
+
+const DNS_PORT: u16 = 53;
+
+pub(crate) const HOSTNAME: Codec<String> = Codec::new(
+    "a host name without scheme, port or path",
+    |text| {
+        let name = text.to_ascii_lowercase();
+        if is_host_name(&name) { Ok(name) } else { Err("is not a host name".into()) }
+    },
+    String::clone,
+);
+
+pub(crate) const SERVICE_DID: Codec<Did> = Codec::new(
+    "a did:web or did:plc",
+    |text| {
+        let did: Did = text.parse().map_err(|_| "is not a DID")?;
+        if matches!(did.method(), "web" | "plc") { Ok(did) } else { Err("has another method".into()) }
+    },
+    Did::to_string,
+);
+
+pub(crate) const DID_KEY: Codec<Did> = Codec::new(
+    "a did:key of a secp256k1 (did:key:zQ3s...) or P-256 (did:key:zDn...) public key",
+    |text| {
+        let did: Did = text.parse().map_err(|_| "is not a DID")?;
+        let known = ["did:key:zQ3s", "did:key:zDn"].iter().any(|prefix| text.starts_with(prefix));
+        if known { Ok(did) } else { Err("is not a did:key of either curve".into()) }
+    },
+    Did::to_string,
+);
+
+pub(crate) const HANDLE_DOMAINS: Codec<Vec<String>> = Codec::new(
+    "domains with a leading dot, separated by commas: .example.com,.example.org",
+    |text| {
+        let domains = parse_list(text, |domain| {
+            if !domain.starts_with('.') {
+                return Err("lacks the leading dot");
+            }
+            let handle: Handle = format!("a{domain}").parse().map_err(|_| "is not a domain")?;
+            if handle.is_disallowed_tld() {
+                return Err("ends in a top-level domain that no handle may have");
+            }
+            Ok(domain.to_ascii_lowercase())
+        })?;
+        if domains.is_empty() { Err("names no domain".into()) } else { Ok(domains) }
+    },
+    |domains| render_list(domains),
+);
+
+pub(crate) const URL: Codec<Url> =
+    Codec::new("an http or https URL", |text| http_url(text).map_err(str::to_owned), Url::to_string);
+
+pub(crate) const ORIGIN: Codec<Url> =
+    Codec::new("an http or https URL without path", |text| origin(text).map_err(str::to_owned), Url::to_string);
+
+pub(crate) const ORIGINS: Codec<Vec<Url>> = Codec::new(
+    "http or https URLs without path, separated by commas",
+    |text| parse_list(text, origin),
+    |urls| render_list(urls),
+);
+
+pub(crate) const EMAIL: Codec<String> = Codec::new(
+    "an e-mail address",
+    |text| match text.split_once('@') {
+        Some((user, host)) if !user.is_empty() && is_host_name(&host.to_ascii_lowercase()) => Ok(text.to_owned()),
+        _ => Err("is not an e-mail address".into()),
+    },
+    String::clone,
+);
+
+pub(crate) const NAME_SERVERS: Codec<Vec<SocketAddr>> = Codec::new(
+    "IP addresses, each with a port if it is not 53, separated by commas: 9.9.9.9,[2620:fe::fe]:53",
+    |text| {
+        parse_list(text, |item| {
+            let address = item.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+            address.or_else(|_| item.parse()).map_err(|_| "is not an IP address")
+        })
+    },
+    |servers| render_list(servers),
+);
+
+pub(crate) const CIDRS: Codec<Vec<Cidr>> = Codec::new(
+    "IP addresses and networks, separated by commas: 10.0.0.0/8,::1; or none",
+    |text| if text == "none" { Ok(Vec::new()) } else { parse_list(text, str::parse::<Cidr>) },
+    |networks| if networks.is_empty() { "none".into() } else { render_list(networks) },
+);
+
+pub(crate) const ALLOW_RULES: Codec<Vec<AllowRule>> = Codec::new(
+    "networks and host names (a name covers all below it), separated by commas: 10.96.0.0/12,pds.test",
+    |text| parse_list(text, str::parse::<AllowRule>),
+    |rules| render_list(rules),
+);
+
+pub(crate) const BUCKET: Codec<String> = Codec::new(
+    "3 to 63 lower-case letters, digits, dots and hyphens",
+    |text| {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+        match (3..=63).contains(&text.len()) && text.bytes().all(legal) {
+            true => Ok(text.to_owned()),
+            false => Err("is not a bucket name".into()),
+        }
+    },
+    String::clone,
+);
+
+fn http_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http nor https");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds credentials, which would show in logs");
+    }
+    Ok(url)
+}
+
+fn origin(text: &str) -> Result<Url, &'static str> {
+    let url = http_url(text)?;
+    match url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
+        true => Ok(url),
+        false => Err("has more than scheme, host and port"),
+    }
+}

@@ -1,0 +1,98 @@
+//! Looks variables up, parses them and collects what is wrong.
+
+use crate::error::{Errors, Problem};
+use crate::variable::{Fallback, Setting, Variable};
+
+type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// One pass over the environment. Wrong values become problems and the default goes on in their place, so that one
+/// reading finds them all.
+pub(crate) struct Reader<'a> {
+    lookup: &'a Lookup<'a>,
+    problems: Vec<Problem>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(lookup: &'a Lookup<'a>) -> Self {
+        Self { lookup, problems: Vec::new(), asked: Vec::new() }
+    }
+
+    /// The value, or `None` if the variable is not set or wrong.
+    pub(crate) fn optional<T>(&mut self, setting: &Setting<T>) -> Option<T> {
+        let variable = &setting.variable;
+        self.asked.push(variable.name);
+        let raw = self.raw(variable)?;
+        match (setting.codec.parse)(&raw) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                let message = format!("{reason}; allowed: {}", variable.allowed);
+                let value = (!variable.secret).then_some(raw);
+                self.problems.push(Problem { variable: variable.name, value, message });
+                None
+            }
+        }
+    }
+
+    /// The value, or the declared default.
+    pub(crate) fn value<T>(&mut self, setting: &Setting<T>) -> T {
+        let Fallback::Value(text) = setting.variable.default else {
+            unreachable!("{} is read as if it had a fixed default", setting.variable.name)
+        };
+        let default = || (setting.codec.parse)(text).ok();
+        self.optional(setting).or_else(default).expect("a test parses every default")
+    }
+
+    /// Records a rule between settings that is broken. `value` is what the named variable holds, unless secret.
+    pub(crate) fn refuse<T>(&mut self, setting: &Setting<T>, value: Option<String>, message: impl Into<String>) {
+        let value = value.filter(|_| !setting.variable.secret);
+        self.problems.push(Problem { variable: setting.variable.name, value, message: message.into() });
+    }
+
+    /// True if the variable or its `_FILE` form is set, whatever it holds.
+    pub(crate) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
+        let name = setting.variable.name;
+        self.text(name).is_some() || self.text(&format!("{name}_FILE")).is_some()
+    }
+
+    /// Names that were read, for the test that every declared variable is.
+    #[cfg(test)]
+    pub(crate) fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Errors> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(Errors(self.problems)),
+        }
+    }
+
+    fn raw(&mut self, variable: &Variable) -> Option<String> {
+        let from_file = format!("{}_FILE", variable.name);
+        match (self.text(variable.name), self.text(&from_file)) {
+            (None, None) => None,
+            (Some(value), None) => Some(value),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text.trim().to_owned()),
+                Err(error) => {
+                    let message = format!("{from_file} names {path:?}, which cannot be read: {error}");
+                    self.problems.push(Problem { variable: variable.name, value: None, message });
+                    None
+                }
+            },
+            (Some(_), Some(path)) => {
+                let message = format!("both it and {from_file}={path:?} are set; allowed: one of them");
+                self.problems.push(Problem { variable: variable.name, value: None, message });
+                None
+            }
+        }
+    }
+
+    /// An empty or blank variable counts as not set, as in the reference implementation.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name)?;
+        let trimmed = value.trim();
+        (!trimmed.is_empty()).then(|| trimmed.to_owned())
+    }
+}

@@ -1,0 +1,95 @@
+//! The secrets, apart from the settings so that settings can be shown.
+
+pub mod local;
+
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use crate::database_url::DatabaseUrl;
+use crate::reader::Reader;
+use crate::settings::{BlobStore, Settings};
+use crate::table::setting;
+use crate::variable::Setting;
+
+/// Every secret the server needs, checked. `Debug` shows none of them.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Where the database is; may hold a password.
+    pub database: DatabaseUrl,
+    /// Keys of the bucket; `None` means workload identity, or disk.
+    pub s3: Option<S3Credentials>,
+    /// Signs the sessions.
+    pub jwt_secret: SecretString,
+    /// Password of the user `admin`.
+    pub admin_password: SecretString,
+    /// secp256k1 private key as 64 lower-case hex digits; signs PLC operations.
+    pub plc_rotation_key: SecretString,
+    /// 32 bytes as 64 lower-case hex digits; seals signing keys in the database.
+    pub key_encryption_key: SecretString,
+}
+
+/// Keys of the bucket.
+#[derive(Debug, Clone)]
+pub struct S3Credentials {
+    /// Access key id.
+    pub access_key_id: SecretString,
+    /// Secret access key.
+    pub secret_access_key: SecretString,
+}
+
+impl Secrets {
+    pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
+        let database = Self::read_database(reader, &settings.service.data_directory);
+        let s3 = S3Credentials::read(reader, &settings.blob.store);
+        let jwt_secret = required(reader, &setting::JWT_SECRET);
+        let admin_password = required(reader, &setting::ADMIN_PASSWORD);
+        let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
+        let key_encryption_key = required(reader, &setting::KEY_ENCRYPTION_KEY);
+        Some(Self {
+            database: database?,
+            s3,
+            jwt_secret: jwt_secret?,
+            admin_password: admin_password?,
+            plc_rotation_key: plc_rotation_key?,
+            key_encryption_key: key_encryption_key?,
+        })
+    }
+
+    /// `None` only if the URL is set and wrong.
+    pub(crate) fn read_database(reader: &mut Reader<'_>, data_directory: &Path) -> Option<DatabaseUrl> {
+        let url = reader.optional(&setting::DATABASE_URL);
+        let is_set = reader.is_set(&setting::DATABASE_URL);
+        url.or_else(|| (!is_set).then(|| DatabaseUrl::Sqlite(data_directory.join("pds.sqlite"))))
+    }
+}
+
+impl S3Credentials {
+    fn read(reader: &mut Reader<'_>, store: &BlobStore) -> Option<Self> {
+        let id = reader.optional(&setting::BLOBSTORE_S3_ACCESS_KEY_ID);
+        let secret = reader.optional(&setting::BLOBSTORE_S3_SECRET_ACCESS_KEY);
+        let (access_key_id, secret_access_key) = match (id, secret) {
+            (Some(id), Some(secret)) => (id, secret),
+            (Some(_), None) => {
+                let message = "is needed beside PDS_BLOBSTORE_S3_ACCESS_KEY_ID";
+                reader.refuse(&setting::BLOBSTORE_S3_SECRET_ACCESS_KEY, None, message);
+                return None;
+            }
+            (None, Some(_)) => {
+                let message = "is needed beside PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY";
+                reader.refuse(&setting::BLOBSTORE_S3_ACCESS_KEY_ID, None, message);
+                return None;
+            }
+            (None, None) => return None,
+        };
+        matches!(store, BlobStore::S3(_)).then_some(Self { access_key_id, secret_access_key })
+    }
+}
+
+fn required(reader: &mut Reader<'_>, setting: &Setting<SecretString>) -> Option<SecretString> {
+    let value = reader.optional(setting);
+    if value.is_none() && !reader.is_set(setting) {
+        reader.refuse(setting, None, format!("is not set; allowed: {}", setting.variable.allowed));
+    }
+    value
+}

@@ -1,0 +1,67 @@
+//! Handles, DIDs and how they are resolved.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pds_syntax::Did;
+use url::Url;
+
+use super::Rendered;
+use crate::reader::Reader;
+use crate::table::setting;
+
+/// Handles, DIDs and how they are resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Domains under which accounts may choose a handle, each with its leading dot, lower case.
+    pub handle_domains: Vec<String>,
+    /// The PLC directory.
+    pub plc_url: Url,
+    /// First rotation key of every new did:plc, a did:key.
+    pub recovery_key: Option<Did>,
+    /// Longest wait for one lookup.
+    pub resolver_timeout: Duration,
+    /// Age at which a cached document is refreshed.
+    pub did_cache_stale_ttl: Duration,
+    /// Age at which a cached document is not used any more.
+    pub did_cache_max_ttl: Duration,
+    /// Name servers to ask when the system's do not resolve a handle.
+    pub backup_nameservers: Vec<SocketAddr>,
+}
+
+impl Identity {
+    pub(super) fn read(reader: &mut Reader<'_>, hostname: &str) -> Self {
+        let under_host = || match hostname {
+            "localhost" => vec![".test".to_owned()],
+            hostname => vec![format!(".{hostname}")],
+        };
+        Self {
+            handle_domains: reader.optional(&setting::SERVICE_HANDLE_DOMAINS).unwrap_or_else(under_host),
+            plc_url: reader.value(&setting::DID_PLC_URL),
+            recovery_key: reader.optional(&setting::RECOVERY_DID_KEY),
+            resolver_timeout: reader.value(&setting::ID_RESOLVER_TIMEOUT),
+            did_cache_stale_ttl: reader.value(&setting::DID_CACHE_STALE_TTL),
+            did_cache_max_ttl: reader.value(&setting::DID_CACHE_MAX_TTL),
+            backup_nameservers: reader.optional(&setting::HANDLE_BACKUP_NAMESERVERS).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn render(&self, out: &mut Rendered) {
+        let Self {
+            handle_domains,
+            plc_url,
+            recovery_key,
+            resolver_timeout,
+            did_cache_stale_ttl,
+            did_cache_max_ttl,
+            backup_nameservers,
+        } = self;
+        out.put(&setting::SERVICE_HANDLE_DOMAINS, handle_domains);
+        out.put(&setting::DID_PLC_URL, plc_url);
+        out.put_some(&setting::RECOVERY_DID_KEY, recovery_key.as_ref());
+        out.put(&setting::ID_RESOLVER_TIMEOUT, resolver_timeout);
+        out.put(&setting::DID_CACHE_STALE_TTL, did_cache_stale_ttl);
+        out.put(&setting::DID_CACHE_MAX_TTL, did_cache_max_ttl);
+        out.put_list(&setting::HANDLE_BACKUP_NAMESERVERS, backup_nameservers);
+    }
+}

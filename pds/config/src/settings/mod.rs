@@ -1,0 +1,143 @@
+//! The settings as plain values, nested by subject.
+
+mod blob;
+mod identity;
+mod rules;
+mod service;
+mod storage;
+
+use std::collections::BTreeMap;
+
+pub use blob::{Blob, BlobStore, DiskStore, S3Store};
+pub use identity::Identity;
+pub use service::{Contact, Log, LogFormat, Outbound, Service, Sync, Tls};
+pub use storage::Database;
+
+use crate::database_url::DatabaseUrl;
+use crate::error::Errors;
+use crate::network::AllowRule;
+use crate::reader::Reader;
+use crate::secrets::Secrets;
+use crate::table::setting;
+use crate::variable::Setting;
+
+/// Everything that is not a secret. Clone is deep; share it behind an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Ports, names, TLS.
+    pub service: Service,
+    /// Handles, DIDs and how they are resolved.
+    pub identity: Identity,
+    /// The connection pool.
+    pub database: Database,
+    /// Where blobs are and how large they may be.
+    pub blob: Blob,
+    /// Whether an account can be created only with an invite code.
+    pub invite_required: bool,
+    /// What describeServer says about the host.
+    pub contact: Contact,
+    /// Firehose and relays.
+    pub sync: Sync,
+    /// What outbound requests may reach.
+    pub outbound: Outbound,
+    /// Log output.
+    pub log: Log,
+}
+
+impl Settings {
+    /// Reads settings and secrets and checks them together.
+    ///
+    /// `lookup` gives a variable's value, `std::env::var(name).ok()` for example. An empty value counts as not set.
+    /// `NAME_FILE` names a file that holds the value of `NAME`.
+    ///
+    /// # Errors
+    /// All problems at once; no message holds a secret.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Secrets), Errors> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self::read(&mut reader);
+        let secrets = Secrets::read(&mut reader, &settings);
+        reader.finish(secrets.map(|secrets| (settings, secrets)))
+    }
+
+    /// Reads the settings alone, for who renders them: the secrets need not be there.
+    pub fn from_values(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Errors> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self::read(&mut reader);
+        reader.finish(Some(settings))
+    }
+
+    /// Reads what `pds migrate` needs and nothing else: a migration Job holds no keys.
+    pub fn database_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Database, DatabaseUrl), Errors> {
+        let mut reader = Reader::new(&lookup);
+        let database = Database::read(&mut reader);
+        rules::check_database(&database, &mut reader);
+        let data_directory = reader.value(&setting::DATA_DIRECTORY);
+        let url = Secrets::read_database(&mut reader, &data_directory);
+        reader.finish(url.map(|url| (database, url)))
+    }
+
+    /// The settings as variables, secrets apart: reading them gives the same settings again.
+    ///
+    /// Every value is written out, also where it is the default, so that a server of another version behaves the same.
+    #[must_use]
+    pub fn render(&self) -> BTreeMap<&'static str, String> {
+        let Self { service, identity, database, blob, invite_required, contact, sync, outbound, log } = self;
+        let mut out = Rendered::default();
+        service.render(&mut out);
+        identity.render(&mut out);
+        database.render(&mut out);
+        blob.render(&mut out);
+        out.put(&setting::INVITE_REQUIRED, invite_required);
+        contact.render(&mut out);
+        sync.render(&mut out);
+        outbound.render(&mut out);
+        log.render(&mut out);
+        out.0
+    }
+
+    /// Who may be reached although not public: `PDS_OUTBOUND_ALLOW`, and loopback in dev mode.
+    #[must_use]
+    pub fn outbound_allow(&self) -> Vec<AllowRule> {
+        let loopback = ["127.0.0.0/8", "::1/128", "localhost"];
+        let loopback = loopback.iter().filter(|_| self.service.dev_mode).filter_map(|rule| rule.parse().ok());
+        self.outbound.allow.iter().cloned().chain(loopback).collect()
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let service = Service::read(reader);
+        let settings = Self {
+            identity: Identity::read(reader, &service.hostname),
+            database: Database::read(reader),
+            blob: Blob::read(reader, &service.data_directory),
+            invite_required: reader.value(&setting::INVITE_REQUIRED),
+            contact: Contact::read(reader),
+            sync: Sync::read(reader),
+            outbound: Outbound::read(reader),
+            log: Log::read(reader),
+            service,
+        };
+        rules::check(&settings, reader);
+        settings
+    }
+}
+
+/// The variables of [`Settings::render`] while they are gathered.
+#[derive(Default)]
+struct Rendered(BTreeMap<&'static str, String>);
+
+impl Rendered {
+    fn put<T>(&mut self, setting: &Setting<T>, value: &T) {
+        self.0.insert(setting.variable.name, (setting.codec.render)(value));
+    }
+
+    fn put_some<T>(&mut self, setting: &Setting<T>, value: Option<&T>) {
+        if let Some(value) = value {
+            self.put(setting, value);
+        }
+    }
+
+    /// An empty list is left out: the empty text would read as "not set", which means the same.
+    fn put_list<T>(&mut self, setting: &Setting<Vec<T>>, value: &Vec<T>) {
+        self.put_some(setting, Some(value).filter(|list| !list.is_empty()));
+    }
+}

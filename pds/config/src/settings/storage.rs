@@ -1,0 +1,50 @@
+//! The connection pool. Where the database is belongs to the secrets, because its URL may hold a password.
+
+use std::time::Duration;
+
+use super::Rendered;
+use crate::reader::Reader;
+use crate::table::setting;
+
+/// The connection pool to Postgres; SQLite has one writer and needs none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Most connections of one replica; `None` follows the cores, see [`Database::connections`].
+    pub max_connections: Option<u32>,
+    /// Connections kept open when idle.
+    pub min_connections: u32,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Idle time after which a connection is closed.
+    pub idle_timeout: Duration,
+    /// Age at which a connection is closed.
+    pub max_lifetime: Duration,
+}
+
+impl Database {
+    /// Most connections on a machine with that many cores: as set, otherwise twice the cores plus one.
+    #[must_use]
+    pub fn connections(&self, cores: usize) -> u32 {
+        let by_cores = u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX).saturating_add(1);
+        self.max_connections.unwrap_or(by_cores)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            max_connections: reader.optional(&setting::POSTGRES_MAX_CONNECTIONS),
+            min_connections: reader.value(&setting::POSTGRES_MIN_CONNECTIONS),
+            connect_timeout: reader.value(&setting::POSTGRES_CONNECT_TIMEOUT),
+            idle_timeout: reader.value(&setting::POSTGRES_IDLE_TIMEOUT),
+            max_lifetime: reader.value(&setting::POSTGRES_MAX_LIFETIME),
+        }
+    }
+
+    pub(super) fn render(&self, out: &mut Rendered) {
+        let Self { max_connections, min_connections, connect_timeout, idle_timeout, max_lifetime } = self;
+        out.put_some(&setting::POSTGRES_MAX_CONNECTIONS, max_connections.as_ref());
+        out.put(&setting::POSTGRES_MIN_CONNECTIONS, min_connections);
+        out.put(&setting::POSTGRES_CONNECT_TIMEOUT, connect_timeout);
+        out.put(&setting::POSTGRES_IDLE_TIMEOUT, idle_timeout);
+        out.put(&setting::POSTGRES_MAX_LIFETIME, max_lifetime);
+    }
+}

@@ -1,0 +1,182 @@
+//! Every variable, declared once. One row: identifier, type, name in the environment, default, codec, what it does.
+//!
+//! Names are the reference implementation's where it has the setting.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pds_syntax::Did;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::codec;
+use crate::database_url::DatabaseUrl;
+use crate::network::{AllowRule, Cidr};
+use crate::settings::LogFormat;
+use crate::variable::Fallback::{Computed, Required, Unset, Value};
+use crate::variable::{Setting, Variable};
+
+macro_rules! table {
+    ($($section:literal { $($id:ident: $type:ty = $name:literal, $default:expr, $codec:expr, $about:literal;)* })*) => {
+        /// The names of the variables.
+        pub mod var {
+            $($(#[doc = $about] pub const $id: &str = $name;)*)*
+        }
+
+        /// The typed declarations, for reading and rendering.
+        pub(crate) mod setting {
+            use super::*;
+            $($(pub(crate) const $id: Setting<$type> = Setting {
+                variable: Variable {
+                    section: $section,
+                    name: $name,
+                    default: $default,
+                    allowed: $codec.allowed,
+                    secret: $codec.secret,
+                    about: $about,
+                },
+                codec: $codec,
+            };)*)*
+        }
+
+        /// Every variable, in the order of the configuration reference.
+        pub static VARIABLES: &[Variable] = &[$($(setting::$id.variable,)*)*];
+
+        /// Parses each fixed default; the names whose default is not allowed.
+        #[cfg(test)]
+        pub(crate) fn broken_defaults() -> Vec<&'static str> {
+            let mut broken = Vec::new();
+            $($(if let Value(text) = setting::$id.variable.default
+                && (setting::$id.codec.parse)(text).is_err() { broken.push($name); })*)*
+            broken
+        }
+    };
+}
+
+table! {
+    "Service" {
+        PORT: u16 = "PDS_PORT", Value("2583"), codec::PORT,
+            "Port of XRPC and the well-known documents.";
+        METRICS_PORT: u16 = "PDS_METRICS_PORT", Value("9464"), codec::PORT,
+            "Port of `/metrics`, `/livez` and `/readyz`; keep it inside.";
+        HOSTNAME: String = "PDS_HOSTNAME", Value("localhost"), codec::HOSTNAME,
+            "Public host name. DID documents point to `https://` and this name; `localhost` is served as plain http.";
+        SERVICE_DID: Did = "PDS_SERVICE_DID", Computed("did:web: and the host name"), codec::SERVICE_DID,
+            "DID of the service itself, the audience of its tokens.";
+        DEV_MODE: bool = "PDS_DEV_MODE", Value("false"), codec::BOOL,
+            "For work on one machine: the public URL is http with the port, and loopback may be reached from here.";
+        DATA_DIRECTORY: PathBuf = "PDS_DATA_DIRECTORY", Value("./data"), codec::PATH,
+            "Folder of everything kept on disk: the SQLite database, generated secrets, blobs.";
+        TRUSTED_PROXIES: Vec<Cidr> = "PDS_TRUSTED_PROXIES",
+            Value("127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"), codec::CIDRS,
+            "Whose `X-Forwarded-For` is believed: the client is the right-most address outside these networks.";
+        TLS_CERT_FILE: PathBuf = "PDS_TLS_CERT_FILE", Unset, codec::PATH,
+            "PEM certificate chain. With the key: the public port speaks TLS.";
+        TLS_KEY_FILE: PathBuf = "PDS_TLS_KEY_FILE", Unset, codec::PATH,
+            "PEM private key of the certificate.";
+    }
+    "Identity" {
+        SERVICE_HANDLE_DOMAINS: Vec<String> = "PDS_SERVICE_HANDLE_DOMAINS",
+            Computed("a dot and the host name; .test on localhost"), codec::HANDLE_DOMAINS,
+            "Domains under which accounts may choose a handle.";
+        DID_PLC_URL: Url = "PDS_DID_PLC_URL", Value("https://plc.directory"), codec::ORIGIN,
+            "The PLC directory that registers and answers did:plc.";
+        RECOVERY_DID_KEY: Did = "PDS_RECOVERY_DID_KEY", Unset, codec::DID_KEY,
+            "A rotation key that comes first in every new did:plc, kept elsewhere for recovery.";
+        ID_RESOLVER_TIMEOUT: Duration = "PDS_ID_RESOLVER_TIMEOUT", Value("3000"), codec::MILLISECONDS,
+            "Longest wait for one DID or handle lookup.";
+        DID_CACHE_STALE_TTL: Duration = "PDS_DID_CACHE_STALE_TTL", Value("3600000"), codec::MILLISECONDS,
+            "Age at which a cached DID document is refreshed, in the background.";
+        DID_CACHE_MAX_TTL: Duration = "PDS_DID_CACHE_MAX_TTL", Value("86400000"), codec::MILLISECONDS,
+            "Age at which a cached DID document is not used any more.";
+        HANDLE_BACKUP_NAMESERVERS: Vec<SocketAddr> = "PDS_HANDLE_BACKUP_NAMESERVERS", Unset, codec::NAME_SERVERS,
+            "Name servers to ask when the system's do not resolve a handle.";
+    }
+    "Database" {
+        DATABASE_URL: DatabaseUrl = "PDS_DATABASE_URL", Computed("SQLite, pds.sqlite in the data directory"),
+            codec::DATABASE_URL,
+            "Where the database is.";
+        POSTGRES_MAX_CONNECTIONS: u32 = "POSTGRES_MAX_CONNECTIONS", Computed("twice the cores, plus one"), codec::COUNT,
+            "Most connections one replica opens to Postgres.";
+        POSTGRES_MIN_CONNECTIONS: u32 = "POSTGRES_MIN_CONNECTIONS", Value("1"), codec::COUNT_FROM_ZERO,
+            "Connections kept open when idle.";
+        POSTGRES_CONNECT_TIMEOUT: Duration = "POSTGRES_CONNECT_TIMEOUT", Value("30"), codec::SECONDS,
+            "Longest wait for a connection.";
+        POSTGRES_IDLE_TIMEOUT: Duration = "POSTGRES_IDLE_TIMEOUT", Value("600"), codec::SECONDS,
+            "Idle time after which a connection is closed.";
+        POSTGRES_MAX_LIFETIME: Duration = "POSTGRES_MAX_LIFETIME", Value("1800"), codec::SECONDS,
+            "Age at which a connection is closed and replaced.";
+    }
+    "Blobs" {
+        BLOBSTORE_DISK_LOCATION: PathBuf = "PDS_BLOBSTORE_DISK_LOCATION",
+            Computed("blobs in the data directory, unless S3 is set"), codec::PATH,
+            "Folder of the blobs. Not together with S3.";
+        BLOBSTORE_DISK_TMP_LOCATION: PathBuf = "PDS_BLOBSTORE_DISK_TMP_LOCATION",
+            Computed(".tmp in the folder of the blobs"), codec::PATH,
+            "Folder of uploads that are not complete; on the same file system as the blobs.";
+        BLOBSTORE_S3_BUCKET: String = "PDS_BLOBSTORE_S3_BUCKET", Unset, codec::BUCKET,
+            "Bucket of the blobs.";
+        BLOBSTORE_S3_REGION: String = "PDS_BLOBSTORE_S3_REGION",
+            Computed("what the AWS environment says; us-east-1 at an own endpoint"), codec::NAME,
+            "Region of the bucket.";
+        BLOBSTORE_S3_ENDPOINT: Url = "PDS_BLOBSTORE_S3_ENDPOINT", Computed("the endpoint of AWS in the region"),
+            codec::ORIGIN,
+            "S3 server, if it is not AWS.";
+        BLOBSTORE_S3_FORCE_PATH_STYLE: bool = "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE",
+            Computed("true at an endpoint that is an IP address or a name of one label"), codec::BOOL,
+            "Puts the bucket into the path instead of the host name.";
+        BLOBSTORE_S3_ACCESS_KEY_ID: SecretString = "PDS_BLOBSTORE_S3_ACCESS_KEY_ID",
+            Computed("workload identity, as the AWS environment gives it"), codec::ACCESS_KEY,
+            "Access key id; with the secret key or not at all.";
+        BLOBSTORE_S3_SECRET_ACCESS_KEY: SecretString = "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY",
+            Computed("workload identity, as the AWS environment gives it"), codec::ACCESS_KEY,
+            "Secret access key.";
+        BLOBSTORE_S3_UPLOAD_TIMEOUT_MS: Duration = "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS", Value("20000"),
+            codec::MILLISECONDS,
+            "Longest time for sending one object, or one part of a large one.";
+        BLOBSTORE_S3_REQUEST_TIMEOUT_MS: Duration = "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS", Value("10000"),
+            codec::MILLISECONDS,
+            "Longest time until any other S3 request is answered.";
+        BLOB_UPLOAD_LIMIT: u64 = "PDS_BLOB_UPLOAD_LIMIT", Value("5242880"), codec::SIZE,
+            "Largest blob an account may upload.";
+    }
+    "Accounts" {
+        INVITE_REQUIRED: bool = "PDS_INVITE_REQUIRED", Value("true"), codec::BOOL,
+            "Whether an account can be created only with an invite code.";
+        CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
+            "Shown by describeServer.";
+        PRIVACY_POLICY_URL: Url = "PDS_PRIVACY_POLICY_URL", Unset, codec::URL,
+            "Shown by describeServer.";
+        TERMS_OF_SERVICE_URL: Url = "PDS_TERMS_OF_SERVICE_URL", Unset, codec::URL,
+            "Shown by describeServer.";
+    }
+    "Sync" {
+        REPO_BACKFILL_LIMIT_MS: Duration = "PDS_REPO_BACKFILL_LIMIT_MS", Value("86400000"), codec::MILLISECONDS,
+            "How far back a firehose cursor may reach.";
+        MAX_SUBSCRIPTION_BUFFER: u32 = "PDS_MAX_SUBSCRIPTION_BUFFER", Value("500"), codec::COUNT,
+            "Events by which a firehose consumer may lag while its connection takes nothing, before it is cut off.";
+        CRAWLERS: Vec<Url> = "PDS_CRAWLERS", Unset, codec::ORIGINS,
+            "Relays that are asked to crawl this server.";
+    }
+    "Outbound" {
+        OUTBOUND_ALLOW: Vec<AllowRule> = "PDS_OUTBOUND_ALLOW", Unset, codec::ALLOW_RULES,
+            "What identity lookups may reach although it is not a public address.";
+    }
+    "Logs" {
+        LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,
+            "One JSON object per line, or text for a terminal.";
+        RUST_LOG: String = "RUST_LOG", Value("info"), codec::FILTER,
+            "What is logged.";
+    }
+    "Secrets" {
+        JWT_SECRET: SecretString = "PDS_JWT_SECRET", Required, codec::JWT_SECRET,
+            "Signs the sessions. A new value ends them all.";
+        ADMIN_PASSWORD: SecretString = "PDS_ADMIN_PASSWORD", Required, codec::ADMIN_PASSWORD,
+            "Password of the user `admin`, for the methods of administrators.";
+        PLC_ROTATION_KEY: SecretString = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", Required, codec::K256_KEY,
+            "Signs the operations of the accounts' did:plc. If it is lost, no account can move or change its handle.";
+        KEY_ENCRYPTION_KEY: SecretString = "PDS_KEY_ENCRYPTION_KEY", Required, codec::SEAL_KEY,
+            "Seals the accounts' signing keys in the database. If it is lost, no account can write.";
+    }
+}

@@ -1,0 +1,240 @@
+//! Reading, refusing, rendering.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rstest::rstest;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::secrets::local;
+
+const SECRETS: &[(&str, &str)] = &[
+    ("PDS_JWT_SECRET", "0123456789abcdef"),
+    ("PDS_ADMIN_PASSWORD", "correct horse"),
+    ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff11ff"),
+    ("PDS_KEY_ENCRYPTION_KEY", "22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff22ff"),
+];
+
+fn read(pairs: &[(&str, &str)]) -> Result<(Settings, Secrets), Errors> {
+    let map: BTreeMap<&str, &str> = SECRETS.iter().chain(pairs).copied().collect();
+    Settings::from_env(|name| map.get(name).map(ToString::to_string))
+}
+
+fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+    read(pairs).expect_err("these settings are wrong").0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_default_is_allowed_and_every_variable_is_read() {
+    assert_eq!(table::broken_defaults(), Vec::<&str>::new());
+    let lookup = |_: &str| None;
+    let mut reader = reader::Reader::new(&lookup);
+    let settings = Settings::read(&mut reader);
+    let _ = Secrets::read(&mut reader, &settings);
+    let mut asked = reader.asked().to_vec();
+    asked.sort_unstable();
+    let mut declared: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+    declared.sort_unstable();
+    assert_eq!(asked, declared, "each declared variable is read exactly once");
+}
+
+#[test]
+fn secrets_alone_are_enough_for_localhost() {
+    let (settings, secrets) = read(&[]).unwrap();
+    assert_eq!(settings.service.public_url(), "http://localhost:2583");
+    assert_eq!(settings.service.did.as_str(), "did:web:localhost");
+    assert_eq!(settings.identity.handle_domains, [".test"]);
+    assert_eq!(secrets.database.expose(), "sqlite://./data/pds.sqlite");
+    assert!(matches!(&settings.blob.store, BlobStore::Disk(disk) if disk.location.ends_with("data/blobs")));
+}
+
+#[test]
+fn a_public_host_is_reached_by_https() {
+    let (settings, _) = read(&[("PDS_HOSTNAME", "PDS.Example.com")]).unwrap();
+    assert_eq!(settings.service.public_url(), "https://pds.example.com");
+    assert_eq!(settings.identity.handle_domains, [".pds.example.com"]);
+    assert!(settings.outbound_allow().is_empty());
+}
+
+#[test]
+fn all_problems_come_at_once_and_name_variable_value_and_rule() {
+    let text = read(&[("PDS_PORT", "http"), ("PDS_DEV_MODE", "maybe"), ("PDS_ADMIN_PASSWORD", "short")]);
+    let text = text.unwrap_err().to_string();
+    assert!(text.starts_with("3 settings are wrong:"), "{text}");
+    assert!(text.contains("PDS_PORT=\"http\": is not a port; allowed: 0 to 65535"), "{text}");
+    assert!(text.contains("PDS_DEV_MODE=\"maybe\""), "{text}");
+    assert!(text.contains("PDS_ADMIN_PASSWORD: has 5 characters"), "{text}");
+    assert!(!text.contains("short"), "{text}");
+}
+
+#[rstest]
+#[case(&[("PDS_BLOBSTORE_S3_REGION", "eu-1")], "PDS_BLOBSTORE_S3_BUCKET")]
+#[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_DISK_LOCATION", "/b")], "PDS_BLOBSTORE_DISK_LOCATION")]
+#[case(&[("PDS_BLOBSTORE_S3_BUCKET", "Blobs")], "PDS_BLOBSTORE_S3_BUCKET=\"Blobs\"")]
+#[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")], "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY")]
+#[case(&[("PDS_SERVICE_HANDLE_DOMAINS", "example.com")], "PDS_SERVICE_HANDLE_DOMAINS=\"example.com\"")]
+#[case(&[("PDS_SERVICE_HANDLE_DOMAINS", ".pds.internal")], "PDS_SERVICE_HANDLE_DOMAINS")]
+#[case(&[("PDS_TLS_CERT_FILE", "/tls.crt")], "PDS_TLS_KEY_FILE")]
+#[case(&[("PDS_METRICS_PORT", "2583")], "PDS_METRICS_PORT=\"2583\"")]
+#[case(&[("PDS_PORT", "tcp://10.0.0.1:2583")], "PDS_PORT=\"tcp://10.0.0.1:2583\": looks like a Kubernetes service link")]
+#[case(&[("PDS_HOSTNAME", "https://pds.example.com")], "PDS_HOSTNAME")]
+#[case(&[("PDS_SERVICE_DID", "did:key:z123")], "PDS_SERVICE_DID")]
+#[case(&[("PDS_HOSTNAME", "a.example"), ("PDS_SERVICE_DID", "did:web:a.example%3A8080")], "PDS_SERVICE_DID")]
+#[case(&[("PDS_DID_PLC_URL", "ftp://plc.test")], "PDS_DID_PLC_URL")]
+#[case(&[("PDS_DID_CACHE_STALE_TTL", "2d")], "PDS_DID_CACHE_STALE_TTL")]
+#[case(&[("POSTGRES_MIN_CONNECTIONS", "9"), ("POSTGRES_MAX_CONNECTIONS", "3")], "POSTGRES_MIN_CONNECTIONS=\"9\"")]
+#[case(&[("PDS_DATABASE_URL", "mysql://root:hunter2@db")], "PDS_DATABASE_URL")]
+#[case(&[("PDS_DATABASE_URL", "sqlite::memory:")], "PDS_DATABASE_URL")]
+#[case(&[("PDS_JWT_SECRET_FILE", "/nowhere")], "PDS_JWT_SECRET: both")]
+#[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
+#[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
+fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
+    let problems = problems(pairs);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].starts_with(expected), "{problems:#?}");
+    assert!(!problems[0].contains("hunter2"));
+}
+
+#[test]
+fn missing_secrets_are_all_named() {
+    let errors = Settings::from_env(|_| None).unwrap_err();
+    let names: Vec<_> = errors.0.iter().map(|problem| problem.variable).collect();
+    assert_eq!(names, [var::JWT_SECRET, var::ADMIN_PASSWORD, var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY]);
+}
+
+#[rstest]
+#[case("PDS_ID_RESOLVER_TIMEOUT", "250", Duration::from_millis(250))]
+#[case("PDS_ID_RESOLVER_TIMEOUT", "2s", Duration::from_secs(2))]
+#[case("PDS_ID_RESOLVER_TIMEOUT", "1h", Duration::from_secs(3600))]
+fn durations_have_units(#[case] name: &str, #[case] text: &str, #[case] expected: Duration) {
+    assert_eq!(read(&[(name, text)]).unwrap().0.identity.resolver_timeout, expected);
+}
+
+#[test]
+fn postgres_times_are_seconds_and_sizes_have_units() {
+    let (settings, _) = read(&[("POSTGRES_IDLE_TIMEOUT", "90"), ("PDS_BLOB_UPLOAD_LIMIT", "50MiB")]).unwrap();
+    assert_eq!(settings.database.idle_timeout, Duration::from_secs(90));
+    assert_eq!(settings.blob.upload_limit, 50 << 20);
+    assert_eq!(problems(&[("PDS_BLOB_UPLOAD_LIMIT", "5 parsec")]).len(), 1);
+}
+
+#[test]
+fn a_value_may_come_from_a_file() {
+    let file = std::env::temp_dir().join(format!("pds-config-{}", std::process::id()));
+    std::fs::write(&file, "did:plc:ewvi7nxzyoun6zhxrhs64oiz\n").unwrap();
+    let result = read(&[("PDS_SERVICE_DID_FILE", file.to_str().unwrap())]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(result.unwrap().0.service.did.as_str(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&[
+    ("PDS_HOSTNAME", "alice.pds.test"), ("PDS_PORT", "443"), ("PDS_TLS_CERT_FILE", "/tls/tls.crt"),
+    ("PDS_TLS_KEY_FILE", "/tls/tls.key"), ("PDS_SERVICE_HANDLE_DOMAINS", ".alice.pds.test, .example.org"),
+    ("PDS_DID_PLC_URL", "http://plc.infra.svc:2582"), ("PDS_OUTBOUND_ALLOW", "10.96.0.0/12,.pds.test,fd00::1"),
+    ("PDS_RECOVERY_DID_KEY", "did:key:zQ3shZc2QzApp2oymGvQbzP8eKheVshBHbU4ZYjeXqwSKEn6N"),
+    ("PDS_HANDLE_BACKUP_NAMESERVERS", "9.9.9.9,[::1]:5353"), ("PDS_TRUSTED_PROXIES", "none"),
+    ("POSTGRES_MAX_CONNECTIONS", "12"), ("POSTGRES_CONNECT_TIMEOUT", "1500ms"), ("PDS_LOG_FORMAT", "text"),
+    ("PDS_BLOBSTORE_S3_BUCKET", "alice-blobs"), ("PDS_BLOBSTORE_S3_ENDPOINT", "http://s3:7070"),
+    ("PDS_BLOBSTORE_S3_REGION", "eu-central-1"), ("PDS_CRAWLERS", "https://relay.example,https://two.example"),
+    ("PDS_INVITE_REQUIRED", "false"), ("PDS_CONTACT_EMAIL_ADDRESS", "ops@example.com"),
+    ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy?v=1"), ("PDS_DEV_MODE", "1"),
+])]
+fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
+    let (settings, _) = read(pairs).unwrap();
+    let rendered = settings.render();
+    let again = Settings::from_values(|name| rendered.get(name).cloned()).unwrap();
+    assert_eq!(again, settings);
+    assert!(rendered.keys().all(|name| VARIABLES.iter().any(|v| v.name == *name && !v.secret)));
+}
+
+#[test]
+fn s3_at_a_short_or_numeric_host_uses_path_style() {
+    let style = |endpoint| {
+        let (settings, _) =
+            read(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ENDPOINT", endpoint)]).unwrap();
+        matches!(settings.blob.store, BlobStore::S3(s3) if s3.force_path_style)
+    };
+    assert!(style("http://minio:9000") && style("http://10.1.2.3") && style("http://[::1]:9000"));
+    assert!(!style("https://s3.example.com"));
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let url = "postgres://pds:hunter2@db.svc:5432/pds?sslmode=require";
+    let (settings, secrets) = read(&[("PDS_DATABASE_URL", url)]).unwrap();
+    let shown = format!("{settings:?} {secrets:?} {}", secrets.database);
+    assert!(shown.contains("postgres://db.svc:5432/pds"));
+    for secret in ["hunter2", "correct horse", "0123456789abcdef", "11ff", "22ff"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    assert_eq!(secrets.database.expose(), url);
+}
+
+#[test]
+fn missing_secrets_are_generated_kept_and_read_again() {
+    let mut next = 0_u8;
+    let random = |bytes: &mut [u8]| {
+        bytes.fill_with(|| {
+            next = next.wrapping_add(1);
+            next
+        })
+    };
+    let given = |name: &str| (name == var::JWT_SECRET).then(|| "0123456789abcdef".to_owned());
+
+    let made = local::generate_missing(given, random);
+    assert!(!made.contains_key(var::JWT_SECRET) && made.len() == 3);
+
+    let kept = local::parse(&local::render(&made)).unwrap();
+    let (_, secrets) =
+        Settings::from_env(|name| given(name).or_else(|| Some(kept.get(name)?.expose_secret().to_owned()))).unwrap();
+    assert_eq!(secrets.plc_rotation_key.expose_secret(), made[var::PLC_ROTATION_KEY].expose_secret());
+    assert!(local::generate_missing(|name| Some(kept.get(name)?.expose_secret().to_owned()), |_| ()).len() == 1);
+    assert_eq!(local::parse("# ok\n\nPDS_PORT=1\n").unwrap_err(), 3);
+}
+
+#[test]
+fn only_sqlite_keeps_its_own_secrets() {
+    let with = |url: &'static str| move |name: &str| (name == var::DATABASE_URL).then(|| url.to_owned());
+    assert_eq!(local::file(|_| None), Some("./data/secrets.env".into()));
+    assert_eq!(local::file(with("sqlite:///var/pds.db")), Some("./data/secrets.env".into()));
+    assert_eq!(local::file(with("postgres://db/pds")), None);
+    assert_eq!(local::file(with("nonsense")), None);
+}
+
+#[test]
+fn a_migration_needs_the_database_alone() {
+    let lookup = |name: &str| (name == var::DATABASE_URL).then(|| "postgres://db/pds".to_owned());
+    let (database, url) = Settings::database_from_env(lookup).unwrap();
+    assert_eq!(database.connections(4), 9);
+    assert!(!url.is_sqlite());
+}
+
+#[test]
+fn unknown_names_are_listed_with_the_nearest_known() {
+    let names = ["PATH", "PDS_HOSTNAME", "PDS_HOSTNMAE", "PDS_JWT_SECRET_FILE", "PDS_SMTP", "PDS_PORT_2583_TCP_ADDR"];
+    let unknown = unknown_names(names);
+    let found: Vec<_> = unknown.iter().map(|u| (u.name.as_str(), u.nearest)).collect();
+    assert_eq!(found, [("PDS_HOSTNMAE", Some("PDS_HOSTNAME")), ("PDS_SMTP", None)]);
+}
+
+#[test]
+fn outbound_rules_cover_a_name_and_all_below_it() {
+    let rule: AllowRule = ".pds.test".parse().unwrap();
+    assert!(rule.allows_host("pds.test") && rule.allows_host("Alice.pds.test."));
+    assert!(!rule.allows_host("evilpds.test") && !rule.allows_address("127.0.0.1".parse().unwrap()));
+    let network: AllowRule = "10.96.0.0/12".parse().unwrap();
+    assert!(network.allows_address("10.96.4.1".parse().unwrap()));
+    assert!(network.allows_address("::ffff:10.96.4.1".parse().unwrap()));
+    assert!(!network.allows_address("10.112.0.1".parse().unwrap()));
+    assert!("0.0.0.0/0".parse::<Cidr>().unwrap().contains("8.8.8.8".parse().unwrap()));
+}
+
+#[test]
+fn dev_mode_reaches_loopback() {
+    let (settings, _) = read(&[("PDS_DEV_MODE", "true"), ("PDS_HOSTNAME", "pds.test")]).unwrap();
+    assert_eq!(settings.service.public_url(), "http://pds.test:2583");
+    assert!(settings.outbound_allow().iter().any(|rule| rule.allows_address("127.0.0.1".parse().unwrap())));
+}
