@@ -1,0 +1,37 @@
+# The programs of the control plane, started by `up` on loopback and by `node-init` inside the node. Sourced; sets no state of its own.
+#
+# control_plane ADDRESS PORT ETCD_PORT ETCD_PEER_PORT PKI DATA LOG SERVICE_RANGE START, where START NAME COMMAND... runs in the background.
+
+control_plane() {
+  local address=$1 port=$2 etcd_port=$3 peer_port=$4 pki=$5 data=$6 log=$7 service_range=$8 start=$9
+  local etcd=http://127.0.0.1:$etcd_port peer=http://127.0.0.1:$peer_port
+  # Tests lose their cluster with the machine anyway; durability of etcd is not what they look at.
+  $start etcd etcd --name node1 --data-dir "$data/etcd" --unsafe-no-fsync \
+    --listen-client-urls "$etcd" --advertise-client-urls "$etcd" \
+    --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "node1=$peer"
+  $start kube-apiserver kube-apiserver --etcd-servers="$etcd" --secure-port="$port" --bind-address="$address" --advertise-address="$address" \
+    --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" --client-ca-file="$pki/ca.crt" \
+    --kubelet-client-certificate="$pki/kubelet-client.crt" --kubelet-client-key="$pki/kubelet-client.key" \
+    --kubelet-certificate-authority="$pki/ca.crt" --kubelet-preferred-address-types=InternalIP \
+    --service-cluster-ip-range="$service_range" --service-account-issuer=https://kubernetes.default.svc \
+    --service-account-key-file="$pki/service-accounts.pub" --service-account-signing-key-file="$pki/service-accounts.key" \
+    --requestheader-client-ca-file="$pki/ca.crt" --requestheader-allowed-names=front-proxy-client \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --proxy-client-cert-file="$pki/front-proxy.crt" --proxy-client-key-file="$pki/front-proxy.key" \
+    --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged
+}
+
+# The controllers need an API server that answers, so they start behind it.
+controllers() {
+  local pki=$1 start=$2
+  $start kube-controller-manager kube-controller-manager --kubeconfig="$pki/controller-manager.kubeconfig" \
+    --authentication-kubeconfig="$pki/controller-manager.kubeconfig" --authorization-kubeconfig="$pki/controller-manager.kubeconfig" \
+    --service-account-private-key-file="$pki/service-accounts.key" --root-ca-file="$pki/ca.crt" --use-service-account-credentials \
+    --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
+    --leader-elect=false --allocate-node-cidrs=false --secure-port="${3:-10257}"
+}
+
+api_ready() { # PKI ADDRESS PORT
+  [ "$(curl -s --cacert "$1/ca.crt" --cert "$1/admin.crt" --key "$1/admin.key" "https://$2:$3/readyz")" = ok ]
+}
