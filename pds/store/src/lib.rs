@@ -1,1 +1,34 @@
-//! pds/store.
+//! All SQL of the PDS: SQLite and Postgres behind the same functions, and their migrations.
+//!
+//! This crate owns the tables, what may be in them at once (constraints, compare-and-swap, the gapless event sequence)
+//! and how durable a write is. It never signs, never talks to the network beyond its database and never reads a clock:
+//! times come in as microseconds since 1970 UTC. It knows records as bytes; what they mean is the caller's.
+//!
+//! One SQL text serves both databases wherever that is possible; what differs stands in `dialect`. Functions that only
+//! read take any [`Source`] (the pool, a transaction, a snapshot); functions that write take `&mut` [`Tx`], so a domain
+//! function never opens a transaction behind its caller's back. The one exception is [`commit::commit_batch`], which
+//! *is* a transaction.
+
+pub mod account;
+pub mod blob;
+pub mod commit;
+pub mod event;
+pub mod invite;
+pub mod record;
+pub mod repo;
+pub mod schema;
+pub mod session;
+
+mod column;
+mod db;
+mod dialect;
+mod error;
+mod source;
+mod tx;
+
+pub use account::AccountId;
+pub use db::{Db, Dialect, Options};
+pub use error::{Error, Result};
+pub use schema::migrate;
+pub use source::Source;
+pub use tx::{Snapshot, Tx};

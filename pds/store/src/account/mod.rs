@@ -1,0 +1,285 @@
+//! Accounts: who is hosted here, by which names, in which state.
+//!
+//! An account's life begins as a reservation (`reservation`), which holds its DID, handle and e-mail address while the
+//! DID is being published. E-mail addresses are kept in lower case.
+
+mod reservation;
+
+use std::fmt;
+
+use pds_syntax::{Did, Handle};
+
+use crate::{
+    Error, Result, Source, Tx,
+    column::Text,
+    error::violates_unique,
+    source::{execute, on},
+};
+
+pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
+
+/// An account's key in the database. Never reused, and ascending in the order in which accounts were reserved.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct AccountId(pub i64);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The state others may see. Causes are stored apart, and the strongest shows.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Status {
+    /// Reserved while its DID is published; to everyone else the account does not exist.
+    Creating,
+    /// In use.
+    Active,
+    /// Switched off by its owner.
+    Deactivated,
+    /// Switched off by the host.
+    TakenDown,
+}
+
+/// An account's row.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Account {
+    /// Key.
+    pub id: AccountId,
+    /// Permanent identifier.
+    pub did: Did,
+    /// Current name.
+    pub handle: Handle,
+    /// Lower case.
+    pub email: Option<String>,
+    /// When the address was confirmed; microseconds.
+    pub email_confirmed_at: Option<i64>,
+    /// In PHC format. None: nobody can log in with a password.
+    pub password_hash: Option<String>,
+    /// Access tokens of an older epoch are void.
+    pub token_epoch: i32,
+    /// Microseconds.
+    pub created_at: i64,
+    /// Microseconds; none while reserved.
+    pub activated_at: Option<i64>,
+    /// Microseconds.
+    pub deactivated_at: Option<i64>,
+    /// When a deactivated account asked to be deleted; microseconds.
+    pub delete_after: Option<i64>,
+    /// The moderation decision's reference.
+    pub takedown_ref: Option<String>,
+}
+
+impl Account {
+    /// The strongest of the stored causes.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
+    }
+}
+
+impl Status {
+    pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
+        match (activated, taken_down, deactivated) {
+            (false, _, _) => Self::Creating,
+            (true, true, _) => Self::TakenDown,
+            (true, false, true) => Self::Deactivated,
+            (true, false, false) => Self::Active,
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    /// Without the e-mail address and the password hash, which have no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("did", &self.did)
+            .field("handle", &self.handle)
+            .field("status", &self.status())
+            .field("token_epoch", &self.token_epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    did: Text<Did>,
+    handle: Text<Handle>,
+    email: Option<String>,
+    email_confirmed_at: Option<i64>,
+    password_hash: Option<String>,
+    token_epoch: i32,
+    created_at: i64,
+    activated_at: Option<i64>,
+    deactivated_at: Option<i64>,
+    delete_after: Option<i64>,
+    takedown_ref: Option<String>,
+}
+
+impl From<Row> for Account {
+    fn from(row: Row) -> Self {
+        Self {
+            id: AccountId(row.id),
+            did: row.did.0,
+            handle: row.handle.0,
+            email: row.email,
+            email_confirmed_at: row.email_confirmed_at,
+            password_hash: row.password_hash,
+            token_epoch: row.token_epoch,
+            created_at: row.created_at,
+            activated_at: row.activated_at,
+            deactivated_at: row.deactivated_at,
+            delete_after: row.delete_after,
+            takedown_ref: row.takedown_ref,
+        }
+    }
+}
+
+macro_rules! select_account {
+    ($condition:literal) => {
+        concat!(
+            "select id, did, handle, email, email_confirmed_at, password_hash, token_epoch, created_at, activated_at, ",
+            "deactivated_at, delete_after, takedown_ref from account where ",
+            $condition
+        )
+    };
+}
+
+pub(crate) const BY_ID: &str = select_account!("id = $1");
+pub(crate) const BY_DID: &str = select_account!("did = $1");
+pub(crate) const BY_HANDLE: &str = select_account!("handle = $1");
+pub(crate) const BY_EMAIL: &str = select_account!("email = $1");
+
+/// The account with this key.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn by_id<'a>(source: impl Source<'a>, id: AccountId) -> Result<Option<Account>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("read account", id))?;
+    Ok(row.map(Account::from))
+}
+
+/// The account with this DID, reserved ones included.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn by_did<'a>(source: impl Source<'a>, did: &Did) -> Result<Option<Account>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_DID).bind(did.as_str()).fetch_optional(conn))
+        .map_err(Error::during("read account", did))?;
+    Ok(row.map(Account::from))
+}
+
+/// The account with this handle, reserved ones included.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn by_handle<'a>(source: impl Source<'a>, handle: &Handle) -> Result<Option<Account>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_HANDLE).bind(handle.as_str()).fetch_optional(conn))
+        .map_err(Error::during("read account", handle))?;
+    Ok(row.map(Account::from))
+}
+
+/// The account with this e-mail address in whatever case, reserved ones included.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn by_email<'a>(source: impl Source<'a>, email: &str) -> Result<Option<Account>> {
+    let email = email.to_lowercase();
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_EMAIL).bind(&*email).fetch_optional(conn))
+        .map_err(Error::during("read account", "by e-mail"))?;
+    Ok(row.map(Account::from))
+}
+
+/// How many accounts there are, without reserved ones.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count<'a>(source: impl Source<'a>) -> Result<i64> {
+    const SQL: &str = "select count(*) from account where activated_at is not null";
+    let (count,): (i64,) =
+        on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("count", "accounts"))?;
+    Ok(count)
+}
+
+/// Renames an account and returns its former handle, or `None` if there is no such account.
+///
+/// # Errors
+/// [`Error::HandleTaken`]; the transaction can then only be rolled back.
+pub async fn set_handle(tx: &mut Tx, id: AccountId, handle: &Handle) -> Result<Option<Handle>> {
+    const READ: &str = "select handle from account where id = $1";
+    const WRITE: &str = "update account set handle = $2 where id = $1 and handle = $3";
+    let failed = || Error::during("rename account", id);
+    loop {
+        let former: Option<(Text<Handle>,)> =
+            on!(&mut *tx, conn => sqlx::query_as(READ).bind(id.0).fetch_optional(conn)).map_err(failed())?;
+        let Some((Text(former),)) = former else { return Ok(None) };
+        let renamed =
+            execute!(&mut *tx, WRITE, id.0, handle.as_str(), former.as_str()).map_err(
+                |error| match violates_unique(&error, "account", "handle") {
+                    true => Error::HandleTaken { handle: handle.clone() },
+                    false => failed()(error),
+                },
+            )?;
+        // Another transaction may rename it between the two statements: answer with what was really replaced.
+        if renamed == 1 {
+            return Ok(Some(former));
+        }
+    }
+}
+
+/// Replaces the password hash and voids all access tokens. Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_password_hash(tx: &mut Tx, id: AccountId, hash: &str) -> Result<bool> {
+    const SQL: &str = "update account set password_hash = $2, token_epoch = token_epoch + 1 where id = $1";
+    let changed = execute!(tx, SQL, id.0, hash).map_err(Error::during("set password of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Voids all access tokens and returns the new epoch, or `None` if there is no such account.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn bump_epoch(tx: &mut Tx, id: AccountId) -> Result<Option<i32>> {
+    const SQL: &str = "update account set token_epoch = token_epoch + 1 where id = $1 returning token_epoch";
+    let row: Option<(i32,)> = on!(tx, conn => sqlx::query_as(SQL).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("void tokens of account", id))?;
+    Ok(row.map(|(epoch,)| epoch))
+}
+
+/// Switches an account off at its owner's wish (`at`, and perhaps when to delete it), or on again (`None`).
+/// Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_deactivated(tx: &mut Tx, id: AccountId, at: Option<i64>, delete_after: Option<i64>) -> Result<bool> {
+    const SQL: &str = "update account set deactivated_at = $2, delete_after = $3 where id = $1";
+    let changed =
+        execute!(tx, SQL, id.0, at, delete_after).map_err(Error::during("set deactivation of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Takes an account down under a reference, or lifts that (`None`). Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_takedown(tx: &mut Tx, id: AccountId, reference: Option<&str>) -> Result<bool> {
+    const SQL: &str = "update account set takedown_ref = $2 where id = $1";
+    let changed = execute!(tx, SQL, id.0, reference).map_err(Error::during("set takedown of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Notes that the owner has shown control of the e-mail address. Says whether it still is the account's.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn confirm_email(tx: &mut Tx, id: AccountId, email: &str, at: i64) -> Result<bool> {
+    const SQL: &str = "update account set email_confirmed_at = $3 where id = $1 and email = $2";
+    let changed = execute!(tx, SQL, id.0, email.to_lowercase(), at)
+        .map_err(Error::during("confirm e-mail address of account", id))?;
+    Ok(changed == 1)
+}

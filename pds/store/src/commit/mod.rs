@@ -1,0 +1,145 @@
+//! Commits: the one way in which repositories change.
+//!
+//! A batch of prepared commits is one transaction and one event row. Each repository's head is compared with the one
+//! that its commit was built on and swapped; if any has moved, the whole batch is undone and the movers are named.
+//! Holding a lock or a lease on an account is never needed for correctness, only for speed.
+
+mod net;
+
+use bytes::Bytes;
+use pds_repo::{Cid, event::Frame};
+use pds_syntax::{RepoPath, Tid};
+
+use crate::{AccountId, Db, Error, db::Pools, dialect, event};
+
+pub(crate) use net::{Change, Net, NetWrite};
+
+/// A signed commit, ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Whose repository.
+    pub account_id: AccountId,
+    /// The revision that it was built on.
+    pub expect_rev: Tid,
+    /// The new revision.
+    pub rev: Tid,
+    /// CID of the commit block.
+    pub commit: Cid,
+    /// Root of the tree.
+    pub data: Cid,
+    /// The commit block.
+    pub commit_bytes: Bytes,
+    /// What changes, each path at most once.
+    pub writes: Vec<Write>,
+    /// The `#commit` event.
+    pub frame: Frame,
+}
+
+/// A change of one record, already checked against the tree that the commit was built on.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// There was no record at the path.
+    Create(Put),
+    /// There was one.
+    Update(Put),
+    /// There was one and is none now.
+    Delete {
+        /// Collection and key.
+        path: RepoPath,
+    },
+}
+
+/// A record to store.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Collection and key.
+    pub path: RepoPath,
+    /// Of the body.
+    pub cid: Cid,
+    /// DAG-CBOR.
+    pub body: Bytes,
+    /// [`crate::record::subject_hash`], for collections in which a record replaces others about the same subject.
+    pub subject_hash: Option<i64>,
+    /// The blobs that the record refers to.
+    pub blobs: Vec<Cid>,
+}
+
+/// A stored batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Committed {
+    /// The number of the first commit's event; the others follow in the order given.
+    pub first_seq: i64,
+}
+
+/// Why nothing of a batch was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote to these repositories: reload them and build the commits anew. The rest of the batch can be
+    /// sent again as it is.
+    #[error("{} of the batch's repositories have moved on", accounts.len())]
+    Stale {
+        /// The repositories that do not stand where their commit expects.
+        accounts: Vec<AccountId>,
+    },
+    /// These commits cannot be stored by any repetition. The rest of the batch can be sent again as it is.
+    #[error("{} blobs that the batch refers to cannot be used", refused.len())]
+    Blobs {
+        /// Each reason found, at least one.
+        refused: Vec<RefusedBlob>,
+    },
+    /// The database failed. If it did so during COMMIT the outcome is unknown: reload the repositories before going on.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A blob that a record must not refer to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RefusedBlob {
+    /// Whose commit.
+    pub account_id: AccountId,
+    /// Which blob.
+    pub cid: Cid,
+    /// Why not.
+    pub reason: BlobRefusal,
+}
+
+/// Why a record must not refer to a blob.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BlobRefusal {
+    /// The account has not uploaded it, or so long ago that it was swept.
+    NotFound,
+    /// The host took it down.
+    TakenDown,
+}
+
+/// The event row of a batch, still without numbers.
+pub(crate) struct Events {
+    pub(crate) n: i32,
+    pub(crate) at: i64,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Stores a batch: all of it, or nothing. It is durable when this returns, and its events are visible to every reader.
+///
+/// A repository may occur more than once if each of its commits is built on the one before. `at` is now, in
+/// microseconds. Cancelling the future undoes the batch, unless COMMIT was already under way.
+///
+/// # Errors
+/// See [`CommitError`].
+pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Committed, CommitError> {
+    let (nets, broken) = net::fold(batch);
+    if !broken.is_empty() {
+        return Err(CommitError::Stale { accounts: broken });
+    }
+    if nets.is_empty() {
+        return Ok(Committed { first_seq: event::head(db).await? + 1 });
+    }
+    let frames: Vec<Frame> = batch.iter().map(|commit| commit.frame.clone()).collect();
+    let events = Events { n: i32::try_from(frames.len()).unwrap_or(i32::MAX), at, payload: event::pack(&frames) };
+    let first_seq = match &db.pools {
+        Pools::Sqlite { write, .. } => dialect::sqlite::commit::batch(write, &nets, &events).await?,
+        Pools::Postgres(pool) => dialect::postgres::commit::batch(pool, &nets, &events).await?,
+    };
+    db.appended.signal();
+    Ok(Committed { first_seq })
+}

@@ -1,0 +1,130 @@
+//! The database handle: which database, its pools, and how transactions begin.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, SqlitePool};
+
+use crate::{Error, Result, Snapshot, Tx, dialect, event::Appended, source::execute, tx::Open};
+
+/// A database. Cheap to clone; all clones share the pools.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) pools: Pools,
+    pub(crate) appended: Appended,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dialect {
+    /// One file, one process.
+    Sqlite,
+    /// A server, any number of processes.
+    Postgres,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most connections at once: to Postgres all together, to SQLite readers beside the one writer.
+    pub max_connections: u32,
+    /// How long a caller waits for a connection before the call fails as unavailable.
+    pub acquire_timeout: Duration,
+    /// What Postgres shows in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_connections: 16, acquire_timeout: Duration::from_secs(5), application_name: "pds".to_owned() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Connects to `sqlite://path` (created if absent) or `postgres://...` and checks that the database keeps what it
+    /// acknowledges. Does not migrate.
+    ///
+    /// # Errors
+    /// [`Error::Url`], [`Error::Connect`], or [`Error::Unfit`] when Postgres runs with `synchronous_commit=off`, with
+    /// another encoding than UTF-8 or as a standby.
+    pub async fn connect(url: &str, options: &Options) -> Result<Self> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let pools = match scheme {
+            "sqlite" => dialect::sqlite::connect(url, options).await?,
+            "postgres" | "postgresql" => dialect::postgres::connect(url, options).await?,
+            _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
+        };
+        Ok(Self { pools, appended: Appended::default() })
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Begins a write transaction (`BEGIN IMMEDIATE` on SQLite, so it cannot fail half-way for want of the lock).
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        let open = match &self.pools {
+            Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
+            Pools::Postgres(pool) => pool.begin().await.map(Open::Postgres),
+        }
+        .map_err(Error::during("begin", "transaction"))?;
+        Ok(Tx { open, appended: self.appended.clone(), has_events: false })
+    }
+
+    /// Begins a read-only view of one moment: its first read's.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let open = match &self.pools {
+            Pools::Sqlite { read, .. } => read.begin().await.map(Open::Sqlite),
+            Pools::Postgres(pool) => {
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Open::Postgres)
+            }
+        }
+        .map_err(Error::during("begin", "snapshot"))?;
+        Ok(Snapshot { open })
+    }
+
+    /// Asks the database for an answer.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub async fn ping(&self) -> Result<()> {
+        execute!(self, "select 1").map_err(Error::during("ping", "database"))?;
+        Ok(())
+    }
+
+    /// Closes all connections, waiting for those in use. Later calls fail as unavailable.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Connections open now, and how many of them are idle; for metrics.
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        match &self.pools {
+            Pools::Sqlite { read, write } => (read.size() + write.size(), read.num_idle() + write.num_idle()),
+            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A lone commit that only creates records without blobs, which is what most commits are: one statement, one round trip.
+
+use sqlx::PgPool;
+
+use crate::{
+    Error,
+    column::digest_bytes,
+    commit::{Change, CommitError, Events, Net},
+};
+
+/// Whether the statement can express it: there is something to create, and nothing else to do.
+pub(super) fn applies(net: &Net<'_>) -> bool {
+    let creates = |change: &Change<'_>| matches!(change, Change::Create(put) if put.blobs.is_empty());
+    !net.writes.is_empty() && net.writes.iter().all(|write| creates(&write.change))
+}
+
+/// Each step asks for the result of the one before, which fixes their order: head, records, counter, event. If the head
+/// has moved nothing at all is written.
+const SQL: &str = "with moved as ( \
+       update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, record_count = record_count + $7 \
+       where account_id = $1 and rev = $2 returning account_id \
+     ), put as ( \
+       insert into record (repo_id, path, cid, rev, subject_hash, body) \
+       select moved.account_id, t.path, t.cid, t.rev, t.subject_hash, t.body \
+       from moved, unnest($8::text[], $9::bytea[], $10::text[], $11::bigint[], $12::bytea[]) \
+         as t(path, cid, rev, subject_hash, body) \
+       returning 1 \
+     ), range as ( \
+       update seq_state set next = next + $13::integer where id = 1 and (select count(*) from put) = $7 \
+       returning next - $13::integer as first_seq \
+     ) \
+     insert into event (first_seq, n, at, payload) select first_seq, $13, $14, $15 from range returning first_seq";
+
+/// Stores the commit and returns the number of its first event.
+pub(super) async fn commit(pool: &PgPool, net: &Net<'_>, events: &Events) -> Result<i64, CommitError> {
+    let last = net.last;
+    let puts: Vec<_> = net.puts().collect();
+    // fetch_all reads to the end of the implicit transaction. Anything that stops at the first row would return before
+    // the commit is durable, and would miss its failure.
+    let rows: Vec<(i64,)> = sqlx::query_as(SQL)
+        .bind(last.account_id.0)
+        .bind(net.expect_rev.to_string())
+        .bind(last.rev.to_string())
+        .bind(digest_bytes(&last.commit))
+        .bind(digest_bytes(&last.data))
+        .bind(&*last.commit_bytes)
+        .bind(net.added())
+        .bind(puts.iter().map(|(write, _)| write.path.as_str()).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(write, _)| write.rev.to_string()).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, put)| put.subject_hash).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, put)| &*put.body).collect::<Vec<_>>())
+        .bind(events.n)
+        .bind(events.at)
+        .bind(&*events.payload)
+        .fetch_all(pool)
+        .await
+        .map_err(Error::during("commit to repository of account", last.account_id))?;
+    match rows[..] {
+        [(first_seq,)] => Ok(first_seq),
+        _ => Err(CommitError::Stale { accounts: vec![last.account_id] }),
+    }
+}

@@ -1,0 +1,150 @@
+//! The commit transaction on SQLite: one statement per row, all of them prepared once.
+//!
+//! Everything that must hold between the statements holds because `BEGIN IMMEDIATE` makes this the only writer.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::{
+    Error,
+    blob::State,
+    column::{Digest, FullCid},
+    commit::{BlobRefusal, CommitError, Events, Net, NetWrite, Put, RefusedBlob},
+};
+
+/// Stores a batch and returns the number of its first event.
+pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(Error::during("begin", "commit batch"))?;
+    let mut stale = Vec::new();
+    for net in nets {
+        if !swap(&mut tx, net).await? {
+            stale.push(net.account_id());
+        }
+    }
+    if !stale.is_empty() {
+        return Err(CommitError::Stale { accounts: stale });
+    }
+    let mut refused = Vec::new();
+    for net in nets {
+        write(&mut tx, net, events.at, &mut refused).await?;
+    }
+    if !refused.is_empty() {
+        return Err(CommitError::Blobs { refused });
+    }
+    let first_seq = append(&mut tx, events).await.map_err(Error::during("append", "events"))?;
+    tx.commit().await.map_err(Error::during("commit", "commit batch"))?;
+    Ok(first_seq)
+}
+
+/// Moves the head; false if it is not where the commit expects it.
+async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
+    const SQL: &str = "update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, \
+                       record_count = record_count + $7 where account_id = $1 and rev = $2";
+    let last = net.last;
+    let done = sqlx::query(SQL)
+        .bind(last.account_id.0)
+        .bind(net.expect_rev.to_string())
+        .bind(last.rev.to_string())
+        .bind(Digest(last.commit))
+        .bind(Digest(last.data))
+        .bind(&*last.commit_bytes)
+        .bind(net.added())
+        .execute(conn)
+        .await
+        .map_err(Error::during("swap head of account", last.account_id))?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes the records and their references to blobs, adding those that cannot be had to `refused`.
+async fn write(
+    conn: &mut SqliteConnection,
+    net: &Net<'_>,
+    at: i64,
+    refused: &mut Vec<RefusedBlob>,
+) -> Result<(), Error> {
+    let id = net.account_id();
+    let mut released = Vec::new();
+    for path in net.replaced() {
+        released.extend(release(conn, id.0, path.as_str()).await.map_err(Error::during("release blobs of", path))?);
+    }
+    for path in net.deleted() {
+        sqlx::query("delete from record where repo_id = $1 and path = $2")
+            .bind(id.0)
+            .bind(path.as_str())
+            .execute(&mut *conn)
+            .await
+            .map_err(Error::during("delete record", path))?;
+    }
+    for (write, put) in net.puts() {
+        store(conn, id.0, write, put).await.map_err(Error::during("store record", write.path))?;
+        for cid in &put.blobs {
+            let refusal = refer(conn, id.0, write, cid).await.map_err(Error::during("refer to blob", cid))?;
+            refused.extend(refusal.map(|reason| RefusedBlob { account_id: id, cid: *cid, reason }));
+        }
+    }
+    for cid in released {
+        demote(conn, id.0, cid, at).await.map_err(Error::during("demote blob of account", id))?;
+    }
+    Ok(())
+}
+
+async fn store(conn: &mut SqliteConnection, repo: i64, write: &NetWrite<'_>, put: &Put) -> sqlx::Result<()> {
+    const SQL: &str = "insert into record (repo_id, path, cid, rev, subject_hash, body) values ($1, $2, $3, $4, $5, $6) \
+                       on conflict (repo_id, path) do update set cid = excluded.cid, rev = excluded.rev, \
+                       subject_hash = excluded.subject_hash, body = excluded.body";
+    sqlx::query(SQL)
+        .bind(repo)
+        .bind(write.path.as_str())
+        .bind(Digest(put.cid))
+        .bind(write.rev.to_string())
+        .bind(put.subject_hash)
+        .bind(&*put.body)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Removes a path's references and returns the blobs that it referred to.
+async fn release(conn: &mut SqliteConnection, repo: i64, path: &str) -> sqlx::Result<Vec<FullCid>> {
+    const SQL: &str = "delete from record_blob where repo_id = $1 and path = $2 returning blob_cid";
+    let rows: Vec<(FullCid,)> = sqlx::query_as(SQL).bind(repo).bind(path).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|(cid,)| cid).collect())
+}
+
+/// Adds a reference and makes the blob permanent, or says why not.
+async fn refer(
+    conn: &mut SqliteConnection,
+    repo: i64,
+    write: &NetWrite<'_>,
+    cid: &pds_repo::Cid,
+) -> sqlx::Result<Option<BlobRefusal>> {
+    const PROMOTE: &str = "update blob set state = 1 where repo_id = $1 and cid = $2 and state = 0";
+    const STATE: &str = "select state from blob where repo_id = $1 and cid = $2";
+    const INSERT: &str = "insert into record_blob (repo_id, blob_cid, path) values ($1, $2, $3) on conflict do nothing";
+    let state: Option<(i16,)> = sqlx::query_as(STATE).bind(repo).bind(FullCid(*cid)).fetch_optional(&mut *conn).await?;
+    match state.map(|(state,)| State::from_column(state)) {
+        None => return Ok(Some(BlobRefusal::NotFound)),
+        Some(State::TakenDown) => return Ok(Some(BlobRefusal::TakenDown)),
+        Some(State::Permanent) => {}
+        Some(State::Temporary) => {
+            sqlx::query(PROMOTE).bind(repo).bind(FullCid(*cid)).execute(&mut *conn).await?;
+        }
+    }
+    sqlx::query(INSERT).bind(repo).bind(FullCid(*cid)).bind(write.path.as_str()).execute(conn).await?;
+    Ok(None)
+}
+
+/// Makes a blob temporary if nothing refers to it any more.
+async fn demote(conn: &mut SqliteConnection, repo: i64, cid: FullCid, at: i64) -> sqlx::Result<()> {
+    const SQL: &str = "update blob set state = 0, temporary_since = $3 where repo_id = $1 and cid = $2 and state = 1 \
+                       and not exists (select 1 from record_blob where repo_id = $1 and blob_cid = $2)";
+    sqlx::query(SQL).bind(repo).bind(cid).bind(at).execute(conn).await?;
+    Ok(())
+}
+
+async fn append(conn: &mut SqliteConnection, events: &Events) -> sqlx::Result<i64> {
+    const RANGE: &str = "update seq_state set next = next + $1 where id = 1 returning next - $1";
+    const INSERT: &str = "insert into event (first_seq, n, at, payload) values ($1, $2, $3, $4)";
+    let (first_seq,): (i64,) = sqlx::query_as(RANGE).bind(i64::from(events.n)).fetch_one(&mut *conn).await?;
+    sqlx::query(INSERT).bind(first_seq).bind(events.n).bind(events.at).bind(&*events.payload).execute(conn).await?;
+    Ok(first_seq)
+}

@@ -1,0 +1,49 @@
+//! SQLite: one file, one writing connection, any number of readers.
+
+pub(crate) mod commit;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Error, Options, Result, db::Pools};
+
+/// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the file, creating it if absent.
+///
+/// `synchronous=FULL` with WAL: an acknowledged commit survives a power cut. The writing connection is opened first and
+/// kept, because it creates the WAL that the readers need.
+pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(Error::Url {
+            reason: "SQLite in memory has no durability and is not shared; give a path".to_owned(),
+        });
+    }
+    let file = SqliteConnectOptions::from_str(url)
+        .map_err(|error| Error::Url { reason: error.to_string() })?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let pool = || SqlitePoolOptions::new().acquire_timeout(options.acquire_timeout).max_lifetime(None);
+    let write = pool()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .connect_with(file.clone())
+        .await
+        .map_err(|source| Error::Connect { source })?;
+    let read = pool()
+        .max_connections(options.max_connections.max(1))
+        .connect_with(file.pragma("query_only", "on"))
+        .await
+        .map_err(|source| Error::Connect { source })?;
+    Ok(Pools::Sqlite { read, write })
+}

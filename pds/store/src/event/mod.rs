@@ -1,0 +1,165 @@
+//! The event sequence: frames in one gapless order, the same for every reader.
+//!
+//! Frames are appended in the transaction of the change that they tell of, so an event exists if and only if its change
+//! does. A row holds the frames of one transaction, packed. Numbering locks the counter's row until the transaction
+//! ends; Postgres lets go of that lock only when the commit is flushed *and* visible. So whoever gets the next numbers
+//! commits later, and a reader that saw number n has seen all below n.
+//!
+//! Reading rows into live subscriptions is the sequencer's task; this module only stores, pages and wakes.
+
+mod payload;
+mod wakeups;
+
+use bytes::Bytes;
+use pds_repo::event::Frame;
+
+use crate::{
+    Error, Result, Source, Tx,
+    source::{execute, on},
+};
+
+pub(crate) use payload::pack;
+pub(crate) use wakeups::Appended;
+pub use wakeups::Wakeups;
+
+/// The frames of one transaction, numbered from `first_seq` without a gap.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Batch {
+    /// Number of the first frame.
+    pub first_seq: i64,
+    /// How many frames.
+    pub n: u32,
+    /// When it was written, by the writer's clock; microseconds.
+    pub at: i64,
+    /// As stored; see [`Batch::frames`].
+    payload: Bytes,
+}
+
+impl Batch {
+    /// The number of the last frame.
+    #[must_use]
+    pub fn last_seq(&self) -> i64 {
+        self.first_seq + i64::from(self.n) - 1
+    }
+
+    /// The frames with their numbers.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the payload does not decode.
+    pub fn frames(&self) -> Result<Vec<(i64, Frame)>> {
+        let damaged = |reason: String| Error::Damaged { what: "event", id: self.first_seq.to_string(), reason };
+        let frames = payload::unpack(&self.payload).map_err(damaged)?;
+        if u32::try_from(frames.len()) != Ok(self.n) {
+            return Err(damaged(format!("{} frames instead of {}", frames.len(), self.n)));
+        }
+        Ok((self.first_seq..).zip(frames).collect())
+    }
+
+    /// Bytes as stored, for budgets.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        self.payload.len()
+    }
+}
+
+/// Appends frames and returns the number of the first; the rest follow. `at` is now, in microseconds.
+///
+/// It must be the transaction's last statement: all other writers of events wait until the transaction ends. With no
+/// frames nothing happens and the answer is the number that would be next.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn append(tx: &mut Tx, frames: &[Frame], at: i64) -> Result<i64> {
+    const RANGE: &str = "update seq_state set next = next + $1 where id = 1 returning next - $1";
+    const INSERT: &str = "insert into event (first_seq, n, at, payload) values ($1, $2, $3, $4)";
+    if frames.is_empty() {
+        return Ok(head(tx).await? + 1);
+    }
+    let n = i32::try_from(frames.len()).unwrap_or(i32::MAX);
+    let payload = pack(frames);
+    let failed = || Error::during("append", "events");
+    let (first_seq,): (i64,) =
+        on!(&mut *tx, conn => sqlx::query_as(RANGE).bind(i64::from(n)).fetch_one(conn)).map_err(failed())?;
+    execute!(&mut *tx, INSERT, first_seq, n, at, &*payload).map_err(failed())?;
+    tx.has_events = true;
+    Ok(first_seq)
+}
+
+/// The number of the last event, 0 if there never was one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn head<'a>(source: impl Source<'a>) -> Result<i64> {
+    const SQL: &str = "select next - 1 from seq_state where id = 1";
+    let (head,): (i64,) =
+        on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("read", "sequence head"))?;
+    Ok(head)
+}
+
+/// The number of the oldest event that is kept.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn oldest<'a>(source: impl Source<'a>) -> Result<Option<i64>> {
+    const SQL: &str = "select min(first_seq) from event";
+    let (oldest,): (Option<i64>,) =
+        on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("read", "oldest event"))?;
+    Ok(oldest)
+}
+
+/// The number of the first event written at or after a time (microseconds), by the writers' clocks.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn at<'a>(source: impl Source<'a>, time: i64) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = on!(source, conn => sqlx::query_as(AT).bind(time).fetch_optional(conn))
+        .map_err(Error::during("find events at", time))?;
+    Ok(row.map(|(first_seq,)| first_seq))
+}
+
+/// Most rows that one page looks at.
+const PAGE_ROWS: i64 = 512;
+
+/// The sizes come first and the payloads are joined to those that fit, so nothing that is not returned is read.
+pub(crate) const AFTER: &str = "select e.first_seq, e.n, e.at, e.payload from ( \
+       select first_seq, sum(length(payload)) over (order by first_seq) - length(payload) as before from ( \
+         select first_seq, payload from event \
+         where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
+           and first_seq + n > $1 + 1 \
+         order by first_seq limit $2) candidate \
+     ) page join event e on e.first_seq = page.first_seq where page.before < $3 order by e.first_seq";
+pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by at, first_seq limit 1";
+
+/// The batches that hold events after number `seq`, in order, until `max_bytes` (as stored) are exceeded: at least one
+/// if there is one. The first may begin at or before `seq`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn after<'a>(source: impl Source<'a>, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
+    let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
+    let rows: Vec<(i64, i32, i64, Vec<u8>)> = on!(source, conn => sqlx::query_as(AFTER)
+        .bind(seq.min(i64::MAX - 1))
+        .bind(PAGE_ROWS)
+        .bind(max_bytes)
+        .fetch_all(conn))
+    .map_err(Error::during("read events after", seq))?;
+    Ok(rows
+        .into_iter()
+        .map(|(first_seq, n, at, payload)| Batch { first_seq, n: n.max(0).unsigned_abs(), at, payload: payload.into() })
+        .collect())
+}
+
+/// Forgets events written before a time (microseconds), at most `limit` rows of them, and returns how many rows went.
+///
+/// What stays is always a gapless end of the sequence, also when the writers' clocks disagree.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn prune_before(tx: &mut Tx, time: i64, limit: u32) -> Result<u64> {
+    const SQL: &str = "delete from event where first_seq in ( \
+                       select first_seq from event \
+                       where first_seq < coalesce((select min(first_seq) from event where at >= $1), \
+                                                  (select next from seq_state where id = 1)) \
+                       order by first_seq limit $2)";
+    execute!(tx, SQL, time, i64::from(limit)).map_err(Error::during("prune events before", time))
+}

@@ -1,0 +1,42 @@
+//! The bytes of an event row: packed frames, compressed when that pays.
+
+use bytes::Bytes;
+use pds_repo::event::{self, Frame};
+
+/// Shorter payloads (a commit or two) gain too little for the time it takes.
+const COMPRESS_FROM: usize = 4096;
+const ZSTD_LEVEL: i32 = 1;
+
+/// The first byte: how the rest is to be read.
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// The payload of a row.
+pub(crate) fn pack(frames: &[Frame]) -> Vec<u8> {
+    let packed = event::pack(frames);
+    if packed.len() >= COMPRESS_FROM
+        && let Ok(compressed) = zstd::bulk::compress(&packed, ZSTD_LEVEL)
+        && compressed.len() < packed.len()
+    {
+        return tagged(ZSTD, &compressed);
+    }
+    tagged(PLAIN, &packed)
+}
+
+/// The frames of a row's payload, or why it has none.
+pub(crate) fn unpack(payload: &Bytes) -> Result<Vec<Frame>, String> {
+    let packed = match payload.split_first() {
+        Some((&PLAIN, _)) => payload.slice(1..),
+        Some((&ZSTD, compressed)) => zstd::decode_all(compressed).map_err(|error| error.to_string())?.into(),
+        Some((tag, _)) => return Err(format!("unknown payload version {tag}")),
+        None => return Err("empty payload".to_owned()),
+    };
+    event::unpack(&packed).map_err(|error| error.to_string())
+}
+
+fn tagged(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(bytes.len() + 1);
+    payload.push(tag);
+    payload.extend_from_slice(bytes);
+    payload
+}

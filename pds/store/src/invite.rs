@@ -1,0 +1,166 @@
+//! Invite codes: how often each may be used, and by whom it was.
+
+use crate::{
+    AccountId, Error, Result, Source, Tx,
+    source::{execute, on},
+};
+
+/// An invite code's row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invite {
+    /// The code itself.
+    pub code: String,
+    /// How often it may be used in all.
+    pub available: u32,
+    /// How often it was.
+    pub used: u32,
+    /// Whether it was withdrawn.
+    pub disabled: bool,
+    /// Whom it was made for: a DID, or `admin`.
+    pub for_account: String,
+    /// Who made it: a DID, or `admin`.
+    pub created_by: String,
+    /// Microseconds.
+    pub created_at: i64,
+    /// Microseconds; none: never.
+    pub expires_at: Option<i64>,
+}
+
+/// One use of a code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Use {
+    /// The account that it made.
+    pub account_id: AccountId,
+    /// Microseconds.
+    pub used_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    code: String,
+    available: i32,
+    used: i32,
+    disabled: bool,
+    for_account: String,
+    created_by: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl From<Row> for Invite {
+    fn from(row: Row) -> Self {
+        Self {
+            code: row.code,
+            available: row.available.max(0).unsigned_abs(),
+            used: row.used.max(0).unsigned_abs(),
+            disabled: row.disabled,
+            for_account: row.for_account,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// Makes a code. `used` and `disabled` of what is given are taken as they are.
+///
+/// # Errors
+/// When the database cannot be written, or the code exists.
+pub async fn create(tx: &mut Tx, invite: &Invite) -> Result<()> {
+    const SQL: &str = "insert into invite_code \
+                       (code, available, used, disabled, for_account, created_by, created_at, expires_at) \
+                       values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    execute!(
+        tx,
+        SQL,
+        &*invite.code,
+        i32::try_from(invite.available).unwrap_or(i32::MAX),
+        i32::try_from(invite.used).unwrap_or(i32::MAX),
+        invite.disabled,
+        &*invite.for_account,
+        &*invite.created_by,
+        invite.created_at,
+        invite.expires_at
+    )
+    .map_err(Error::during("create", "invite code"))?;
+    Ok(())
+}
+
+/// Uses a code for an account that the same transaction reserves. However many try at once, it is used at most as often
+/// as it allows.
+///
+/// # Errors
+/// [`Error::InviteUnusable`] if it is unknown, disabled, expired or used up.
+pub async fn consume(tx: &mut Tx, code: &str, id: AccountId, now: i64) -> Result<()> {
+    const COUNT: &str = "update invite_code set used = used + 1 where code = $1 and not disabled \
+                         and used < available and (expires_at is null or expires_at > $2)";
+    const USE: &str = "insert into invite_code_use (code, account_id, used_at) values ($1, $2, $3)";
+    let failed = || Error::during("use invite code for account", id);
+    if execute!(&mut *tx, COUNT, code, now).map_err(failed())? == 0 {
+        return Err(Error::InviteUnusable);
+    }
+    execute!(&mut *tx, USE, code, id.0, now).map_err(failed())?;
+    Ok(())
+}
+
+pub(crate) const GET: &str = "select code, available, used, disabled, for_account, created_by, created_at, expires_at \
+                              from invite_code where code = $1";
+pub(crate) const LIST: &str = "select code, available, used, disabled, for_account, created_by, created_at, expires_at \
+                               from invite_code where (created_at, code) > ($1, $2) order by created_at, code limit $3";
+
+/// The code's row.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn get<'a>(source: impl Source<'a>, code: &str) -> Result<Option<Invite>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(code).fetch_optional(conn))
+        .map_err(Error::during("read", "invite code"))?;
+    Ok(row.map(Invite::from))
+}
+
+/// Whether the code could be used now; the answer may be out of date when it arrives, only [`consume`] decides.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_usable<'a>(source: impl Source<'a>, code: &str, now: i64) -> Result<bool> {
+    let invite = get(source, code).await?;
+    Ok(invite.is_some_and(|invite| {
+        !invite.disabled && invite.used < invite.available && invite.expires_at.is_none_or(|end| end > now)
+    }))
+}
+
+/// A page of all codes, oldest first; `after` is (`created_at`, `code`) of the last one of the page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list<'a>(source: impl Source<'a>, after: Option<(i64, &str)>, limit: u32) -> Result<Vec<Invite>> {
+    let (created_at, code) = after.unwrap_or((i64::MIN, ""));
+    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(LIST)
+        .bind(created_at)
+        .bind(code)
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list", "invite codes"))?;
+    Ok(rows.into_iter().map(Invite::from).collect())
+}
+
+/// Who used a code, first use first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn uses<'a>(source: impl Source<'a>, code: &str) -> Result<Vec<Use>> {
+    const SQL: &str = "select account_id, used_at from invite_code_use where code = $1 order by used_at, account_id";
+    let rows: Vec<(i64, i64)> = on!(source, conn => sqlx::query_as(SQL).bind(code).fetch_all(conn))
+        .map_err(Error::during("list uses of", "invite code"))?;
+    Ok(rows.into_iter().map(|(id, used_at)| Use { account_id: AccountId(id), used_at }).collect())
+}
+
+/// Withdraws a code. Says whether it exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn disable(tx: &mut Tx, code: &str) -> Result<bool> {
+    const SQL: &str = "update invite_code set disabled = $2 where code = $1";
+    let changed = execute!(tx, SQL, code, true).map_err(Error::during("disable", "invite code"))?;
+    Ok(changed == 1)
+}

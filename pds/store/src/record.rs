@@ -1,0 +1,196 @@
+//! Records: read by path, in pages, or all of a repository in order. Written by [`crate::commit`] alone.
+//!
+//! A path (`collection/rkey`) is one text compared bytewise, which is the order of the repository's tree. Splitting it
+//! would sort differently: `.` and `-` come before `/`.
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use pds_repo::Cid;
+use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
+
+use crate::{
+    AccountId, Error, Result, Snapshot, Source,
+    column::{Digest, Text},
+    source::{Connection, on},
+    tx::Open,
+};
+
+/// A stored record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Record {
+    /// Collection and key.
+    pub path: RepoPath,
+    /// Of the body.
+    pub cid: Cid,
+    /// The revision that wrote it.
+    pub rev: Tid,
+    /// DAG-CBOR.
+    pub body: Bytes,
+}
+
+/// Which page of a collection.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The key after which (in the order asked for) the page begins.
+    pub cursor: Option<&'a RecordKey>,
+    /// Most records.
+    pub limit: u32,
+    /// Ascending instead of the usual newest (greatest key) first.
+    pub ascending: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    path: Text<RepoPath>,
+    cid: Digest,
+    rev: Text<Tid>,
+    body: Vec<u8>,
+}
+
+impl From<Row> for Record {
+    fn from(row: Row) -> Self {
+        Self { path: row.path.0, cid: row.cid.0, rev: row.rev.0, body: row.body.into() }
+    }
+}
+
+pub(crate) const GET: &str = "select path, cid, rev, body from record where repo_id = $1 and path = $2";
+pub(crate) const DESCENDING: &str = "select path, cid, rev, body from record \
+     where repo_id = $1 and path > $2 and path < $3 order by path desc limit $4";
+pub(crate) const ASCENDING: &str = "select path, cid, rev, body from record \
+     where repo_id = $1 and path > $2 and path < $3 order by path limit $4";
+pub(crate) const SAME_SUBJECT: &str = "select path from record \
+     where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path";
+pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
+pub(crate) const ALL: &str = "select path, cid, rev, body from record where repo_id = $1 and rev > $2 order by path";
+
+/// Jumps from each collection's first path to the next collection's: one index look-up per collection, however many
+/// records there are. `'0'` is the byte after `'/'`, so `collection || '0'` is beyond all of its paths.
+macro_rules! collections {
+    ($collection_of_path:literal) => {
+        concat!(
+            "with recursive hop(path) as (select min(path) from record where repo_id = $1 union all ",
+            "select (select min(path) from record where repo_id = $1 and path >= ",
+            $collection_of_path,
+            " || '0') from hop where path is not null) select ",
+            $collection_of_path,
+            " from hop where path is not null"
+        )
+    };
+}
+pub(crate) const COLLECTIONS_SQLITE: &str = collections!("substr(hop.path, 1, instr(hop.path, '/') - 1)");
+pub(crate) const COLLECTIONS_POSTGRES: &str = collections!("split_part(hop.path, '/', 1)");
+
+/// The record at a path.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn get<'a>(source: impl Source<'a>, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(id.0).bind(path.as_str()).fetch_optional(conn))
+        .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
+    Ok(row.map(Record::from))
+}
+
+/// A page of a collection.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list<'a>(
+    source: impl Source<'a>,
+    id: AccountId,
+    collection: &Nsid,
+    page: Page<'_>,
+) -> Result<Vec<Record>> {
+    let (mut above, mut below) = bounds(collection);
+    if let Some(cursor) = page.cursor {
+        let end = if page.ascending { &mut above } else { &mut below };
+        *end = format!("{collection}/{cursor}");
+    }
+    let sql = if page.ascending { ASCENDING } else { DESCENDING };
+    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(sql)
+        .bind(id.0)
+        .bind(&*above)
+        .bind(&*below)
+        .bind(i64::from(page.limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list records", format_args!("{collection} of account {id}")))?;
+    Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// The collections that have records, in order.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn collections<'a>(source: impl Source<'a>, id: AccountId) -> Result<Vec<Nsid>> {
+    let names: Vec<(Text<Nsid>,)> = match source.connection().await {
+        Ok(Connection::Sqlite(mut held)) => sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).fetch_all(&mut *held).await,
+        Ok(Connection::Postgres(mut held)) => {
+            sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).fetch_all(&mut *held).await
+        }
+        Err(error) => Err(error),
+    }
+    .map_err(Error::during("list collections of account", id))?;
+    Ok(names.into_iter().map(|(name,)| name.0).collect())
+}
+
+/// The paths in a collection whose record is about the same subject (see [`subject_hash`]).
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn same_subject<'a>(
+    source: impl Source<'a>,
+    id: AccountId,
+    collection: &Nsid,
+    subject_hash: i64,
+) -> Result<Vec<RepoPath>> {
+    let (above, below) = bounds(collection);
+    let paths: Vec<(Text<RepoPath>,)> = on!(source, conn => sqlx::query_as(SAME_SUBJECT)
+        .bind(id.0)
+        .bind(subject_hash)
+        .bind(&*above)
+        .bind(&*below)
+        .fetch_all(conn))
+    .map_err(Error::during("look up the subject in", format_args!("{collection} of account {id}")))?;
+    Ok(paths.into_iter().map(|(path,)| path.0).collect())
+}
+
+/// What is stored of a record's subject (the URI or DID it likes, reposts, follows or blocks): 64 bits of its SHA-256.
+///
+/// Two subjects of one account and collection that share it would be taken for one; nobody but the account's owner can
+/// bring that about, and only by intent.
+#[must_use]
+pub fn subject_hash(subject: &str) -> i64 {
+    let digest = *Cid::raw(subject.as_bytes()).digest();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// All paths and CIDs of a repository in tree order, read as they are consumed.
+pub fn entries<'a>(
+    snapshot: &'a mut Snapshot,
+    id: AccountId,
+) -> impl Stream<Item = Result<(RepoPath, Cid)>> + Send + 'a {
+    let rows = match &mut snapshot.open {
+        Open::Sqlite(tx) => sqlx::query_as::<_, (Text<RepoPath>, Digest)>(ENTRIES).bind(id.0).fetch(&mut **tx),
+        Open::Postgres(tx) => sqlx::query_as::<_, (Text<RepoPath>, Digest)>(ENTRIES).bind(id.0).fetch(&mut **tx),
+    };
+    rows.map(move |row| row.map(|(path, cid)| (path.0, cid.0)).map_err(Error::during("read entries of account", id)))
+}
+
+/// All records of a repository in tree order, or only those written after a revision, read as they are consumed.
+pub fn stream<'a>(
+    snapshot: &'a mut Snapshot,
+    id: AccountId,
+    since: Option<Tid>,
+) -> impl Stream<Item = Result<Record>> + Send + 'a {
+    let since = since.map_or_else(String::new, |rev| rev.to_string());
+    let rows = match &mut snapshot.open {
+        Open::Sqlite(tx) => sqlx::query_as::<_, Row>(ALL).bind(id.0).bind(since).fetch(&mut **tx),
+        Open::Postgres(tx) => sqlx::query_as::<_, Row>(ALL).bind(id.0).bind(since).fetch(&mut **tx),
+    };
+    rows.map(move |row| row.map(Record::from).map_err(Error::during("read records of account", id)))
+}
+
+/// The exclusive ends of a collection's paths: all that begin with `collection/`.
+fn bounds(collection: &Nsid) -> (String, String) {
+    (format!("{collection}/"), format!("{collection}0"))
+}

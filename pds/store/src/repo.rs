@@ -1,0 +1,174 @@
+//! Repository heads: the one row per account that every commit compares and swaps.
+
+use bytes::Bytes;
+use pds_repo::{Cid, Head};
+use pds_syntax::{Did, Tid};
+
+use crate::{
+    AccountId, Error, Result, Source, Tx,
+    account::Status,
+    column::{Digest, Text, digest_bytes},
+    source::{execute, on},
+};
+
+/// A repository's head with the signed commit itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Root {
+    /// Revision and CIDs.
+    pub head: Head,
+    /// The signed commit block, whose CID is `head.commit`.
+    pub commit_bytes: Bytes,
+    /// How many records the repository has.
+    pub record_count: u64,
+}
+
+/// What is needed to write to a repository.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The account's key, which is the repository's too.
+    pub account_id: AccountId,
+    /// The account's state.
+    pub status: Status,
+    /// The sealed signing key.
+    pub signing_key: Vec<u8>,
+    /// None while the account is reserved.
+    pub root: Option<Root>,
+}
+
+/// A line of the list of repositories.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed {
+    /// Key, and the page cursor.
+    pub account_id: AccountId,
+    /// Whose repository.
+    pub did: Did,
+    /// The account's state; never [`Status::Creating`].
+    pub status: Status,
+    /// Current revision.
+    pub rev: Tid,
+    /// CID of the current commit.
+    pub commit: Cid,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    rev: Text<Tid>,
+    commit_cid: Digest,
+    data_cid: Digest,
+    commit_bytes: Vec<u8>,
+    record_count: i64,
+}
+
+impl From<Row> for Root {
+    fn from(row: Row) -> Self {
+        Self {
+            head: Head { rev: row.rev.0, commit: row.commit_cid.0, data: row.data_cid.0 },
+            commit_bytes: row.commit_bytes.into(),
+            record_count: row.record_count.max(0).unsigned_abs(),
+        }
+    }
+}
+
+/// Gives an account its repository. Its first records, if any, come with the first [`crate::commit`].
+///
+/// # Errors
+/// When the database cannot be written, or the account has a repository.
+pub async fn create(tx: &mut Tx, id: AccountId, head: &Head, commit_bytes: &[u8]) -> Result<()> {
+    const SQL: &str = "insert into repo (account_id, rev, commit_cid, data_cid, commit_bytes, record_count) \
+                       values ($1, $2, $3, $4, $5, 0)";
+    let rev = head.rev.to_string();
+    execute!(tx, SQL, id.0, &*rev, digest_bytes(&head.commit), digest_bytes(&head.data), commit_bytes)
+        .map_err(Error::during("create repository of account", id))?;
+    Ok(())
+}
+
+pub(crate) const ROOT: &str =
+    "select rev, commit_cid, data_cid, commit_bytes, record_count from repo where account_id = $1";
+
+/// The current head with its commit.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn root<'a>(source: impl Source<'a>, id: AccountId) -> Result<Option<Root>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(ROOT).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("read head of account", id))?;
+    Ok(row.map(Root::from))
+}
+
+pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
+     a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
+     r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
+     from account a left join repo r on r.account_id = a.id where a.did = $1";
+
+#[derive(sqlx::FromRow)]
+struct LoadedRow {
+    id: i64,
+    signing_key: Vec<u8>,
+    activated: bool,
+    taken_down: bool,
+    deactivated: bool,
+    rev: Option<Text<Tid>>,
+    commit_cid: Option<Digest>,
+    data_cid: Option<Digest>,
+    commit_bytes: Option<Vec<u8>>,
+    record_count: Option<i64>,
+}
+
+/// Everything that writing to a repository needs, in one statement.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load<'a>(source: impl Source<'a>, did: &Did) -> Result<Option<Loaded>> {
+    let row: Option<LoadedRow> = on!(source, conn => sqlx::query_as(LOAD).bind(did.as_str()).fetch_optional(conn))
+        .map_err(Error::during("load repository", did))?;
+    Ok(row.map(|row| {
+        let root = match (row.rev, row.commit_cid, row.data_cid, row.commit_bytes, row.record_count) {
+            (Some(rev), Some(commit_cid), Some(data_cid), Some(commit_bytes), Some(record_count)) => {
+                Some(Root::from(Row { rev, commit_cid, data_cid, commit_bytes, record_count }))
+            }
+            _ => None,
+        };
+        Loaded {
+            account_id: AccountId(row.id),
+            status: Status::of(row.activated, row.taken_down, row.deactivated),
+            signing_key: row.signing_key,
+            root,
+        }
+    }))
+}
+
+pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \
+     a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
+     where a.id > $1 and a.activated_at is not null order by a.id limit $2";
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    id: i64,
+    did: Text<Did>,
+    taken_down: bool,
+    deactivated: bool,
+    rev: Text<Tid>,
+    commit_cid: Digest,
+}
+
+/// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last one's of the page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list<'a>(source: impl Source<'a>, after: Option<AccountId>, limit: u32) -> Result<Vec<Listed>> {
+    let rows: Vec<ListedRow> = on!(source, conn => sqlx::query_as(LIST)
+        .bind(after.map_or(0, |id| id.0))
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list", "repositories"))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Listed {
+            account_id: AccountId(row.id),
+            did: row.did.0,
+            status: Status::of(true, row.taken_down, row.deactivated),
+            rev: row.rev.0,
+            commit: row.commit_cid.0,
+        })
+        .collect())
+}

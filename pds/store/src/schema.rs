@@ -1,0 +1,95 @@
+//! The schema: embedded migrations, and whether a database fits this program.
+//!
+//! Migrations expand first and contract a release later, so two neighbouring releases run on one schema. There are no
+//! down-migrations.
+
+use std::collections::BTreeSet;
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::{Db, Dialect, Error, Result, db::Pools, source::on};
+
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How a database's schema relates to this program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fit {
+    /// Usable. It may be newer, as long as it is compatible.
+    Current,
+    /// Migrations are missing (or there is no schema at all): run [`migrate`].
+    TooOld,
+    /// A later release contracted the schema: this program must be upgraded.
+    TooNew,
+}
+
+/// Applies the missing migrations. Processes that do so at once take turns; each migration runs once.
+///
+/// # Errors
+/// [`Error::Migrate`], also when an applied migration's text is not the embedded one.
+pub async fn migrate(db: &Db) -> Result<()> {
+    let failed = |source| Error::Migrate { source };
+    match &db.pools {
+        Pools::Postgres(pool) => {
+            // The migrator holds a session-level advisory lock; on an error it would stay with a pooled connection.
+            let mut connection = pool.acquire().await.map_err(|e| failed(e.into()))?.detach();
+            let done = known(Dialect::Postgres).run_direct(None, &mut connection, false).await;
+            sqlx::Connection::close(connection).await.map_err(|e| failed(e.into()))?;
+            done.map_err(failed)
+        }
+        Pools::Sqlite { write, .. } => {
+            // The migrator has no lock for SQLite, so the whole run is one transaction that takes the write lock first.
+            let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(e.into()))?;
+            known(Dialect::Sqlite).run_direct(None, &mut *tx, false).await.map_err(failed)?;
+            tx.commit().await.map_err(|e| failed(MigrateError::Execute(e)))
+        }
+    }
+}
+
+/// Compares the database's schema with the embedded migrations, without changing anything.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn check(db: &Db) -> Result<Fit> {
+    const HAS_TABLE: (&str, &str) = (
+        "select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'",
+        "select count(*) from (select to_regclass('_sqlx_migrations') as found) t where found is not null",
+    );
+    const APPLIED: &str = "select version from _sqlx_migrations where success";
+    const OLDEST: &str = "select oldest_known from schema_compat where id = 1";
+    let failed = || Error::during("read the version of", "schema");
+    let dialect = db.dialect();
+    let has_table = match dialect {
+        Dialect::Sqlite => HAS_TABLE.0,
+        Dialect::Postgres => HAS_TABLE.1,
+    };
+    let (tables,): (i64,) = on!(db, conn => sqlx::query_as(has_table).fetch_one(conn)).map_err(failed())?;
+    if tables == 0 {
+        return Ok(Fit::TooOld);
+    }
+    let applied: Vec<(i64,)> = on!(db, conn => sqlx::query_as(APPLIED).fetch_all(conn)).map_err(failed())?;
+    let applied: BTreeSet<i64> = applied.into_iter().map(|(version,)| version).collect();
+    let known = known(dialect);
+    if applied.is_empty() {
+        return Ok(Fit::TooOld);
+    }
+    let (oldest,): (i64,) = on!(db, conn => sqlx::query_as(OLDEST).fetch_one(conn)).map_err(failed())?;
+    Ok(if known.iter().all(|migration| migration.version < oldest) {
+        Fit::TooNew
+    } else if known.iter().any(|migration| !applied.contains(&migration.version)) {
+        Fit::TooOld
+    } else {
+        Fit::Current
+    })
+}
+
+/// The embedded migrations. A newer schema's further migrations are no reason to fail: see [`Fit`].
+fn known(dialect: Dialect) -> Migrator {
+    let embedded = match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
+    };
+    let mut migrator = Migrator { migrations: embedded.migrations.clone(), ..Migrator::DEFAULT };
+    migrator.set_ignore_missing(true);
+    migrator
+}

@@ -1,0 +1,135 @@
+//! Sessions: the refresh tokens that are still good, by their id (`jti`). Access tokens are not stored.
+//!
+//! A refresh replaces a token by its successor. The old one stays good for a grace period, and using it again names the
+//! same successor, so a client that lost the answer is not logged out, and two at once do not fork the session.
+
+use crate::{
+    AccountId, Error, Result, Source, Tx,
+    source::{execute, on},
+};
+
+/// A refresh token's row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RefreshToken {
+    /// The token's id.
+    pub jti: String,
+    /// Whose session.
+    pub account_id: AccountId,
+    /// Microseconds.
+    pub created_at: i64,
+    /// Microseconds.
+    pub expires_at: i64,
+    /// The successor, once it was used.
+    pub next_jti: Option<String>,
+}
+
+/// How to replace a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'a> {
+    /// The token that was presented.
+    pub jti: &'a str,
+    /// The successor's id, unless it has one already.
+    pub next_jti: &'a str,
+    /// Now; microseconds.
+    pub now: i64,
+    /// How long the presented token stays good; microseconds. Never beyond its own end.
+    pub grace: i64,
+    /// The successor's end; microseconds.
+    pub expires_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    jti: String,
+    account_id: i64,
+    created_at: i64,
+    expires_at: i64,
+    next_jti: Option<String>,
+}
+
+impl From<Row> for RefreshToken {
+    fn from(row: Row) -> Self {
+        Self {
+            jti: row.jti,
+            account_id: AccountId(row.account_id),
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            next_jti: row.next_jti,
+        }
+    }
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// When the database cannot be written, or the id is in use.
+pub async fn create(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
+    const SQL: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, next_jti) \
+                       values ($1, $2, $3, $4, $5)";
+    execute!(tx, SQL, &*token.jti, token.account_id.0, token.created_at, token.expires_at, token.next_jti.as_deref())
+        .map_err(Error::during("store refresh token of account", token.account_id))?;
+    Ok(())
+}
+
+pub(crate) const GET: &str =
+    "select jti, account_id, created_at, expires_at, next_jti from refresh_token where jti = $1";
+
+/// The token with this id, expired or not.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn get<'a>(source: impl Source<'a>, jti: &str) -> Result<Option<RefreshToken>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(jti).fetch_optional(conn))
+        .map_err(Error::during("read", "refresh token"))?;
+    Ok(row.map(RefreshToken::from))
+}
+
+/// Replaces a token and returns its successor, or `None` if the token is unknown, revoked or expired. Also forgets the
+/// account's expired tokens.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn rotate(tx: &mut Tx, rotation: &Rotation<'_>) -> Result<Option<RefreshToken>> {
+    // One statement reads and writes: the second of two at once waits for the first and then finds its successor.
+    const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), \
+                       expires_at = case when expires_at < $4 then expires_at else $4 end \
+                       where jti = $1 and expires_at > $3 returning account_id, next_jti";
+    const STORE: &str = "insert into refresh_token (jti, account_id, created_at, expires_at) values ($1, $2, $3, $4) \
+                         on conflict (jti) do nothing";
+    const TIDY: &str = "delete from refresh_token where account_id = $1 and expires_at <= $2";
+    let failed = || Error::during("rotate", "refresh token");
+    let used: Option<(i64, String)> = on!(&mut *tx, conn => sqlx::query_as(USE)
+        .bind(rotation.jti)
+        .bind(rotation.next_jti)
+        .bind(rotation.now)
+        .bind(rotation.now.saturating_add(rotation.grace))
+        .fetch_optional(conn))
+    .map_err(failed())?;
+    let Some((account_id, next_jti)) = used else { return Ok(None) };
+    if next_jti == rotation.next_jti {
+        execute!(&mut *tx, STORE, &*next_jti, account_id, rotation.now, rotation.expires_at).map_err(failed())?;
+        execute!(&mut *tx, TIDY, account_id, rotation.now).map_err(failed())?;
+    }
+    // A successor that was revoked or has expired since is not brought back by its predecessor.
+    let successor = get(tx, &next_jti).await?;
+    Ok(successor.filter(|token| token.expires_at > rotation.now))
+}
+
+/// Ends one session. Says whether it was open.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn revoke(tx: &mut Tx, jti: &str) -> Result<bool> {
+    const SQL: &str = "delete from refresh_token where jti = $1";
+    let deleted = execute!(tx, SQL, jti).map_err(Error::during("revoke", "refresh token"))?;
+    Ok(deleted == 1)
+}
+
+/// Ends all of an account's sessions and returns how many tokens there were.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn revoke_all(tx: &mut Tx, id: AccountId) -> Result<u64> {
+    const SQL: &str = "delete from refresh_token where account_id = $1";
+    execute!(tx, SQL, id.0).map_err(Error::during("revoke refresh tokens of account", id))
+}

@@ -1,0 +1,58 @@
+//! Transactions that write, and snapshots that only read.
+
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::{Error, Result, event::Appended};
+
+/// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
+///
+/// On SQLite there is one writer at a time: keep it short, and never wait for the network inside.
+#[must_use = "a transaction that is not committed rolls back"]
+pub struct Tx {
+    pub(crate) open: Open,
+    pub(crate) appended: Appended,
+    pub(crate) has_events: bool,
+}
+
+/// A read-only view of the database at one moment: the moment of its first read.
+///
+/// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
+pub struct Snapshot {
+    pub(crate) open: Open,
+}
+
+/// An open transaction on one of the two databases.
+pub(crate) enum Open {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Makes everything durable, then wakes those who wait for events.
+    ///
+    /// # Errors
+    /// When the answer to COMMIT does not arrive the outcome is unknown: read back before trying again.
+    pub async fn commit(self) -> Result<()> {
+        match self.open {
+            Open::Sqlite(tx) => tx.commit().await,
+            Open::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(Error::during("commit", "transaction"))?;
+        if self.has_events {
+            self.appended.signal();
+        }
+        Ok(())
+    }
+
+    /// Undoes everything now instead of whenever the connection is used next.
+    ///
+    /// # Errors
+    /// When the connection is broken; the database then rolls back by itself.
+    pub async fn rollback(self) -> Result<()> {
+        match self.open {
+            Open::Sqlite(tx) => tx.rollback().await,
+            Open::Postgres(tx) => tx.rollback().await,
+        }
+        .map_err(Error::during("roll back", "transaction"))
+    }
+}
