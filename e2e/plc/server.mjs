@@ -1,0 +1,27 @@
+// The published PLC directory server: on PostgreSQL when DATABASE_URL is set, else in memory. PORT defaults to 2582.
+import directory from "@did-plc/server";
+
+const { Database, PlcServer } = directory;
+const url = process.env.DATABASE_URL;
+const db = url ? Database.postgres({ url }) : Database.mock();
+
+async function migrate() {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.migrateToLatestOrThrow();
+    } catch (error) {
+      if (attempt === 60) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+if (url) await migrate();
+const server = PlcServer.create({ db, port: Number(process.env.PORT ?? 2582), version: "0.0.1" });
+await server.start();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, async () => {
+    await server.destroy();
+    process.exit(0);
+  });
+}
