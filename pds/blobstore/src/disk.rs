@@ -1,0 +1,195 @@
+//! Objects as files: `<location>/<first two letters of the key>/<key>`.
+//!
+//! An upload is written to the folder of incomplete uploads, synced, renamed into place, and the folder synced, so that
+//! a finished object survives a power cut and an unfinished one is never seen.
+
+use std::fs;
+use std::io::{self, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload, cut};
+
+const READ_BYTES: usize = 64 << 10;
+
+/// Objects in a folder that this process can write.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    location: PathBuf,
+    tmp_location: PathBuf,
+}
+
+impl Disk {
+    /// Makes both folders where they are missing.
+    ///
+    /// # Errors
+    /// If a folder cannot be made, or the two are not on one file system: a rename between them would be a copy.
+    pub fn open(location: impl Into<PathBuf>, tmp_location: impl Into<PathBuf>) -> Result<Self> {
+        let disk = Self { location: location.into(), tmp_location: tmp_location.into() };
+        let device = |folder: &Path| {
+            fs::create_dir_all(folder)?;
+            fs::metadata(folder).map(|metadata| metadata.dev())
+        };
+        let device = |folder: &Path| device(folder).map_err(Error::failed("open", folder.display()));
+        if device(&disk.location)? != device(&disk.tmp_location)? {
+            let (tmp, location) = (disk.tmp_location.display(), disk.location.display());
+            return Err(Error::Unusable { reason: format!("{tmp} is on another file system than {location}") });
+        }
+        Ok(disk)
+    }
+
+    fn path(&self, key: &BlobKey) -> PathBuf {
+        self.location.join(&key.as_str()[..2]).join(key.as_str())
+    }
+
+    async fn open_file(&self, key: &BlobKey) -> Result<File> {
+        File::open(self.path(key)).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NotFound { key: key.clone() },
+            _ => Error::failed("get", key)(error),
+        })
+    }
+}
+
+#[async_trait]
+impl BlobStore for Disk {
+    async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>> {
+        let tmp = Removed(Some(self.tmp_location.join(format!("{key}.{}", Uuid::new_v4().simple()))));
+        let file = File::create_new(tmp.path()).await.map_err(Error::failed("begin", key))?;
+        Ok(Box::new(DiskUpload { file, tmp, target: self.path(key), key: key.clone(), size: 0 }))
+    }
+
+    async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob> {
+        let mut file = self.open_file(key).await?;
+        let size = file.metadata().await.map_err(Error::failed("get", key))?.len();
+        let range = cut(range, size).ok_or_else(|| Error::OutOfRange { key: key.clone() })?;
+        if range.start > 0 {
+            file.seek(SeekFrom::Start(range.start)).await.map_err(Error::failed("get", key))?;
+        }
+        let reader = file.take(range.end - range.start);
+        let key = key.clone();
+        let stream = ReaderStream::with_capacity(reader, READ_BYTES);
+        Ok(Blob { size, range, stream: stream.map_err(move |error| Error::failed("get", &key)(error)).boxed() })
+    }
+
+    async fn delete(&self, key: &BlobKey) -> Result<()> {
+        match tokio::fs::remove_file(self.path(key)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(Error::failed("delete", key)),
+        }
+    }
+
+    async fn exists(&self, key: &BlobKey) -> Result<bool> {
+        tokio::fs::try_exists(self.path(key)).await.map_err(Error::failed("exists", key))
+    }
+
+    /// Writes and removes an empty file, since a full or read-only disk still answers reads.
+    async fn health(&self) -> Result<()> {
+        let probe = Removed(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
+        let location = self.location.display();
+        tokio::fs::metadata(&self.location).await.map_err(Error::failed("health", location))?;
+        File::create_new(probe.path()).await.map_err(Error::failed("health", self.tmp_location.display()))?;
+        Ok(())
+    }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<u64> {
+        let folder = self.tmp_location.clone();
+        blocking(move || {
+            let mut swept = 0;
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                // Another sweep, or the upload itself, may have been faster.
+                let is_old = |m: fs::Metadata| m.is_file() && m.modified().is_ok_and(|time| time < begun_before);
+                if entry.metadata().is_ok_and(is_old) && fs::remove_file(entry.path()).is_ok() {
+                    swept += 1;
+                }
+            }
+            Ok(swept)
+        })
+        .await
+        .map_err(Error::failed("sweep", self.tmp_location.display()))
+    }
+}
+
+struct DiskUpload {
+    file: File,
+    tmp: Removed,
+    target: PathBuf,
+    key: BlobKey,
+    size: u64,
+}
+
+#[async_trait]
+impl Upload for DiskUpload {
+    async fn write(&mut self, chunk: Bytes) -> Result<()> {
+        self.file.write_all(&chunk).await.map_err(Error::failed("write", &self.key))?;
+        self.size += chunk.len() as u64;
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<u64> {
+        let Self { mut file, tmp, target, key, size } = *self;
+        file.flush().await.map_err(Error::failed("finish", &key))?;
+        let file = file.into_std().await;
+        // The thread goes on when this future is dropped. Then nobody takes `placed`, and it removes the object.
+        let placed = blocking(move || place(&file, tmp, target)).await.map_err(Error::failed("finish", &key))?;
+        placed.keep();
+        Ok(size)
+    }
+}
+
+/// Syncs the file, moves it to its place and syncs the folders that changed.
+fn place(file: &fs::File, tmp: Removed, target: PathBuf) -> io::Result<Removed> {
+    file.sync_all()?;
+    let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    if !folder.exists() {
+        fs::create_dir_all(folder)?;
+        folder.parent().map_or(Ok(()), sync_folder)?;
+    }
+    fs::rename(tmp.path(), &target)?;
+    tmp.keep();
+    let placed = Removed(Some(target.clone()));
+    sync_folder(folder)?;
+    Ok(placed)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// A file that is removed on drop unless it is kept.
+struct Removed(Option<PathBuf>);
+
+impl Removed {
+    fn path(&self) -> &Path {
+        self.0.as_deref().unwrap_or(Path::new(""))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take()
+            && let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "left the file of an unfinished upload behind");
+        }
+    }
+}

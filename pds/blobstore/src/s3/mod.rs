@@ -1,0 +1,249 @@
+//! Objects in a bucket of any S3 server.
+
+mod budget;
+mod upload;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{self, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload};
+use budget::Budget;
+pub use upload::PART_BYTES;
+use upload::S3Upload;
+
+/// Bytes that all uploads of one process may hold in memory together.
+const UPLOAD_MEMORY_BYTES: usize = 128 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How to reach a bucket.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Name of the bucket; it must exist.
+    pub bucket: String,
+    /// Region; `None` takes the AWS environment's, or `us-east-1` at an own endpoint.
+    pub region: Option<String>,
+    /// Server that is not AWS.
+    pub endpoint: Option<Url>,
+    /// The bucket is in the path, not in the host name.
+    pub force_path_style: bool,
+    /// Keys; `None` means workload identity, found as the AWS SDKs do.
+    pub credentials: Option<Credentials>,
+    /// Longest time for sending one object or part, repeats included.
+    pub upload_timeout: Duration,
+    /// Longest time until any other request is answered, repeats included.
+    pub request_timeout: Duration,
+}
+
+/// Keys of an S3 user.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Access key id.
+    pub access_key_id: SecretString,
+    /// Secret access key.
+    pub secret_access_key: SecretString,
+}
+
+/// Objects in a bucket. Clones share connections and the memory budget of uploads.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    client: Client,
+    bucket: Arc<str>,
+    budget: Budget,
+    upload_timeout: Duration,
+    request_timeout: Duration,
+}
+
+impl S3 {
+    /// Prepares the client; asks neither the server nor, with keys given, the environment. See [`BlobStore::health`].
+    pub async fn connect(options: Options) -> Self {
+        let is_own_server = options.endpoint.is_some();
+        let mut config = match &options.credentials {
+            Some(keys) => {
+                let id = keys.access_key_id.expose_secret();
+                let secret = keys.secret_access_key.expose_secret();
+                let keys = config::Credentials::new(id, secret, None, None, "settings");
+                config::Builder::new().behavior_version(BehaviorVersion::latest()).credentials_provider(keys)
+            }
+            None => config::Builder::from(&aws_config::load_defaults(BehaviorVersion::latest()).await),
+        };
+        if let Some(region) = options.region.or(is_own_server.then(|| "us-east-1".into())) {
+            config = config.region(Region::new(region));
+        } else if options.credentials.is_some() {
+            // Keys are given but no region: the environment may still know it.
+            config = config.region(aws_config::default_provider::region::default_provider().region().await);
+        }
+        if let Some(endpoint) = options.endpoint {
+            // Servers other than AWS refuse, or ignore, the checksums that the SDK adds of its own accord.
+            config = config
+                .endpoint_url(endpoint)
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+                .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        }
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT.min(options.request_timeout)).build();
+        let config = config.force_path_style(options.force_path_style).timeout_config(timeouts).build();
+        Self {
+            client: Client::from_conf(config),
+            bucket: options.bucket.into(),
+            budget: Budget::new(UPLOAD_MEMORY_BYTES),
+            upload_timeout: options.upload_timeout,
+            request_timeout: options.request_timeout,
+        }
+    }
+
+    /// Sends a request that is not an upload, within its time.
+    async fn request<T, E>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        sent: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<Result<T, SdkError<E>>> {
+        let timed_out = |_| Error::TimedOut { operation, subject: subject.to_owned() };
+        tokio::time::timeout(self.request_timeout, sent).await.map_err(timed_out)
+    }
+}
+
+#[async_trait]
+impl BlobStore for S3 {
+    async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>> {
+        Ok(Box::new(S3Upload::new(self.clone(), key.clone())))
+    }
+
+    async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob> {
+        let out_of_range = || Error::OutOfRange { key: key.clone() };
+        if range.as_ref().is_some_and(Range::is_empty) {
+            return Err(out_of_range());
+        }
+        let header = range.as_ref().map(range_header);
+        let sent = self.client.get_object().bucket(&*self.bucket).key(key.as_str()).set_range(header).send();
+        let object = self.request("get", key.as_str(), sent).await?.map_err(|error| match status(&error) {
+            Some(404) => Error::NotFound { key: key.clone() },
+            Some(416) => out_of_range(),
+            _ => Error::failed("get", key)(error),
+        })?;
+        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+        let start = range.map_or(0, |range| range.start);
+        let (length, size) = match (length, object.content_range()) {
+            (Some(length), None) if start == 0 => (length, length),
+            (Some(length), Some(range)) => (length, total(range).ok_or_else(|| nonsense("get", key))?),
+            _ => return Err(nonsense("get", key)),
+        };
+        Ok(Blob { size, range: start..start + length, stream: pieces(object.body, key.clone()) })
+    }
+
+    async fn delete(&self, key: &BlobKey) -> Result<()> {
+        let sent = self.client.delete_object().bucket(&*self.bucket).key(key.as_str()).send();
+        match self.request("delete", key.as_str(), sent).await? {
+            Err(error) if status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(()),
+            result => result.map(drop).map_err(Error::failed("delete", key)),
+        }
+    }
+
+    async fn exists(&self, key: &BlobKey) -> Result<bool> {
+        let sent = self.client.head_object().bucket(&*self.bucket).key(key.as_str()).send();
+        match self.request("exists", key.as_str(), sent).await? {
+            Err(error) if status(&error) == Some(404) => Ok(false),
+            result => result.map(|_| true).map_err(Error::failed("exists", key)),
+        }
+    }
+
+    async fn health(&self) -> Result<()> {
+        let sent = self.client.head_bucket().bucket(&*self.bucket).send();
+        self.request("health", &self.bucket, sent).await?.map(drop).map_err(Error::failed("health", &self.bucket))
+    }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<u64> {
+        let (mut swept, mut key_marker, mut upload_marker) = (0, None, None);
+        loop {
+            let list = self.client.list_multipart_uploads().bucket(&*self.bucket);
+            let sent = list.set_key_marker(key_marker).set_upload_id_marker(upload_marker).send();
+            let page = self.request("sweep", &self.bucket, sent).await?;
+            let page = page.map_err(Error::failed("sweep", &self.bucket))?;
+            for upload in page.uploads() {
+                let begun = upload.initiated().and_then(|time| SystemTime::try_from(*time).ok());
+                let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), begun < Some(begun_before)) else {
+                    continue;
+                };
+                let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(key).upload_id(id).send();
+                match self.request("sweep", key, abort).await? {
+                    // Another replica was faster.
+                    Err(error) if status(&error) == Some(404) => {}
+                    result => {
+                        result.map_err(Error::failed("sweep", key))?;
+                        swept += 1;
+                    }
+                }
+            }
+            if !page.is_truncated().unwrap_or_default() || page.next_key_marker().is_none() {
+                return Ok(swept);
+            }
+            key_marker = page.next_key_marker;
+            upload_marker = page.next_upload_id_marker;
+        }
+    }
+}
+
+/// The HTTP status of the server's refusal, if it is one.
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// `bytes=5-9` for `5..10`. Servers read the numbers as i64 and ignore a range that does not fit, so an end beyond
+/// that is left open.
+fn range_header(range: &Range<u64>) -> String {
+    match i64::try_from(range.end) {
+        Ok(end) => format!("bytes={}-{}", range.start, end - 1),
+        Err(_) => format!("bytes={}-", range.start),
+    }
+}
+
+/// The size behind the slash of `bytes 5-9/100`.
+fn total(content_range: &str) -> Option<u64> {
+    content_range.rsplit_once('/')?.1.parse().ok()
+}
+
+fn nonsense(operation: &'static str, key: &BlobKey) -> Error {
+    Error::failed(operation, key)("the server did not say how large the object is")
+}
+
+fn pieces(body: ByteStream, key: BlobKey) -> BoxStream<'static, Result<Bytes>> {
+    let next = |(mut body, key): (ByteStream, BlobKey)| async move {
+        match body.try_next().await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, (body, key)))),
+            Err(error) => Err(Error::failed("get", key)(error)),
+        }
+    };
+    stream::try_unfold((body, key), next).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_inclusive_on_the_wire() {
+        assert_eq!(range_header(&(5..10)), "bytes=5-9");
+        assert_eq!(range_header(&(5..u64::MAX)), "bytes=5-");
+    }
+
+    #[test]
+    fn the_total_stands_behind_the_slash() {
+        assert_eq!(total("bytes 5-9/100"), Some(100));
+        assert_eq!(total("bytes 5-9/*"), None);
+        assert_eq!(total("100"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! What only the S3 store promises.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use pds_blobstore::{BlobKey, BlobStore, Error, PART_BYTES, S3};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{bucket, pattern};
+
+#[tokio::test]
+async fn a_cut_upload_leaves_neither_parts_nor_object() {
+    let bucket = bucket().await;
+    let store = S3::connect(bucket.options.clone()).await;
+    let mut upload = store.begin(&BlobKey::random()).await.unwrap();
+    upload.write(pattern(PART_BYTES * 3)).await.unwrap();
+    assert_eq!(bucket.uploads().await, 1);
+    drop(upload);
+    bucket.wait_until_empty().await;
+}
+
+#[tokio::test]
+async fn a_finish_that_nobody_waits_for_leaves_nothing() {
+    let bucket = bucket().await;
+    let store = S3::connect(bucket.options.clone()).await;
+    for length in [1_000, PART_BYTES * 2] {
+        let mut upload = store.begin(&BlobKey::random()).await.unwrap();
+        upload.write(pattern(length)).await.unwrap();
+        let finish = tokio::time::timeout(Duration::from_micros(200), upload.finish()).await;
+        assert!(finish.is_err(), "finished before it could be dropped");
+        bucket.wait_until_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn small_objects_take_one_request() {
+    let bucket = bucket().await;
+    let store = S3::connect(bucket.options.clone()).await;
+    let mut upload = store.begin(&BlobKey::random()).await.unwrap();
+    upload.write(pattern(PART_BYTES)).await.unwrap();
+    assert_eq!(bucket.uploads().await, 0);
+    upload.finish().await.unwrap();
+    assert_eq!(bucket.objects().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_sweep_aborts_old_uploads_only() {
+    let bucket = bucket().await;
+    let store = S3::connect(bucket.options.clone()).await;
+    let create = bucket.client.create_multipart_upload().bucket(&bucket.options.bucket).key("left-behind-by-a-kill");
+    create.send().await.unwrap();
+    assert_eq!(store.sweep(SystemTime::now() - Duration::from_secs(3600)).await.unwrap(), 0);
+    assert_eq!(store.sweep(SystemTime::now() + Duration::from_secs(3600)).await.unwrap(), 1);
+    assert_eq!(bucket.uploads().await, 0);
+}
+
+#[tokio::test]
+async fn wrong_keys_and_missing_buckets_are_not_healthy() {
+    let bucket = bucket().await;
+    let mut options = bucket.options.clone();
+    options.bucket = "blobstore-that-nobody-made".into();
+    let error = S3::connect(options).await.health().await.unwrap_err();
+    assert!(error.to_string().contains("blobstore-that-nobody-made"), "{error}");
+
+    let mut options = bucket.options.clone();
+    options.credentials.as_mut().unwrap().secret_access_key = "wrong".into();
+    let store = S3::connect(options).await;
+    assert!(store.health().await.unwrap_err().is_unavailable());
+    assert!(store.put(&BlobKey::random(), Bytes::from_static(b"no")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let silent = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            open.push(socket);
+        }
+    });
+    let mut options = bucket().await.options;
+    options.endpoint = Some(format!("http://{address}").parse().unwrap());
+    options.request_timeout = Duration::from_millis(200);
+    options.upload_timeout = Duration::from_millis(300);
+    let store = S3::connect(options).await;
+    assert!(matches!(store.health().await, Err(Error::TimedOut { .. })));
+    assert!(matches!(store.put(&BlobKey::random(), pattern(10)).await, Err(Error::TimedOut { .. })));
+    silent.abort();
+}
+
+/// Servers other than AWS get no checksum that they did not ask for.
+#[tokio::test]
+async fn own_servers_see_no_added_checksums() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = bucket().await.options;
+    options.endpoint = Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let request = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+            let mut piece = [0; 4096];
+            let count = socket.read(&mut piece).await.unwrap();
+            head.extend_from_slice(&piece[..count]);
+        }
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: \"x\"\r\n\r\n").await.unwrap();
+        String::from_utf8_lossy(&head).to_ascii_lowercase()
+    });
+    S3::connect(options).await.put(&BlobKey::random(), pattern(10)).await.unwrap();
+    let head = request.await.unwrap();
+    assert!(head.starts_with("put /blobstore-"), "{head}");
+    assert!(!head.contains("x-amz-checksum") && !head.contains("x-amz-sdk-checksum"), "{head}");
+}
