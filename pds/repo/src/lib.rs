@@ -1,1 +1,16 @@
-//! pds/repo.
+//! The repository engine: records as DAG-CBOR, the Merkle search tree, signed commits, CAR files, firehose frames.
+//!
+//! Pure and synchronous. Owns the bytes of the protocol; never stores, sends or looks up anything.
+
+pub mod car;
+pub mod cbor;
+mod cid;
+pub mod commit;
+pub mod event;
+pub mod mst;
+pub mod proof;
+pub mod record;
+mod repo;
+
+pub use cid::{Cid, Codec};
+pub use repo::{Action, CommitDiff, Error, Head, MAX_EVENT_BYTES, MAX_WRITES, Op, Repo, Write};

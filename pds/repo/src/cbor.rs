@@ -1,0 +1,218 @@
+//! DAG-CBOR of fixed shapes: what nodes, commits and frames are written and read with. Records go through [`crate::record`].
+
+use crate::Cid;
+
+/// Appends canonical DAG-CBOR items to a buffer.
+#[derive(Debug, Default)]
+pub struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer with room for `bytes`.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes) }
+    }
+
+    /// What has been written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    fn head(&mut self, major: u8, value: u64) -> &mut Self {
+        let major = major << 5;
+        match value {
+            0..=23 => self.out.push(major | value as u8),
+            24..=0xff => self.out.extend([major | 24, value as u8]),
+            0x100..=0xffff => {
+                self.out.push(major | 25);
+                self.out.extend((value as u16).to_be_bytes());
+            }
+            0x1_0000..=0xffff_ffff => {
+                self.out.push(major | 26);
+                self.out.extend((value as u32).to_be_bytes());
+            }
+            _ => {
+                self.out.push(major | 27);
+                self.out.extend(value.to_be_bytes());
+            }
+        }
+        self
+    }
+
+    /// A map of `len` pairs; the caller writes keys in canonical order: shorter first, then bytewise.
+    pub fn map(&mut self, len: usize) -> &mut Self {
+        self.head(5, len as u64)
+    }
+
+    /// An array of `len` items.
+    pub fn array(&mut self, len: usize) -> &mut Self {
+        self.head(4, len as u64)
+    }
+
+    /// A text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.head(3, text.len() as u64);
+        self.out.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A byte string.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.head(2, bytes.len() as u64);
+        self.out.extend_from_slice(bytes);
+        self
+    }
+
+    /// An integer.
+    pub fn int(&mut self, value: i64) -> &mut Self {
+        if value >= 0 { self.head(0, value as u64) } else { self.head(1, !value as u64) }
+    }
+
+    /// A boolean.
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.out.push(if value { 0xf5 } else { 0xf4 });
+        self
+    }
+
+    /// Null.
+    pub fn null(&mut self) -> &mut Self {
+        self.out.push(0xf6);
+        self
+    }
+
+    /// A link: tag 42 over the CID with a zero byte before it.
+    pub fn link(&mut self, cid: &Cid) -> &mut Self {
+        self.out.extend([0xd8, 42, 0x58, 37, 0]);
+        self.out.extend(cid.to_bytes());
+        self
+    }
+
+    /// Items that are encoded already.
+    pub fn raw(&mut self, items: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(items);
+        self
+    }
+
+    /// A link or null.
+    pub fn optional_link(&mut self, cid: Option<&Cid>) -> &mut Self {
+        match cid {
+            Some(cid) => self.link(cid),
+            None => self.null(),
+        }
+    }
+}
+
+/// Bytes that are not the canonical DAG-CBOR that was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the expected canonical DAG-CBOR at byte {at}")]
+pub struct Invalid {
+    /// Where reading stopped.
+    pub at: usize,
+}
+
+/// Reads canonical DAG-CBOR items off a slice. Nothing here recurses.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+type Result<T> = std::result::Result<T, Invalid>;
+
+impl<'a> Reader<'a> {
+    /// At the slice's beginning.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The error for "something else was expected here".
+    pub fn invalid(&self) -> Invalid {
+        Invalid { at: self.at }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len()).ok_or(self.invalid())?;
+        let part = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(part)
+    }
+
+    fn head(&mut self, major: u8) -> Result<u64> {
+        let start = self.at;
+        let first = self.take(1)?[0];
+        if first >> 5 != major {
+            self.at = start;
+            return Err(self.invalid());
+        }
+        let (len, least) = match first & 31 {
+            short @ 0..=23 => return Ok(u64::from(short)),
+            24 => (1, 24),
+            25 => (2, 0x100),
+            26 => (4, 0x1_0000),
+            27 => (8, 0x1_0000_0000),
+            _ => return Err(self.invalid()),
+        };
+        let value = self.take(len)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        if value < least { Err(self.invalid()) } else { Ok(value) }
+    }
+
+    /// A map's number of pairs.
+    pub fn map(&mut self) -> Result<usize> {
+        self.head(5).map(|len| len as usize)
+    }
+
+    /// An array's number of items.
+    pub fn array(&mut self) -> Result<usize> {
+        self.head(4).map(|len| len as usize)
+    }
+
+    /// A text.
+    pub fn text(&mut self) -> Result<&'a str> {
+        let len = self.head(3)?;
+        let bytes = self.take(usize::try_from(len).map_err(|_| self.invalid())?)?;
+        std::str::from_utf8(bytes).map_err(|_| self.invalid())
+    }
+
+    /// The key `name` of a map.
+    pub fn key(&mut self, name: &str) -> Result<&mut Self> {
+        if self.text()? == name { Ok(self) } else { Err(self.invalid()) }
+    }
+
+    /// A byte string.
+    pub fn bytes(&mut self) -> Result<&'a [u8]> {
+        let len = self.head(2)?;
+        self.take(usize::try_from(len).map_err(|_| self.invalid())?)
+    }
+
+    /// A non-negative integer.
+    pub fn uint(&mut self) -> Result<u64> {
+        self.head(0)
+    }
+
+    /// Null, if it comes next.
+    pub fn null(&mut self) -> bool {
+        let null = self.bytes.get(self.at) == Some(&0xf6);
+        self.at += usize::from(null);
+        null
+    }
+
+    /// A link to a CID of the protocol's form.
+    pub fn link(&mut self) -> Result<Cid> {
+        let invalid = self.invalid();
+        match self.take(41)?.split_first_chunk::<5>() {
+            Some(([0xd8, 42, 0x58, 37, 0], cid)) => Cid::from_bytes(cid).map_err(|_| invalid),
+            _ => Err(invalid),
+        }
+    }
+
+    /// A link or null.
+    pub fn optional_link(&mut self) -> Result<Option<Cid>> {
+        if self.null() { Ok(None) } else { self.link().map(Some) }
+    }
+
+    /// Nothing may follow.
+    pub fn end(&self) -> Result<()> {
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.invalid()) }
+    }
+}

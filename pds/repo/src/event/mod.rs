@@ -1,0 +1,175 @@
+//! Frames of the firehose. Source: lexicon `com.atproto.sync.subscribeRepos`.
+//!
+//! A frame is built once, before its sequence number is known, and numbered by splicing the number in where DAG-CBOR's key order puts it.
+
+mod pack;
+
+use bytes::Bytes;
+use pds_syntax::{Did, Handle, Tid};
+
+pub use pack::{Damaged, pack, unpack};
+
+use crate::{Cid, CommitDiff, car, cbor::Writer};
+
+/// A message without its sequence number: what stands before it and what behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Header and body up to and with the key `seq`.
+    pub prefix: Bytes,
+    /// The rest of the body.
+    pub suffix: Bytes,
+}
+
+impl Frame {
+    /// The message as it goes over the wire.
+    pub fn numbered(&self, seq: i64) -> Bytes {
+        let mut out = Writer::with_capacity(self.prefix.len() + self.suffix.len() + 9);
+        out.raw(&self.prefix).int(seq).raw(&self.suffix);
+        out.into_bytes().into()
+    }
+}
+
+/// The state of an account, as `#account` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// In use.
+    Active,
+    /// By its owner.
+    Deactivated,
+    /// For a time, by the host.
+    Suspended,
+    /// By the host.
+    Takendown,
+    /// For good.
+    Deleted,
+}
+
+impl AccountStatus {
+    /// The lexicon's word; `None` for an active account.
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Deactivated => Some("deactivated"),
+            Self::Suspended => Some("suspended"),
+            Self::Takendown => Some("takendown"),
+            Self::Deleted => Some("deleted"),
+        }
+    }
+}
+
+fn header(kind: &str) -> Writer {
+    let mut out = Writer::with_capacity(256);
+    out.map(2).text("t").text(kind).text("op").int(1);
+    out
+}
+
+fn frame(prefix: Writer, suffix: Writer) -> Frame {
+    Frame { prefix: prefix.into_bytes().into(), suffix: suffix.into_bytes().into() }
+}
+
+/// `#commit`; `time` in RFC 3339.
+pub fn commit(did: &Did, diff: &CommitDiff, time: &str) -> Frame {
+    let mut before = header("#commit");
+    before.map(11 + usize::from(diff.prev_data.is_some())).text("ops").array(diff.ops.len());
+    for op in &diff.ops {
+        before
+            .map(3 + usize::from(op.prev.is_some()))
+            .text("cid")
+            .optional_link(op.cid.as_ref())
+            .text("path")
+            .text(op.path.as_str());
+        if let Some(prev) = &op.prev {
+            before.text("prev").link(prev);
+        }
+        before.text("action").text(op.action.as_str());
+    }
+    before.text("rev").text(&diff.rev.to_string()).text("seq");
+
+    let blocks = diff.car();
+    let mut behind = Writer::with_capacity(blocks.len() + 256);
+    behind.text("repo").text(did.as_str()).text("time").text(time).text("blobs").array(0).text("since");
+    match diff.since {
+        Some(since) => behind.text(&since.to_string()),
+        None => behind.null(),
+    };
+    behind
+        .text("blocks")
+        .bytes(&blocks)
+        .text("commit")
+        .link(&diff.commit)
+        .text("rebase")
+        .bool(false)
+        .text("tooBig")
+        .bool(false);
+    if let Some(prev) = &diff.prev_data {
+        behind.text("prevData").link(prev);
+    }
+    frame(before, behind)
+}
+
+/// `#sync`: the repository stands at this commit, whatever was said before.
+pub fn sync(did: &Did, rev: Tid, commit: &Cid, commit_bytes: &Bytes, time: &str) -> Frame {
+    let mut before = header("#sync");
+    before.map(5).text("did").text(did.as_str()).text("rev").text(&rev.to_string()).text("seq");
+    let mut behind = Writer::with_capacity(512);
+    behind.text("time").text(time).text("blocks").bytes(&car::write(commit, [(commit, commit_bytes)]));
+    frame(before, behind)
+}
+
+/// `#identity`: the DID document or the handle may have changed.
+pub fn identity(did: &Did, handle: Option<&Handle>, time: &str) -> Frame {
+    let mut before = header("#identity");
+    before.map(3 + usize::from(handle.is_some())).text("did").text(did.as_str()).text("seq");
+    let mut behind = Writer::default();
+    behind.text("time").text(time);
+    if let Some(handle) = handle {
+        behind.text("handle").text(handle.as_str());
+    }
+    frame(before, behind)
+}
+
+/// `#account`: the account's state on this host.
+pub fn account(did: &Did, status: AccountStatus, time: &str) -> Frame {
+    let mut before = header("#account");
+    before.map(4 + usize::from(status.as_str().is_some())).text("did").text(did.as_str()).text("seq");
+    let mut behind = Writer::default();
+    behind.text("time").text(time).text("active").bool(status == AccountStatus::Active);
+    if let Some(status) = status.as_str() {
+        behind.text("status").text(status);
+    }
+    frame(before, behind)
+}
+
+/// `#info`, which has no number.
+pub fn info(name: &str, message: &str) -> Bytes {
+    let mut out = header("#info");
+    out.map(2).text("name").text(name).text("message").text(message);
+    out.into_bytes().into()
+}
+
+/// An error message, the last before the connection closes.
+pub fn error(name: &str, message: &str) -> Bytes {
+    let mut out = Writer::default();
+    out.map(1).text("op").int(-1).map(2).text("error").text(name).text("message").text(message);
+    out.into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numbered_frame_is_canonical_dag_cbor() {
+        let did: Did = "did:plc:abc".parse().unwrap();
+        for status in [AccountStatus::Active, AccountStatus::Takendown] {
+            for seq in [1, 24, 70_000, 5_000_000_000] {
+                let bytes = account(&did, status, "2026-01-01T00:00:00.000Z").numbered(seq);
+                // The header is `{t, op}`: 0xa2, two keys of text, then the body.
+                let body = &bytes[1 + 2 + 9 + 3 + 1..];
+                let value = crate::record::decode(body).expect("canonical");
+                let ipld_core::ipld::Ipld::Map(map) = value else { unreachable!("a map") };
+                assert_eq!(map["seq"], ipld_core::ipld::Ipld::Integer(seq.into()));
+            }
+        }
+    }
+}

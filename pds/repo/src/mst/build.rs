@@ -1,0 +1,31 @@
+//! A whole tree from sorted keys, in one pass per level.
+
+use std::sync::Arc;
+
+use crate::{
+    Cid,
+    mst::node::{Child, Entry, Node, height},
+};
+
+/// Builds the tree of `records`, which must be sorted bytewise and without repeats.
+pub(crate) fn build(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> (Option<Arc<Node>>, usize) {
+    let items: Vec<(Entry, u8)> =
+        records.into_iter().map(|(key, value)| (height(&key), Entry { key, value })).map(|(h, e)| (e, h)).collect();
+    let level = items.iter().map(|(_, height)| *height).max().unwrap_or(0);
+    (subtree(&items, level), items.len())
+}
+
+fn subtree(items: &[(Entry, u8)], level: u8) -> Option<Arc<Node>> {
+    if items.is_empty() {
+        return None;
+    }
+    let below = |part: &[(Entry, u8)]| Child::from(level.checked_sub(1).and_then(|level| subtree(part, level)));
+    let (mut entries, mut children, mut from) = (Vec::new(), Vec::new(), 0);
+    for (at, (entry, _)) in items.iter().enumerate().filter(|(_, (_, height))| *height == level) {
+        children.push(below(&items[from..at]));
+        entries.push(entry.clone());
+        from = at + 1;
+    }
+    children.push(below(&items[from..]));
+    Some(Node::new(level, entries, children))
+}

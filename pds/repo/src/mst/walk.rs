@@ -1,0 +1,70 @@
+//! Going through a tree in order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    Cid,
+    mst::node::{Child, Node},
+};
+
+/// A step of a preorder walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A node, before everything below it.
+    Node(Cid, Bytes),
+    /// A record, at its place between the subtrees.
+    Record(Arc<str>, Cid),
+}
+
+/// Depth first: each node, then its subtrees and records in key order, so that a reader can check every block against one it has seen.
+/// Stubs of a partial tree are passed over.
+#[derive(Debug)]
+pub struct Preorder {
+    stack: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Enter(Arc<Node>),
+    /// Entry `1` of the node, then the subtree behind it.
+    Entry(Arc<Node>, usize),
+}
+
+impl Preorder {
+    pub(crate) fn new(root: Option<&Arc<Node>>) -> Self {
+        Self { stack: root.map(|root| Step::Enter(root.clone())).into_iter().collect() }
+    }
+
+    fn push_child(&mut self, child: &Child) {
+        if let Child::Node(node) = child {
+            self.stack.push(Step::Enter(node.clone()));
+        }
+    }
+}
+
+impl Iterator for Preorder {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        match self.stack.pop()? {
+            Step::Enter(node) => {
+                if !node.entries.is_empty() {
+                    self.stack.push(Step::Entry(node.clone(), 0));
+                }
+                self.push_child(&node.children[0]);
+                let block = Bytes::from(node.encode());
+                Some(Item::Node(node.cid(), block))
+            }
+            Step::Entry(node, at) => {
+                if at + 1 < node.entries.len() {
+                    self.stack.push(Step::Entry(node.clone(), at + 1));
+                }
+                self.push_child(&node.children[at + 1]);
+                let entry = &node.entries[at];
+                Some(Item::Record(entry.key.clone(), entry.value))
+            }
+        }
+    }
+}

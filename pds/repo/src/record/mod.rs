@@ -1,0 +1,92 @@
+//! Records between their JSON and their DAG-CBOR form. Source: <https://atproto.com/specs/data-model>.
+
+mod check;
+mod json;
+
+use bytes::Bytes;
+use ipld_core::ipld::Ipld;
+use serde_json::Value;
+
+pub use check::MAX_DEPTH;
+
+use crate::Cid;
+
+/// Bytes of one record block.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// A record ready to be written.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Of `bytes`.
+    pub cid: Cid,
+    /// Canonical DAG-CBOR.
+    pub bytes: Bytes,
+    /// Every blob it refers to, in order of appearance.
+    pub blobs: Vec<BlobRef>,
+}
+
+/// A reference to a blob inside a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRef {
+    /// The blob.
+    pub cid: Cid,
+    /// What the record says it is.
+    pub mime_type: String,
+    /// Bytes, as the record says.
+    pub size: i64,
+}
+
+/// Why a value is no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Something inside is outside the data model.
+    #[error("{path}: {reason}")]
+    Value {
+        /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
+        path: String,
+        /// What the data model asks for.
+        reason: &'static str,
+    },
+    /// Not canonical DAG-CBOR.
+    #[error("not canonical DAG-CBOR: {0}")]
+    Cbor(String),
+    /// Above [`MAX_BYTES`].
+    #[error("the record has {bytes} bytes: at most {MAX_BYTES}")]
+    TooLarge {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+/// From JSON with `$link` and `$bytes`.
+pub fn from_json(json: &Value) -> Result<Record, Error> {
+    let value = json::to_ipld(json)?;
+    let blobs = check::blobs(&value)?;
+    let bytes = serde_ipld_dagcbor::to_vec(&value).map_err(|error| Error::Cbor(error.to_string()))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::TooLarge { bytes: bytes.len() });
+    }
+    Ok(Record { cid: Cid::dag_cbor(&bytes), bytes: bytes.into(), blobs })
+}
+
+/// From a block somebody else made: strictly canonical, inside the data model.
+pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::TooLarge { bytes: bytes.len() });
+    }
+    let value = decode(&bytes)?;
+    let blobs = check::blobs(&value)?;
+    Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
+}
+
+/// The JSON form of a stored record.
+pub fn to_json(bytes: &[u8]) -> Result<Value, Error> {
+    Ok(json::from_ipld(&decode(bytes)?))
+}
+
+/// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
+pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
+    let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| Error::Cbor(error.to_string()))?;
+    check::value(&value)?;
+    Ok(value)
+}
