@@ -1,0 +1,206 @@
+//! The schemas that are known.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use pds_syntax::{Nsid, RecordKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::document::{Definition, Document, Object};
+use crate::error::{Error, Path};
+use crate::key::KeyType;
+
+/// Record schemas and all definitions they reach. Immutable; every reference in it resolves.
+#[derive(Debug)]
+pub struct Catalog {
+    records: HashMap<String, Record>,
+    definitions: HashMap<String, Definition>,
+}
+
+#[derive(Debug)]
+struct Record {
+    key: KeyType,
+    object: Object,
+}
+
+/// What the check of a record came to, for `validationStatus` of the write methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValidationStatus {
+    /// Its schema is known and it keeps to it.
+    Valid,
+    /// Its schema is not known.
+    Unknown,
+}
+
+/// Documents that are no usable catalog.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A reference leads nowhere.
+    #[error("{from} refers to {target:?}, which is not in the catalog")]
+    Dangling {
+        /// The definition that refers.
+        from: String,
+        /// What it refers to.
+        target: String,
+    },
+    /// A reference leads to another reference, so that following it may never end.
+    #[error("{from} refers to {target:?}, which is a reference itself")]
+    Chained {
+        /// The definition that refers.
+        from: String,
+        /// What it refers to.
+        target: String,
+    },
+    /// A record's `key` is none of `any`, `tid`, `nsid`, `literal:...`.
+    #[error("record {record} has the unknown key type {key:?}")]
+    KeyType {
+        /// The collection.
+        record: String,
+        /// The text of `key`.
+        key: String,
+    },
+}
+
+static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Data {
+        documents: Vec<Document>,
+    }
+    let data: Data =
+        serde_json::from_str(include_str!("../data/records.json")).expect("the generator writes Lexicon documents");
+    Catalog::new(data.documents).expect("the generator keeps every definition that is referred to")
+});
+
+impl Catalog {
+    /// The schemas that come with this program.
+    #[must_use]
+    pub fn bundled() -> &'static Self {
+        &BUNDLED
+    }
+
+    /// A catalog of these documents.
+    ///
+    /// # Errors
+    /// If a reference does not lead to a schema, or a record has an unknown key type.
+    pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, LoadError> {
+        let (mut records, mut definitions) = (HashMap::new(), HashMap::new());
+        for document in documents {
+            let Document { id, defs } = document.absolute();
+            for (name, definition) in defs {
+                let name = if name == "main" { id.clone() } else { format!("{id}#{name}") };
+                if let Definition::Record { key, record: object } = &definition {
+                    let unknown = |()| LoadError::KeyType { record: name.clone(), key: key.clone() };
+                    let record = Record { key: key.parse().map_err(unknown)?, object: object.clone() };
+                    records.insert(name.clone(), record);
+                }
+                definitions.insert(name, definition);
+            }
+        }
+        let catalog = Self { records, definitions };
+        catalog.check_references()?;
+        Ok(catalog)
+    }
+
+    /// Whether there is a schema for records of this collection.
+    #[must_use]
+    pub fn knows(&self, collection: &Nsid) -> bool {
+        self.records.contains_key(collection.as_str())
+    }
+
+    /// The collections whose schemas are known, in no order.
+    pub fn collections(&self) -> impl Iterator<Item = &str> {
+        self.records.keys().map(String::as_str)
+    }
+
+    /// What keys of this collection look like; `None` if it is not known.
+    #[must_use]
+    pub fn record_key_type(&self, collection: &Nsid) -> Option<&KeyType> {
+        self.records.get(collection.as_str()).map(|record| &record.key)
+    }
+
+    /// Checks a key against its collection. Every key is right in a collection that is not known.
+    pub fn validate_key(&self, collection: &Nsid, rkey: &RecordKey) -> Result<(), Error> {
+        match self.record_key_type(collection) {
+            Some(key) if !key.allows(rkey) => Err(Error {
+                path: "rkey".into(),
+                expected: format!("{key} as the key of {collection}"),
+                found: format!("{:?}", rkey.as_str()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a record, in its JSON form, against the schema of its collection.
+    ///
+    /// # Errors
+    /// The first broken rule. Also if the schema is not known; ask [`Catalog::knows`] or use [`Catalog::status`].
+    pub fn validate_record(&self, collection: &Nsid, record: &Value) -> Result<(), Error> {
+        let path = Path::RECORD;
+        let Some(schema) = self.records.get(collection.as_str()) else {
+            return Err(path.found("a collection with a known schema", format!("{:?}", collection.as_str())));
+        };
+        let Some(object) = record.as_object() else {
+            return Err(path.wrong("an object", record));
+        };
+        match object.get("$type") {
+            Some(Value::String(name)) if name == collection.as_str() => {}
+            other => {
+                let expected = format!("{:?}", collection.as_str());
+                return Err(path.property("$type").wrong_or_missing(expected, other));
+            }
+        }
+        self.object(path, &schema.object, record)
+    }
+
+    /// Checks a record as the `validate` input of the write methods asks: `false` skips the check, `true` wants a known
+    /// schema, and without it records of unknown collections pass.
+    ///
+    /// # Errors
+    /// As [`Catalog::validate_record`].
+    pub fn status(
+        &self,
+        collection: &Nsid,
+        record: &Value,
+        validate: Option<bool>,
+    ) -> Result<Option<ValidationStatus>, Error> {
+        match validate {
+            Some(false) => Ok(None),
+            None if !self.knows(collection) => Ok(Some(ValidationStatus::Unknown)),
+            None | Some(true) => self.validate_record(collection, record).map(|()| Some(ValidationStatus::Valid)),
+        }
+    }
+
+    pub(crate) fn definition(&self, name: &str) -> Option<&Definition> {
+        self.definitions.get(name)
+    }
+
+    fn check_references(&self) -> Result<(), LoadError> {
+        for (from, definition) in &self.definitions {
+            let mut result = Ok(());
+            definition.clone().each_ref(&mut |target| {
+                let (from, target) = (from.clone(), target.clone());
+                match self.definition(&target) {
+                    None | Some(Definition::Other) => result = Err(LoadError::Dangling { from, target }),
+                    Some(Definition::Ref { .. } | Definition::Union { .. }) => {
+                        result = Err(LoadError::Chained { from, target });
+                    }
+                    Some(_) => {}
+                }
+            });
+            result?;
+        }
+        Ok(())
+    }
+}
+
+impl ValidationStatus {
+    /// The protocol's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Unknown => "unknown",
+        }
+    }
+}

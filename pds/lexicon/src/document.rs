@@ -1,0 +1,133 @@
+//! Lexicon documents as data. What a rule means is in `validate`.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// One Lexicon document: the definitions under one NSID. Keys that do not decide about records are skipped.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Document {
+    pub(crate) id: String,
+    pub(crate) defs: HashMap<String, Definition>,
+}
+
+/// A schema, at the top of a document or inside another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub(crate) enum Definition {
+    Record {
+        key: String,
+        record: Object,
+    },
+    Object(Object),
+    Array {
+        items: Box<Definition>,
+        min_length: Option<usize>,
+        max_length: Option<usize>,
+    },
+    Union {
+        refs: Vec<String>,
+        #[serde(default)]
+        closed: bool,
+    },
+    Ref {
+        r#ref: String,
+    },
+    Boolean {
+        r#const: Option<bool>,
+    },
+    Integer(Integer),
+    String(Box<Text>),
+    Bytes {
+        min_length: Option<usize>,
+        max_length: Option<usize>,
+    },
+    CidLink,
+    Blob {
+        accept: Option<Vec<String>>,
+        max_size: Option<u64>,
+    },
+    Unknown,
+    Token,
+    /// Methods, permission sets: nothing that a record can hold.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Object {
+    #[serde(default)]
+    pub(crate) required: Vec<String>,
+    #[serde(default)]
+    pub(crate) nullable: Vec<String>,
+    #[serde(default)]
+    pub(crate) properties: HashMap<String, Definition>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Integer {
+    pub(crate) r#const: Option<i64>,
+    pub(crate) r#enum: Option<Vec<i64>>,
+    pub(crate) minimum: Option<i64>,
+    pub(crate) maximum: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Text {
+    pub(crate) format: Option<Format>,
+    pub(crate) r#const: Option<String>,
+    pub(crate) r#enum: Option<Vec<String>>,
+    pub(crate) min_length: Option<usize>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) min_graphemes: Option<usize>,
+    pub(crate) max_graphemes: Option<usize>,
+}
+
+/// A string format. Those that a later Lexicon adds hold every text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    AtIdentifier,
+    AtUri,
+    Cid,
+    Datetime,
+    Did,
+    Handle,
+    Language,
+    Nsid,
+    RecordKey,
+    Tid,
+    Uri,
+    #[serde(other)]
+    Later,
+}
+
+impl Document {
+    /// Makes every reference absolute: `#reply` becomes `app.bsky.feed.post#reply`, `a.b.c#main` becomes `a.b.c`.
+    pub(crate) fn absolute(mut self) -> Self {
+        for definition in self.defs.values_mut() {
+            definition.each_ref(&mut |reference| {
+                let full =
+                    if reference.starts_with('#') { format!("{}{reference}", self.id) } else { reference.clone() };
+                *reference = full.strip_suffix("#main").map_or(full.clone(), str::to_owned);
+            });
+        }
+        self
+    }
+}
+
+impl Definition {
+    /// Calls `visit` for each reference in this definition.
+    pub(crate) fn each_ref(&mut self, visit: &mut impl FnMut(&mut String)) {
+        match self {
+            Self::Record { record: object, .. } | Self::Object(object) => {
+                object.properties.values_mut().for_each(|property| property.each_ref(visit));
+            }
+            Self::Array { items, .. } => items.each_ref(visit),
+            Self::Union { refs, .. } => refs.iter_mut().for_each(visit),
+            Self::Ref { r#ref } => visit(r#ref),
+            _ => {}
+        }
+    }
+}

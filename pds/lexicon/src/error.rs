@@ -1,0 +1,88 @@
+//! Why a record is refused.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// The first rule that a record breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: expected {expected}, found {found}")]
+pub struct Error {
+    /// Where in the record: `record/embed/images/0/alt`. The record itself is `record`, its key `rkey`.
+    pub path: String,
+    /// What the schema asks for.
+    pub expected: String,
+    /// What is there, shortened.
+    pub found: String,
+}
+
+/// The way from the record to a value inside it, without allocation as long as nothing is wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    segment: Segment<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Segment<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+impl Path<'_> {
+    pub(crate) const RECORD: Path<'static> = Path { parent: None, segment: Segment::Name("record") };
+
+    pub(crate) fn property<'a>(&'a self, name: &'a str) -> Path<'a> {
+        Path { parent: Some(self), segment: Segment::Name(name) }
+    }
+
+    pub(crate) fn item(&self, index: usize) -> Path<'_> {
+        Path { parent: Some(self), segment: Segment::Index(index) }
+    }
+
+    /// The error that this value is not what is expected here.
+    pub(crate) fn wrong(&self, expected: impl Into<String>, value: &Value) -> Error {
+        self.found(expected, show(value))
+    }
+
+    /// As [`Path::wrong`], for a value that may be absent.
+    pub(crate) fn wrong_or_missing(&self, expected: impl Into<String>, value: Option<&Value>) -> Error {
+        self.found(expected, value.map_or_else(|| "nothing".into(), show))
+    }
+
+    /// As [`Path::wrong`], where the value itself would say less than `found`.
+    pub(crate) fn found(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        Error { path: self.to_string(), expected: expected.into(), found: found.into() }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}/")?;
+        }
+        match self.segment {
+            Segment::Name(name) => f.write_str(name),
+            Segment::Index(index) => index.fmt(f),
+        }
+    }
+}
+
+/// A value for people: small ones as they are, others by their kind.
+fn show(value: &Value) -> String {
+    const SHOWN_CHARS: usize = 60;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) if text.chars().count() > SHOWN_CHARS => {
+            format!("{:?} and more", text.chars().take(SHOWN_CHARS).collect::<String>())
+        }
+        Value::String(text) => format!("{text:?}"),
+        Value::Array(items) => format!("an array of {}", items.len()),
+        Value::Object(object) => match object.get("$type").and_then(Value::as_str) {
+            Some(name) => format!("an object of type {:?}", name.chars().take(SHOWN_CHARS).collect::<String>()),
+            None if object.len() == 1 && object.contains_key("$bytes") => "bytes".into(),
+            None if object.len() == 1 && object.contains_key("$link") => "a CID link".into(),
+            None => "an object".into(),
+        },
+    }
+}

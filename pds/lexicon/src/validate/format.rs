@@ -1,0 +1,53 @@
+//! String formats.
+
+use pds_syntax::{AtIdentifier, AtUri, Datetime, Did, Handle, Language, Nsid, RecordKey, Tid};
+
+use super::scalar::is_cid;
+use crate::document::Format;
+
+pub(super) fn matches(format: Format, text: &str) -> bool {
+    match format {
+        Format::AtIdentifier => text.parse::<AtIdentifier>().is_ok(),
+        Format::AtUri => text.parse::<AtUri>().is_ok(),
+        Format::Cid => is_cid(text),
+        Format::Datetime => text.parse::<Datetime>().is_ok(),
+        Format::Did => text.parse::<Did>().is_ok(),
+        Format::Handle => text.parse::<Handle>().is_ok(),
+        Format::Language => text.parse::<Language>().is_ok(),
+        Format::Nsid => text.parse::<Nsid>().is_ok(),
+        Format::RecordKey => text.parse::<RecordKey>().is_ok(),
+        Format::Tid => text.parse::<Tid>().is_ok(),
+        Format::Uri => is_uri(text),
+        Format::Later => true,
+    }
+}
+
+pub(super) fn describe(format: Format) -> &'static str {
+    match format {
+        Format::AtIdentifier => "a DID or a handle",
+        Format::AtUri => "an at:// URI",
+        Format::Cid => "a CID",
+        Format::Datetime => "a timestamp like 1985-04-12T23:20:50.123Z",
+        Format::Did => "a DID",
+        Format::Handle => "a handle",
+        Format::Language => "a BCP 47 language tag",
+        Format::Nsid => "an NSID",
+        Format::RecordKey => "a record key",
+        Format::Tid => "a TID",
+        Format::Uri => "a URI",
+        Format::Later => "a string",
+    }
+}
+
+/// A scheme of RFC 3986 and something behind it, without blanks, at most 8 KiB. The rest differs by scheme and is not
+/// checked, as in other implementations.
+fn is_uri(text: &str) -> bool {
+    const MAX_BYTES: usize = 8 << 10;
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    text.len() <= MAX_BYTES
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(legal)
+        && rest.contains(|c| c != '/')
+        && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
+}

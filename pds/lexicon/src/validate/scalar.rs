@@ -1,0 +1,151 @@
+//! The check of values without parts.
+
+use std::str::FromStr;
+
+use cid::Cid;
+use serde_json::Value;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::{Checked, format};
+use crate::document::{Integer, Text};
+use crate::error::Path;
+
+pub(super) fn boolean(path: Path<'_>, constant: Option<bool>, value: &Value) -> Checked {
+    match (value, constant) {
+        (Value::Bool(given), Some(constant)) if *given != constant => Err(path.wrong(constant.to_string(), value)),
+        (Value::Bool(_), _) => Ok(()),
+        _ => Err(path.wrong("true or false", value)),
+    }
+}
+
+pub(super) fn integer(path: Path<'_>, schema: &Integer, value: &Value) -> Checked {
+    let Some(number) = value.as_i64() else { return Err(path.wrong("a 64-bit integer", value)) };
+    if let Some(constant) = schema.r#const
+        && number != constant
+    {
+        return Err(path.wrong(constant.to_string(), value));
+    }
+    if let Some(allowed) = &schema.r#enum
+        && !allowed.contains(&number)
+    {
+        return Err(path.wrong(format!("one of {allowed:?}"), value));
+    }
+    match (schema.minimum, schema.maximum) {
+        (Some(minimum), _) if number < minimum => Err(path.wrong(format!("at least {minimum}"), value)),
+        (_, Some(maximum)) if number > maximum => Err(path.wrong(format!("at most {maximum}"), value)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn text(path: Path<'_>, schema: &Text, value: &Value) -> Checked {
+    let Value::String(text) = value else { return Err(path.wrong("a string", value)) };
+    if let Some(constant) = &schema.r#const
+        && text != constant
+    {
+        return Err(path.wrong(format!("{constant:?}"), value));
+    }
+    if let Some(allowed) = &schema.r#enum
+        && !allowed.contains(text)
+    {
+        return Err(path.wrong(format!("one of {allowed:?}"), value));
+    }
+    within(path, "bytes of UTF-8", (schema.min_length, schema.max_length), text.len())?;
+    graphemes(path, schema, text)?;
+    match schema.format {
+        Some(wanted) if !format::matches(wanted, text) => Err(path.wrong(format::describe(wanted), value)),
+        _ => Ok(()),
+    }
+}
+
+/// Counting graphemes is slow and a text has at most as many as bytes, so most texts need no counting.
+fn graphemes(path: Path<'_>, schema: &Text, text: &str) -> Checked {
+    let too_few_possible = schema.min_graphemes.is_some();
+    let too_many_possible = schema.max_graphemes.is_some_and(|maximum| text.len() > maximum);
+    if !too_few_possible && !too_many_possible {
+        return Ok(());
+    }
+    let count = text.graphemes(true).count();
+    within(path, "graphemes", (schema.min_graphemes, schema.max_graphemes), count)
+}
+
+pub(super) fn bytes(path: Path<'_>, length: (Option<usize>, Option<usize>), value: &Value) -> Checked {
+    let size = single(value, "$bytes").and_then(decoded_length);
+    let Some(size) = size else { return Err(path.wrong("bytes, as {\"$bytes\": base64}", value)) };
+    within(path, "bytes", length, size)
+}
+
+pub(super) fn cid_link(path: Path<'_>, value: &Value) -> Checked {
+    match single(value, "$link").is_some_and(is_cid) {
+        true => Ok(()),
+        false => Err(path.wrong("a CID link, as {\"$link\": cid}", value)),
+    }
+}
+
+/// A blob of today's form; the legacy form of 2023 may be read but not written.
+pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u64>, value: &Value) -> Checked {
+    let expected = "a blob, as {\"$type\": \"blob\", \"ref\", \"mimeType\", \"size\"}";
+    let Some(blob) = value.as_object().filter(|object| object.get("$type").is_some_and(|name| name == "blob")) else {
+        return Err(path.wrong(expected, value));
+    };
+    if !blob.get("ref").is_some_and(|link| single(link, "$link").is_some_and(is_cid)) {
+        return Err(path.property("ref").wrong_or_missing("a CID link, as {\"$link\": cid}", blob.get("ref")));
+    }
+    let Some(mime_type) = blob.get("mimeType").and_then(Value::as_str).filter(|text| text.contains('/')) else {
+        return Err(path.property("mimeType").wrong_or_missing("a media type", blob.get("mimeType")));
+    };
+    let Some(size) = blob.get("size").and_then(Value::as_i64).and_then(|size| u64::try_from(size).ok()) else {
+        return Err(path.property("size").wrong_or_missing("a size in bytes", blob.get("size")));
+    };
+    if let Some(accept) = accept
+        && !accept.iter().any(|pattern| accepts(pattern, mime_type))
+    {
+        return Err(path.property("mimeType").found(accept.join(" or "), mime_type));
+    }
+    match max_size {
+        Some(maximum) if size > maximum => {
+            Err(path.property("size").found(format!("at most {maximum} bytes"), size.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a length against both bounds.
+pub(super) fn within(
+    path: Path<'_>,
+    unit: &str,
+    (minimum, maximum): (Option<usize>, Option<usize>),
+    length: usize,
+) -> Checked {
+    match (minimum, maximum) {
+        (Some(minimum), _) if length < minimum => {
+            Err(path.found(format!("at least {minimum} {unit}"), length.to_string()))
+        }
+        (_, Some(maximum)) if length > maximum => {
+            Err(path.found(format!("at most {maximum} {unit}"), length.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn is_cid(text: &str) -> bool {
+    // Decoding takes quadratic time in some bases; real ones are far shorter.
+    text.len() <= 128 && Cid::from_str(text).is_ok()
+}
+
+/// `image/*` takes all images, `*/*` everything.
+fn accepts(pattern: &str, mime_type: &str) -> bool {
+    let family = pattern.strip_suffix('*').filter(|family| family.ends_with('/'));
+    pattern == "*/*" || pattern == mime_type || family.is_some_and(|family| mime_type.starts_with(family))
+}
+
+/// The text of an object that has this one key.
+fn single<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.as_object().filter(|object| object.len() == 1)?.get(key)?.as_str()
+}
+
+/// How many bytes a base64 text stands for, padded or not; `None` if it is none.
+fn decoded_length(base64: &str) -> Option<usize> {
+    let digits = base64.trim_end_matches('=');
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    (digits.bytes().all(legal) && digits.len() % 4 != 1).then_some(digits.len() * 3 / 4)
+}

@@ -1,0 +1,79 @@
+// Prints, as JSON, the record schemas of the pinned npm package @atproto/api and every definition they reach.
+//
+// usage: node lexicon.mjs FOLDER    where FOLDER/node_modules holds the package
+//
+// Kept is what decides whether a record is valid; descriptions and the like go. A key or type that this script does not
+// know stops it, so that a new rule of the Lexicon language is never lost in silence.
+
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+const KEPT = {
+  record: ['type', 'key', 'record'],
+  object: ['type', 'required', 'nullable', 'properties'],
+  array: ['type', 'items', 'minLength', 'maxLength'],
+  union: ['type', 'refs', 'closed'],
+  ref: ['type', 'ref'],
+  blob: ['type', 'accept', 'maxSize'],
+  bytes: ['type', 'minLength', 'maxLength'],
+  boolean: ['type', 'const'],
+  integer: ['type', 'const', 'enum', 'minimum', 'maximum'],
+  string: ['type', 'format', 'const', 'enum', 'minLength', 'maxLength', 'minGraphemes', 'maxGraphemes'],
+  'cid-link': ['type'],
+  token: ['type'],
+  unknown: ['type'],
+}
+const DROPPED = ['description', 'default', 'knownValues']
+
+const folder = resolve(process.argv[2])
+const entry = createRequire(join(folder, 'package.json')).resolve('@atproto/api')
+const { schemas } = await import(pathToFileURL(entry).href)
+const { name, version } = JSON.parse(await readFile(join(dirname(dirname(entry)), 'package.json'), 'utf8'))
+
+const source = new Map(schemas.map((document) => [document.id, document.defs]))
+const kept = new Map()
+for (const [id, defs] of source) {
+  if (defs.main?.type === 'record') keep(id, 'main')
+}
+
+const byName = ([a], [b]) => (a < b ? -1 : 1)
+const documents = [...kept].sort(byName).map(([id, defs]) => ({ id, defs: Object.fromEntries([...defs].sort(byName)) }))
+process.stdout.write(JSON.stringify({ package: name, version, documents }))
+
+function keep(id, definition) {
+  if (!kept.has(id)) kept.set(id, new Map())
+  if (kept.get(id).has(definition)) return
+  const schema = source.get(id)?.[definition]
+  if (!schema) throw new Error(`no definition ${id}#${definition}`)
+  kept.get(id).set(definition, undefined) // a definition may reach itself
+  kept.get(id).set(definition, prune(schema, id, `${id}#${definition}`))
+}
+
+function prune(schema, id, where) {
+  const allowed = KEPT[schema.type]
+  if (!allowed) throw new Error(`${where}: unknown type ${schema.type}`)
+  const result = {}
+  for (const [key, value] of Object.entries(schema)) {
+    if (DROPPED.includes(key)) continue
+    if (!allowed.includes(key)) throw new Error(`${where}: unknown key ${key} of ${schema.type}`)
+    result[key] = value
+  }
+  if (schema.type === 'ref') result.ref = follow(schema.ref, id)
+  if (schema.type === 'union') result.refs = schema.refs.map((ref) => follow(ref, id))
+  if (schema.type === 'array') result.items = prune(schema.items, id, `${where}/items`)
+  if (schema.type === 'record') result.record = prune(schema.record, id, `${where}/record`)
+  if (schema.type === 'object') {
+    const properties = Object.entries(schema.properties ?? {})
+    result.properties = Object.fromEntries(properties.map(([key, value]) => [key, prune(value, id, `${where}/${key}`)]))
+  }
+  return result
+}
+
+// Keeps the target and gives its absolute name: "a.b.c" for a main definition, else "a.b.c#d".
+function follow(ref, id) {
+  const [document, definition = 'main'] = ref.replace(/^lex:/, '').split('#')
+  keep(document || id, definition)
+  return definition === 'main' ? document || id : `${document || id}#${definition}`
+}
