@@ -112,7 +112,7 @@ pub(crate) const LIST: &str = "select code, available, used, disabled, for_accou
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn get<'a>(source: impl Source<'a>, code: &str) -> Result<Option<Invite>> {
+pub async fn get<'a>(source: impl Into<Source<'a>>, code: &str) -> Result<Option<Invite>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(code).fetch_optional(conn))
         .map_err(Error::during("read", "invite code"))?;
     Ok(row.map(Invite::from))
@@ -122,7 +122,7 @@ pub async fn get<'a>(source: impl Source<'a>, code: &str) -> Result<Option<Invit
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn is_usable<'a>(source: impl Source<'a>, code: &str, now: i64) -> Result<bool> {
+pub async fn is_usable<'a>(source: impl Into<Source<'a>>, code: &str, now: i64) -> Result<bool> {
     let invite = get(source, code).await?;
     Ok(invite.is_some_and(|invite| {
         !invite.disabled && invite.used < invite.available && invite.expires_at.is_none_or(|end| end > now)
@@ -133,7 +133,7 @@ pub async fn is_usable<'a>(source: impl Source<'a>, code: &str, now: i64) -> Res
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list<'a>(source: impl Source<'a>, after: Option<(i64, &str)>, limit: u32) -> Result<Vec<Invite>> {
+pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<(i64, &str)>, limit: u32) -> Result<Vec<Invite>> {
     let (created_at, code) = after.unwrap_or((i64::MIN, ""));
     let rows: Vec<Row> = on!(source, conn => sqlx::query_as(LIST)
         .bind(created_at)
@@ -148,7 +148,7 @@ pub async fn list<'a>(source: impl Source<'a>, after: Option<(i64, &str)>, limit
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn uses<'a>(source: impl Source<'a>, code: &str) -> Result<Vec<Use>> {
+pub async fn uses<'a>(source: impl Into<Source<'a>>, code: &str) -> Result<Vec<Use>> {
     const SQL: &str = "select account_id, used_at from invite_code_use where code = $1 order by used_at, account_id";
     let rows: Vec<(i64, i64)> = on!(source, conn => sqlx::query_as(SQL).bind(code).fetch_all(conn))
         .map_err(Error::during("list uses of", "invite code"))?;

@@ -14,6 +14,8 @@ pub mod blob;
 pub mod commit;
 pub mod event;
 pub mod invite;
+#[doc(hidden)]
+pub mod plan;
 pub mod record;
 pub mod repo;
 pub mod schema;

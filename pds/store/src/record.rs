@@ -84,7 +84,7 @@ pub(crate) const COLLECTIONS_POSTGRES: &str = collections!("split_part(hop.path,
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn get<'a>(source: impl Source<'a>, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
+pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(id.0).bind(path.as_str()).fetch_optional(conn))
         .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
     Ok(row.map(Record::from))
@@ -95,7 +95,7 @@ pub async fn get<'a>(source: impl Source<'a>, id: AccountId, path: &RepoPath) ->
 /// # Errors
 /// When the database cannot be read.
 pub async fn list<'a>(
-    source: impl Source<'a>,
+    source: impl Into<Source<'a>>,
     id: AccountId,
     collection: &Nsid,
     page: Page<'_>,
@@ -120,8 +120,8 @@ pub async fn list<'a>(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn collections<'a>(source: impl Source<'a>, id: AccountId) -> Result<Vec<Nsid>> {
-    let names: Vec<(Text<Nsid>,)> = match source.connection().await {
+pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Vec<Nsid>> {
+    let names: Vec<(Text<Nsid>,)> = match source.into().connection().await {
         Ok(Connection::Sqlite(mut held)) => sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).fetch_all(&mut *held).await,
         Ok(Connection::Postgres(mut held)) => {
             sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).fetch_all(&mut *held).await
@@ -137,7 +137,7 @@ pub async fn collections<'a>(source: impl Source<'a>, id: AccountId) -> Result<V
 /// # Errors
 /// When the database cannot be read.
 pub async fn same_subject<'a>(
-    source: impl Source<'a>,
+    source: impl Into<Source<'a>>,
     id: AccountId,
     collection: &Nsid,
     subject_hash: i64,

@@ -89,7 +89,7 @@ pub(crate) const ROOT: &str =
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn root<'a>(source: impl Source<'a>, id: AccountId) -> Result<Option<Root>> {
+pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Root>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(ROOT).bind(id.0).fetch_optional(conn))
         .map_err(Error::during("read head of account", id))?;
     Ok(row.map(Root::from))
@@ -118,7 +118,7 @@ struct LoadedRow {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn load<'a>(source: impl Source<'a>, did: &Did) -> Result<Option<Loaded>> {
+pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option<Loaded>> {
     let row: Option<LoadedRow> = on!(source, conn => sqlx::query_as(LOAD).bind(did.as_str()).fetch_optional(conn))
         .map_err(Error::during("load repository", did))?;
     Ok(row.map(|row| {
@@ -155,7 +155,7 @@ struct ListedRow {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list<'a>(source: impl Source<'a>, after: Option<AccountId>, limit: u32) -> Result<Vec<Listed>> {
+pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<AccountId>, limit: u32) -> Result<Vec<Listed>> {
     let rows: Vec<ListedRow> = on!(source, conn => sqlx::query_as(LIST)
         .bind(after.map_or(0, |id| id.0))
         .bind(i64::from(limit))

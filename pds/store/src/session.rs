@@ -78,7 +78,7 @@ pub(crate) const GET: &str =
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn get<'a>(source: impl Source<'a>, jti: &str) -> Result<Option<RefreshToken>> {
+pub async fn get<'a>(source: impl Into<Source<'a>>, jti: &str) -> Result<Option<RefreshToken>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(jti).fetch_optional(conn))
         .map_err(Error::during("read", "refresh token"))?;
     Ok(row.map(RefreshToken::from))

@@ -1,33 +1,58 @@
 //! One way to run a statement on either database, through the pool, a transaction or a snapshot.
 
-use std::{
-    future::Future,
-    ops::{Deref, DerefMut},
-};
+use std::ops::{Deref, DerefMut};
 
 use sqlx::{Database, Postgres, Sqlite, pool::PoolConnection};
 
 use crate::{Db, Snapshot, Tx, db::Pools, tx::Open};
 
-/// Where a read may run: `&Db` (its own statement), `&mut Tx` or `&mut Snapshot` (inside it).
+/// Where a read may run: `&Db` (as its own statement), `&mut Tx` or `&mut Snapshot` (inside it).
 ///
-/// A `&mut Tx` in hand is passed on as `&mut *tx`: generic parameters do not reborrow by themselves.
-pub trait Source<'a>: Sized + Send + sealed::Sealed {
-    /// A connection, for as long as the statement runs.
-    #[doc(hidden)]
-    fn connection(self) -> impl Future<Output = sqlx::Result<Connection<'a>>> + Send;
+/// A `&mut Tx` in hand is passed on as `&mut *tx`: generic parameters do not reborrow by themselves. It is a type rather
+/// than a trait: with a trait the compiler cannot see that the functions' futures are `Send`.
+pub struct Source<'a>(Place<'a>);
+
+enum Place<'a> {
+    Pool(&'a Db),
+    Open(&'a mut Open),
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for &crate::Db {}
-    impl Sealed for &mut crate::Tx {}
-    impl Sealed for &mut crate::Snapshot {}
+impl<'a> From<&'a Db> for Source<'a> {
+    fn from(db: &'a Db) -> Self {
+        Self(Place::Pool(db))
+    }
+}
+
+impl<'a> From<&'a mut Tx> for Source<'a> {
+    fn from(tx: &'a mut Tx) -> Self {
+        Self(Place::Open(&mut tx.open))
+    }
+}
+
+impl<'a> From<&'a mut Snapshot> for Source<'a> {
+    fn from(snapshot: &'a mut Snapshot) -> Self {
+        Self(Place::Open(&mut snapshot.open))
+    }
+}
+
+impl<'a> Source<'a> {
+    /// A connection, for as long as the statement runs.
+    pub(crate) async fn connection(self) -> sqlx::Result<Connection<'a>> {
+        Ok(match self.0 {
+            Place::Pool(Db { pools: Pools::Sqlite { read, .. }, .. }) => {
+                Connection::Sqlite(Held::Pooled(read.acquire().await?))
+            }
+            Place::Pool(Db { pools: Pools::Postgres(pool), .. }) => {
+                Connection::Postgres(Held::Pooled(pool.acquire().await?))
+            }
+            Place::Open(Open::Sqlite(tx)) => Connection::Sqlite(Held::Borrowed(&mut **tx)),
+            Place::Open(Open::Postgres(tx)) => Connection::Postgres(Held::Borrowed(&mut **tx)),
+        })
+    }
 }
 
 /// A connection to one of the two databases.
-#[doc(hidden)]
-pub enum Connection<'a> {
+pub(crate) enum Connection<'a> {
     /// To a SQLite file.
     Sqlite(Held<'a, Sqlite>),
     /// To a Postgres server.
@@ -35,8 +60,7 @@ pub enum Connection<'a> {
 }
 
 /// A connection of the pool, or one that a transaction already holds.
-#[doc(hidden)]
-pub enum Held<'a, DB: Database> {
+pub(crate) enum Held<'a, DB: Database> {
     /// Goes back to the pool when dropped.
     Pooled(PoolConnection<DB>),
     /// Belongs to a transaction.
@@ -63,41 +87,10 @@ impl<DB: Database> DerefMut for Held<'_, DB> {
     }
 }
 
-impl<'a> Source<'a> for &'a Db {
-    async fn connection(self) -> sqlx::Result<Connection<'a>> {
-        Ok(match &self.pools {
-            Pools::Sqlite { read, .. } => Connection::Sqlite(Held::Pooled(read.acquire().await?)),
-            Pools::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await?)),
-        })
-    }
-}
-
-impl<'a> Source<'a> for &'a mut Tx {
-    async fn connection(self) -> sqlx::Result<Connection<'a>> {
-        Ok(self.open.connection())
-    }
-}
-
-impl<'a> Source<'a> for &'a mut Snapshot {
-    async fn connection(self) -> sqlx::Result<Connection<'a>> {
-        Ok(self.open.connection())
-    }
-}
-
-impl Open {
-    /// The transaction's connection.
-    pub(crate) fn connection(&mut self) -> Connection<'_> {
-        match self {
-            Self::Sqlite(tx) => Connection::Sqlite(Held::Borrowed(&mut **tx)),
-            Self::Postgres(tx) => Connection::Postgres(Held::Borrowed(&mut **tx)),
-        }
-    }
-}
-
 /// Runs one query on whichever database `source` is: `on!(source, conn => sqlx::query(SQL).execute(conn))`.
 macro_rules! on {
     ($source:expr, $conn:ident => $query:expr) => {
-        match $crate::source::Source::connection($source).await {
+        match Into::<$crate::Source<'_>>::into($source).connection().await {
             Ok($crate::source::Connection::Sqlite(mut held)) => {
                 let $conn = &mut *held;
                 $query.await

@@ -16,6 +16,7 @@ use crate::{
     source::{execute, on},
 };
 
+pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
 
 /// An account's key in the database. Never reused, and ascending in the order in which accounts were reserved.
@@ -156,7 +157,7 @@ pub(crate) const BY_EMAIL: &str = select_account!("email = $1");
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn by_id<'a>(source: impl Source<'a>, id: AccountId) -> Result<Option<Account>> {
+pub async fn by_id<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Account>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(conn))
         .map_err(Error::during("read account", id))?;
     Ok(row.map(Account::from))
@@ -166,7 +167,7 @@ pub async fn by_id<'a>(source: impl Source<'a>, id: AccountId) -> Result<Option<
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn by_did<'a>(source: impl Source<'a>, did: &Did) -> Result<Option<Account>> {
+pub async fn by_did<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option<Account>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_DID).bind(did.as_str()).fetch_optional(conn))
         .map_err(Error::during("read account", did))?;
     Ok(row.map(Account::from))
@@ -176,7 +177,7 @@ pub async fn by_did<'a>(source: impl Source<'a>, did: &Did) -> Result<Option<Acc
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn by_handle<'a>(source: impl Source<'a>, handle: &Handle) -> Result<Option<Account>> {
+pub async fn by_handle<'a>(source: impl Into<Source<'a>>, handle: &Handle) -> Result<Option<Account>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_HANDLE).bind(handle.as_str()).fetch_optional(conn))
         .map_err(Error::during("read account", handle))?;
     Ok(row.map(Account::from))
@@ -186,7 +187,7 @@ pub async fn by_handle<'a>(source: impl Source<'a>, handle: &Handle) -> Result<O
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn by_email<'a>(source: impl Source<'a>, email: &str) -> Result<Option<Account>> {
+pub async fn by_email<'a>(source: impl Into<Source<'a>>, email: &str) -> Result<Option<Account>> {
     let email = email.to_lowercase();
     let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_EMAIL).bind(&*email).fetch_optional(conn))
         .map_err(Error::during("read account", "by e-mail"))?;
@@ -197,7 +198,7 @@ pub async fn by_email<'a>(source: impl Source<'a>, email: &str) -> Result<Option
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn count<'a>(source: impl Source<'a>) -> Result<i64> {
+pub async fn count<'a>(source: impl Into<Source<'a>>) -> Result<i64> {
     const SQL: &str = "select count(*) from account where activated_at is not null";
     let (count,): (i64,) =
         on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("count", "accounts"))?;

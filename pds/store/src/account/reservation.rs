@@ -110,7 +110,11 @@ pub async fn give_back(tx: &mut Tx, id: AccountId) -> Result<bool> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn stale_reservations<'a>(source: impl Source<'a>, before: i64, limit: u32) -> Result<Vec<Reservation>> {
+pub async fn stale_reservations<'a>(
+    source: impl Into<Source<'a>>,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Reservation>> {
     let rows: Vec<(i64, Text<Did>, Text<Handle>, i64)> = on!(source, conn => sqlx::query_as(STALE)
         .bind(before)
         .bind(i64::from(limit))

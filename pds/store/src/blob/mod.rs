@@ -15,6 +15,7 @@ use crate::{
     source::{execute, on},
 };
 
+pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
 /// Where a blob is in its life.
@@ -146,7 +147,7 @@ pub(crate) const GET: &str = "select repo_id, cid, mime, size, storage_key, stat
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn get<'a>(source: impl Source<'a>, id: AccountId, cid: &Cid) -> Result<Option<Blob>> {
+pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, cid: &Cid) -> Result<Option<Blob>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(id.0).bind(FullCid(*cid)).fetch_optional(conn))
         .map_err(Error::during("read blob", cid))?;
     Ok(row.map(Blob::from))
@@ -164,7 +165,7 @@ pub(crate) const LIST_SINCE: &str = "select distinct l.blob_cid from record_blob
 /// # Errors
 /// When the database cannot be read.
 pub async fn list<'a>(
-    source: impl Source<'a>,
+    source: impl Into<Source<'a>>,
     id: AccountId,
     since: Option<Tid>,
     after: Option<&Cid>,

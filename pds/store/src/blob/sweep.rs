@@ -23,7 +23,7 @@ pub(crate) const SWEEPABLE: &str = "select repo_id, cid, storage_key from blob \
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn sweepable<'a>(source: impl Source<'a>, before: i64, limit: u32) -> Result<Vec<Swept>> {
+pub async fn sweepable<'a>(source: impl Into<Source<'a>>, before: i64, limit: u32) -> Result<Vec<Swept>> {
     let rows: Vec<(i64, FullCid, String)> = on!(source, conn => sqlx::query_as(SWEEPABLE)
         .bind(before)
         .bind(i64::from(limit))

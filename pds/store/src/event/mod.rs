@@ -89,7 +89,7 @@ pub async fn append(tx: &mut Tx, frames: &[Frame], at: i64) -> Result<i64> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn head<'a>(source: impl Source<'a>) -> Result<i64> {
+pub async fn head<'a>(source: impl Into<Source<'a>>) -> Result<i64> {
     const SQL: &str = "select next - 1 from seq_state where id = 1";
     let (head,): (i64,) =
         on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("read", "sequence head"))?;
@@ -100,7 +100,7 @@ pub async fn head<'a>(source: impl Source<'a>) -> Result<i64> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn oldest<'a>(source: impl Source<'a>) -> Result<Option<i64>> {
+pub async fn oldest<'a>(source: impl Into<Source<'a>>) -> Result<Option<i64>> {
     const SQL: &str = "select min(first_seq) from event";
     let (oldest,): (Option<i64>,) =
         on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("read", "oldest event"))?;
@@ -111,7 +111,7 @@ pub async fn oldest<'a>(source: impl Source<'a>) -> Result<Option<i64>> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn at<'a>(source: impl Source<'a>, time: i64) -> Result<Option<i64>> {
+pub async fn at<'a>(source: impl Into<Source<'a>>, time: i64) -> Result<Option<i64>> {
     let row: Option<(i64,)> = on!(source, conn => sqlx::query_as(AT).bind(time).fetch_optional(conn))
         .map_err(Error::during("find events at", time))?;
     Ok(row.map(|(first_seq,)| first_seq))
@@ -120,14 +120,19 @@ pub async fn at<'a>(source: impl Source<'a>, time: i64) -> Result<Option<i64>> {
 /// Most rows that one page looks at.
 const PAGE_ROWS: i64 = 512;
 
-/// The sizes come first and the payloads are joined to those that fit, so nothing that is not returned is read.
-pub(crate) const AFTER: &str = "select e.first_seq, e.n, e.at, e.payload from ( \
-       select first_seq, sum(length(payload)) over (order by first_seq) - length(payload) as before from ( \
-         select first_seq, payload from event \
-         where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
-           and first_seq + n > $1 + 1 \
-         order by first_seq limit $2) candidate \
-     ) page join event e on e.first_seq = page.first_seq where page.before < $3 order by e.first_seq";
+/// From the batch that holds the number after `$1` to the last one that begins within the budget. Only sizes are looked
+/// at to find that one, so no payload is read in vain.
+pub(crate) const AFTER: &str = "select first_seq, n, at, payload from event \
+     where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
+       and first_seq + n > $1 + 1 \
+       and first_seq <= (select max(first_seq) from ( \
+         select first_seq, sum(length(payload)) over (order by first_seq) - length(payload) as bytes_before from ( \
+           select first_seq, payload from event \
+           where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
+             and first_seq + n > $1 + 1 \
+           order by first_seq limit $2) candidate \
+         ) page where bytes_before < $3) \
+     order by first_seq";
 pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by at, first_seq limit 1";
 
 /// The batches that hold events after number `seq`, in order, until `max_bytes` (as stored) are exceeded: at least one
@@ -135,7 +140,7 @@ pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn after<'a>(source: impl Source<'a>, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
+pub async fn after<'a>(source: impl Into<Source<'a>>, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
     let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
     let rows: Vec<(i64, i32, i64, Vec<u8>)> = on!(source, conn => sqlx::query_as(AFTER)
         .bind(seq.min(i64::MAX - 1))

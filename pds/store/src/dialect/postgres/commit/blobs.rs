@@ -11,21 +11,22 @@ use crate::{
     commit::{BlobRefusal, CommitError, Net, RefusedBlob},
 };
 
+pub(crate) const LOCK: &str = "select blob.repo_id, blob.cid, blob.state \
+     from blob join (select distinct * from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid)) wanted \
+       on blob.repo_id = wanted.repo_id and blob.cid = wanted.cid \
+     order by blob.repo_id, blob.cid for no key update of blob";
+pub(crate) const REFER: &str = "with promoted as ( \
+       update blob set state = 1 from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid) \
+       where blob.repo_id = t.repo_id and blob.cid = t.cid and blob.state = 0 \
+     ) \
+     insert into record_blob (repo_id, blob_cid, path) \
+     select * from unnest($1::bigint[], $2::bytea[], $3::text[]) on conflict do nothing";
+
 /// Adds the references of all stored records and makes their blobs permanent.
 ///
 /// The blob rows are locked first, so the sweeper either was there before (and the blob is not found) or finds it
 /// permanent.
 pub(super) async fn refer(conn: &mut PgConnection, nets: &[Net<'_>]) -> Result<(), CommitError> {
-    const LOCK: &str = "select blob.repo_id, blob.cid, blob.state \
-         from blob join (select distinct * from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid)) wanted \
-           on blob.repo_id = wanted.repo_id and blob.cid = wanted.cid \
-         order by blob.repo_id, blob.cid for no key update of blob";
-    const REFER: &str = "with promoted as ( \
-           update blob set state = 1 from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid) \
-           where blob.repo_id = t.repo_id and blob.cid = t.cid and blob.state = 0 \
-         ) \
-         insert into record_blob (repo_id, blob_cid, path) \
-         select * from unnest($1::bigint[], $2::bytea[], $3::text[]) on conflict do nothing";
     let wanted: BTreeSet<_> = nets
         .iter()
         .flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write.path, put)))
@@ -62,16 +63,17 @@ pub(super) async fn refer(conn: &mut PgConnection, nets: &[Net<'_>]) -> Result<(
     Ok(())
 }
 
+pub(crate) const DEMOTE: &str = "update blob set state = 0, temporary_since = $3 \
+     from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid) \
+     where blob.repo_id = t.repo_id and blob.cid = t.cid and blob.state = 1 and not exists ( \
+       select 1 from record_blob l where l.repo_id = blob.repo_id and l.blob_cid = blob.cid)";
+
 /// Makes those blobs temporary that nothing refers to any more.
 pub(super) async fn demote(conn: &mut PgConnection, released: &[(i64, Vec<u8>)], at: i64) -> sqlx::Result<()> {
-    const SQL: &str = "update blob set state = 0, temporary_since = $3 \
-         from unnest($1::bigint[], $2::bytea[]) as t(repo_id, cid) \
-         where blob.repo_id = t.repo_id and blob.cid = t.cid and blob.state = 1 and not exists ( \
-           select 1 from record_blob l where l.repo_id = blob.repo_id and l.blob_cid = blob.cid)";
     if released.is_empty() {
         return Ok(());
     }
-    sqlx::query(SQL)
+    sqlx::query(DEMOTE)
         .bind(released.iter().map(|(id, _)| *id).collect::<Vec<_>>())
         .bind(released.iter().map(|(_, cid)| &**cid).collect::<Vec<_>>())
         .bind(at)

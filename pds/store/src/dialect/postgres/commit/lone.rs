@@ -16,7 +16,7 @@ pub(super) fn applies(net: &Net<'_>) -> bool {
 
 /// Each step asks for the result of the one before, which fixes their order: head, records, counter, event. If the head
 /// has moved nothing at all is written.
-const SQL: &str = "with moved as ( \
+pub(crate) const SQL: &str = "with moved as ( \
        update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, record_count = record_count + $7 \
        where account_id = $1 and rev = $2 returning account_id \
      ), put as ( \

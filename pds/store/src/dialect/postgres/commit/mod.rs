@@ -3,8 +3,8 @@
 //! Rows are locked in one order everywhere (repositories by account, then their blobs, the event counter last), so two
 //! replicas' batches wait for each other but never deadlock.
 
-mod blobs;
-mod lone;
+pub(crate) mod blobs;
+pub(crate) mod lone;
 
 use sqlx::{PgConnection, PgPool};
 
@@ -36,23 +36,24 @@ pub(crate) async fn batch(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> R
     Ok(first_seq)
 }
 
+pub(crate) const SWAP: &str = "with input as ( \
+       select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
+         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
+     ), locked as ( \
+       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev \
+       order by repo.account_id for no key update of repo \
+     ) \
+     update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
+       commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added \
+     from locked join input using (account_id) where repo.account_id = locked.account_id \
+     returning repo.account_id";
+
 /// Moves the heads that stand where their commit expects them, and returns whose those are, sorted.
 ///
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
 async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
-    const SQL: &str = "with input as ( \
-           select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
-             as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
-         ), locked as ( \
-           select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev \
-           order by repo.account_id for no key update of repo \
-         ) \
-         update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
-           commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added \
-         from locked join input using (account_id) where repo.account_id = locked.account_id \
-         returning repo.account_id";
     let of = |bytes: fn(&Net<'_>) -> Vec<u8>| nets.iter().map(bytes).collect::<Vec<_>>();
-    let rows: Vec<(i64,)> = sqlx::query_as(SQL)
+    let rows: Vec<(i64,)> = sqlx::query_as(SWAP)
         .bind(nets.iter().map(|net| net.account_id().0).collect::<Vec<_>>())
         .bind(nets.iter().map(|net| net.expect_rev.to_string()).collect::<Vec<_>>())
         .bind(nets.iter().map(|net| net.last.rev.to_string()).collect::<Vec<_>>())
@@ -67,17 +68,18 @@ async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<Acc
     Ok(swapped)
 }
 
+pub(crate) const PUT: &str = "insert into record (repo_id, path, cid, rev, subject_hash, body) \
+     select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bytea[]) \
+     on conflict (repo_id, path) do update set cid = excluded.cid, rev = excluded.rev, \
+       subject_hash = excluded.subject_hash, body = excluded.body";
+
 async fn put_records(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<()> {
-    const SQL: &str = "insert into record (repo_id, path, cid, rev, subject_hash, body) \
-         select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bytea[]) \
-         on conflict (repo_id, path) do update set cid = excluded.cid, rev = excluded.rev, \
-           subject_hash = excluded.subject_hash, body = excluded.body";
     let puts: Vec<_> =
         nets.iter().flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write, put))).collect();
     if puts.is_empty() {
         return Ok(());
     }
-    sqlx::query(SQL)
+    sqlx::query(PUT)
         .bind(puts.iter().map(|(id, ..)| id.0).collect::<Vec<_>>())
         .bind(puts.iter().map(|(_, write, _)| write.path.as_str()).collect::<Vec<_>>())
         .bind(puts.iter().map(|(_, _, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
@@ -89,20 +91,21 @@ async fn put_records(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<
     Ok(())
 }
 
+pub(crate) const REMOVE: &str = "with gone as ( \
+       delete from record using unnest($1::bigint[], $2::text[]) as t(repo_id, path) \
+       where record.repo_id = t.repo_id and record.path = t.path \
+     ) \
+     delete from record_blob l using unnest($3::bigint[], $4::text[]) as t(repo_id, path) \
+     where l.repo_id = t.repo_id and l.path = t.path returning l.repo_id, l.blob_cid";
+
 /// Deletes records, and the blob references of all records that go or are replaced. Returns the blobs referred to.
 async fn remove(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-    const SQL: &str = "with gone as ( \
-           delete from record using unnest($1::bigint[], $2::text[]) as t(repo_id, path) \
-           where record.repo_id = t.repo_id and record.path = t.path \
-         ) \
-         delete from record_blob l using unnest($3::bigint[], $4::text[]) as t(repo_id, path) \
-         where l.repo_id = t.repo_id and l.path = t.path returning l.repo_id, l.blob_cid";
     let replaced: Vec<_> = nets.iter().flat_map(|net| net.replaced().map(|path| (net.account_id().0, path))).collect();
     if replaced.is_empty() {
         return Ok(Vec::new());
     }
     let deleted: Vec<_> = nets.iter().flat_map(|net| net.deleted().map(|path| (net.account_id().0, path))).collect();
-    sqlx::query_as(SQL)
+    sqlx::query_as(REMOVE)
         .bind(deleted.iter().map(|(id, _)| *id).collect::<Vec<_>>())
         .bind(deleted.iter().map(|(_, path)| path.as_str()).collect::<Vec<_>>())
         .bind(replaced.iter().map(|(id, _)| *id).collect::<Vec<_>>())
@@ -111,13 +114,14 @@ async fn remove(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<(
         .await
 }
 
+pub(crate) const APPEND: &str = "with range as ( \
+       update seq_state set next = next + $1::integer where id = 1 returning next - $1::integer as first_seq \
+     ) \
+     insert into event (first_seq, n, at, payload) select first_seq, $1, $2, $3 from range returning first_seq";
+
 /// Numbers and stores the events in one statement. From here to COMMIT every other writer of events waits.
 async fn append(conn: &mut PgConnection, events: &Events) -> sqlx::Result<i64> {
-    const SQL: &str = "with range as ( \
-           update seq_state set next = next + $1::integer where id = 1 returning next - $1::integer as first_seq \
-         ) \
-         insert into event (first_seq, n, at, payload) select first_seq, $1, $2, $3 from range returning first_seq";
     let (first_seq,): (i64,) =
-        sqlx::query_as(SQL).bind(events.n).bind(events.at).bind(&*events.payload).fetch_one(conn).await?;
+        sqlx::query_as(APPEND).bind(events.n).bind(events.at).bind(&*events.payload).fetch_one(conn).await?;
     Ok(first_seq)
 }

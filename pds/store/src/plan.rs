@@ -1,0 +1,51 @@
+//! The statements that run often or over large tables, for the test that looks at their plans.
+
+use crate::{
+    Dialect, account, blob,
+    dialect::postgres::commit::{self as batch, blobs, lone},
+    event, invite, record, repo, session,
+};
+
+/// Name and text of each. None of them may scan a table.
+#[must_use]
+pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
+    let mut hot = vec![
+        ("account::by_id", account::BY_ID),
+        ("account::by_did", account::BY_DID),
+        ("account::by_handle", account::BY_HANDLE),
+        ("account::by_email", account::BY_EMAIL),
+        ("account::stale_reservations", account::STALE),
+        ("blob::get", blob::GET),
+        ("blob::list", blob::LIST),
+        ("blob::list since", blob::LIST_SINCE),
+        ("blob::sweepable", blob::SWEEPABLE),
+        ("event::after", event::AFTER),
+        ("event::at", event::AT),
+        ("invite::get", invite::GET),
+        ("invite::list", invite::LIST),
+        ("record::get", record::GET),
+        ("record::list descending", record::DESCENDING),
+        ("record::list ascending", record::ASCENDING),
+        ("record::same_subject", record::SAME_SUBJECT),
+        ("record::entries", record::ENTRIES),
+        ("record::stream", record::ALL),
+        ("repo::root", repo::ROOT),
+        ("repo::load", repo::LOAD),
+        ("repo::list", repo::LIST),
+        ("session::get", session::GET),
+    ];
+    match dialect {
+        Dialect::Sqlite => hot.push(("record::collections", record::COLLECTIONS_SQLITE)),
+        Dialect::Postgres => hot.extend([
+            ("record::collections", record::COLLECTIONS_POSTGRES),
+            ("commit_batch swap", batch::SWAP),
+            ("commit_batch put", batch::PUT),
+            ("commit_batch remove", batch::REMOVE),
+            ("commit_batch refer lock", blobs::LOCK),
+            ("commit_batch refer", blobs::REFER),
+            ("commit_batch demote", blobs::DEMOTE),
+            ("commit_batch lone", lone::SQL),
+        ]),
+    }
+    hot
+}

@@ -1,0 +1,222 @@
+//! A blob's life: temporary, permanent, temporary again, swept; or taken down.
+
+use bytes::Bytes;
+use pds_repo::Cid;
+use pds_store::{
+    AccountId,
+    blob::{self, Recorded, State, Upload},
+    commit::{BlobRefusal, CommitError, Put, RefusedBlob, Write},
+};
+
+use crate::harness::{Alice, Store, T0, on_both, put};
+
+on_both!(
+    an_upload_is_temporary_until_a_record_refers_to_it,
+    a_second_upload_is_a_twin,
+    a_missing_blob_fails_the_commit_and_leaves_nothing,
+    a_blob_of_another_account_is_missing,
+    the_last_reference_keeps_a_blob,
+    an_update_that_keeps_a_blob_keeps_it_permanent,
+    only_old_temporary_blobs_are_swept,
+    a_blob_used_meanwhile_survives_the_sweeper,
+    a_blob_swept_meanwhile_is_missing,
+    a_taken_down_blob_can_neither_be_used_nor_uploaded,
+    blobs_are_listed_in_pages_and_since_a_revision,
+);
+
+const DAY: i64 = 86_400_000_000;
+
+fn raw(text: &str) -> Cid {
+    Cid::raw(text.as_bytes())
+}
+
+async fn upload(store: &Store, id: AccountId, text: &str, key: &str, at: i64) -> Recorded {
+    let upload = Upload { account_id: id, cid: raw(text), mime: "image/png", size: 4, storage_key: key, at };
+    let mut tx = store.begin().await;
+    let recorded = blob::record(&mut tx, &upload).await.unwrap();
+    tx.commit().await.unwrap();
+    recorded
+}
+
+fn post(path: &str, blobs: &[&str]) -> Put {
+    Put { blobs: blobs.iter().map(|text| raw(text)).collect(), body: Bytes::from_static(b"post"), ..put(path, path) }
+}
+
+async fn state(store: &Store, id: AccountId, text: &str) -> Option<State> {
+    blob::get(&store.db, id, &raw(text)).await.unwrap().map(|blob| blob.state)
+}
+
+async fn an_upload_is_temporary_until_a_record_refers_to_it(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    assert_eq!(upload(&store, alice.id, "cat", "key", T0).await, Recorded::New);
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
+
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+
+    let found = blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
+    assert_eq!(
+        (found.state, found.mime.as_str(), found.size, found.storage_key.as_str()),
+        (State::Permanent, "image/png", 4, "key")
+    );
+}
+
+async fn a_second_upload_is_a_twin(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "first", T0).await;
+
+    let again = upload(&store, alice.id, "cat", "second", T0 + DAY).await;
+
+    assert!(matches!(&again, Recorded::Known(blob) if blob.storage_key == "first"), "{again:?}");
+    assert!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().is_empty(), "its time began anew");
+}
+
+async fn a_missing_blob_fails_the_commit_and_leaves_nothing(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    let writes = vec![Write::Create(post("a.b.post/1", &["cat"])), Write::Create(post("a.b.post/2", &["dog"]))];
+
+    let error = alice.write(&store.db, writes).await.unwrap_err();
+
+    let expected = RefusedBlob { account_id: alice.id, cid: raw("dog"), reason: BlobRefusal::NotFound };
+    assert!(matches!(&error, CommitError::Blobs { refused } if refused[..] == [expected]), "{error:?}");
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
+    assert_eq!(pds_store::repo::root(&store.db, alice.id).await.unwrap().unwrap().head.rev, alice.rev);
+    assert_eq!(pds_store::event::head(&store.db).await.unwrap(), 1);
+}
+
+async fn a_blob_of_another_account_is_missing(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let bob = Alice::create(&store.db, "bob").await;
+    upload(&store, bob.id, "cat", "key", T0).await;
+
+    let result = alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await;
+
+    assert!(matches!(result, Err(CommitError::Blobs { .. })), "{result:?}");
+}
+
+async fn the_last_reference_keeps_a_blob(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    let writes = vec![Write::Create(post("a.b.post/1", &["cat"])), Write::Create(post("a.b.post/2", &["cat"]))];
+    alice.write(&store.db, writes).await.unwrap();
+
+    alice.write(&store.db, vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
+    alice.write(&store.db, vec![Write::Update(post("a.b.post/2", &[]))]).await.unwrap();
+
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
+    assert_eq!(blob::list(&store.db, alice.id, None, None, 10).await.unwrap(), []);
+    // Its time runs from when it lost its last reference, here T0.
+    assert!(blob::sweepable(&store.db, T0, 10).await.unwrap().is_empty());
+    assert_eq!(blob::sweepable(&store.db, T0 + 1, 10).await.unwrap().len(), 1);
+}
+
+async fn an_update_that_keeps_a_blob_keeps_it_permanent(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    upload(&store, alice.id, "dog", "key2", T0).await;
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+
+    alice.write(&store.db, vec![Write::Update(post("a.b.post/1", &["cat", "dog"]))]).await.unwrap();
+
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
+    assert_eq!(state(&store, alice.id, "dog").await, Some(State::Permanent));
+}
+
+async fn only_old_temporary_blobs_are_swept(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "used", "used", T0).await;
+    upload(&store, alice.id, "old", "old", T0).await;
+    upload(&store, alice.id, "young", "young", T0 + DAY).await;
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["used"]))]).await.unwrap();
+
+    let found = blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap();
+
+    assert_eq!(found.iter().map(|swept| swept.storage_key.as_str()).collect::<Vec<_>>(), ["old"]);
+    let mut tx = store.begin().await;
+    let key = blob::delete_temporary(&mut tx, alice.id, &raw("old"), T0 + DAY).await.unwrap();
+    assert_eq!(key.as_deref(), Some("old"));
+    assert_eq!(blob::delete_temporary(&mut tx, alice.id, &raw("young"), T0 + DAY).await.unwrap(), None);
+    tx.commit().await.unwrap();
+    assert_eq!(state(&store, alice.id, "old").await, None);
+}
+
+/// AL-BLB-1
+async fn a_blob_used_meanwhile_survives_the_sweeper(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    assert_eq!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().len(), 1);
+
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+
+    let mut tx = store.begin().await;
+    assert_eq!(blob::delete_temporary(&mut tx, alice.id, &raw("cat"), T0 + DAY).await.unwrap(), None);
+    tx.commit().await.unwrap();
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
+}
+
+/// The commit waits for the sweeper's transaction and then finds nothing, rather than a row that is about to go.
+async fn a_blob_swept_meanwhile_is_missing(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    let mut sweeper = store.begin().await;
+    assert!(blob::delete_temporary(&mut sweeper, alice.id, &raw("cat"), T0 + DAY).await.unwrap().is_some());
+
+    let db = store.db.clone();
+    let commit = tokio::spawn(async move { alice.write(&db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await });
+    tokio::task::yield_now().await;
+    sweeper.commit().await.unwrap();
+
+    let result = commit.await.unwrap();
+    assert!(matches!(result, Err(CommitError::Blobs { .. })), "{result:?}");
+}
+
+async fn a_taken_down_blob_can_neither_be_used_nor_uploaded(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    set_taken_down(&store, alice.id, true).await;
+
+    assert_eq!(upload(&store, alice.id, "cat", "again", T0).await, Recorded::TakenDown);
+    let error = alice.write(&store.db, vec![Write::Create(post("a.b.post/2", &["cat"]))]).await.unwrap_err();
+    assert!(
+        matches!(&error, CommitError::Blobs { refused } if refused[0].reason == BlobRefusal::TakenDown),
+        "{error:?}"
+    );
+    // Records that refer to it can still be deleted, and lifting the takedown finds no reference then.
+    alice.write(&store.db, vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::TakenDown));
+    set_taken_down(&store, alice.id, false).await;
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
+}
+
+async fn set_taken_down(store: &Store, id: AccountId, down: bool) {
+    let mut tx = store.begin().await;
+    assert!(blob::set_taken_down(&mut tx, id, &raw("cat"), down).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    for name in ["a", "b", "c", "unused"] {
+        upload(&store, alice.id, name, name, T0).await;
+    }
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["a", "b"]))]).await.unwrap();
+    let since = alice.rev;
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/2", &["b", "c"]))]).await.unwrap();
+
+    let mut all = Vec::new();
+    while let page = blob::list(&store.db, alice.id, None, all.last(), 2).await.unwrap()
+        && !page.is_empty()
+    {
+        all.extend(page);
+    }
+    let late = blob::list(&store.db, alice.id, Some(since), None, 10).await.unwrap();
+
+    let mut expected = [raw("a"), raw("b"), raw("c")];
+    expected.sort_by_key(|cid| cid.to_bytes());
+    assert_eq!(all, expected);
+    let mut expected = [raw("b"), raw("c")];
+    expected.sort_by_key(|cid| cid.to_bytes());
+    assert_eq!(late, expected);
+}

@@ -1,0 +1,119 @@
+//! Which databases are accepted.
+
+use std::time::Duration;
+
+use pds_store::{Db, Error, Options};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+
+use crate::harness::{Alice, Store, on_both, run};
+
+on_both!(a_database_answers, waiting_for_a_connection_ends_as_unavailable, a_closed_database_is_unavailable);
+
+async fn a_database_answers(store: Store) {
+    store.db.ping().await.unwrap();
+}
+
+/// AL-STO-4
+async fn waiting_for_a_connection_ends_as_unavailable(store: Store) {
+    let options = Options { max_connections: 1, acquire_timeout: Duration::from_millis(50), ..Options::default() };
+    let db = Db::connect(&store.url, &options).await.unwrap();
+    let holder = db.begin().await.unwrap();
+
+    let error = db.begin().await.err().unwrap();
+
+    assert!(error.is_unavailable(), "{error:?}");
+    holder.rollback().await.unwrap();
+}
+
+async fn a_closed_database_is_unavailable(store: Store) {
+    store.db.close().await;
+
+    assert!(store.db.ping().await.unwrap_err().is_unavailable());
+}
+
+#[tokio::test]
+async fn unknown_and_forgetful_addresses_are_refused() {
+    for url in ["mysql://localhost/x", "sqlite::memory:", "pds.sqlite"] {
+        let error = Db::connect(url, &Options::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Url { .. }), "{url}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let error = Db::connect("postgres://nobody@127.0.0.1:1/none", &Options::default()).await.unwrap_err();
+
+    assert!(error.is_unavailable(), "{error:?}");
+}
+
+/// AL-STO-1
+#[tokio::test]
+async fn sqlite_keeps_what_it_acknowledged() {
+    run(pds_store::Dialect::Sqlite, |store: Store| async move {
+        let mut file = sqlx::SqliteConnection::connect(&store.url).await.unwrap();
+        let (mode,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(&mut file).await.unwrap();
+        assert_eq!(mode, "wal");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_that_may_forget_is_refused() {
+    run(pds_store::Dialect::Postgres, |store: Store| async move {
+        store.sql("do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$").await;
+
+        let error = Db::connect(&store.url, &Options::default()).await.unwrap_err();
+
+        assert!(matches!(&error, Error::Unfit { reason } if reason.contains("synchronous_commit")), "{error:?}");
+    })
+    .await;
+}
+
+/// After a failover or a restore the numbers of lost events are not given out again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sequence_jumps_when_the_server_has_another_history() {
+    run(pds_store::Dialect::Postgres, |store: Store| async move {
+        // The first connection after the migration notes the history.
+        let before = store.another().await;
+        Alice::create(&before, "alice").await;
+        let head = pds_store::event::head(&before).await.unwrap();
+        assert_eq!(head, 1);
+
+        store.sql("update seq_state set timeline = timeline + 1").await;
+        let after = store.another().await;
+
+        assert_eq!(pds_store::event::head(&after).await.unwrap(), head + 1_000_000);
+        let again = store.another().await;
+        assert_eq!(pds_store::event::head(&again).await.unwrap(), head + 1_000_000);
+    })
+    .await;
+}
+
+/// The role that owns a database needs no other right.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_owner_of_the_database_suffices() {
+    run(pds_store::Dialect::Postgres, |store: Store| async move {
+        let server: PgConnectOptions = store.url.parse().unwrap();
+        let name = server.get_database().unwrap().to_owned();
+        let mut admin = PgConnection::connect(&store.url).await.unwrap();
+        let setup = format!(
+            "create role {name}_owner login password 'x'; alter database {name} owner to {name}_owner; \
+             drop schema public cascade; create schema public authorization {name}_owner"
+        );
+        sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut admin).await.unwrap();
+        let owner = server.username(&format!("{name}_owner")).password("x");
+        let url = owner.to_url_lossy().to_string();
+
+        let db = Db::connect(&url, &Options::default()).await.unwrap();
+        pds_store::migrate(&db).await.unwrap();
+        Alice::create(&db, "alice").await;
+
+        db.close().await;
+        store.db.close().await;
+        let cleanup = format!(
+            "drop owned by {name}_owner cascade; alter database {name} owner to current_user; drop role {name}_owner"
+        );
+        sqlx::raw_sql(AssertSqlSafe(cleanup)).execute(&mut admin).await.unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,123 @@
+//! Databases that live as long as one test, and short ways to fill them.
+
+mod fixture;
+mod postgres;
+
+use std::future::Future;
+
+use pds_store::{Db, Dialect, Options, Tx};
+use tempfile::TempDir;
+
+pub use fixture::{Alice, T0, cid, did, frame, handle, label, put, rkey, tid};
+
+/// A migrated database of this test's own.
+#[derive(Clone)]
+pub struct Store {
+    /// The handle under test.
+    pub db: Db,
+    /// To open further handles, as other replicas would.
+    pub url: String,
+}
+
+impl Store {
+    /// A further handle to the same database.
+    pub async fn another(&self) -> Db {
+        connect(&self.url).await
+    }
+
+    /// Begins a write transaction.
+    pub async fn begin(&self) -> Tx {
+        self.db.begin().await.unwrap()
+    }
+
+    /// Runs SQL that the store itself has no reason to run.
+    pub async fn sql(&self, sql: &'static str) {
+        match self.db.dialect() {
+            Dialect::Postgres => postgres::execute(&self.url, sql).await,
+            Dialect::Sqlite => {
+                use sqlx::Connection;
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+}
+
+/// Connects as one replica would.
+pub async fn connect(url: &str) -> Db {
+    let options = Options { max_connections: 8, ..Options::default() };
+    Db::connect(url, &options).await.unwrap()
+}
+
+/// What is deleted after the test.
+enum Place {
+    Sqlite(TempDir),
+    Postgres(postgres::Database),
+}
+
+impl Place {
+    async fn create(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Sqlite => Self::Sqlite(TempDir::new().unwrap()),
+            Dialect::Postgres => Self::Postgres(postgres::Database::create().await),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(dir) => format!("sqlite://{}", dir.path().join("pds.sqlite").display()),
+            Self::Postgres(database) => database.url(),
+        }
+    }
+
+    async fn remove(self) {
+        match self {
+            Self::Sqlite(dir) => dir.close().unwrap(),
+            Self::Postgres(database) => database.drop().await,
+        }
+    }
+}
+
+/// Runs a test on a fresh, migrated database and deletes it also when the test fails.
+pub async fn run<F: Future<Output = ()> + Send + 'static>(dialect: Dialect, test: impl FnOnce(Store) -> F + Send) {
+    run_empty(dialect, async |url| {
+        let db = connect(&url).await;
+        pds_store::migrate(&db).await.unwrap();
+        tokio::spawn(test(Store { db, url })).await
+    })
+    .await;
+}
+
+/// Runs a test on the URL of a database without a schema.
+pub async fn run_empty(dialect: Dialect, test: impl AsyncFnOnce(String) -> Result<(), tokio::task::JoinError>) {
+    let place = Place::create(dialect).await;
+    let outcome = test(place.url()).await;
+    place.remove().await;
+    if let Err(failed) = outcome {
+        std::panic::resume_unwind(failed.into_panic());
+    }
+}
+
+/// Declares that each of these functions is a test on both databases. One that is not listed is unused, and warned of.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::harness::run(pds_store::Dialect::Sqlite, super::$test).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::harness::run(pds_store::Dialect::Postgres, super::$test).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both;

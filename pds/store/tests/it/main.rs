@@ -1,0 +1,19 @@
+//! The store's contract, held on both databases.
+//!
+//! Each test gets a database of its own. Postgres comes from `AURORA_TEST_POSTGRES_URL`, which `make test` sets.
+
+mod harness;
+
+mod account;
+mod blob;
+mod commit;
+mod concurrency;
+mod connect;
+mod event;
+mod invite;
+mod plan;
+mod record;
+mod repo;
+mod schema;
+mod session;
+mod wakeups;

@@ -1,0 +1,152 @@
+//! Reading records: one, a page, all in tree order, from one moment.
+
+use futures::TryStreamExt;
+use pds_store::{
+    commit::{Put, Write},
+    record::{self, Page, subject_hash},
+    repo,
+};
+use pds_syntax::{Nsid, RepoPath};
+
+use crate::harness::{Alice, Store, cid, on_both, put, rkey};
+
+on_both!(
+    a_record_is_found_by_its_path,
+    a_collection_is_listed_from_either_end,
+    collections_whose_names_begin_alike_stay_apart,
+    collections_are_named_once_each,
+    entries_come_in_bytewise_order_of_the_whole_path,
+    a_stream_can_begin_at_a_revision,
+    a_snapshot_does_not_see_later_commits,
+    records_about_a_subject_are_found,
+);
+
+fn nsid(text: &str) -> Nsid {
+    text.parse().unwrap()
+}
+
+async fn with_records(store: &Store, paths: &[&str]) -> Alice {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let writes = paths.iter().map(|path| Write::Create(put(path, path))).collect();
+    alice.write(&store.db, writes).await.unwrap();
+    alice
+}
+
+async fn a_record_is_found_by_its_path(store: Store) {
+    let alice = with_records(&store, &["a.b.post/1"]).await;
+    let bob = Alice::create(&store.db, "bob").await;
+    let path: RepoPath = "a.b.post/1".parse().unwrap();
+
+    let found = record::get(&store.db, alice.id, &path).await.unwrap().unwrap();
+
+    assert_eq!((&found.path, found.cid, found.rev), (&path, cid("a.b.post/1"), alice.rev));
+    assert_eq!(&found.body[..], b"a.b.post/1");
+    assert_eq!(record::get(&store.db, bob.id, &path).await.unwrap(), None);
+}
+
+async fn a_collection_is_listed_from_either_end(store: Store) {
+    let alice = with_records(&store, &["a.b.post/1", "a.b.post/2", "a.b.post/3", "a.b.like/1", "a.b.zoo/1"]).await;
+    let list = async |cursor: Option<&str>, limit, ascending| -> Vec<String> {
+        let cursor = cursor.map(rkey);
+        let page = Page { cursor: cursor.as_ref(), limit, ascending };
+        let records = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+        records.into_iter().map(|record| record.path.rkey().to_owned()).collect()
+    };
+
+    assert_eq!(list(None, 2, false).await, ["3", "2"]);
+    assert_eq!(list(Some("2"), 2, false).await, ["1"]);
+    assert_eq!(list(None, 2, true).await, ["1", "2"]);
+    assert_eq!(list(Some("2"), 2, true).await, ["3"]);
+    assert_eq!(list(Some("1"), 2, false).await, Vec::<String>::new());
+}
+
+async fn collections_whose_names_begin_alike_stay_apart(store: Store) {
+    let alice = with_records(&store, &["a.b.c/x", "a.b.c.d/x", "a.b.c-e.f/x", "a.b.cc/x"]).await;
+    let page = Page { cursor: None, limit: 10, ascending: true };
+
+    for collection in ["a.b.c", "a.b.c.d", "a.b.c-e.f", "a.b.cc"] {
+        let records = record::list(&store.db, alice.id, &nsid(collection), page).await.unwrap();
+        assert_eq!(records.len(), 1, "{collection}");
+        assert_eq!(records[0].path.as_str(), format!("{collection}/x"));
+    }
+}
+
+async fn collections_are_named_once_each(store: Store) {
+    let alice = with_records(&store, &["a.b.c/1", "a.b.c/2", "a.b.c.d/1", "a.b.c.d/2", "a.b.zoo/1"]).await;
+    let bob = Alice::create(&store.db, "bob").await;
+
+    let names = record::collections(&store.db, alice.id).await.unwrap();
+
+    assert_eq!(names, ["a.b.c.d", "a.b.c", "a.b.zoo"].map(nsid));
+    assert_eq!(record::collections(&store.db, bob.id).await.unwrap(), []);
+}
+
+/// `-` and `.` sort before `/`, and capitals before small letters: neither by collection first, nor as a language would.
+async fn entries_come_in_bytewise_order_of_the_whole_path(store: Store) {
+    let paths =
+        ["a.b.c/x", "a.b.c/X", "a.b.c.d/x", "a.b.c-e.f/x", "a.b.c/_", "a.b.c/-", "a.b.c/~", "a.b.c/10", "a.b.c/9"];
+    let alice = with_records(&store, &paths).await;
+
+    let mut snapshot = store.db.snapshot().await.unwrap();
+    let entries: Vec<_> = record::entries(&mut snapshot, alice.id).try_collect().await.unwrap();
+
+    let mut expected = paths.map(|path| (path.parse::<RepoPath>().unwrap(), cid(path)));
+    expected.sort_by(|a, b| a.0.as_str().as_bytes().cmp(b.0.as_str().as_bytes()));
+    assert_eq!(entries, expected);
+}
+
+async fn a_stream_can_begin_at_a_revision(store: Store) {
+    let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2"]).await;
+    let since = alice.rev;
+    let writes = vec![Write::Update(put("a.b.post/2", "new")), Write::Create(put("a.b.post/3", "new"))];
+    alice.write(&store.db, writes).await.unwrap();
+
+    let mut snapshot = store.db.snapshot().await.unwrap();
+    let all: Vec<_> = record::stream(&mut snapshot, alice.id, None).try_collect().await.unwrap();
+    let late: Vec<_> = record::stream(&mut snapshot, alice.id, Some(since)).try_collect().await.unwrap();
+
+    assert_eq!(all.iter().map(|r| r.path.rkey()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_eq!(
+        late.iter().map(|r| (r.path.rkey(), &r.body[..])).collect::<Vec<_>>(),
+        [("2", &b"new"[..]), ("3", b"new")]
+    );
+}
+
+async fn a_snapshot_does_not_see_later_commits(store: Store) {
+    let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2"]).await;
+    let mut snapshot = store.db.snapshot().await.unwrap();
+    let head = repo::root(&mut snapshot, alice.id).await.unwrap();
+
+    let writes = vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }, Write::Update(put("a.b.post/2", "new"))];
+    alice.write(&store.db, writes).await.unwrap();
+
+    let seen: Vec<_> = record::stream(&mut snapshot, alice.id, None).try_collect().await.unwrap();
+    assert_eq!(seen.iter().map(|r| r.cid).collect::<Vec<_>>(), [cid("a.b.post/1"), cid("a.b.post/2")]);
+    assert_eq!(repo::root(&mut snapshot, alice.id).await.unwrap(), head);
+    assert_ne!(repo::root(&store.db, alice.id).await.unwrap(), head);
+}
+
+async fn records_about_a_subject_are_found(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let about = |path: &str, subject: &str| Put { subject_hash: Some(subject_hash(subject)), ..put(path, path) };
+    let writes = ["a.b.like/1", "a.b.like/2", "a.b.repost/1"].map(|path| Write::Create(about(path, "at://x")));
+    alice.write(&store.db, writes.to_vec()).await.unwrap();
+    alice.write(&store.db, vec![Write::Create(about("a.b.like/3", "at://y"))]).await.unwrap();
+    let find = async |subject: &str| -> Vec<String> {
+        let paths = record::same_subject(&store.db, alice.id, &nsid("a.b.like"), subject_hash(subject)).await.unwrap();
+        paths.into_iter().map(|path| path.as_str().to_owned()).collect()
+    };
+
+    assert_eq!(find("at://x").await, ["a.b.like/1", "a.b.like/2"]);
+    assert_eq!(find("at://y").await, ["a.b.like/3"]);
+    assert_eq!(find("at://z").await, Vec::<String>::new());
+    let mut writer = alice.clone();
+    writer.write(&store.db, vec![Write::Delete { path: "a.b.like/1".parse().unwrap() }]).await.unwrap();
+    assert_eq!(find("at://x").await, ["a.b.like/2"]);
+}
+
+#[test]
+fn subject_hashes_are_stored_and_must_never_change() {
+    // The first 8 bytes of SHA-256("abc").
+    assert_eq!(subject_hash("abc"), i64::from_be_bytes([0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]));
+}

@@ -1,0 +1,131 @@
+//! Refresh tokens and their rotation.
+
+use pds_store::session::{self, RefreshToken, Rotation};
+
+use crate::harness::{Alice, Store, T0, on_both};
+
+on_both!(
+    a_token_is_replaced_by_its_successor,
+    a_token_used_again_in_its_grace_names_the_same_successor,
+    a_token_is_not_good_beyond_its_grace_nor_its_end,
+    many_at_once_get_the_same_successor,
+    a_revoked_session_does_not_come_back,
+    all_sessions_of_an_account_end,
+    expired_tokens_are_forgotten,
+);
+
+const HOUR: i64 = 3_600_000_000;
+const GRACE: i64 = 2 * HOUR;
+const LIFE: i64 = 90 * 24 * HOUR;
+
+async fn log_in(store: &Store, alice: &Alice, jti: &str) {
+    let token = RefreshToken {
+        jti: jti.to_owned(),
+        account_id: alice.id,
+        created_at: T0,
+        expires_at: T0 + LIFE,
+        next_jti: None,
+    };
+    let mut tx = store.begin().await;
+    session::create(&mut tx, &token).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn refresh(store: &Store, jti: &str, next_jti: &str, now: i64) -> Option<String> {
+    let mut tx = store.begin().await;
+    let rotation = Rotation { jti, next_jti, now, grace: GRACE, expires_at: now + LIFE };
+    let token = session::rotate(&mut tx, &rotation).await.unwrap();
+    tx.commit().await.unwrap();
+    token.map(|token| token.jti)
+}
+
+async fn a_token_is_replaced_by_its_successor(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+
+    assert_eq!(refresh(&store, "first", "second", T0 + HOUR).await.as_deref(), Some("second"));
+
+    let second = session::get(&store.db, "second").await.unwrap().unwrap();
+    assert_eq!((second.account_id, second.expires_at), (alice.id, T0 + HOUR + LIFE));
+    let first = session::get(&store.db, "first").await.unwrap().unwrap();
+    assert_eq!((first.expires_at, first.next_jti.as_deref()), (T0 + HOUR + GRACE, Some("second")));
+}
+
+async fn a_token_used_again_in_its_grace_names_the_same_successor(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+    refresh(&store, "first", "second", T0).await;
+
+    assert_eq!(refresh(&store, "first", "third", T0 + HOUR).await.as_deref(), Some("second"));
+
+    assert_eq!(session::get(&store.db, "third").await.unwrap(), None);
+    let first = session::get(&store.db, "first").await.unwrap().unwrap();
+    assert_eq!(first.expires_at, T0 + GRACE, "using it again must not prolong it");
+}
+
+async fn a_token_is_not_good_beyond_its_grace_nor_its_end(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+    log_in(&store, &alice, "other").await;
+    refresh(&store, "first", "second", T0).await;
+
+    assert_eq!(refresh(&store, "first", "third", T0 + GRACE).await, None);
+    assert_eq!(refresh(&store, "other", "fourth", T0 + LIFE).await, None);
+    assert_eq!(refresh(&store, "unknown", "fifth", T0).await, None);
+    // Near its end the grace is what is left of it.
+    refresh(&store, "other", "fourth", T0 + LIFE - 1).await;
+    assert_eq!(session::get(&store.db, "other").await.unwrap().unwrap().expires_at, T0 + LIFE);
+}
+
+async fn many_at_once_get_the_same_successor(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+
+    let tries = (0..10).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move { refresh(&store, "first", &format!("next{n}"), T0).await.unwrap() })
+    });
+    let mut successors: Vec<String> = futures::future::join_all(tries).await.into_iter().map(Result::unwrap).collect();
+    successors.dedup();
+
+    assert_eq!(successors.len(), 1, "{successors:?}");
+}
+
+async fn a_revoked_session_does_not_come_back(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+    refresh(&store, "first", "second", T0).await;
+
+    let mut tx = store.begin().await;
+    assert!(session::revoke(&mut tx, "second").await.unwrap());
+    assert!(!session::revoke(&mut tx, "second").await.unwrap());
+    tx.commit().await.unwrap();
+
+    assert_eq!(refresh(&store, "second", "third", T0).await, None);
+    assert_eq!(refresh(&store, "first", "third", T0 + HOUR).await, None, "its predecessor is in its grace");
+}
+
+async fn all_sessions_of_an_account_end(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let bob = Alice::create(&store.db, "bob").await;
+    log_in(&store, &alice, "a1").await;
+    log_in(&store, &alice, "a2").await;
+    log_in(&store, &bob, "b1").await;
+
+    let mut tx = store.begin().await;
+    assert_eq!(session::revoke_all(&mut tx, alice.id).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+
+    assert_eq!(refresh(&store, "a1", "a3", T0).await, None);
+    assert_eq!(refresh(&store, "b1", "b2", T0).await.as_deref(), Some("b2"));
+}
+
+async fn expired_tokens_are_forgotten(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "first").await;
+    refresh(&store, "first", "second", T0).await;
+
+    refresh(&store, "second", "third", T0 + GRACE).await;
+
+    assert_eq!(session::get(&store.db, "first").await.unwrap(), None);
+}
