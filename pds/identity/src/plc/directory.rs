@@ -1,0 +1,93 @@
+//! The directory over HTTP.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pds_syntax::Did;
+use reqwest::{Client, Response, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{Directory, SignedOperation};
+use crate::{DidDocument, Error, guard::reason};
+
+/// A PLC directory at a URL that the host's owner chose, so not behind the guard.
+#[derive(Clone, Debug)]
+pub struct HttpDirectory {
+    http: Client,
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+impl HttpDirectory {
+    /// `timeout` bounds each request.
+    ///
+    /// # Errors
+    /// When the TLS settings of the machine cannot be used.
+    pub fn new(url: &Url, timeout: Duration) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: Client::builder().timeout(timeout).build()?,
+            url: url.as_str().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        Error::Unreachable { name: self.url.clone(), reason: reason(error) }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, did: &Did, path: &str) -> Result<T, Error> {
+        let answer = self
+            .http
+            .get(format!("{}/{did}{path}", self.url))
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        match answer.status() {
+            StatusCode::OK => {
+                answer.json().await.map_err(|error| Error::Answer { name: self.url.clone(), reason: reason(&error) })
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound(did.to_string())),
+            status => Err(Error::Answer { name: self.url.clone(), reason: message(status, answer).await }),
+        }
+    }
+}
+
+async fn message(status: StatusCode, answer: Response) -> String {
+    let text = answer.text().await.unwrap_or_default();
+    let said = serde_json::from_str::<Message>(&text).map_or(text, |message| message.message);
+    format!("{status}: {}", said.chars().take(300).collect::<String>())
+}
+
+#[async_trait]
+impl Directory for HttpDirectory {
+    async fn submit(&self, did: &Did, operation: &SignedOperation) -> Result<(), Error> {
+        let request = self.http.post(format!("{}/{did}", self.url)).json(operation);
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status if status.is_client_error() => Err(Error::Refused { message: message(status, answer).await }),
+            status => Err(Error::Unreachable { name: self.url.clone(), reason: message(status, answer).await }),
+        }
+    }
+
+    async fn document(&self, did: &Did) -> Result<DidDocument, Error> {
+        self.json(did, "").await
+    }
+
+    async fn last(&self, did: &Did) -> Result<SignedOperation, Error> {
+        self.json(did, "/log/last").await
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        let answer =
+            self.http.get(format!("{}/_health", self.url)).send().await.map_err(|error| self.unreachable(&error))?;
+        match answer.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(Error::Unreachable { name: self.url.clone(), reason: status.to_string() }),
+        }
+    }
+}

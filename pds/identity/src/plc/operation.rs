@@ -1,0 +1,135 @@
+//! Operations of a did:plc log.
+
+use std::collections::BTreeMap;
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use ipld_core::ipld::Ipld;
+use pds_crypto::SigningKey;
+use pds_syntax::{Did, Handle};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// The state that an operation gives a DID.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// Always `plc_operation`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// did:key of those who may change the DID, the strongest first.
+    pub rotation_keys: Vec<String>,
+    /// did:key by name; `atproto` signs the repository.
+    pub verification_methods: BTreeMap<String, String>,
+    /// `at://handle` first.
+    pub also_known_as: Vec<String>,
+    /// Endpoints by name; `atproto_pds` is the PDS.
+    pub services: BTreeMap<String, PlcService>,
+    /// CID of the operation before; `None` for the first.
+    pub prev: Option<String>,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlcService {
+    /// For instance `AtprotoPersonalDataServer`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// URL.
+    pub endpoint: String,
+}
+
+/// An operation with its signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedOperation {
+    /// What is signed.
+    #[serde(flatten)]
+    pub operation: Operation,
+    /// Base64url, over the DAG-CBOR without this field.
+    pub sig: String,
+}
+
+/// A new DID for an account on this host: its first operation, and the DID that follows from it.
+pub fn genesis(
+    signing: &str,
+    rotation: &SigningKey,
+    recovery: Option<&Did>,
+    handle: &Handle,
+    endpoint: &str,
+) -> (Did, SignedOperation) {
+    let mut rotation_keys: Vec<String> = recovery.map(|key| key.to_string()).into_iter().collect();
+    rotation_keys.push(rotation.did_key());
+    let service = PlcService { kind: "AtprotoPersonalDataServer".into(), endpoint: endpoint.into() };
+    let operation = Operation {
+        kind: "plc_operation".into(),
+        rotation_keys,
+        verification_methods: BTreeMap::from([("atproto".into(), signing.into())]),
+        also_known_as: vec![format!("at://{handle}")],
+        services: BTreeMap::from([("atproto_pds".into(), service)]),
+        prev: None,
+    };
+    let signed = operation.sign(rotation);
+    (signed.did(), signed)
+}
+
+impl Operation {
+    /// Signs with a rotation key.
+    pub fn sign(self, rotation: &SigningKey) -> SignedOperation {
+        let sig = BASE64URL_NOPAD.encode(&rotation.sign(&encode(&self, None)));
+        SignedOperation { operation: self, sig }
+    }
+}
+
+impl SignedOperation {
+    /// The operation's CID, to which the next one refers.
+    pub fn cid(&self) -> String {
+        let digest = Sha256::digest(self.encode());
+        let bytes = [&[1, 0x71, 0x12, 0x20][..], &digest[..]].concat();
+        format!("b{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    }
+
+    /// The DID that a first operation makes: 24 characters of the base32 of its SHA-256.
+    fn did(&self) -> Did {
+        let text = BASE32_NOPAD.encode(&Sha256::digest(self.encode())).to_ascii_lowercase();
+        format!("did:plc:{}", &text[..24]).parse().expect("base32 is legal in a DID")
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        encode(&self.operation, Some(&self.sig))
+    }
+
+    /// The operation that comes next, with the handle replaced in first place.
+    ///
+    /// # Errors
+    /// For an operation of the retired form (`create`), which holds no such fields, and for a tombstone.
+    pub fn with_handle(&self, handle: &Handle) -> Result<Operation, Error> {
+        let mut next = self.operation.clone();
+        next.also_known_as.retain(|name| !name.starts_with("at://"));
+        next.also_known_as.insert(0, format!("at://{handle}"));
+        next.prev = Some(self.cid());
+        Ok(next)
+    }
+}
+
+fn encode(operation: &Operation, sig: Option<&str>) -> Vec<u8> {
+    let text = |text: &str| Ipld::String(text.to_owned());
+    let texts = |all: &[String]| Ipld::List(all.iter().map(|item| text(item)).collect());
+    let services = operation.services.iter().map(|(name, service)| {
+        let fields = [("type".to_owned(), text(&service.kind)), ("endpoint".to_owned(), text(&service.endpoint))];
+        (name.clone(), Ipld::Map(fields.into()))
+    });
+    let methods = operation.verification_methods.iter().map(|(name, key)| (name.clone(), text(key)));
+    let mut map = BTreeMap::from([
+        ("type".to_owned(), text(&operation.kind)),
+        ("rotationKeys".to_owned(), texts(&operation.rotation_keys)),
+        ("verificationMethods".to_owned(), Ipld::Map(methods.collect())),
+        ("alsoKnownAs".to_owned(), texts(&operation.also_known_as)),
+        ("services".to_owned(), Ipld::Map(services.collect())),
+        ("prev".to_owned(), operation.prev.as_deref().map_or(Ipld::Null, text)),
+    ]);
+    if let Some(sig) = sig {
+        map.insert("sig".to_owned(), text(sig));
+    }
+    serde_ipld_dagcbor::to_vec(&Ipld::Map(map)).expect("texts, lists and maps always encode")
+}
