@@ -35,7 +35,7 @@ impl Appended {
     }
 }
 
-/// Wakes one reader of events. Stops listening when dropped.
+/// Wakes one reader of events, and passes this process's commits on to the other processes. Both stop when it is dropped.
 #[derive(Debug)]
 pub struct Wakeups {
     wake: watch::Receiver<()>,

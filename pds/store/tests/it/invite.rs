@@ -16,7 +16,7 @@ on_both!(
 );
 
 /// A code made by the admin.
-pub fn code(code: &str, available: u32) -> Invite {
+pub(crate) fn code(code: &str, available: u32) -> Invite {
     Invite {
         code: code.to_owned(),
         available,

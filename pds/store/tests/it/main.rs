@@ -2,6 +2,12 @@
 //!
 //! Each test gets a database of its own. Postgres comes from `AURORA_TEST_POSTGRES_URL`, which `make test` sets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy's allowance for tests covers the test functions, not what they call"
+)]
+
 mod harness;
 
 mod account;

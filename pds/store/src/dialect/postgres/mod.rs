@@ -3,7 +3,7 @@
 pub(crate) mod commit;
 pub(crate) mod lineage;
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
@@ -11,6 +11,10 @@ use sqlx::{
 };
 
 use crate::{Error, Options, Result, db::Pools};
+
+/// A connection used this recently is handed out without asking the server first, which would cost each statement a
+/// round trip. If the server went away in between, the statement fails as unavailable.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Connects, refusing a server that could lose acknowledged writes.
 ///
@@ -30,6 +34,10 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move { Ok(usage.idle_for < TRUSTED || connection.ping().await.is_ok()) })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 check(connection).await?.map_err(|reason| sqlx::Error::Configuration(reason.into()))?;

@@ -32,7 +32,9 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    let pool = || SqlitePoolOptions::new().acquire_timeout(options.acquire_timeout).max_lifetime(None);
+    let pool = || {
+        SqlitePoolOptions::new().acquire_timeout(options.acquire_timeout).max_lifetime(None).test_before_acquire(false)
+    };
     let write = pool()
         .max_connections(1)
         .min_connections(1)
@@ -46,4 +48,25 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .await
         .map_err(|source| Error::Connect { source })?;
     Ok(Pools::Sqlite { read, write })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both settings are the connection's own, so no other process can look at them.
+    #[tokio::test]
+    async fn connections_are_durable_and_readers_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("pds.sqlite").display());
+        let Pools::Sqlite { read, write } = connect(&url, &Options::default()).await.unwrap() else {
+            unreachable!("connects to SQLite")
+        };
+
+        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&write).await.unwrap();
+        assert_eq!(synchronous, 2, "FULL");
+        let (foreign_keys,): (i64,) = sqlx::query_as("pragma foreign_keys").fetch_one(&write).await.unwrap();
+        assert_eq!(foreign_keys, 1);
+        assert!(sqlx::query("create table t (x)").execute(&read).await.is_err());
+    }
 }

@@ -11,20 +11,20 @@ use pds_store::{
 use pds_syntax::{Did, Handle, RecordKey, Tid};
 
 /// The tests' first moment: 2025-01-01, in microseconds.
-pub const T0: i64 = 1_735_689_600_000_000;
+pub(crate) const T0: i64 = 1_735_689_600_000_000;
 
 /// An active account and what a replica would remember of its repository.
 #[derive(Clone, Debug)]
-pub struct Alice {
-    pub id: AccountId,
-    pub did: Did,
-    pub handle: Handle,
-    pub rev: Tid,
+pub(crate) struct Alice {
+    pub(crate) id: AccountId,
+    pub(crate) did: Did,
+    pub(crate) handle: Handle,
+    pub(crate) rev: Tid,
 }
 
 impl Alice {
     /// Creates an account as the server does: reserve, then activate with a repository and events.
-    pub async fn create(db: &Db, name: &str) -> Self {
+    pub(crate) async fn create(db: &Db, name: &str) -> Self {
         let (did, handle) = (did(name), handle(name));
         let new = NewAccount {
             did: did.clone(),
@@ -49,7 +49,7 @@ impl Alice {
     }
 
     /// A commit on the remembered head.
-    pub fn prepare(&self, writes: Vec<Write>) -> Prepared {
+    pub(crate) fn prepare(&self, writes: Vec<Write>) -> Prepared {
         let rev = Tid::from_micros(self.rev.micros() + 1, 0);
         Prepared {
             account_id: self.id,
@@ -64,7 +64,7 @@ impl Alice {
     }
 
     /// Commits writes and remembers the new head.
-    pub async fn write(&mut self, db: &Db, writes: Vec<Write>) -> Result<Committed, CommitError> {
+    pub(crate) async fn write(&mut self, db: &Db, writes: Vec<Write>) -> Result<Committed, CommitError> {
         let prepared = self.prepare(writes);
         let rev = prepared.rev;
         let committed = commit_batch(db, &[prepared], T0).await?;
@@ -74,32 +74,32 @@ impl Alice {
 }
 
 /// A DID for a name.
-pub fn did(name: &str) -> Did {
+pub(crate) fn did(name: &str) -> Did {
     format!("did:plc:{name}").parse().unwrap()
 }
 
 /// A handle for a name.
-pub fn handle(name: &str) -> Handle {
+pub(crate) fn handle(name: &str) -> Handle {
     format!("{name}.pds.test").parse().unwrap()
 }
 
 /// A record key.
-pub fn rkey(text: &str) -> RecordKey {
+pub(crate) fn rkey(text: &str) -> RecordKey {
     text.parse().unwrap()
 }
 
 /// The n-th revision.
-pub fn tid(n: u64) -> Tid {
+pub(crate) fn tid(n: u64) -> Tid {
     Tid::from_micros(T0.unsigned_abs() + n, 0)
 }
 
 /// A dag-cbor CID of some text.
-pub fn cid(text: &str) -> Cid {
+pub(crate) fn cid(text: &str) -> Cid {
     Cid::dag_cbor(text.as_bytes())
 }
 
 /// A record at a path, with the text as its body.
-pub fn put(path: &str, body: &str) -> Put {
+pub(crate) fn put(path: &str, body: &str) -> Put {
     Put {
         path: path.parse().unwrap(),
         cid: cid(body),
@@ -110,11 +110,11 @@ pub fn put(path: &str, body: &str) -> Put {
 }
 
 /// A frame that can be told from others.
-pub fn frame(label: &str) -> Frame {
+pub(crate) fn frame(label: &str) -> Frame {
     Frame { prefix: Bytes::copy_from_slice(label.as_bytes()), suffix: Bytes::from_static(b"end") }
 }
 
 /// What a frame of [`frame`] was made with.
-pub fn label(frame: &Frame) -> String {
+pub(crate) fn label(frame: &Frame) -> String {
     String::from_utf8(frame.prefix.to_vec()).unwrap()
 }

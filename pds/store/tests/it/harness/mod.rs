@@ -8,30 +8,30 @@ use std::future::Future;
 use pds_store::{Db, Dialect, Options, Tx};
 use tempfile::TempDir;
 
-pub use fixture::{Alice, T0, cid, did, frame, handle, label, put, rkey, tid};
+pub(crate) use fixture::{Alice, T0, cid, did, frame, handle, label, put, rkey, tid};
 
 /// A migrated database of this test's own.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     /// The handle under test.
-    pub db: Db,
+    pub(crate) db: Db,
     /// To open further handles, as other replicas would.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Store {
     /// A further handle to the same database.
-    pub async fn another(&self) -> Db {
+    pub(crate) async fn another(&self) -> Db {
         connect(&self.url).await
     }
 
     /// Begins a write transaction.
-    pub async fn begin(&self) -> Tx {
+    pub(crate) async fn begin(&self) -> Tx {
         self.db.begin().await.unwrap()
     }
 
     /// Runs SQL that the store itself has no reason to run.
-    pub async fn sql(&self, sql: &'static str) {
+    pub(crate) async fn sql(&self, sql: &'static str) {
         match self.db.dialect() {
             Dialect::Postgres => postgres::execute(&self.url, sql).await,
             Dialect::Sqlite => {
@@ -45,7 +45,7 @@ impl Store {
 }
 
 /// Connects as one replica would.
-pub async fn connect(url: &str) -> Db {
+pub(crate) async fn connect(url: &str) -> Db {
     let options = Options { max_connections: 8, ..Options::default() };
     Db::connect(url, &options).await.unwrap()
 }
@@ -80,7 +80,10 @@ impl Place {
 }
 
 /// Runs a test on a fresh, migrated database and deletes it also when the test fails.
-pub async fn run<F: Future<Output = ()> + Send + 'static>(dialect: Dialect, test: impl FnOnce(Store) -> F + Send) {
+pub(crate) async fn run<F: Future<Output = ()> + Send + 'static>(
+    dialect: Dialect,
+    test: impl FnOnce(Store) -> F + Send,
+) {
     run_empty(dialect, async |url| {
         let db = connect(&url).await;
         pds_store::migrate(&db).await.unwrap();
@@ -90,7 +93,7 @@ pub async fn run<F: Future<Output = ()> + Send + 'static>(dialect: Dialect, test
 }
 
 /// Runs a test on the URL of a database without a schema.
-pub async fn run_empty(dialect: Dialect, test: impl AsyncFnOnce(String) -> Result<(), tokio::task::JoinError>) {
+pub(crate) async fn run_empty(dialect: Dialect, test: impl AsyncFnOnce(String) -> Result<(), tokio::task::JoinError>) {
     let place = Place::create(dialect).await;
     let outcome = test(place.url()).await;
     place.remove().await;
