@@ -1,0 +1,150 @@
+//! Which crate may depend on which.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::Problem;
+
+/// A crate of the workspace and the crates of the workspace that it may name. `*` is all of them.
+const RULES: &[(&str, &[&str])] = &[
+    ("operator-api", &[]),
+    ("pds-crypto", &[]),
+    ("pds-syntax", &[]),
+    ("pds-blobstore", &["pds-syntax"]),
+    ("pds-config", &["pds-syntax"]),
+    ("pds-lexicon", &["pds-syntax"]),
+    ("pds-identity", &["pds-crypto", "pds-syntax"]),
+    ("pds-repo", &["pds-crypto", "pds-syntax"]),
+    ("pds-store", &["pds-repo", "pds-syntax"]),
+    (
+        "pds-server",
+        &[
+            "pds-blobstore",
+            "pds-config",
+            "pds-crypto",
+            "pds-identity",
+            "pds-lexicon",
+            "pds-repo",
+            "pds-store",
+            "pds-syntax",
+        ],
+    ),
+    ("operator-controller", &["operator-api", "pds-config"]),
+    ("e2e", &["*"]),
+    ("xtask", &["*"]),
+];
+
+/// Outside crates that few may name, and why.
+const RESERVED: &[(&str, &[&str], &str)] = &[
+    ("sqlx", &["pds-store"], "SQL has one home"),
+    (
+        "aws-sdk-s3",
+        &["pds-blobstore", "operator-controller", "e2e"],
+        "it is the heaviest crate; edits elsewhere never wait",
+    ),
+    ("kube", &["operator-api", "operator-controller", "e2e", "xtask"], "the PDS knows no Kubernetes"),
+    ("axum", &["pds-server", "operator-controller"], "HTTP is served at the edge"),
+];
+
+/// Crates that stay pure: they compute, others wait.
+const PURE: &[&str] = &["pds-syntax", "pds-crypto", "pds-repo", "pds-lexicon", "pds-config", "operator-api"];
+const IMPURE: &[&str] = &["tokio", "futures", "reqwest", "hyper", "axum", "sqlx", "aws-sdk-s3"];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// Set if the crate is in the workspace.
+    path: Option<String>,
+    kind: Option<String>,
+}
+
+pub(super) fn check(root: &Path) -> Result<Vec<Problem>> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(arguments).current_dir(root).output().context("run cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("read cargo metadata")?;
+    let mut problems = Vec::new();
+    for package in &metadata.packages {
+        let manifest = Path::new(&package.manifest_path);
+        let text = fs::read_to_string(manifest).with_context(|| format!("read {}", manifest.display()))?;
+        let path = manifest.strip_prefix(root).unwrap_or(manifest);
+        for (name, message) in broken(package) {
+            let line = text.lines().position(|line| line.split(['.', ' ', '=']).next() == Some(&name));
+            problems.push(Problem::new(path, line.map_or(1, |line| line + 1), message));
+        }
+        if !text.contains("[lints]\nworkspace = true") {
+            problems.push(Problem::new(path, 1, "lacks `[lints]` with `workspace = true`"));
+        }
+    }
+    Ok(problems)
+}
+
+/// The rules that a package breaks: the dependency and the message.
+fn broken(package: &Package) -> Vec<(String, String)> {
+    let name = package.name.as_str();
+    let Some((_, allowed)) = RULES.iter().find(|(rule, _)| *rule == name) else {
+        return vec![("name".into(), format!("{name} has no row in xtask/src/tidy/crates.rs: say what it may import"))];
+    };
+    let mut found = Vec::new();
+    for dependency in &package.dependencies {
+        let other = dependency.name.as_str();
+        if dependency.path.is_some() && !allowed.contains(&"*") && !allowed.contains(&other) {
+            found.push((other.into(), format!("{name} must not import {other}; allowed: {allowed:?}")));
+        }
+        if let Some((_, users, why)) = RESERVED.iter().find(|(reserved, ..)| *reserved == other)
+            && !users.contains(&name)
+        {
+            found.push((other.into(), format!("{name} must not name {other}: {why}; allowed in {users:?}")));
+        }
+        let is_test = dependency.kind.as_deref() == Some("dev");
+        if PURE.contains(&name) && IMPURE.contains(&other) && !is_test {
+            found.push((other.into(), format!("{name} is pure and must not name {other}")));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, dependencies: &[(&str, bool)]) -> Package {
+        let dependency = |(name, inside): &(&str, bool)| {
+            let path = inside.then(|| format!("/{name}"));
+            Dependency { name: (*name).into(), path, kind: None }
+        };
+        let dependencies = dependencies.iter().map(dependency).collect();
+        Package { name: name.into(), manifest_path: String::new(), dependencies }
+    }
+
+    #[test]
+    fn what_is_allowed_passes() {
+        assert!(broken(&package("pds-store", &[("pds-repo", true), ("sqlx", false), ("tokio", false)])).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_is_named() {
+        let names = |package: Package| broken(&package).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(package("operator-controller", &[("pds-store", true)])), ["pds-store"]);
+        assert_eq!(names(package("pds-server", &[("sqlx", false)])), ["sqlx"]);
+        assert_eq!(names(package("pds-repo", &[("tokio", false)])), ["tokio"]);
+        assert_eq!(names(package("pds-new", &[])), ["name"]);
+    }
+}

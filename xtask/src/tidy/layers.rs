@@ -1,0 +1,110 @@
+//! The order of the modules inside the server: each uses only what stands to its left.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Problem;
+use super::source::{code, crate_modules, uses_of_crate};
+use super::tree::Tree;
+
+const FOLDER: &str = "pds/server/src";
+
+/// From left to right; modules of one group may use each other.
+const ORDER: &[&[&str]] = &[
+    &["metrics", "cache", "mail"],
+    &["sequencer", "blob", "rate_limit"],
+    &["actor"],
+    &["identity"],
+    &["account"],
+    &["moderation"],
+    &["job"],
+    &["xrpc", "auth"],
+    &["api", "http"],
+    &["router", "command"],
+];
+
+/// The first group that may know HTTP serving.
+const FIRST_WEB: &str = "xrpc";
+
+/// Modules without a place: everybody may use them. `app` holds the parts and is handed to all.
+const SHARED: &[&str] = &["app", "clock"];
+
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    let files: Vec<_> = tree.rust(FOLDER).filter_map(|(path, text)| Some((path, module_path(path)?, text))).collect();
+    let modules: BTreeSet<_> = files.iter().map(|(_, module, _)| module[0].clone()).collect();
+    let mut problems = Vec::new();
+    for (path, module, text) in &files {
+        let name = module[0].as_str();
+        if SHARED.contains(&name) {
+            continue;
+        }
+        let Some(place) = place(name) else {
+            let message = format!("module {name} has no place in the order of xtask/src/tidy/layers.rs");
+            problems.push(Problem::new(*path, 1, message));
+            continue;
+        };
+        let code = code(text);
+        for (line, other) in crate_modules(&code, module.len()) {
+            let Some(other_place) = modules.get(&other).and_then(|other| self::place(other)) else { continue };
+            if other_place > place {
+                let message =
+                    format!("{name} must not use {other}, which stands to its right; allowed: {}", left_of(place));
+                problems.push(Problem::new(*path, line, message));
+            }
+        }
+        if Some(place) < self::place(FIRST_WEB) {
+            let uses = uses_of_crate(&code, "axum").into_iter();
+            problems.extend(uses.map(|line| Problem::new(*path, line, format!("{name} must not know axum"))));
+        }
+    }
+    problems
+}
+
+/// The modules from the root to this file: `actor/prepare.rs` is `actor`, `prepare`. `None` for the root itself.
+fn module_path(path: &Path) -> Option<Vec<String>> {
+    let inner = path.strip_prefix(FOLDER).ok()?.with_extension("");
+    let mut names: Vec<_> = inner.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    names.pop_if(|last| last == "mod");
+    match names.as_slice() {
+        [root] if root == "lib" || root == "main" => None,
+        [] => None,
+        _ => Some(names),
+    }
+}
+
+fn place(module: &str) -> Option<usize> {
+    ORDER.iter().position(|group| group.contains(&module))
+}
+
+fn left_of(place: usize) -> String {
+    ORDER[..=place].concat().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(files: &[(&str, &str)]) -> Vec<String> {
+        let files = files.iter().map(|(path, text)| (format!("{FOLDER}/{path}").into(), (*text).to_owned())).collect();
+        check(&Tree { files }).iter().map(|problem| format!("{}:{}", problem.path.display(), problem.line)).collect()
+    }
+
+    #[test]
+    fn to_the_left_is_allowed_to_the_right_is_not() {
+        let api = ("api/repo.rs", "use crate::actor::write;\nuse crate::app::App;\nuse axum::Json;\n");
+        assert!(
+            problems(&[api, ("actor/mod.rs", "use crate::sequencer::Sequencer;\n"), ("sequencer.rs", "")]).is_empty()
+        );
+        let wrong = ("actor/mod.rs", "use crate::sequencer::Sequencer;\nuse crate::api::repo;\n");
+        assert_eq!(problems(&[api, wrong]), ["pds/server/src/actor/mod.rs:2"]);
+        let wrong = ("actor/deep.rs", "fn f() { super::super::api::g() }\n");
+        assert_eq!(problems(&[api, wrong]), ["pds/server/src/actor/deep.rs:1"]);
+    }
+
+    #[test]
+    fn the_left_side_knows_no_axum_and_new_modules_need_a_place() {
+        assert_eq!(problems(&[("job/mod.rs", "\nuse axum::Router;\n")]), ["pds/server/src/job/mod.rs:2"]);
+        assert_eq!(problems(&[("surprise.rs", "")]), ["pds/server/src/surprise.rs:1"]);
+        assert!(problems(&[("lib.rs", "mod surprise;"), ("main.rs", "")]).is_empty());
+    }
+}

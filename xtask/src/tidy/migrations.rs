@@ -1,0 +1,41 @@
+//! Each migration exists for both databases, under one name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Problem;
+use super::tree::Tree;
+
+const FOLDER: &str = "pds/store/migrations";
+const DIALECTS: [&str; 2] = ["postgres", "sqlite"];
+
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    let of = |dialect: &str| -> BTreeMap<String, &PathBuf> {
+        let folder = Path::new(FOLDER).join(dialect);
+        let paths = tree.files.iter().map(|(path, _)| path).filter(|path| path.starts_with(&folder));
+        paths.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path))).collect()
+    };
+    let [postgres, sqlite] = DIALECTS.map(of);
+    let mut problems = Vec::new();
+    for (from, to, dialect) in [(&postgres, &sqlite, DIALECTS[1]), (&sqlite, &postgres, DIALECTS[0])] {
+        let alone = from.iter().filter(|(name, _)| !to.contains_key(*name));
+        problems.extend(alone.map(|(name, path)| {
+            Problem::new(*path, 1, format!("has no twin {FOLDER}/{dialect}/{name}; an empty one needs a comment why"))
+        }));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lonely_migration_is_found_on_either_side() {
+        let file = |path: &str| (PathBuf::from(FOLDER).join(path), String::new());
+        let files = vec![file("postgres/0001_a.sql"), file("sqlite/0001_a.sql"), file("sqlite/0002_b.sql")];
+        let problems = check(&Tree { files });
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].path.ends_with("sqlite/0002_b.sql"));
+    }
+}

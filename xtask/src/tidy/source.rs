@@ -1,0 +1,188 @@
+//! Just enough of Rust's grammar to find paths in code.
+
+/// The text with comments and the insides of strings blanked out, so that what is left is code. Lines stay where they are.
+///
+/// Also blanked is everything from the first `#[cfg(test)]` on: by convention tests end a file.
+pub(super) fn code(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if rest.starts_with("#[cfg(test)]") {
+            out.extend(rest.chars().filter(|c| *c == '\n'));
+            return out;
+        }
+        let skipped = comment(rest).or_else(|| string(rest)).or_else(|| character(rest));
+        let length = skipped.unwrap_or(first.len_utf8());
+        let (token, tail) = rest.split_at(length);
+        match skipped {
+            Some(_) => out.extend(token.chars().map(|c| if c == '\n' { '\n' } else { ' ' })),
+            None => out.push_str(token),
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// The modules of the own crate that code names by `crate::` or by climbing up with `super::`, each with its line.
+///
+/// `depth` is how many modules the file lies below the crate's root.
+pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (index, line) in starts(code, "crate::") {
+        first_names(&code[index + "crate::".len()..], line, &mut found);
+    }
+    let climb = "super::".repeat(depth);
+    for (index, line) in starts(code, "super::") {
+        let tail = &code[index..];
+        // Only the whole climb reaches the root; `starts` skips the inner parts of a chain.
+        if depth > 0 && tail.starts_with(&climb) && !tail[climb.len()..].starts_with("super::") {
+            first_names(&tail[climb.len()..], line, &mut found);
+        }
+    }
+    found
+}
+
+/// The lines on which code names a crate: `name::` at the start of a path, or `extern crate`.
+pub(super) fn uses_of_crate(code: &str, name: &str) -> Vec<usize> {
+    let (path, import) = (format!("{name}::"), format!("use {name};"));
+    starts(code, &path).chain(starts(code, &import)).map(|(_, line)| line).collect()
+}
+
+/// Where `wanted` begins a path: not behind a letter or another `::`.
+fn starts<'a>(code: &'a str, wanted: &'a str) -> impl Iterator<Item = (usize, usize)> {
+    code.match_indices(wanted).filter_map(|(index, _)| {
+        let before = &code[..index];
+        let begins = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        begins.then(|| (index, before.matches('\n').count() + 1))
+    })
+}
+
+/// The first name of a path, or of each path of a `{...}` list.
+fn first_names(path: &str, line: usize, found: &mut Vec<(usize, String)>) {
+    let name =
+        |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let Some(list) = path.strip_prefix('{') else {
+        found.push((line, name(path)));
+        return;
+    };
+    let (mut depth, mut begin, mut line_of_item) = (0, 0, line);
+    for (index, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                let item = &list[begin..index];
+                let blank_lines = item.len() - item.trim_start().len();
+                let line = line_of_item + item[..blank_lines].matches('\n').count();
+                found.extend(Some((line, name(item))).filter(|(_, name)| !name.is_empty()));
+                line_of_item += item.matches('\n').count();
+                begin = index + 1;
+                if c == '}' {
+                    return;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn comment(rest: &str) -> Option<usize> {
+    if rest.starts_with("//") {
+        return Some(rest.find('\n').unwrap_or(rest.len()));
+    }
+    if !rest.starts_with("/*") {
+        return None;
+    }
+    let (mut depth, mut index) = (0_usize, 0);
+    while index < rest.len() {
+        let tail = &rest[index..];
+        if tail.starts_with("/*") {
+            depth += 1;
+            index += 2;
+        } else if tail.starts_with("*/") {
+            depth -= 1;
+            index += 2;
+            if depth == 0 {
+                return Some(index);
+            }
+        } else {
+            index += tail.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    Some(rest.len())
+}
+
+/// Length of a string literal, raw or not, at the start.
+fn string(rest: &str) -> Option<usize> {
+    let raw = rest.strip_prefix('b').unwrap_or(rest).strip_prefix('r').map(|tail| {
+        let hashes = tail.len() - tail.trim_start_matches('#').len();
+        (rest.len() - tail.len() + hashes, hashes)
+    });
+    if let Some((open, hashes)) = raw
+        && rest[open..].starts_with('"')
+    {
+        let close = format!("\"{}", "#".repeat(hashes));
+        let end = rest[open + 1..].find(&close)?;
+        return Some(open + 1 + end + close.len());
+    }
+    if !rest.starts_with('"') {
+        return None;
+    }
+    let mut escaped = false;
+    for (index, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return Some(index + 1),
+            _ => {}
+        }
+    }
+    Some(rest.len())
+}
+
+/// Length of a character literal at the start; a lifetime is none.
+fn character(rest: &str) -> Option<usize> {
+    let inner = rest.strip_prefix('\'')?;
+    let mut chars = inner.chars();
+    match (chars.next()?, chars.next()) {
+        ('\\', Some(_)) => inner[2..].find('\'').map(|end| end + 4),
+        (c, Some('\'')) => Some(c.len_utf8() + 2),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_strings_and_tests_are_no_code() {
+        let text = "use crate::a; // crate::b\n/* crate::c /* x */ */ let s = \"crate::d\\\"\";\nlet r = r#\"crate::e\"#; \
+                    let q = '\"'; crate::f::g();\n#[cfg(test)]\nmod tests { use crate::h; }\n";
+        let names: Vec<_> = crate_modules(&code(text), 1);
+        assert_eq!(names, [(1, "a".into()), (3, "f".into())]);
+        assert_eq!(code(text).lines().count(), text.lines().count());
+    }
+
+    #[test]
+    fn lists_give_each_first_name() {
+        let text = "use crate::{\n    actor::{self, Repo},\n    xrpc::Output, App,\n};\n";
+        let names = crate_modules(text, 1);
+        assert_eq!(names, [(2, "actor".into()), (3, "xrpc".into()), (3, "App".into())]);
+    }
+
+    #[test]
+    fn climbing_to_the_root_counts_too() {
+        let text = "use super::super::api;\nuse super::sibling;\nfn f<'a>(x: &'a str) {}\n";
+        assert_eq!(crate_modules(text, 2), [(1, "api".into())]);
+        assert_eq!(crate_modules("use super::api;\n", 1), [(1, "api".into())]);
+    }
+
+    #[test]
+    fn a_crate_is_named_at_the_start_of_a_path() {
+        let text = "use sqlx::query;\nuse pds_sqlx::x;\nuse crate::sqlx::y;\nuse sqlx;\nlet a: sqlx::Error;\n";
+        let mut lines = uses_of_crate(text, "sqlx");
+        lines.sort_unstable();
+        assert_eq!(lines, [1, 4, 5]);
+    }
+}

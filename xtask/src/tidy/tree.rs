@@ -1,0 +1,37 @@
+//! The files that are tracked or about to be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// Text files of the tree, by path from its root. Files that are not UTF-8 are left out.
+pub(super) struct Tree {
+    pub(super) files: Vec<(PathBuf, String)>,
+}
+
+impl Tree {
+    pub(super) fn read(root: &Path) -> Result<Self> {
+        let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        let output = Command::new("git").args(arguments).current_dir(root).output().context("run git ls-files")?;
+        ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+        let names = String::from_utf8(output.stdout).context("a path is not UTF-8")?;
+        let paths = names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
+        // A file that is deleted but still in the index is no file any more.
+        let mut files: Vec<_> = paths
+            .filter_map(|path| Some((fs::read_to_string(root.join(&path)).ok()?, path)))
+            .map(|(t, p)| (p, t))
+            .collect();
+        files.sort();
+        files.dedup();
+        Ok(Self { files })
+    }
+
+    /// The Rust files below a folder.
+    pub(super) fn rust<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a Path, &'a str)> {
+        let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
+        let files = self.files.iter().filter(move |(path, _)| path.starts_with(folder) && is_rust(path));
+        files.map(|(path, text)| (path.as_path(), text.as_str()))
+    }
+}
