@@ -49,9 +49,9 @@ fn reader(db: Db, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<Vec<String>>
 
 async fn replicas_writing_apart_leave_no_gap(store: Store) {
     const ROUNDS: u64 = 40;
-    let replicas = [store.db.clone(), store.another().await, store.another().await];
+    let replicas = [store.db.clone(), store.replica().await, store.replica().await];
     let stop = Arc::new(AtomicBool::new(false));
-    let readers = [reader(store.db.clone(), stop.clone()), reader(store.another().await, stop.clone())];
+    let readers = [reader(store.db.clone(), stop.clone()), reader(store.replica().await, stop.clone())];
     let mut writers = Vec::new();
     for (r, replica) in replicas.into_iter().enumerate() {
         for w in 0..2 {
@@ -97,7 +97,7 @@ async fn write_rounds(db: Db, mut pair: [Alice; 2], rounds: u64) -> u64 {
 }
 
 async fn of_two_commits_on_one_head_one_wins(store: Store) {
-    let other = store.another().await;
+    let other = store.replica().await;
     let mut alice = Alice::create(&store.db, "alice").await;
     for round in 0..20 {
         let one = alice.prepare(vec![Write::Create(put(&format!("a.b.post/{round}a"), "a"))]);
@@ -120,7 +120,7 @@ async fn a_hot_repository_loses_no_write(store: Store) {
     const WRITES: usize = 15;
     let alice = Alice::create(&store.db, "alice").await;
     let writers =
-        [store.db.clone(), store.another().await, store.another().await].into_iter().enumerate().map(|(w, db)| {
+        [store.db.clone(), store.replica().await, store.replica().await].into_iter().enumerate().map(|(w, db)| {
             let mut alice = alice.clone();
             tokio::spawn(async move {
                 for n in 0..WRITES {
@@ -156,7 +156,7 @@ async fn batches_that_overlap_in_any_order_do_not_deadlock(store: Store) {
     for n in 0..12 {
         people.push(Alice::create(&store.db, &format!("p{n}")).await);
     }
-    let replicas = [store.db.clone(), store.another().await];
+    let replicas = [store.db.clone(), store.replica().await];
     let writers = replicas.into_iter().enumerate().map(|(r, db)| {
         let mut people = people.clone();
         if r == 1 {

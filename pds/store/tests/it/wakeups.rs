@@ -53,7 +53,7 @@ async fn a_rollback_does_not_wake_on_its_own(store: Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_of_another_replica_wake() {
     run(Dialect::Postgres, |store: Store| async move {
-        let other = store.another().await;
+        let other = store.replica().await;
         let mut wakeups = Wakeups::start(&store.db);
         // The other replica passes its commits on only while it listens itself.
         let _others = Wakeups::start(&other);

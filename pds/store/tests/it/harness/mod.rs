@@ -3,7 +3,7 @@
 mod fixture;
 mod postgres;
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use pds_store::{Db, Dialect, Options, Tx};
 use tempfile::TempDir;
@@ -23,6 +23,14 @@ impl Store {
     /// A further handle to the same database.
     pub(crate) async fn another(&self) -> Db {
         connect(&self.url).await
+    }
+
+    /// A further replica's handle. SQLite serves one process, so there it is the same one.
+    pub(crate) async fn replica(&self) -> Db {
+        match self.db.dialect() {
+            Dialect::Sqlite => self.db.clone(),
+            Dialect::Postgres => self.another().await,
+        }
     }
 
     /// Begins a write transaction.
@@ -46,7 +54,8 @@ impl Store {
 
 /// Connects as one replica would.
 pub(crate) async fn connect(url: &str) -> Db {
-    let options = Options { max_connections: 8, ..Options::default() };
+    // Patient: a busy test machine is no reason to fail.
+    let options = Options { max_connections: 8, acquire_timeout: Duration::from_secs(30), ..Options::default() };
     Db::connect(url, &options).await.unwrap()
 }
 
