@@ -15,6 +15,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{self, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -64,6 +65,8 @@ pub struct S3 {
     client: Client,
     bucket: Arc<str>,
     budget: Budget,
+    /// What protects parts on their way; an upload in parts has to name it from the start.
+    checksum: Option<ChecksumAlgorithm>,
     upload_timeout: Duration,
     request_timeout: Duration,
 }
@@ -100,6 +103,7 @@ impl S3 {
             client: Client::from_conf(config),
             bucket: options.bucket.into(),
             budget: Budget::new(UPLOAD_MEMORY_BYTES),
+            checksum: (!is_own_server).then_some(ChecksumAlgorithm::Crc32),
             upload_timeout: options.upload_timeout,
             request_timeout: options.request_timeout,
         }

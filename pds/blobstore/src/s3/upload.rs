@@ -73,7 +73,8 @@ impl S3Upload {
     async fn create_multipart(&mut self) -> Result<String> {
         self.sent = true;
         let store = &self.store;
-        let create = store.client.create_multipart_upload().bucket(&*store.bucket).key(self.key.as_str()).send();
+        let create = store.client.create_multipart_upload().bucket(&*store.bucket).key(self.key.as_str());
+        let create = create.set_checksum_algorithm(store.checksum.clone()).send();
         let created = store.request("begin", self.key.as_str(), create).await?;
         let created = created.map_err(Error::failed("begin", &self.key))?;
         let no_id = || Error::failed("begin", &self.key)("the server gave no upload id");
@@ -172,11 +173,11 @@ async fn send_part(
     _reserved: Reserved,
 ) -> Result<CompletedPart> {
     let part = store.client.upload_part().bucket(&*store.bucket).key(key.as_str()).upload_id(id).part_number(number);
+    let part = part.set_checksum_algorithm(store.checksum.clone());
     let sent = within(&store, &key, part.body(ByteStream::from(bytes)).send()).await?;
     let sent = sent.map_err(Error::failed("write", &key))?;
     let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
-    let part = part.set_checksum_crc32(sent.checksum_crc32).set_checksum_crc64_nvme(sent.checksum_crc64_nvme);
-    Ok(part.build())
+    Ok(part.set_checksum_crc32(sent.checksum_crc32).build())
 }
 
 /// Waits as long as an upload may take.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use pds_blobstore::{BlobKey, BlobStore, Error, PART_BYTES, S3};
+use pds_blobstore::{BlobKey, BlobStore, Error, PART_BYTES, S3, S3Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{bucket, pattern};
@@ -87,6 +87,43 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(matches!(store.health().await, Err(Error::TimedOut { .. })));
     assert!(matches!(store.put(&BlobKey::random(), pattern(10)).await, Err(Error::TimedOut { .. })));
     silent.abort();
+}
+
+/// Runs itself again with the environment that AWS gives to a pod, since a process cannot safely change its own.
+#[tokio::test]
+async fn without_keys_the_aws_environment_gives_them() {
+    const CHILD: &str = "AURORA_TEST_S3_CHILD_BUCKET";
+    let Ok(name) = std::env::var(CHILD) else {
+        let bucket = bucket().await;
+        let variable = |name: &str| std::env::var(name).unwrap();
+        let status = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "s3::without_keys_the_aws_environment_gives_them"])
+            .env(CHILD, &bucket.options.bucket)
+            .env("AWS_ENDPOINT_URL", variable("AURORA_TEST_S3_ENDPOINT"))
+            .env("AWS_ACCESS_KEY_ID", variable("AURORA_TEST_S3_ACCESS_KEY"))
+            .env("AWS_SECRET_ACCESS_KEY", variable("AURORA_TEST_S3_SECRET_KEY"))
+            .env("AWS_REGION", "us-east-1")
+            .status();
+        assert!(status.await.unwrap().success());
+        assert_eq!(bucket.objects().await.len(), 2);
+        return;
+    };
+    let timeout = Duration::from_secs(20);
+    let options = S3Options {
+        bucket: name,
+        region: None,
+        endpoint: None,
+        force_path_style: true,
+        credentials: None,
+        upload_timeout: timeout,
+        request_timeout: timeout,
+    };
+    let store = S3::connect(options).await;
+    for length in [10, PART_BYTES * 2 + 1] {
+        let key = BlobKey::random();
+        store.put(&key, pattern(length)).await.unwrap();
+        assert!(store.get(&key, None).await.unwrap().bytes().await.unwrap() == pattern(length));
+    }
 }
 
 /// Servers other than AWS get no checksum that they did not ask for.
