@@ -57,6 +57,29 @@ async fn sqlite_keeps_what_it_acknowledged() {
     .await;
 }
 
+/// What was under way fails as unavailable, and the pool mends itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cut_all_connections_is_used_again() {
+    run(pds_store::Dialect::Postgres, |store: Store| async move {
+        let mut cut_off = store.begin().await;
+        store
+            .sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity \
+                 where datname = current_database() and pid <> pg_backend_pid()",
+            )
+            .await;
+
+        let error = pds_store::event::head(&mut cut_off).await.unwrap_err();
+        assert!(error.is_unavailable(), "{error:?}");
+        drop(cut_off);
+        while let Err(error) = store.db.ping().await {
+            assert!(error.is_unavailable(), "{error:?}");
+        }
+        Alice::create(&store.db, "alice").await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_may_forget_is_refused() {
     run(pds_store::Dialect::Postgres, |store: Store| async move {
