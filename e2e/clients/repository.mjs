@@ -1,7 +1,7 @@
 // Downloads an account's repository and verifies it with `@atproto/repo`: signature, tree, every record.
 //
 // Usage: repository.mjs '{"url":"https://host","plc":"http://plc","did":"did:plc:..."}'
-// Prints {"did","rev","root","records":{path: cid}}; ends with 1 and the reason when anything does not verify.
+// Prints {"did","rev","commit","records":{path: cid}}; ends with 1 and the reason when anything does not verify.
 import { IdResolver } from "@atproto/identity";
 import { verifyRepoCar } from "@atproto/repo";
 
@@ -14,4 +14,4 @@ const key = await resolver.did.resolveAtprotoKey(did);
 const verified = await verifyRepoCar(car, did, key);
 const records = {};
 for (const { collection, rkey, cid } of verified.creates) records[`${collection}/${rkey}`] = String(cid);
-process.stdout.write(`${JSON.stringify({ did, rev: verified.commit.rev, root: String(verified.commit.data), bytes: car.length, records })}\n`);
+process.stdout.write(`${JSON.stringify({ did, rev: verified.commit.rev, commit: String(verified.commit.cid), bytes: car.length, records })}\n`);

@@ -74,8 +74,16 @@ impl Pds {
             .send()
             .await?;
         let session = body("createAccount", answer).await?;
-        let text = |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("createAccount gave no {field}"));
-        Ok(Account { pds: self.clone(), did: text("did")?, handle: text("handle")?, password, access: text("accessJwt")? })
+        let text = |field: &str| {
+            session[field].as_str().map(str::to_owned).with_context(|| format!("createAccount gave no {field}"))
+        };
+        Ok(Account {
+            pds: self.clone(),
+            did: text("did")?,
+            handle: text("handle")?,
+            password,
+            access: text("accessJwt")?,
+        })
     }
 
     /// Logs in again, for instance after a restore or on another replica.
@@ -87,8 +95,16 @@ impl Pds {
             .send()
             .await?;
         let session = body("createSession", answer).await?;
-        let text = |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("createSession gave no {field}"));
-        Ok(Account { pds: self.clone(), did: text("did")?, handle: text("handle")?, password: password.to_owned(), access: text("accessJwt")? })
+        let text = |field: &str| {
+            session[field].as_str().map(str::to_owned).with_context(|| format!("createSession gave no {field}"))
+        };
+        Ok(Account {
+            pds: self.clone(),
+            did: text("did")?,
+            handle: text("handle")?,
+            password: password.to_owned(),
+            access: text("accessJwt")?,
+        })
     }
 }
 
@@ -99,8 +115,14 @@ impl Account {
     }
 
     pub async fn procedure(&self, method: &str, input: Value) -> Result<Value> {
-        let answer =
-            self.pds.http.post(format!("{}/xrpc/{method}", self.pds.url)).bearer_auth(&self.access).json(&input).send().await?;
+        let answer = self
+            .pds
+            .http
+            .post(format!("{}/xrpc/{method}", self.pds.url))
+            .bearer_auth(&self.access)
+            .json(&input)
+            .send()
+            .await?;
         body(method, answer).await
     }
 
@@ -109,10 +131,17 @@ impl Account {
         let record = json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00.000Z"});
         let input = json!({"repo": self.did, "collection": "app.bsky.feed.post", "record": record});
         let answer = self.procedure("com.atproto.repo.createRecord", input).await?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("createRecord answered {answer}"));
+        let text = |value: &Value| {
+            value.as_str().map(str::to_owned).with_context(|| format!("createRecord answered {answer}"))
+        };
         let uri = text(&answer["uri"])?;
         let path = uri.strip_prefix(&format!("at://{}/", self.did)).context("uri of another repository")?.to_owned();
-        Ok(Acknowledged { did: self.did.clone(), path, cid: text(&answer["cid"])?, rev: text(&answer["commit"]["rev"])? })
+        Ok(Acknowledged {
+            did: self.did.clone(),
+            path,
+            cid: text(&answer["cid"])?,
+            rev: text(&answer["commit"]["rev"])?,
+        })
     }
 
     pub async fn upload_blob(&self, bytes: Vec<u8>, content_type: &str) -> Result<Value> {
@@ -144,5 +173,9 @@ async fn body(method: &str, answer: reqwest::Response) -> Result<Value> {
     if status != StatusCode::OK {
         bail!("{method} answered {status}: {text}");
     }
-    if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).with_context(|| format!("{method}: {text}")) }
+    if text.is_empty() {
+        Ok(Value::Null)
+    } else {
+        serde_json::from_str(&text).with_context(|| format!("{method}: {text}"))
+    }
 }

@@ -96,9 +96,13 @@ impl Cluster {
 
     /// A value of a Secret, as text.
     pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<String> {
-        let secret = self.api::<Secret>(namespace).get(name).await.with_context(|| format!("secret {namespace}/{name}"))?;
-        let ByteString(bytes) =
-            secret.data.unwrap_or_default().remove(key).with_context(|| format!("secret {namespace}/{name} has no {key}"))?;
+        let secret =
+            self.api::<Secret>(namespace).get(name).await.with_context(|| format!("secret {namespace}/{name}"))?;
+        let ByteString(bytes) = secret
+            .data
+            .unwrap_or_default()
+            .remove(key)
+            .with_context(|| format!("secret {namespace}/{name} has no {key}"))?;
         Ok(String::from_utf8(bytes)?)
     }
 
@@ -117,12 +121,19 @@ impl Cluster {
     /// A kubernetes.io/tls Secret for `names`, signed by the tests' authority.
     pub async fn tls_secret(&self, namespace: &str, secret: &str, names: &[&str]) -> Result<()> {
         let issue = variable("AURORA_E2E_CA_ISSUE")?;
-        let output = Command::new(&issue).arg(format!("{namespace}-{secret}")).args(names).stderr(Stdio::inherit()).output().await?;
+        let output = Command::new(&issue)
+            .arg(format!("{namespace}-{secret}"))
+            .args(names)
+            .stderr(Stdio::inherit())
+            .output()
+            .await?;
         if !output.status.success() {
             bail!("{issue} {names:?} ended with {}", output.status);
         }
         let folder = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-        let read = |file: &str| std::fs::read_to_string(folder.join(file)).with_context(|| format!("{}/{file}", folder.display()));
+        let read = |file: &str| {
+            std::fs::read_to_string(folder.join(file)).with_context(|| format!("{}/{file}", folder.display()))
+        };
         let object: Secret = serde_json::from_value(json!({
             "metadata": {"name": secret}, "type": "kubernetes.io/tls",
             "stringData": {"tls.crt": read("tls.crt")?, "tls.key": read("tls.key")?},

@@ -75,7 +75,11 @@ impl Instance {
     pub async fn wait_condition(&self, kind: &str, status: &str) -> Result<(String, String)> {
         wait::until(&format!("{}: {kind}={status}", self.name), LONG, async || {
             let (found, reason, message) = self.condition(kind).await?;
-            if found == status { Ok((reason, message)) } else { wait::not_yet(format!("{kind}={found} {reason}: {message}")) }
+            if found == status {
+                Ok((reason, message))
+            } else {
+                wait::not_yet(format!("{kind}={found} {reason}: {message}"))
+            }
         })
         .await
     }
@@ -86,7 +90,10 @@ impl Instance {
             let object = self.cluster.instances(&self.namespace).get(&self.name).await?;
             let status = object.data.get("status").cloned().unwrap_or_default();
             if status["observedGeneration"].as_i64() != object.metadata.generation {
-                return wait::not_yet(format!("observedGeneration {} of {:?}", status["observedGeneration"], object.metadata.generation));
+                return wait::not_yet(format!(
+                    "observedGeneration {} of {:?}",
+                    status["observedGeneration"], object.metadata.generation
+                ));
             }
             match self.condition("Ready").await? {
                 (found, _, _) if found == "True" => Ok(()),

@@ -4,6 +4,8 @@
 //! stock JavaScript clients of `e2e/clients`. The cluster, its S3 server and its PLC directory are brought up by `e2e/run`, which
 //! names them in `AURORA_E2E_*`.
 
+#![expect(missing_docs, reason = "the names say it; what does not show in a name is documented")]
+
 pub mod client;
 pub mod cluster;
 pub mod instance;

@@ -34,7 +34,8 @@ pub struct Outcome {
 impl Load {
     /// One writer per account, each posting as fast as it is answered.
     pub fn start(accounts: &[Account]) -> Self {
-        let (stop, acknowledged, refused) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicU64>::default());
+        let (stop, acknowledged, refused) =
+            (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicU64>::default());
         let writers = accounts
             .iter()
             .cloned()

@@ -48,7 +48,7 @@ pub async fn script(cluster: &Cluster, pds: &Pds, script: &str, input: Value) ->
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Repository {
     pub rev: String,
-    pub root: String,
+    pub commit: String,
     /// Record path to CID.
     pub records: BTreeMap<String, String>,
 }

@@ -9,8 +9,6 @@ use pds_syntax::{Did, Handle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
-
 /// The state that an operation gives a DID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,16 +97,13 @@ impl SignedOperation {
         encode(&self.operation, Some(&self.sig))
     }
 
-    /// The operation that comes next, with the handle replaced in first place.
-    ///
-    /// # Errors
-    /// For an operation of the retired form (`create`), which holds no such fields, and for a tombstone.
-    pub fn with_handle(&self, handle: &Handle) -> Result<Operation, Error> {
+    /// The operation that comes next, with the handle replaced.
+    pub fn with_handle(&self, handle: &Handle) -> Operation {
         let mut next = self.operation.clone();
         next.also_known_as.retain(|name| !name.starts_with("at://"));
         next.also_known_as.insert(0, format!("at://{handle}"));
         next.prev = Some(self.cid());
-        Ok(next)
+        next
     }
 }
 

@@ -1,0 +1,89 @@
+//! Passwords: argon2id under a memory bound, off the request threads.
+
+use std::{fmt, sync::Arc};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// Memory of one hash in KiB, passes, lanes. Source: OWASP password storage, argon2id.
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+/// The longest password that is hashed; longer ones are refused before.
+pub const MAX_CHARS: usize = 256;
+/// The longest password that is compared.
+pub const MAX_OLD_CHARS: usize = 512;
+
+/// Hashing failed; never a wrong password.
+#[derive(Debug, thiserror::Error)]
+#[error("password hashing: {0}")]
+pub struct Error(String);
+
+/// Hashes and verifies passwords, as many at once as the memory bound allows.
+#[derive(Clone)]
+pub struct Passwords {
+    permits: Arc<Semaphore>,
+    /// Verified against when there is no account, so that the answer takes as long.
+    decoy: Arc<str>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let decoy = hash("decoy").unwrap_or_default();
+        Self { permits: Arc::new(Semaphore::new(2 * cores)), decoy: decoy.into() }
+    }
+}
+
+impl Passwords {
+    /// A new hash in PHC format.
+    pub async fn hash(&self, password: &str) -> Result<String, Error> {
+        let password = Zeroizing::new(password.to_owned());
+        self.run(move || hash(&password)).await?
+    }
+
+    /// Does `password` belong to `stored`? Without a stored hash the work is done all the same and the answer is no.
+    pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, Error> {
+        let (known, stored) = (stored.is_some(), stored.unwrap_or(&self.decoy).to_owned());
+        let password = Zeroizing::new(password.to_owned());
+        let matches = self
+            .run(move || {
+                let parsed = PasswordHash::new(&stored).map_err(|error| Error(error.to_string()))?;
+                Ok::<_, Error>(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+            })
+            .await??;
+        Ok(known && matches)
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let _permit = self.permits.acquire().await.map_err(|error| Error(error.to_string()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| Error(error.to_string()))
+    }
+}
+
+fn hash(password: &str) -> Result<String, Error> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, None).map_err(|error| Error(error.to_string()))?;
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| Error(error.to_string()))
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passwords")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_account_passes() {
+        let passwords = Passwords::default();
+        let stored = passwords.hash("correct").await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(passwords.verify(Some(&stored), "correct").await.unwrap());
+        assert!(!passwords.verify(Some(&stored), "wrong").await.unwrap());
+        assert!(!passwords.verify(None, "decoy").await.unwrap());
+    }
+}

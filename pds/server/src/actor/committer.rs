@@ -1,0 +1,139 @@
+//! Makes commits durable: one task per replica that stores together whatever has arrived while the last batch was being stored.
+
+use std::{fmt, sync::Arc};
+
+use pds_store::{
+    AccountId, Db,
+    commit::{BlobRefusal, CommitError, Prepared, commit_batch},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+
+/// Commits of one batch.
+const BATCH: usize = 128;
+/// Bytes of events of one batch, about.
+const BATCH_BYTES: usize = 1 << 20;
+/// Commits that may wait; more are refused.
+const WAITING: usize = 2_048;
+
+/// Why a commit was not stored. Nothing of it exists.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Somebody else wrote to the repository: load it again.
+    #[error("the repository has moved on")]
+    Stale,
+    /// A blob that the records refer to cannot be used.
+    #[error("blob {cid} cannot be used")]
+    Blob {
+        /// Which.
+        cid: pds_repo::Cid,
+        /// Why.
+        reason: BlobRefusal,
+    },
+    /// Too many commits wait already.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// The database failed; whether the commit exists is unknown until the repository is loaded again.
+    #[error("the database failed")]
+    Store(#[source] Arc<pds_store::Error>),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+struct Job {
+    commit: Prepared,
+    done: oneshot::Sender<Result<i64, SubmitError>>,
+}
+
+/// The way to durability. Cheap to clone.
+#[derive(Clone)]
+pub struct Committer(mpsc::Sender<Job>);
+
+impl Committer {
+    /// Starts the task; it ends when the last clone is dropped.
+    pub fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(run(db, clock, receiver));
+        Self(sender)
+    }
+
+    /// Stores a commit; durable, and its event visible, when this answers. The event's number.
+    pub async fn submit(&self, commit: Prepared) -> Result<i64, SubmitError> {
+        let (done, stored) = oneshot::channel();
+        self.0.try_send(Job { commit, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+        })?;
+        stored.await.unwrap_or(Err(SubmitError::Stopped))
+    }
+}
+
+async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Job>) {
+    while let Some(first) = receiver.recv().await {
+        let mut bytes = size(&first);
+        let mut batch = vec![first];
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Ok(job) = receiver.try_recv() else { break };
+            bytes += size(&job);
+            batch.push(job);
+        }
+        store(&db, &*clock, batch).await;
+    }
+}
+
+fn size(job: &Job) -> usize {
+    job.commit.frame.prefix.len() + job.commit.frame.suffix.len()
+}
+
+/// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through.
+async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
+    while !batch.is_empty() {
+        let commits: Vec<Prepared> = batch.iter().map(|job| job.commit.clone()).collect();
+        let refused: Vec<(AccountId, SubmitError)> = match commit_batch(db, &commits, clock.now_us()).await {
+            Ok(committed) => {
+                for (seq, job) in (committed.first_seq..).zip(batch) {
+                    // Whoever asked may have gone; the commit stays.
+                    let _ = job.done.send(Ok(seq));
+                }
+                return;
+            }
+            Err(CommitError::Stale { accounts }) => accounts.into_iter().map(|id| (id, SubmitError::Stale)).collect(),
+            Err(CommitError::Blobs { refused }) => refused
+                .into_iter()
+                .map(|blob| (blob.account_id, SubmitError::Blob { cid: blob.cid, reason: blob.reason }))
+                .collect(),
+            Err(CommitError::Store(error)) => {
+                let error = Arc::new(error);
+                for job in batch {
+                    let _ = job.done.send(Err(SubmitError::Store(error.clone())));
+                }
+                return;
+            }
+        };
+        let mut rest = Vec::with_capacity(batch.len());
+        for job in batch {
+            match refused.iter().find(|(id, _)| *id == job.commit.account_id) {
+                Some((_, reason)) => {
+                    let _ = job.done.send(Err(reason.clone()));
+                }
+                None => rest.push(job),
+            }
+        }
+        // A refusal that names nobody in the batch would go round for ever.
+        if rest.len() == commits.len() {
+            for job in rest {
+                let _ = job.done.send(Err(SubmitError::Stale));
+            }
+            return;
+        }
+        batch = rest;
+    }
+}
+
+impl fmt::Debug for Committer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Committer({} waiting)", WAITING - self.0.capacity())
+    }
+}

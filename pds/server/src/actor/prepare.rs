@@ -1,0 +1,128 @@
+//! Records on their way in: checked against their lexicon and the data model, encoded, named.
+
+use pds_lexicon::{Catalog, KeyType, ValidationStatus};
+use pds_repo::record::{self, Record};
+use pds_syntax::{Nsid, RecordKey, RepoPath};
+use serde_json::Value;
+
+use crate::app::App;
+
+/// A record that may be written.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Where to.
+    pub path: RepoPath,
+    /// Encoded.
+    pub record: Record,
+    /// What the lexicon check said; `None` if it was not wanted.
+    pub status: Option<ValidationStatus>,
+    /// Of the record that it replaces, in collections with one record per subject.
+    pub subject_hash: Option<i64>,
+}
+
+/// Why a record may not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `$type` is another collection's.
+    #[error("Invalid $type: expected {expected}, got {found}")]
+    Type {
+        /// The collection.
+        expected: Nsid,
+        /// What the record says.
+        found: String,
+    },
+    /// Not an object.
+    #[error("A record must be an object")]
+    NotAnObject,
+    /// Against its lexicon.
+    #[error("Invalid {collection} record: {source}")]
+    Lexicon {
+        /// The collection.
+        collection: Nsid,
+        /// What is wrong and where.
+        source: pds_lexicon::Error,
+    },
+    /// Against the data model.
+    #[error("Invalid {collection} record: {source}")]
+    DataModel {
+        /// The collection.
+        collection: Nsid,
+        /// What is wrong and where.
+        source: record::Error,
+    },
+    /// A blob reference of the form that was given up in 2023.
+    #[error("Legacy blob ref at `{0}`: upload the file and refer to it by its CID")]
+    LegacyBlob(String),
+}
+
+/// Checks and encodes a record. Without `rkey` one is made as the lexicon wants it.
+pub fn record(
+    app: &App,
+    collection: &Nsid,
+    rkey: Option<RecordKey>,
+    mut value: Value,
+    validate: Option<bool>,
+) -> Result<Prepared, Error> {
+    let object = value.as_object_mut().ok_or(Error::NotAnObject)?;
+    match object.get("$type") {
+        None => {
+            object.insert("$type".to_owned(), Value::String(collection.to_string()));
+        }
+        Some(Value::String(kind)) if kind == collection.as_str() => {}
+        Some(other) => {
+            let found = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+            return Err(Error::Type { expected: collection.clone(), found });
+        }
+    }
+    if let Some(path) = legacy_blob(&value, String::new()) {
+        return Err(Error::LegacyBlob(path));
+    }
+    let catalog = Catalog::bundled();
+    let lexicon = |source| Error::Lexicon { collection: collection.clone(), source };
+    let status = catalog.status(collection, &value, validate).map_err(lexicon)?;
+    let rkey = rkey.unwrap_or_else(|| next_key(app, catalog, collection));
+    if catalog.knows(collection) && validate != Some(false) {
+        catalog.validate_key(collection, &rkey).map_err(lexicon)?;
+    }
+    let subject_hash = subject(collection, &value).map(pds_store::record::subject_hash);
+    let record =
+        record::from_json(&value).map_err(|source| Error::DataModel { collection: collection.clone(), source })?;
+    Ok(Prepared { path: RepoPath::new(collection, &rkey), record, status, subject_hash })
+}
+
+fn next_key(app: &App, catalog: &Catalog, collection: &Nsid) -> RecordKey {
+    if let Some(KeyType::Literal(key)) = catalog.record_key_type(collection)
+        && let Ok(key) = key.parse()
+    {
+        return key;
+    }
+    app.tids.next(app.clock.now_us().unsigned_abs()).into()
+}
+
+/// What a like, repost, follow or block is about: an account has one of each per subject.
+fn subject<'a>(collection: &Nsid, value: &'a Value) -> Option<&'a str> {
+    match collection.as_str() {
+        "app.bsky.graph.follow" | "app.bsky.graph.block" => value["subject"].as_str(),
+        "app.bsky.feed.like" | "app.bsky.feed.repost" => value["subject"]["uri"].as_str(),
+        _ => None,
+    }
+}
+
+/// The path of an object `{cid, mimeType}`, which once was a blob reference.
+fn legacy_blob(value: &Value, path: String) -> Option<String> {
+    match value {
+        Value::Object(object) => {
+            let legacy = object.len() == 2
+                && object.get("cid").is_some_and(Value::is_string)
+                && object.get("mimeType").is_some_and(Value::is_string);
+            if legacy {
+                return Some(path);
+            }
+            object.iter().find_map(|(key, item)| legacy_blob(item, format!("{path}/{key}")))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, item)| legacy_blob(item, format!("{path}/{at}")))
+        }
+        _ => None,
+    }
+}

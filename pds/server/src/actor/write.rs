@@ -1,0 +1,275 @@
+//! Applying writes to a repository: conditions are checked against the tree, the commit is built, stored, and only then believed.
+
+use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Write, event};
+use pds_store::{
+    account::Account,
+    commit::{self, BlobRefusal, Put},
+    record,
+};
+use pds_syntax::{Nsid, RepoPath};
+
+use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
+use crate::{app::App, clock};
+
+/// How often a write is tried again after another replica was faster.
+const ATTEMPTS: usize = 8;
+
+/// One wanted change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new record; others about the same subject go with `replace_subject`.
+    Create {
+        /// What.
+        record: Prepared,
+        /// Delete the account's other records of the collection about the same subject.
+        replace_subject: bool,
+    },
+    /// Changes a record that must exist.
+    Update(Prepared),
+    /// Creates or changes, as needed. The same content changes nothing.
+    Put {
+        /// What.
+        record: Prepared,
+        /// The record must now be this one (`Some(None)`: must not exist).
+        swap_record: Option<Option<Cid>>,
+    },
+    /// Removes a record. A missing one is no error with `lenient`.
+    Delete {
+        /// Which.
+        path: RepoPath,
+        /// The record must now be this one.
+        swap_record: Option<Cid>,
+        /// Nothing to do is fine.
+        lenient: bool,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The new head; `None` if there was nothing to change.
+    pub head: Option<Head>,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `swapCommit` is not the head.
+    #[error("Commit was at {current}")]
+    SwapCommit {
+        /// The head.
+        current: Cid,
+    },
+    /// `swapRecord` is not the record.
+    #[error("Record was at {}", current.map_or_else(|| "null".to_owned(), |cid| cid.to_string()))]
+    SwapRecord {
+        /// What is there.
+        current: Option<Cid>,
+    },
+    /// The writes do not fit the repository.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// A blob is missing or taken down.
+    #[error("Could not find blob: {cid}")]
+    Blob {
+        /// Which.
+        cid: Cid,
+        /// Why.
+        reason: BlobRefusal,
+    },
+    /// Too much at once; nothing was tried.
+    #[error("the server is overloaded")]
+    Overloaded,
+    /// The repository could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The commit could not be stored.
+    #[error("store the commit")]
+    Submit(#[source] SubmitError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+}
+
+/// Applies all changes in one commit, or none. Durable when this answers.
+///
+/// Runs to its end even if the caller goes away: what was submitted may be stored.
+pub async fn apply(
+    app: &App,
+    account: &Account,
+    changes: Vec<Change>,
+    swap_commit: Option<Cid>,
+) -> Result<Outcome, Error> {
+    let (app, account) = (app.clone(), account.clone());
+    let task = tokio::spawn(async move { locked(&app, &account, &changes, swap_commit).await });
+    task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+async fn locked(app: &App, account: &Account, changes: &[Change], swap_commit: Option<Cid>) -> Result<Outcome, Error> {
+    let slot = app.actors.slot(account.id).await;
+    let mut held = slot.lock().await;
+    for attempt in 1.. {
+        let actor = match held.take() {
+            Some(actor) => actor,
+            None => load(app, account.id, &account.did).await?,
+        };
+        if let Some(wanted) = swap_commit
+            && wanted != actor.repo.head.commit
+        {
+            // What is in memory may be behind another replica: the database decides.
+            let actor = load(app, account.id, &account.did).await?;
+            let current = actor.repo.head.commit;
+            *held = Some(actor);
+            if wanted != current {
+                return Err(Error::SwapCommit { current });
+            }
+            continue;
+        }
+        let (writes, puts) = match plan(app, account, &actor, changes).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                // A condition that fails on a tree from memory is checked once more on a fresh one.
+                if attempt == 1 && is_about_state(&error) {
+                    continue;
+                }
+                *held = Some(actor);
+                return Err(error);
+            }
+        };
+        if writes.is_empty() {
+            *held = Some(actor);
+            return Ok(Outcome { head: None });
+        }
+        let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), Some(actor.repo.head.rev));
+        let (repo, diff) = match actor.repo.apply(&writes, rev, &actor.key) {
+            Ok(applied) => applied,
+            Err(error) => {
+                let fresh = attempt > 1;
+                if fresh || !matches!(error, RepoError::RecordExists { .. } | RepoError::RecordMissing { .. }) {
+                    *held = Some(actor);
+                    return Err(error.into());
+                }
+                continue;
+            }
+        };
+        match app.committer.submit(prepared(app, account, &actor, &diff, puts)).await {
+            Ok(_) => {
+                app.metrics.committed();
+                *held = Some(Actor { repo, key: actor.key });
+                return Ok(Outcome { head: Some(diff.head()) });
+            }
+            Err(SubmitError::Stale) if attempt < ATTEMPTS => {}
+            Err(SubmitError::Overloaded | SubmitError::Stale) => {
+                return Err(Error::Overloaded);
+            }
+            Err(SubmitError::Blob { cid, reason }) => {
+                *held = Some(actor);
+                return Err(Error::Blob { cid, reason });
+            }
+            // The outcome is unknown: the next writer loads the repository anew.
+            Err(error) => return Err(Error::Submit(error)),
+        }
+    }
+    Err(Error::Overloaded)
+}
+
+fn is_about_state(error: &Error) -> bool {
+    matches!(error, Error::SwapRecord { .. })
+}
+
+/// The writes that the changes mean for this state of the repository, and the records to store with them.
+async fn plan(
+    app: &App,
+    account: &Account,
+    actor: &Actor,
+    changes: &[Change],
+) -> Result<(Vec<Write>, Vec<Prepared>), Error> {
+    let current = |path: &RepoPath| actor.repo.tree.get(path.as_str()).map_err(RepoError::from);
+    let (mut writes, mut puts) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+    for change in changes {
+        match change {
+            Change::Create { record, replace_subject } => {
+                if let (true, Some(hash)) = (*replace_subject, record.subject_hash) {
+                    let collection: Option<Nsid> = record.path.collection().parse().ok();
+                    if let Some(collection) = collection {
+                        let same = record::same_subject(&app.db, account.id, &collection, hash).await?;
+                        writes.extend(
+                            same.into_iter().filter(|path| *path != record.path).map(|path| Write::Delete { path }),
+                        );
+                    }
+                }
+                writes.push(Write::Create {
+                    path: record.path.clone(),
+                    cid: record.record.cid,
+                    bytes: record.record.bytes.clone(),
+                });
+                puts.push(record.clone());
+            }
+            Change::Update(record) => {
+                writes.push(Write::Update {
+                    path: record.path.clone(),
+                    cid: record.record.cid,
+                    bytes: record.record.bytes.clone(),
+                });
+                puts.push(record.clone());
+            }
+            Change::Put { record, swap_record } => {
+                let now = current(&record.path)?;
+                if let Some(wanted) = swap_record
+                    && *wanted != now
+                {
+                    return Err(Error::SwapRecord { current: now });
+                }
+                let (path, cid, bytes) = (record.path.clone(), record.record.cid, record.record.bytes.clone());
+                match now {
+                    Some(now) if now == cid => continue,
+                    Some(_) => writes.push(Write::Update { path, cid, bytes }),
+                    None => writes.push(Write::Create { path, cid, bytes }),
+                }
+                puts.push(record.clone());
+            }
+            Change::Delete { path, swap_record, lenient } => {
+                let now = current(path)?;
+                if now.is_none() && *lenient {
+                    continue;
+                }
+                if swap_record.is_some() && *swap_record != now {
+                    return Err(Error::SwapRecord { current: now });
+                }
+                writes.push(Write::Delete { path: path.clone() });
+            }
+        }
+    }
+    Ok((writes, puts))
+}
+
+/// The commit as the store takes it.
+fn prepared(app: &App, account: &Account, actor: &Actor, diff: &CommitDiff, puts: Vec<Prepared>) -> commit::Prepared {
+    let mut puts = puts.into_iter();
+    let mut put = |path: &RepoPath| {
+        let record = puts.next();
+        let (body, subject_hash, blobs) = record.map_or_else(Default::default, |record| {
+            let blobs = record.record.blobs.iter().map(|blob| blob.cid).collect();
+            (record.record.bytes, record.subject_hash, blobs)
+        });
+        (path.clone(), body, subject_hash, blobs)
+    };
+    let write = |op: &Op| match (op.action, op.cid) {
+        (Action::Create | Action::Update, Some(cid)) => {
+            let (path, body, subject_hash, blobs) = put(&op.path);
+            let put = Put { path, cid, body, subject_hash, blobs };
+            if op.action == Action::Create { commit::Write::Create(put) } else { commit::Write::Update(put) }
+        }
+        _ => commit::Write::Delete { path: op.path.clone() },
+    };
+    commit::Prepared {
+        account_id: account.id,
+        expect_rev: actor.repo.head.rev,
+        rev: diff.rev,
+        commit: diff.commit,
+        data: diff.data,
+        commit_bytes: diff.commit_bytes.clone(),
+        writes: diff.ops.iter().map(write).collect(),
+        frame: event::commit(&account.did, diff, &clock::text(app.clock.now_us())),
+    }
+}

@@ -1,0 +1,27 @@
+use axum::extract::State;
+use pds_syntax::Handle;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    identity,
+    xrpc::{Output, Query, Result, XrpcError},
+};
+
+/// Parameters of `com.atproto.identity.resolveHandle`.
+#[derive(Debug, Deserialize)]
+pub struct ResolveHandleParams {
+    handle: Handle,
+}
+
+/// `com.atproto.identity.resolveHandle`
+pub async fn resolve_handle(
+    State(app): State<App>,
+    Query(params): Query<ResolveHandleParams>,
+) -> Result<Output<Value>> {
+    match identity::resolve(&app, &params.handle).await? {
+        Some(did) => Ok(Output(json!({"did": did}))),
+        None => Err(XrpcError::named("HandleNotFound", "Unable to resolve handle")),
+    }
+}

@@ -1,0 +1,37 @@
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::{
+    app::App,
+    auth::Access,
+    identity::{self, HandleError, UpdateError},
+    xrpc::{Procedure, Result, XrpcError, chain},
+};
+
+/// Input of `com.atproto.identity.updateHandle`.
+#[derive(Debug, Deserialize)]
+pub struct UpdateHandleInput {
+    handle: String,
+}
+
+/// `com.atproto.identity.updateHandle`
+pub async fn update_handle(
+    State(app): State<App>,
+    access: Access,
+    Procedure(input): Procedure<UpdateHandleInput>,
+) -> Result<()> {
+    let account = &access.account;
+    let handle =
+        input.handle.parse().map_err(|_| XrpcError::named("InvalidHandle", "Input/handle must be a valid handle"))?;
+    let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
+    identity::check(&app, &handle, Some(&account.did)).await.map_err(refuse)?;
+    identity::update(&app, account.id, &account.did, &handle).await.map_err(|error| match error {
+        UpdateError::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
+        UpdateError::Store(error) => error.into(),
+        UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
+            tracing::warn!(error = chain(&error), "a handle could not be published");
+            XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
+        }
+        UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),
+    })
+}

@@ -1,0 +1,43 @@
+//! The XRPC methods, one file each, in the folders of their lexicons.
+
+pub mod identity;
+pub mod repo;
+pub mod server;
+pub mod sync;
+
+use std::sync::Arc;
+
+use pds_store::account::{Account, Status};
+use pds_syntax::{AtIdentifier, Did};
+
+use crate::{account, app::App, auth::Viewer, xrpc::XrpcError};
+
+/// The account that a write method's `repo` names, if it is the caller's own.
+fn own_repo(repo: &AtIdentifier, caller: &Account) -> Result<(), XrpcError> {
+    let own = match repo {
+        AtIdentifier::Did(did) => *did == caller.did,
+        AtIdentifier::Handle(handle) => *handle == caller.handle,
+    };
+    if own { Ok(()) } else { Err(XrpcError::auth_required("Authentication Required")) }
+}
+
+/// The active account that a read method's `repo` names.
+async fn readable(app: &App, repo: &AtIdentifier) -> Result<Arc<Account>, XrpcError> {
+    let found = account::find(app, repo).await?.filter(|account| account.status() == Status::Active);
+    found.ok_or_else(|| XrpcError::invalid(format!("Could not find repo: {repo}")))
+}
+
+/// The account whose repository a sync method reads; those that are not active only for their owner and the administrator.
+async fn synced(app: &App, did: &Did, viewer: &Viewer) -> Result<Arc<Account>, XrpcError> {
+    let missing = || XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {did}"));
+    let account = account::cached(app, did).await?.ok_or_else(missing)?;
+    if viewer.is_owner_or_admin(did) {
+        return Ok(account);
+    }
+    match account.status() {
+        Status::Active => Ok(account),
+        Status::TakenDown => Err(XrpcError::named("RepoTakendown", format!("Repo has been takendown: {did}"))),
+        Status::Deactivated => Err(XrpcError::named("RepoDeactivated", format!("Repo has been deactivated: {did}"))),
+        Status::Creating => Err(missing()),
+    }
+}

@@ -1,0 +1,151 @@
+use axum::extract::State;
+use pds_repo::{Cid, MAX_WRITES};
+use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{CommitMeta, uri};
+use crate::{
+    actor::{
+        prepare,
+        write::{self, Change},
+    },
+    api::own_repo,
+    app::App,
+    auth::Access,
+    xrpc::{Output, Procedure, Result, XrpcError},
+};
+
+/// Input of `com.atproto.repo.applyWrites`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyWritesInput {
+    repo: AtIdentifier,
+    validate: Option<bool>,
+    writes: Vec<Write>,
+    swap_commit: Option<Cid>,
+}
+
+/// One write.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "$type")]
+pub enum Write {
+    /// Fails if the record exists.
+    #[serde(rename = "com.atproto.repo.applyWrites#create")]
+    Create {
+        /// Collection.
+        collection: Nsid,
+        /// Made by the server when absent.
+        rkey: Option<RecordKey>,
+        /// The record.
+        value: Value,
+    },
+    /// Fails if it does not exist.
+    #[serde(rename = "com.atproto.repo.applyWrites#update")]
+    Update {
+        /// Collection.
+        collection: Nsid,
+        /// Record key.
+        rkey: RecordKey,
+        /// The record.
+        value: Value,
+    },
+    /// Fails if it does not exist.
+    #[serde(rename = "com.atproto.repo.applyWrites#delete")]
+    Delete {
+        /// Collection.
+        collection: Nsid,
+        /// Record key.
+        rkey: RecordKey,
+    },
+}
+
+/// Output of `com.atproto.repo.applyWrites`.
+#[derive(Debug, Serialize)]
+pub struct ApplyWritesOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<CommitMeta>,
+    results: Vec<WriteResult>,
+}
+
+/// What one write led to.
+#[derive(Debug, Serialize)]
+#[serde(tag = "$type")]
+pub enum WriteResult {
+    /// Of a creation.
+    #[serde(rename = "com.atproto.repo.applyWrites#createResult", rename_all = "camelCase")]
+    Created {
+        /// AT URI.
+        uri: String,
+        /// Of the record.
+        cid: Cid,
+        /// What the lexicon check said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_status: Option<&'static str>,
+    },
+    /// Of an update.
+    #[serde(rename = "com.atproto.repo.applyWrites#updateResult", rename_all = "camelCase")]
+    Updated {
+        /// AT URI.
+        uri: String,
+        /// Of the record.
+        cid: Cid,
+        /// What the lexicon check said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_status: Option<&'static str>,
+    },
+    /// Of a deletion.
+    #[serde(rename = "com.atproto.repo.applyWrites#deleteResult")]
+    Deleted {},
+}
+
+/// `com.atproto.repo.applyWrites`
+///
+/// All writes in one commit, or none.
+pub async fn apply_writes(
+    State(app): State<App>,
+    access: Access,
+    Procedure(input): Procedure<ApplyWritesInput>,
+) -> Result<Output<ApplyWritesOutput>> {
+    let account = &access.account;
+    own_repo(&input.repo, account)?;
+    access.may_write()?;
+    if input.writes.len() > MAX_WRITES {
+        return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
+    }
+    let (mut changes, mut results) = (Vec::with_capacity(input.writes.len()), Vec::with_capacity(input.writes.len()));
+    for write in input.writes {
+        match write {
+            Write::Create { collection, rkey, value } => {
+                let record = prepare::record(&app, &collection, rkey, value, input.validate)?;
+                let validation_status = record.status.map(|status| status.as_str());
+                results.push(WriteResult::Created {
+                    uri: uri(&account.did, &record.path),
+                    cid: record.record.cid,
+                    validation_status,
+                });
+                changes.push(Change::Create { record, replace_subject: false });
+            }
+            Write::Update { collection, rkey, value } => {
+                let record = prepare::record(&app, &collection, Some(rkey), value, input.validate)?;
+                let validation_status = record.status.map(|status| status.as_str());
+                results.push(WriteResult::Updated {
+                    uri: uri(&account.did, &record.path),
+                    cid: record.record.cid,
+                    validation_status,
+                });
+                changes.push(Change::Update(record));
+            }
+            Write::Delete { collection, rkey } => {
+                changes.push(Change::Delete {
+                    path: RepoPath::new(&collection, &rkey),
+                    swap_record: None,
+                    lenient: false,
+                });
+                results.push(WriteResult::Deleted {});
+            }
+        }
+    }
+    let outcome = write::apply(&app, account, changes, input.swap_commit).await?;
+    Ok(Output(ApplyWritesOutput { commit: outcome.head.map(Into::into), results }))
+}

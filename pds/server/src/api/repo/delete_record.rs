@@ -1,0 +1,48 @@
+use axum::extract::State;
+use pds_repo::Cid;
+use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
+use serde::{Deserialize, Serialize};
+
+use super::CommitMeta;
+use crate::{
+    actor::write::{self, Change},
+    api::own_repo,
+    app::App,
+    auth::Access,
+    xrpc::{Output, Procedure, Result},
+};
+
+/// Input of `com.atproto.repo.deleteRecord`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteRecordInput {
+    repo: AtIdentifier,
+    collection: Nsid,
+    rkey: RecordKey,
+    swap_record: Option<Cid>,
+    swap_commit: Option<Cid>,
+}
+
+/// Output of `com.atproto.repo.deleteRecord`.
+#[derive(Debug, Serialize)]
+pub struct DeleteRecordOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<CommitMeta>,
+}
+
+/// `com.atproto.repo.deleteRecord`
+///
+/// Deleting what is not there succeeds and makes no commit.
+pub async fn delete_record(
+    State(app): State<App>,
+    access: Access,
+    Procedure(input): Procedure<DeleteRecordInput>,
+) -> Result<Output<DeleteRecordOutput>> {
+    let account = &access.account;
+    own_repo(&input.repo, account)?;
+    access.may_write()?;
+    let path = RepoPath::new(&input.collection, &input.rkey);
+    let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
+    let outcome = write::apply(&app, account, changes, input.swap_commit).await?;
+    Ok(Output(DeleteRecordOutput { commit: outcome.head.map(Into::into) }))
+}

@@ -1,0 +1,33 @@
+use axum::extract::State;
+use pds_store::record;
+use pds_syntax::AtIdentifier;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    api::readable,
+    app::App,
+    xrpc::{Output, Query, Result, XrpcError},
+};
+
+/// Parameters of `com.atproto.repo.describeRepo`.
+#[derive(Debug, Deserialize)]
+pub struct DescribeRepoParams {
+    repo: AtIdentifier,
+}
+
+/// `com.atproto.repo.describeRepo`
+pub async fn describe_repo(State(app): State<App>, Query(params): Query<DescribeRepoParams>) -> Result<Output<Value>> {
+    let account = readable(&app, &params.repo).await?;
+    let document = app.resolver.did(&account.did).await;
+    let document = document.map_err(|error| XrpcError::invalid(format!("Could not resolve DID: {error}")))?;
+    let collections = record::collections(&app.db, account.id).await?;
+    let correct = document.handle().is_some_and(|handle| handle == account.handle);
+    Ok(Output(json!({
+        "handle": account.handle,
+        "did": account.did,
+        "didDoc": *document,
+        "collections": collections,
+        "handleIsCorrect": correct,
+    })))
+}

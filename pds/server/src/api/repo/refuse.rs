@@ -1,0 +1,45 @@
+//! Failed writes in the protocol's words.
+
+use pds_repo::Error as RepoError;
+
+use crate::{
+    actor::{LoadError, SubmitError, prepare, write},
+    xrpc::XrpcError,
+};
+
+impl From<LoadError> for XrpcError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Store(error) => error.into(),
+            error => Self::internal("loading a repository", &error),
+        }
+    }
+}
+
+impl From<prepare::Error> for XrpcError {
+    fn from(error: prepare::Error) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<write::Error> for XrpcError {
+    fn from(error: write::Error) -> Self {
+        match error {
+            write::Error::SwapCommit { .. } | write::Error::SwapRecord { .. } => {
+                Self::named("InvalidSwap", error.to_string())
+            }
+            write::Error::Repo(RepoError::Tree(error)) => Self::internal("changing a repository's tree", &error),
+            write::Error::Repo(error) => Self::invalid(error.to_string()),
+            write::Error::Blob { .. } => Self::named("BlobNotFound", error.to_string()),
+            write::Error::Overloaded => Self::unavailable("Too many writes are waiting, try again", 1),
+            write::Error::Load(error) => error.into(),
+            write::Error::Store(error) => error.into(),
+            write::Error::Submit(SubmitError::Stopped) => Self::unavailable("The server is stopping, try again", 1),
+            write::Error::Submit(SubmitError::Store(error)) if error.is_unavailable() => {
+                tracing::warn!(error = crate::xrpc::chain(&*error), "a commit could not be stored");
+                Self::unavailable("The database is not available, try again", 1)
+            }
+            write::Error::Submit(error) => Self::internal("storing a commit", &error),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+use axum::extract::State;
+use pds_crypto::{PublicKey, service_token::Token};
+use pds_store::{account, invite};
+use pds_syntax::{Did, Handle};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::session::{self, Session};
+use crate::{
+    account::{
+        create::{self, SignUp},
+        password::MAX_CHARS,
+    },
+    app::App,
+    auth::Bearer,
+    identity,
+    xrpc::{Output, Procedure, Result, XrpcError, chain},
+};
+
+/// Input of `com.atproto.server.createAccount`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateAccountInput {
+    handle: String,
+    email: Option<String>,
+    password: Option<String>,
+    invite_code: Option<String>,
+    did: Option<String>,
+    recovery_key: Option<String>,
+    plc_op: Option<Value>,
+}
+
+/// `com.atproto.server.createAccount`
+pub async fn create_account(
+    State(app): State<App>,
+    bearer: Bearer,
+    Procedure(input): Procedure<CreateAccountInput>,
+) -> Result<Output<Session>> {
+    if input.plc_op.is_some() {
+        return Err(XrpcError::invalid("Unsupported input: \"plcOp\""));
+    }
+    let own_did = own_did(&app, bearer, input.did.as_deref()).await?;
+    let handle: Handle =
+        input.handle.parse().map_err(|_| XrpcError::named("InvalidHandle", "Input/handle must be a valid handle"))?;
+    let email = input.email.as_deref().map(email).transpose()?;
+    if own_did.is_none() && email.is_none() {
+        return Err(XrpcError::invalid("Email is required"));
+    }
+    let password = input.password.filter(|password| !password.is_empty());
+    let password = password.ok_or_else(|| XrpcError::invalid("Password is required"))?;
+    if password.chars().count() > MAX_CHARS {
+        return Err(XrpcError::invalid(format!("Password too long. Maximum length is {MAX_CHARS} characters.")));
+    }
+    let recovery_key = input.recovery_key.as_deref().map(recovery_key).transpose()?;
+    let invite_code = if app.settings.invite_required { Some(invite(&app, input.invite_code).await?) } else { None };
+    identity::check(&app, &handle, own_did.as_ref())
+        .await
+        .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
+    available(&app, &handle, email.as_deref()).await?;
+
+    let hashed =
+        app.passwords.hash(&password).await.map_err(|error| XrpcError::internal("hashing a password", &error))?;
+    let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
+    let account = create::create(&app, sign_up).await.map_err(refuse)?;
+    tracing::info!(account.did = %account.did, "created account {} of {}", account.handle, account.did);
+    session::open(&app, &account).await.map(Output)
+}
+
+/// The DID that the caller brings: proven by a service token that the DID's own key signed.
+async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<&str>) -> Result<Option<Did>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let did: Did = wanted.parse().map_err(|_| XrpcError::invalid("Input/did must be a valid did"))?;
+    let missing = || XrpcError::auth_required(format!("Missing auth to create account with did: {did}"));
+    let token =
+        Token::decode(&token.ok_or_else(missing)?).map_err(|error| XrpcError::auth_required(error.to_string()))?;
+    if token.claims.iss != did.as_str() {
+        return Err(missing());
+    }
+    let refuse = |error: pds_crypto::service_token::Error| {
+        XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), error.to_string())
+    };
+    token
+        .check(app.settings.service.did.as_str(), "com.atproto.server.createAccount", app.clock.now_s())
+        .map_err(refuse)?;
+    let document =
+        app.resolver.refresh_did(&did).await.map_err(|_| XrpcError::auth_required("could not resolve iss did"))?;
+    let key = document.key("atproto").ok_or_else(|| XrpcError::auth_required("missing or bad key in did doc"))?;
+    token.verify(&key).map_err(refuse)?;
+    Ok(Some(did))
+}
+
+fn email(text: &str) -> Result<String> {
+    let refuse = || XrpcError::invalid("This email address is not supported, please use a different email.");
+    let (local, domain) = text.rsplit_once('@').ok_or_else(refuse)?;
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
+    if text.len() > 254 || local.len() > 64 || !plain(local) || domain.parse::<Handle>().is_err() {
+        return Err(refuse());
+    }
+    Ok(text.to_owned())
+}
+
+fn recovery_key(text: &str) -> Result<Did> {
+    PublicKey::from_did_key(text).map_err(|error| XrpcError::invalid(format!("Input/recoveryKey: {error}")))?;
+    text.parse().map_err(|_| XrpcError::invalid("Input/recoveryKey must be a did:key"))
+}
+
+async fn invite(app: &App, code: Option<String>) -> Result<String> {
+    let code = code
+        .filter(|code| !code.is_empty())
+        .ok_or_else(|| XrpcError::named("InvalidInviteCode", "No invite code provided"))?;
+    if !invite::is_usable(&app.db, &code, app.clock.now_us()).await? {
+        return Err(unusable_invite());
+    }
+    Ok(code)
+}
+
+fn unusable_invite() -> XrpcError {
+    XrpcError::named("InvalidInviteCode", "Provided invite code not available")
+}
+
+async fn available(app: &App, handle: &Handle, email: Option<&str>) -> Result<()> {
+    if account::by_handle(&app.db, handle).await?.is_some() {
+        return Err(XrpcError::invalid(format!("Handle already taken: {handle}")));
+    }
+    if let Some(email) = email
+        && account::by_email(&app.db, email).await?.is_some()
+    {
+        return Err(XrpcError::invalid(format!("Email already taken: {email}")));
+    }
+    Ok(())
+}
+
+/// What the reservation or the directory found out after the checks.
+fn refuse(error: create::Error) -> XrpcError {
+    use pds_store::Error as Store;
+    match error {
+        create::Error::Store(Store::HandleTaken { handle }) => {
+            XrpcError::invalid(format!("Handle already taken: {handle}"))
+        }
+        create::Error::Store(Store::EmailTaken) => XrpcError::invalid("Email already taken"),
+        create::Error::Store(Store::DidTaken { did }) => XrpcError::invalid(format!("Account already exists: {did}")),
+        create::Error::Store(Store::InviteUnusable { .. }) => unusable_invite(),
+        create::Error::Store(error) => error.into(),
+        create::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {
+            tracing::warn!(error = chain(&error), "an account could not be published");
+            XrpcError::unavailable("The PLC directory is not available, try again", 5)
+        }
+        error => XrpcError::internal("creating an account", &error),
+    }
+}

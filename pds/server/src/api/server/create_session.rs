@@ -1,0 +1,59 @@
+use axum::extract::State;
+use pds_store::account::{self, Account, Status};
+use pds_syntax::AtIdentifier;
+use serde::Deserialize;
+
+use super::session::{self, Session};
+use crate::{
+    account::password::MAX_OLD_CHARS,
+    app::App,
+    auth::account_takedown,
+    xrpc::{Output, Procedure, Result, XrpcError},
+};
+
+/// Input of `com.atproto.server.createSession`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateSessionInput {
+    identifier: String,
+    password: String,
+    allow_takendown: Option<bool>,
+}
+
+/// `com.atproto.server.createSession`
+///
+/// An unknown account costs as much work as a wrong password and gets the same answer.
+pub async fn create_session(
+    State(app): State<App>,
+    Procedure(input): Procedure<CreateSessionInput>,
+) -> Result<Output<Session>> {
+    if input.password.chars().count() > MAX_OLD_CHARS {
+        return Err(XrpcError::auth_required("Password too long"));
+    }
+    let account = find(&app, &input.identifier).await?;
+    let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verified = app.passwords.verify(stored, &input.password).await;
+    let verified = verified.map_err(|error| XrpcError::internal("verifying a password", &error))?;
+    let Some(account) = account.filter(|_| verified) else {
+        app.metrics.auth_failed("password");
+        return Err(XrpcError::auth_required("Invalid identifier or password"));
+    };
+    if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
+        return Err(account_takedown());
+    }
+    session::open(&app, &account).await.map(Output)
+}
+
+async fn find(app: &App, identifier: &str) -> pds_store::Result<Option<Account>> {
+    let identifier = identifier.trim().to_lowercase();
+    let found = if identifier.contains('@') {
+        account::by_email(&app.db, &identifier).await?
+    } else {
+        match identifier.parse() {
+            Ok(AtIdentifier::Did(did)) => account::by_did(&app.db, &did).await?,
+            Ok(AtIdentifier::Handle(handle)) => account::by_handle(&app.db, &handle).await?,
+            Err(_) => None,
+        }
+    };
+    Ok(found.filter(|account| account.status() != Status::Creating))
+}

@@ -1,0 +1,85 @@
+//! What the methods that answer with a session share.
+
+use std::sync::Arc;
+
+use pds_identity::DidDocument;
+use pds_store::{
+    account::{Account, Status},
+    session::{self, RefreshToken},
+};
+use pds_syntax::{Did, Handle};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    auth::{issue_access, issue_refresh},
+    xrpc::Result,
+};
+
+pub(super) const REFRESH_US: i64 = pds_crypto::session_token::REFRESH_SECONDS * 1_000_000;
+
+/// The account's side of a session.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    handle: Handle,
+    did: Did,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_doc: Option<Arc<DidDocument>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_confirmed: Option<bool>,
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+}
+
+/// A session as a client keeps it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    access_jwt: String,
+    refresh_jwt: String,
+    #[serde(flatten)]
+    holder: Holder,
+}
+
+/// Describes the account; its DID document comes along when the directory answers.
+pub(super) async fn holder(app: &App, account: &Account) -> Holder {
+    let status = account.status();
+    Holder {
+        handle: account.handle.clone(),
+        did: account.did.clone(),
+        did_doc: app.resolver.did(&account.did).await.ok(),
+        email: account.email.clone(),
+        email_confirmed: account.email.as_ref().map(|_| account.email_confirmed_at.is_some()),
+        active: status == Status::Active,
+        status: match status {
+            Status::Active | Status::Creating => None,
+            Status::Deactivated => Some("deactivated"),
+            Status::TakenDown => Some("takendown"),
+        },
+    }
+}
+
+/// Tokens for the account, the refresh token being `jti`.
+pub(super) async fn with_tokens(app: &App, account: &Account, jti: &str) -> Result<Session> {
+    Ok(Session {
+        access_jwt: issue_access(app, account)?,
+        refresh_jwt: issue_refresh(app, account, jti)?,
+        holder: holder(app, account).await,
+    })
+}
+
+/// A new session.
+pub(super) async fn open(app: &App, account: &Account) -> Result<Session> {
+    let (jti, now) = (Uuid::new_v4().simple().to_string(), app.clock.now_us());
+    let token =
+        RefreshToken { jti, account_id: account.id, created_at: now, expires_at: now + REFRESH_US, next_jti: None };
+    let mut tx = app.db.begin().await?;
+    session::create(&mut tx, &token).await?;
+    tx.commit().await?;
+    with_tokens(app, account, &token.jti).await
+}

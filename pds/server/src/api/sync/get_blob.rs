@@ -1,0 +1,125 @@
+use std::ops::Range;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures::StreamExt;
+use pds_blobstore::BlobKey;
+use pds_repo::Cid;
+use pds_store::blob::{self, State as BlobState};
+use pds_syntax::Did;
+use serde::Deserialize;
+
+use crate::{
+    api::synced,
+    app::App,
+    auth::Viewer,
+    xrpc::{Query, Result, XrpcError},
+};
+
+/// Parameters of `com.atproto.sync.getBlob`.
+#[derive(Debug, Deserialize)]
+pub struct GetBlobParams {
+    did: Did,
+    cid: Cid,
+}
+
+/// `com.atproto.sync.getBlob`
+///
+/// Only blobs that a record refers to. The content never changes, so caches may keep it; browsers may not run it.
+pub async fn get_blob(
+    State(app): State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    Query(params): Query<GetBlobParams>,
+) -> Result<Response> {
+    let account = synced(&app, &params.did, &viewer).await?;
+    let found = blob::get(&app.db, account.id, &params.cid).await?.filter(|blob| blob.state == BlobState::Permanent);
+    let found = found.ok_or_else(|| XrpcError::named("BlobNotFound", "Blob not found"))?;
+    let tag = format!("\"{}\"", params.cid);
+    let mut head = HeaderMap::new();
+    let value =
+        |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    head.insert(header::CONTENT_TYPE, value(&found.mime));
+    head.insert(header::ETAG, value(&tag));
+    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, s-maxage=3600, immutable"));
+    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    head.insert(header::CONTENT_DISPOSITION, value(&format!("attachment; filename=\"{}\"", params.cid)));
+    if matches(headers.get(header::IF_NONE_MATCH), &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+    }
+    let range = match range(headers.get(header::RANGE), found.size) {
+        Wanted::All => None,
+        Wanted::Part(range) => Some(range),
+        Wanted::Outside => {
+            head.insert(header::CONTENT_RANGE, value(&format!("bytes */{}", found.size)));
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, head).into_response());
+        }
+    };
+    let key: BlobKey =
+        found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
+    let object = app.blobs.get(&key, range.clone()).await?;
+    head.insert(header::CONTENT_LENGTH, HeaderValue::from(object.range.end - object.range.start));
+    let status = match range {
+        Some(range) => {
+            head.insert(
+                header::CONTENT_RANGE,
+                value(&format!("bytes {}-{}/{}", range.start, range.end - 1, found.size)),
+            );
+            StatusCode::PARTIAL_CONTENT
+        }
+        None => StatusCode::OK,
+    };
+    Ok((status, head, Body::from_stream(object.stream.map(|piece| piece.map_err(std::io::Error::other))))
+        .into_response())
+}
+
+fn matches(given: Option<&HeaderValue>, tag: &str) -> bool {
+    let Some(given) = given.and_then(|value| value.to_str().ok()) else { return false };
+    given.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+}
+
+#[derive(Debug, PartialEq)]
+enum Wanted {
+    All,
+    Part(Range<u64>),
+    Outside,
+}
+
+/// One range of bytes. Several, or another unit, are answered with everything, as RFC 9110 section 14.2 allows.
+fn range(given: Option<&HeaderValue>, size: u64) -> Wanted {
+    let Some(spec) = given.and_then(|value| value.to_str().ok()?.strip_prefix("bytes=")) else { return Wanted::All };
+    let Some((first, last)) = spec.split_once('-') else { return Wanted::All };
+    let wanted = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
+        (Ok(first), Ok(last)) if last >= first => first..last.saturating_add(1).min(size),
+        (Ok(_), Ok(_)) => return Wanted::All,
+        (Ok(first), Err(_)) if last.trim().is_empty() => first..size,
+        (Err(_), Ok(count)) if first.trim().is_empty() => size.saturating_sub(count)..size,
+        _ => return Wanted::All,
+    };
+    if wanted.start < wanted.end && wanted.start < size { Wanted::Part(wanted) } else { Wanted::Outside }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let ask = |text: &'static str| range(Some(&HeaderValue::from_static(text)), 100);
+        assert_eq!(ask("bytes=5-9"), Wanted::Part(5..10));
+        assert_eq!(ask("bytes=90-200"), Wanted::Part(90..100));
+        assert_eq!(ask("bytes=95-"), Wanted::Part(95..100));
+        assert_eq!(ask("bytes=-5"), Wanted::Part(95..100));
+        assert_eq!(ask("bytes=100-"), Wanted::Outside);
+        assert_eq!(ask("bytes=-0"), Wanted::Outside);
+        assert_eq!(ask("bytes=0-1,5-6"), Wanted::All);
+        assert_eq!(ask("lines=1-2"), Wanted::All);
+        assert_eq!(range(None, 100), Wanted::All);
+    }
+}

@@ -1,0 +1,46 @@
+use axum::{extract::State, response::Response};
+use bytes::Bytes;
+use pds_repo::{Cid, car as format};
+use pds_store::{record, repo};
+use pds_syntax::{Did, Nsid, RecordKey, RepoPath};
+use serde::Deserialize;
+
+use super::car;
+use crate::{
+    actor,
+    api::synced,
+    app::App,
+    auth::Viewer,
+    xrpc::{Query, Result, XrpcError},
+};
+
+/// Parameters of `com.atproto.sync.getRecord`.
+#[derive(Debug, Deserialize)]
+pub struct GetRecordParams {
+    did: Did,
+    collection: Nsid,
+    rkey: RecordKey,
+}
+
+/// `com.atproto.sync.getRecord`
+///
+/// The signed proof that the record is in the repository, or that it is not.
+pub async fn get_record(
+    State(app): State<App>,
+    viewer: Viewer,
+    Query(params): Query<GetRecordParams>,
+) -> Result<Response> {
+    let account = synced(&app, &params.did, &viewer).await?;
+    let path = RepoPath::new(&params.collection, &params.rkey);
+    let mut snapshot = app.db.snapshot().await?;
+    let root = repo::root(&mut snapshot, account.id).await?;
+    let root =
+        root.ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
+    let tree = actor::tree(&app, &mut snapshot, account.id, &params.did, &root.head).await?;
+    let found = record::get(&mut snapshot, account.id, &path).await?;
+    let nodes = tree.proof(path.as_str(), false).map_err(|error| XrpcError::internal("proving a record", &error))?;
+    let mut blocks: Vec<(Cid, Bytes)> = vec![(root.head.commit, root.commit_bytes)];
+    blocks.extend(nodes);
+    blocks.extend(found.map(|record| (record.cid, record.body)));
+    Ok(car::answer(format::write(&root.head.commit, blocks.iter().map(|(cid, block)| (cid, block)))))
+}

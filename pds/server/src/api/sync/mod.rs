@@ -1,0 +1,33 @@
+//! `com.atproto.sync.*`.
+
+mod car;
+mod get_blob;
+mod get_blocks;
+mod get_latest_commit;
+mod get_record;
+mod get_repo;
+mod get_repo_status;
+mod list_blobs;
+mod list_repos;
+mod subscribe_repos;
+
+pub use get_blob::get_blob;
+pub use get_blocks::get_blocks;
+pub use get_latest_commit::get_latest_commit;
+pub use get_record::get_record;
+pub use get_repo::get_repo;
+pub use get_repo_status::get_repo_status;
+pub use list_blobs::list_blobs;
+pub use list_repos::list_repos;
+pub use subscribe_repos::subscribe_repos;
+
+use pds_store::account::Status;
+
+/// The protocol's word for a state other than active.
+fn inactive(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Active | Status::Creating => None,
+        Status::Deactivated => Some("deactivated"),
+        Status::TakenDown => Some("takendown"),
+    }
+}

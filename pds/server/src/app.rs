@@ -1,0 +1,168 @@
+//! Everything that a request may use, in one place.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use anyhow::Context;
+use pds_blobstore::{BlobStore, Disk, S3, S3Options};
+use pds_config::{AllowRule, Secrets, Settings};
+use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
+use pds_identity::{Guard, Resolver, plc};
+use pds_store::Db;
+use pds_syntax::tid;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    account::{self, password::Passwords},
+    actor::{Actors, Committer},
+    clock::Clock,
+    metrics::Metrics,
+    sequencer::Sequencer,
+};
+
+/// The running server. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// As read at start.
+    pub settings: Settings,
+    /// Secrets in the form they are used in.
+    pub keys: Keys,
+    /// Tables.
+    pub db: Db,
+    /// Blobs' bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Where did:plc identities are kept.
+    pub plc: Arc<dyn plc::Directory>,
+    /// Other people's DIDs and handles.
+    pub resolver: Resolver,
+    /// Accounts that requests come from, for a few seconds.
+    pub accounts: account::Cache,
+    /// Repositories in memory.
+    pub actors: Actors,
+    /// Makes commits durable.
+    pub committer: Committer,
+    /// Events in order.
+    pub sequencer: Sequencer,
+    /// Password hashing under a memory bound.
+    pub passwords: Passwords,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Revisions and record keys.
+    pub tids: tid::Clock,
+    /// Cancelled when the server is to stop: readiness ends, subscriptions close.
+    pub shutdown: CancellationToken,
+}
+
+/// Keys, parsed.
+pub struct Keys {
+    /// Signs PLC operations.
+    pub rotation: SigningKey,
+    /// Signs session tokens.
+    pub session: SessionKey,
+    /// Seals repositories' keys in the database.
+    pub seal: SealKey,
+    /// Of the user `admin`.
+    pub admin_password: SecretString,
+}
+
+/// The parts that tests replace.
+pub struct Outside {
+    /// Blobs' bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Where did:plc identities are kept.
+    pub plc: Arc<dyn plc::Directory>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// Puts the parts together and starts the tasks that belong to them: committer, sequencer. `db` must have the current schema.
+    pub async fn start(settings: Settings, secrets: &Secrets, db: Db, outside: Outside) -> anyhow::Result<Self> {
+        let Outside { blobs, plc, clock } = outside;
+        let keys = Keys {
+            rotation: SigningKey::from_hex(secrets.plc_rotation_key.expose_secret()).context("PLC rotation key")?,
+            session: SessionKey::new(secrets.jwt_secret.expose_secret()),
+            seal: SealKey::from_hex(secrets.key_encryption_key.expose_secret()).context("key encryption key")?,
+            admin_password: secrets.admin_password.clone(),
+        };
+        let allow = settings.outbound.allow.clone();
+        let guard = Guard::new(
+            Arc::new(move |host, address| {
+                allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
+            }),
+            settings.identity.resolver_timeout,
+        )?;
+        let resolver = Resolver::new(
+            guard,
+            plc.clone(),
+            pds_identity::Options {
+                fresh: settings.identity.did_cache_stale_ttl,
+                stale: settings.identity.did_cache_max_ttl,
+                entries: 20_000,
+                backup_nameservers: settings.identity.backup_nameservers.clone(),
+            },
+        );
+        let shutdown = CancellationToken::new();
+        let metrics = Metrics::default();
+        let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone()).await?;
+        let committer = Committer::start(db.clone(), clock.clone());
+        Ok(Self(Arc::new(Parts {
+            // Two replicas that write at the same microsecond must not make the same TID.
+            tids: tid::Clock::new(rand::random()),
+            accounts: account::Cache::default(),
+            actors: Actors::default(),
+            passwords: Passwords::default(),
+            settings,
+            keys,
+            db,
+            blobs,
+            plc,
+            resolver,
+            committer,
+            sequencer,
+            metrics,
+            clock,
+            shutdown,
+        })))
+    }
+}
+
+/// Opens the blob store that the settings name.
+pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Arc<dyn BlobStore>> {
+    Ok(match &settings.blob.store {
+        pds_config::BlobStore::Disk(disk) => Arc::new(Disk::open(&disk.location, &disk.tmp_location)?),
+        pds_config::BlobStore::S3(s3) => Arc::new(
+            S3::connect(S3Options {
+                bucket: s3.bucket.clone(),
+                region: s3.region.clone(),
+                endpoint: s3.endpoint.clone(),
+                force_path_style: s3.force_path_style,
+                credentials: secrets.s3.as_ref().map(|keys| pds_blobstore::Credentials {
+                    access_key_id: keys.access_key_id.clone(),
+                    secret_access_key: keys.secret_access_key.clone(),
+                }),
+                upload_timeout: s3.upload_timeout,
+                request_timeout: s3.request_timeout,
+            })
+            .await,
+        ),
+    })
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "App({})", self.settings.service.hostname)
+    }
+}

@@ -1,0 +1,39 @@
+//! The administrator, by HTTP Basic.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use data_encoding::BASE64;
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+
+use crate::{app::App, xrpc::XrpcError};
+
+/// A request with the administrator's password.
+#[derive(Debug)]
+pub struct Admin;
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required"));
+        }
+        if is_admin(app, &parts.headers) {
+            return Ok(Self);
+        }
+        app.metrics.auth_failed("admin");
+        Err(XrpcError::auth_required("Authentication Required"))
+    }
+}
+
+/// Does the request carry the administrator's password? Compared in constant time.
+pub fn is_admin(app: &App, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(encoded) = given.and_then(|value| value.strip_prefix("Basic ")) else { return false };
+    let Ok(plain) = BASE64.decode(encoded.trim().as_bytes()) else { return false };
+    let wanted = format!("admin:{}", app.keys.admin_password.expose_secret());
+    plain.ct_eq(wanted.as_bytes()).into()
+}

@@ -1,0 +1,177 @@
+//! Session tokens of accounts.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, header, request::Parts},
+};
+use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
+use pds_store::account::{Account, Status};
+use pds_syntax::Did;
+
+use crate::{account, app::App, auth::is_admin, xrpc::XrpcError};
+
+/// The text behind `Bearer`.
+#[derive(Debug)]
+pub struct Bearer(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
+        let token =
+            value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).map(|token| token.trim().to_owned());
+        Ok(Self(token))
+    }
+}
+
+/// An account with a valid access token, as it is now.
+#[derive(Debug)]
+pub struct Access {
+    /// The account.
+    pub account: Arc<Account>,
+}
+
+impl Access {
+    /// Refuses accounts that may not write.
+    pub fn may_write(&self) -> Result<(), XrpcError> {
+        match self.account.status() {
+            Status::Active => Ok(()),
+            Status::Deactivated => Err(XrpcError::named("AccountDeactivated", "Account is deactivated")),
+            Status::TakenDown => Err(account_takedown()),
+            Status::Creating => Err(XrpcError::auth_required("Account not found")),
+        }
+    }
+}
+
+/// The error for an account that the host took down.
+pub(crate) fn account_takedown() -> XrpcError {
+    XrpcError::new(StatusCode::UNAUTHORIZED, "AccountTakedown", "Account has been taken down")
+}
+
+impl FromRequestParts<App> for Access {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
+        let token = token.ok_or_else(missing)?;
+        let claims = verify(app, &token, false)?;
+        if claims.scope != Scope::Access {
+            return Err(XrpcError::named("InvalidToken", "Bad token scope"));
+        }
+        let account = holder(app, &claims).await?;
+        // For the request's log line.
+        parts.extensions.insert(account.did.clone());
+        Ok(Self { account })
+    }
+}
+
+/// A valid refresh token.
+#[derive(Debug)]
+pub struct Refresh {
+    /// Whose.
+    pub did: Did,
+    /// Which.
+    pub jti: String,
+    /// Its time is over; only logging out accepts it.
+    pub expired: bool,
+}
+
+impl FromRequestParts<App> for Refresh {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
+        let claims = verify(app, &token.ok_or_else(missing)?, true)?;
+        let invalid = || XrpcError::named("InvalidToken", "Bad token scope");
+        match claims {
+            Claims { scope: Scope::Refresh, sub, jti: Some(jti), exp, .. } => {
+                Ok(Self { did: sub.parse().map_err(|_| invalid())?, jti, expired: exp <= app.clock.now_s() })
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// Who reads: anybody, an account, the administrator. A credential that is given must be valid.
+#[derive(Debug)]
+pub enum Viewer {
+    /// No credential.
+    Anybody,
+    /// An account.
+    Account(Arc<Account>),
+    /// The administrator.
+    Admin,
+}
+
+impl Viewer {
+    /// May see what the account's owner may see.
+    pub fn is_owner_or_admin(&self, did: &Did) -> bool {
+        match self {
+            Self::Anybody => false,
+            Self::Account(account) => account.did == *did,
+            Self::Admin => true,
+        }
+    }
+}
+
+impl FromRequestParts<App> for Viewer {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self::Anybody);
+        }
+        if is_admin(app, &parts.headers) {
+            return Ok(Self::Admin);
+        }
+        Access::from_request_parts(parts, app).await.map(|access| Self::Account(access.account))
+    }
+}
+
+fn missing() -> XrpcError {
+    XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required")
+}
+
+fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Claims, XrpcError> {
+    let audience = app.settings.service.did.as_str();
+    app.keys.session.verify(token, audience, app.clock.now_s(), accept_expired).map_err(|error| {
+        app.metrics.auth_failed("token");
+        match error {
+            TokenError::Expired => XrpcError::named("ExpiredToken", error.to_string()),
+            TokenError::Invalid => XrpcError::named("InvalidToken", error.to_string()),
+        }
+    })
+}
+
+/// The account of a token, unless its tokens were revoked since.
+async fn holder(app: &App, claims: &Claims) -> Result<Arc<Account>, XrpcError> {
+    let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
+    let account =
+        account::cached(app, &did).await?.ok_or_else(|| XrpcError::named("AccountNotFound", "Account not found"))?;
+    // As an expired token, so that stock clients try to refresh, fail, and log out.
+    if i64::from(account.token_epoch) != claims.epoch {
+        return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));
+    }
+    Ok(account)
+}
+
+/// A new access token.
+pub fn issue_access(app: &App, account: &Account) -> Result<String, XrpcError> {
+    let scope = if account.status() == Status::TakenDown { Scope::Takendown } else { Scope::Access };
+    issue(app, account, scope, ACCESS_SECONDS, None)
+}
+
+/// The refresh token with identifier `jti`.
+pub fn issue_refresh(app: &App, account: &Account, jti: &str) -> Result<String, XrpcError> {
+    issue(app, account, Scope::Refresh, REFRESH_SECONDS, Some(jti.to_owned()))
+}
+
+fn issue(app: &App, account: &Account, scope: Scope, seconds: i64, jti: Option<String>) -> Result<String, XrpcError> {
+    let (iat, epoch) = (app.clock.now_s(), i64::from(account.token_epoch));
+    let (sub, aud) = (account.did.to_string(), app.settings.service.did.to_string());
+    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, epoch };
+    app.keys.session.issue(&claims).map_err(|error| XrpcError::internal("issuing a session token", &error))
+}

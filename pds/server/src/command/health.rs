@@ -1,0 +1,19 @@
+//! `pds health`.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use pds_config::Settings;
+
+/// Asks the server on this machine, on its metrics port.
+pub(super) async fn health() -> anyhow::Result<()> {
+    let settings =
+        Settings::from_values(|name| std::env::var(name).ok()).map_err(|errors| anyhow::anyhow!("{errors}"))?;
+    let url = format!("http://127.0.0.1:{}/readyz", settings.service.metrics_port);
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?;
+    let answer = http.get(&url).send().await.with_context(|| format!("ask {url}"))?;
+    if !answer.status().is_success() {
+        bail!("not ready: {}", answer.text().await.unwrap_or_default());
+    }
+    Ok(())
+}

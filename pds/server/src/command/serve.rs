@@ -1,0 +1,108 @@
+//! `pds serve`.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use axum_server::Handle;
+use pds_identity::plc::HttpDirectory;
+use pds_store::{Db, Dialect, Options, schema};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{log, settings, tls};
+use crate::{
+    app::{App, Outside, open_blob_store},
+    clock::SystemClock,
+    job, router,
+};
+
+/// How long the server goes on after SIGTERM before it stops listening: balancers have to hear of it first.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How long requests in flight may take after that.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) async fn serve() -> anyhow::Result<()> {
+    let (settings, secrets) = settings::load()?;
+    log::start(&settings.log)?;
+    settings::warn_of_unknown();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = Options {
+        max_connections: settings.database.connections(cores),
+        acquire_timeout: settings.database.connect_timeout,
+        application_name: "pds".to_owned(),
+    };
+    let db = Db::connect(&secrets.database.expose(), &options).await.context("connect to the database")?;
+    prepare_schema(&db).await?;
+    let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
+    let plc = Arc::new(HttpDirectory::new(&settings.identity.plc_url, settings.identity.resolver_timeout)?);
+    let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
+    job::start(&app);
+
+    let service = &app.settings.service;
+    let public = listen(service.port).context("PDS_PORT")?;
+    let metrics = listen(service.metrics_port).context("PDS_METRICS_PORT")?;
+    let (handle, inner) = (Handle::new(), Handle::new());
+    tokio::spawn(stop_on_signal(app.clone(), handle.clone(), inner.clone()));
+    let detail = tokio::spawn(
+        axum_server::from_tcp(metrics)?.handle(inner).serve(router::metrics(app.clone()).into_make_service()),
+    );
+    tracing::info!(
+        "serving {} on port {}; metrics and health on port {}",
+        service.public_url(),
+        service.port,
+        service.metrics_port
+    );
+    let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    match &service.tls {
+        Some(files) => {
+            let config = tls::start(files, app.shutdown.clone()).await?;
+            axum_server::from_tcp_rustls(public, config)?.handle(handle).serve(routes).await?;
+        }
+        None => axum_server::from_tcp(public)?.handle(handle).serve(routes).await?,
+    }
+    detail.await??;
+    app.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SQLite is migrated here; on Postgres that is the work of `pds migrate`, before the first replica of a release starts.
+async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
+    if db.dialect() == Dialect::Sqlite {
+        pds_store::migrate(db).await.context("migrate the schema")?;
+    }
+    match schema::check(db).await.context("look at the schema")? {
+        schema::Fit::Current => Ok(()),
+        schema::Fit::TooOld => bail!("the database's schema is older than this release: run `pds migrate` first"),
+        schema::Fit::TooNew => {
+            bail!("the database's schema is newer than this release can work with: use the release that migrated it")
+        }
+    }
+}
+
+fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {
+    let listener =
+        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).with_context(|| format!("listen on port {port}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn stop_on_signal(app: App, public: Handle<SocketAddr>, metrics: Handle<SocketAddr>) {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
+    let drain = tokio::select! {
+        _ = term.recv() => DRAIN,
+        _ = interrupt.recv() => Duration::ZERO,
+    };
+    tracing::info!("stopping");
+    // Readiness ends and subscriptions close now; new requests are still served while balancers take notice.
+    app.shutdown.cancel();
+    tokio::time::sleep(drain).await;
+    public.graceful_shutdown(Some(GRACE));
+    metrics.graceful_shutdown(Some(GRACE));
+}

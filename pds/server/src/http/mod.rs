@@ -1,0 +1,5 @@
+//! HTTP around the methods: health, well-known documents, what every request gets.
+
+pub mod health;
+pub mod layers;
+pub mod well_known;

@@ -1,0 +1,122 @@
+//! Handles: which ones this host gives out, and how an account changes its own.
+
+mod reserved;
+
+use pds_identity::{Error as ResolveError, plc};
+use pds_repo::event;
+use pds_store::{account, event as events};
+use pds_syntax::{Did, Handle};
+
+use crate::{app::App, clock};
+
+/// Why a handle cannot be had. `name` is the XRPC error.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Not a handle that may be used here.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// Kept for the host.
+    #[error("Reserved handle")]
+    Reserved,
+    /// A domain that this host does not serve.
+    #[error("Not a supported handle domain")]
+    Unsupported,
+    /// Somebody has it.
+    #[error("Handle already taken: {0}")]
+    Taken(Handle),
+}
+
+impl HandleError {
+    /// The error name of an XRPC answer.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidHandle",
+            Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
+            Self::Unsupported => "UnsupportedDomain",
+        }
+    }
+}
+
+/// The handle domain of this host that `handle` is under, with its leading dot.
+fn own_domain<'a>(app: &'a App, handle: &Handle) -> Option<&'a str> {
+    app.settings.identity.handle_domains.iter().map(String::as_str).find(|domain| handle.label_under(domain).is_some())
+}
+
+/// Checks that an account with `did` may use `handle`: the rules of this host, or for other domains that it resolves to the DID.
+pub async fn check(app: &App, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
+    if handle.is_disallowed_tld() {
+        return Err(HandleError::Invalid("Handle TLD is invalid or disallowed"));
+    }
+    if let Some(label) = own_domain(app, handle).and_then(|domain| handle.label_under(domain)) {
+        return match label.len() {
+            _ if label.contains('.') => Err(HandleError::Invalid("Invalid characters in handle")),
+            0..3 => Err(HandleError::Invalid("Handle too short")),
+            19.. => Err(HandleError::Invalid("Handle too long")),
+            _ if reserved::LABELS.contains(&label) => Err(HandleError::Reserved),
+            _ => Ok(()),
+        };
+    }
+    let Some(did) = did else { return Err(HandleError::Unsupported) };
+    match app.resolver.handle(handle).await {
+        Ok(found) if found == *did => Ok(()),
+        _ => Err(HandleError::Invalid("External handle did not resolve to DID")),
+    }
+}
+
+/// Why a handle was not changed. Directory and database agree as before.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Somebody else has it, or the database is away.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+    /// The directory did not take the change.
+    #[error("change the handle of {did} in the directory")]
+    Directory {
+        /// Whose.
+        did: Did,
+        /// Why.
+        #[source]
+        source: ResolveError,
+    },
+}
+
+/// Changes a handle: in a transaction that is kept open while the directory is asked, so that both have it or neither.
+///
+/// Should COMMIT fail after the directory agreed, the next attempt finds the directory up to date and only writes here.
+pub async fn update(app: &App, id: pds_store::AccountId, did: &Did, handle: &Handle) -> Result<(), UpdateError> {
+    let now = app.clock.now_us();
+    let mut tx = app.db.begin().await?;
+    account::set_handle(&mut tx, id, handle).await?;
+    if did.method() == "plc" {
+        publish(app, did, handle).await.map_err(|source| UpdateError::Directory { did: did.clone(), source })?;
+    }
+    events::append(&mut tx, &[event::identity(did, Some(handle), &clock::text(now))], now).await?;
+    tx.commit().await?;
+    app.accounts.forget(did).await;
+    Ok(())
+}
+
+async fn publish(app: &App, did: &Did, handle: &Handle) -> Result<(), ResolveError> {
+    let plc: &dyn plc::Directory = &*app.plc;
+    let last = plc.last(did).await?;
+    if last.operation.also_known_as.first().is_some_and(|name| *name == format!("at://{handle}")) {
+        return Ok(());
+    }
+    plc.submit(did, &last.with_handle(handle).sign(&app.keys.rotation)).await?;
+    // What was cached names the old handle.
+    let _ = app.resolver.refresh_did(did).await;
+    Ok(())
+}
+
+/// The DID behind a handle: this host's accounts from the database, others from the network.
+pub async fn resolve(app: &App, handle: &Handle) -> Result<Option<Did>, pds_store::Error> {
+    let own = account::by_handle(&app.db, handle).await?;
+    if let Some(account) = own.filter(|account| account.status() == account::Status::Active) {
+        return Ok(Some(account.did));
+    }
+    // A name below our own domains is either ours or nobody's.
+    if own_domain(app, handle).is_some() {
+        return Ok(None);
+    }
+    Ok(app.resolver.handle(handle).await.ok())
+}

@@ -1,0 +1,53 @@
+//! What has to be done from time to time. Every job is idempotent, so it does no harm that each replica runs it; a jitter keeps them apart.
+
+use std::time::Duration;
+
+use pds_store::account;
+
+use crate::{app::App, blob, xrpc::chain};
+
+/// How long a sign-up may take before its reservation is given back; microseconds.
+const STALE_RESERVATION_US: i64 = 10 * 60 * 1_000_000;
+
+/// Starts the jobs; they end with the server.
+pub fn start(app: &App) {
+    spawn(app, "reservations", Duration::from_secs(300), |app| async move { give_back_reservations(&app).await });
+    spawn(app, "blob_orphan_sweep", Duration::from_secs(3600), |app| async move { blob::sweep(&app).await.map(drop) });
+    spawn(app, "event_retention", Duration::from_secs(600), |app| async move {
+        app.sequencer.prune(app.clock.now_us()).await
+    });
+}
+
+fn spawn<F>(app: &App, name: &'static str, every: Duration, work: fn(App) -> F)
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let app = app.clone();
+    tokio::spawn(async move {
+        loop {
+            let pause = every.mul_f64(0.75 + 0.5 * rand::random::<f64>());
+            tokio::select! {
+                () = app.shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let result = work(app.clone()).await;
+            app.metrics.job_ran(name, result.is_ok());
+            if let Err(error) = result {
+                tracing::warn!(job = name, error = chain(error.as_ref()), "job {name} failed");
+            }
+        }
+    });
+}
+
+/// Gives back reservations of sign-ups that a crash left behind.
+pub async fn give_back_reservations(app: &App) -> anyhow::Result<()> {
+    let before = app.clock.now_us() - STALE_RESERVATION_US;
+    for stale in account::stale_reservations(&app.db, before, 100).await? {
+        let mut tx = app.db.begin().await?;
+        if account::give_back(&mut tx, stale.id).await? {
+            tracing::info!(account.did = %stale.did, "gave back the unfinished sign-up of {}", stale.handle);
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}

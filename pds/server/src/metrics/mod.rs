@@ -1,0 +1,156 @@
+//! What `/metrics` shows. Names and labels are those of the operations guide; no label ever holds a DID, a handle or an address.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Job {
+    job: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Connections {
+    state: &'static str,
+}
+
+/// The server's metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Families>);
+
+struct Families {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Request, Histogram, fn() -> Histogram>,
+    auth_failures: Family<Reason, Counter>,
+    jobs: Family<Job, Counter>,
+    connections: Family<Connections, Gauge>,
+    accounts: Gauge,
+    commits: Counter,
+    blob_uploads: Counter,
+    subscribers: Gauge,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("aurora");
+        let durations: Family<Request, Histogram, fn() -> Histogram> = Family::new_with_constructor(seconds);
+        let mut families = Families {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations,
+            auth_failures: Family::default(),
+            jobs: Family::default(),
+            connections: Family::default(),
+            accounts: Gauge::default(),
+            commits: Counter::default(),
+            blob_uploads: Counter::default(),
+            subscribers: Gauge::default(),
+        };
+        registry.register("http_requests", "HTTP requests answered", families.requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time until the answer's head was ready",
+            families.durations.clone(),
+        );
+        registry.register("auth_failures", "Refused credentials", families.auth_failures.clone());
+        registry.register("job_runs", "Runs of background jobs", families.jobs.clone());
+        registry.register("db_connections", "Connections to the database", families.connections.clone());
+        registry.register("accounts", "Accounts on this instance", families.accounts.clone());
+        registry.register("repo_commits", "Commits acknowledged by this replica", families.commits.clone());
+        registry.register("blob_uploads", "Blobs uploaded to this replica", families.blob_uploads.clone());
+        registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
+        families.registry = registry;
+        Self(Arc::new(families))
+    }
+}
+
+impl Metrics {
+    /// A request was answered. `route` is a method's NSID or a pattern, never a raw path.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let labels = Request { method: method.to_owned(), route: route.to_owned(), status };
+        self.0.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        self.0.requests.get_or_create(&labels).inc();
+    }
+
+    /// A credential was refused.
+    pub fn auth_failed(&self, reason: &'static str) {
+        self.0.auth_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A job ran.
+    pub fn job_ran(&self, job: &'static str, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.0.jobs.get_or_create(&Job { job, result }).inc();
+    }
+
+    /// A commit was acknowledged.
+    pub fn committed(&self) {
+        self.0.commits.inc();
+    }
+
+    /// A blob was uploaded.
+    pub fn blob_uploaded(&self) {
+        self.0.blob_uploads.inc();
+    }
+
+    /// A subscription begins; it ends when the guard is dropped.
+    pub fn subscribed(&self) -> Subscribed {
+        self.0.subscribers.inc();
+        Subscribed(self.0.subscribers.clone())
+    }
+
+    /// Sets what is read at scrape time.
+    pub fn set_gauges(&self, connections: (u32, usize), accounts: Option<i64>) {
+        let (open, idle) = (i64::from(connections.0), i64::try_from(connections.1).unwrap_or(i64::MAX));
+        self.0.connections.get_or_create(&Connections { state: "active" }).set((open - idle).max(0));
+        self.0.connections.get_or_create(&Connections { state: "idle" }).set(idle);
+        if let Some(accounts) = accounts {
+            self.0.accounts.set(accounts);
+        }
+    }
+
+    /// OpenMetrics text.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+}
+
+/// An open subscription, counted.
+#[derive(Debug)]
+pub struct Subscribed(Gauge);
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

@@ -1,0 +1,110 @@
+//! Events in order, to whoever follows: one task reads them from the database, numbers them, and keeps the newest in a ring.
+//!
+//! The order and the numbers come from the database alone, so every replica says the same. A wake-up is only a hint to look.
+
+mod ring;
+mod subscription;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use pds_store::{
+    Db,
+    event::{self, Wakeups},
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use ring::Ring;
+pub use subscription::{Next, Start, StartError, Subscription};
+
+/// How long the task goes without looking when no wake-up comes.
+const POLL: Duration = Duration::from_millis(100);
+/// After a failed read.
+const BACKOFF: Duration = Duration::from_millis(500);
+/// Stored bytes that are read at once.
+const READ_BYTES: usize = 1 << 20;
+/// Finished frames kept in memory.
+const RING_BYTES: usize = 64 << 20;
+
+/// The events of this instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Sequencer(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    ring: Ring,
+    /// How far back subscribers may begin.
+    window: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Sequencer {
+    /// Starts at the newest event; older ones are read from the database when somebody asks.
+    pub async fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> pds_store::Result<Self> {
+        let head = event::head(&db).await?;
+        let shared = Shared { ring: Ring::new(head, RING_BYTES), window: settings.backfill_limit, db, shutdown };
+        let this = Self(Arc::new(shared));
+        tokio::spawn(this.clone().follow());
+        Ok(this)
+    }
+
+    /// The newest number that this replica has seen.
+    pub fn head(&self) -> i64 {
+        self.0.ring.head()
+    }
+
+    /// Deletes events older than the window.
+    pub async fn prune(&self, now_us: i64) -> anyhow::Result<()> {
+        let before = now_us - i64::try_from(self.0.window.as_micros())?;
+        loop {
+            let mut tx = self.0.db.begin().await?;
+            let deleted = event::prune_before(&mut tx, before, 500).await?;
+            tx.commit().await?;
+            if deleted == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn follow(self) {
+        let mut wakeups = Wakeups::start(&self.0.db);
+        while !self.0.shutdown.is_cancelled() {
+            match self.read_new().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    // Whether woken or not, the next thing is to look.
+                    let _ = timeout(POLL, wakeups.changed()).await;
+                }
+                Err(error) => {
+                    tracing::warn!(error = crate::xrpc::chain(&error), "events could not be read");
+                    sleep(BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Moves what is new into the ring; says whether there was anything.
+    async fn read_new(&self) -> pds_store::Result<bool> {
+        let head = self.head();
+        let batches = event::after(&self.0.db, head, READ_BYTES).await?;
+        let mut frames = Vec::new();
+        for batch in &batches {
+            frames.extend(
+                batch
+                    .frames()?
+                    .into_iter()
+                    .filter(|(seq, _)| *seq > head)
+                    .map(|(seq, frame)| (seq, frame.numbered(seq))),
+            );
+        }
+        let any = !frames.is_empty();
+        self.0.ring.push(frames);
+        Ok(any)
+    }
+}
+
+impl fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sequencer({})", self.head())
+    }
+}

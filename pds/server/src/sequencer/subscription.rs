@@ -1,0 +1,103 @@
+//! One follower: a position in the order.
+
+use bytes::Bytes;
+use pds_store::event;
+use tokio::sync::watch;
+
+use super::{READ_BYTES, Sequencer};
+
+/// Frames handed out at once.
+const AT_ONCE: usize = 64;
+
+/// Where a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The cursor lies before the window: the follower is to be told, and starts at the window's edge.
+    pub outdated: bool,
+}
+
+/// Why a subscription cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The cursor is ahead of every event.
+    #[error("Cursor in the future.")]
+    FutureCursor,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next {
+    /// Frames in order, without a gap behind the ones before.
+    Frames(Vec<Bytes>),
+    /// The server is stopping.
+    Stopped,
+}
+
+/// A position and what is needed to move it.
+pub struct Subscription {
+    sequencer: Sequencer,
+    cursor: i64,
+    head: watch::Receiver<i64>,
+}
+
+impl Sequencer {
+    /// A subscription from `cursor`, or from now.
+    pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
+        let subscription = |cursor| Subscription { sequencer: self.clone(), cursor, head: self.0.ring.watch() };
+        let Some(cursor) = cursor else { return Ok((subscription(self.head()), Start { outdated: false })) };
+        // Another replica may be ahead of this one, and its follower may come here with its cursor.
+        if cursor > self.head() && cursor > event::head(&self.0.db).await? {
+            return Err(StartError::FutureCursor);
+        }
+        let edge = now_us - i64::try_from(self.0.window.as_micros()).unwrap_or(i64::MAX);
+        // The last event before the window; without any, everything there ever was is inside it.
+        let first = match event::at(&self.0.db, edge).await? {
+            Some(first) => first,
+            None => self.head() + 1,
+        };
+        let oldest = event::oldest(&self.0.db).await?.unwrap_or(first);
+        let outdated = cursor + 1 < first.min(oldest.max(1)) || (cursor + 1 < first && oldest < first);
+        let from = if outdated { first - 1 } else { cursor };
+        Ok((subscription(from), Start { outdated }))
+    }
+}
+
+impl Subscription {
+    /// Waits for events after the position and moves it behind them.
+    pub async fn next(&mut self) -> pds_store::Result<Next> {
+        loop {
+            let frames = match self.sequencer.0.ring.after(self.cursor, AT_ONCE) {
+                Some(frames) => frames,
+                None => self.page().await?,
+            };
+            if let Some((seq, _)) = frames.last() {
+                self.cursor = *seq;
+                return Ok(Next::Frames(frames.into_iter().map(|(_, frame)| frame).collect()));
+            }
+            tokio::select! {
+                () = self.sequencer.0.shutdown.cancelled() => return Ok(Next::Stopped),
+                changed = self.head.changed() => if changed.is_err() { return Ok(Next::Stopped) },
+            }
+        }
+    }
+
+    /// How far the position is behind the newest event.
+    pub fn lag(&self) -> i64 {
+        self.sequencer.head() - self.cursor
+    }
+
+    /// Events from the database, for a position that the ring has left behind. Never beyond the head, so that order is one.
+    async fn page(&self) -> pds_store::Result<Vec<(i64, Bytes)>> {
+        let head = self.sequencer.head();
+        let batches = event::after(&self.sequencer.0.db, self.cursor, READ_BYTES / 4).await?;
+        let mut frames = Vec::new();
+        for batch in &batches {
+            let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > self.cursor && *seq <= head);
+            frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
+        }
+        Ok(frames)
+    }
+}

@@ -1,0 +1,103 @@
+//! Errors as clients see them.
+
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// An error answer: status, the lexicon's error name, a message for people. Causes go to the log, never to the client.
+#[derive(Debug)]
+pub struct XrpcError {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Error name.
+    pub error: &'static str,
+    /// For the client.
+    pub message: String,
+    /// Seconds, for the header `Retry-After`.
+    pub retry_after: Option<u32>,
+}
+
+impl XrpcError {
+    /// An error of the given status.
+    pub fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
+        Self { status, error, message: message.into(), retry_after: None }
+    }
+
+    /// 400 with a name of the method's lexicon.
+    pub fn named(error: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, message)
+    }
+
+    /// 400 `InvalidRequest`.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::named("InvalidRequest", message)
+    }
+
+    /// 401 `AuthenticationRequired`.
+    pub fn auth_required(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "AuthenticationRequired", message)
+    }
+
+    /// 503: try again after `seconds`.
+    pub fn unavailable(message: impl Into<String>, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message) }
+    }
+
+    /// 500; `cause` is logged here, with everything behind it, and nowhere else.
+    pub fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = chain(cause), "{doing} failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
+    }
+}
+
+/// An error and all its sources in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+impl From<pds_store::Error> for XrpcError {
+    fn from(error: pds_store::Error) -> Self {
+        if error.is_unavailable() {
+            tracing::warn!(error = chain(&error), "database unavailable");
+            return Self::unavailable("The database is not available, try again", 1);
+        }
+        Self::internal("database operation", &error)
+    }
+}
+
+impl From<pds_blobstore::Error> for XrpcError {
+    fn from(error: pds_blobstore::Error) -> Self {
+        if error.is_unavailable() {
+            tracing::warn!(error = chain(&error), "blob store unavailable");
+            return Self::unavailable("The blob store is not available, try again", 1);
+        }
+        Self::internal("blob store operation", &error)
+    }
+}
+
+impl IntoResponse for XrpcError {
+    fn into_response(self) -> Response {
+        let mut headers = HeaderMap::new();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let mut answer =
+            (self.status, headers, Json(json!({"error": self.error, "message": self.message}))).into_response();
+        // For the request's log line.
+        answer.extensions_mut().insert(ErrorName(self.error));
+        answer
+    }
+}
+
+/// The error name of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorName(pub &'static str);

@@ -1,0 +1,12 @@
+//! XRPC over axum: reading parameters and inputs, answering, errors. Source: <https://atproto.com/specs/xrpc>.
+
+mod error;
+mod input;
+mod output;
+
+pub use error::{ErrorName, XrpcError, chain};
+pub use input::{Procedure, Query, flag, list, number};
+pub use output::Output;
+
+/// Result of a method.
+pub type Result<T, E = XrpcError> = std::result::Result<T, E>;
