@@ -1,1 +1,25 @@
-//! operator/api.
+//! The kinds of the operator: `PdsInstance` and `PdsClass` in the group `auroralocus.dev`, version `v1alpha1`.
+//!
+//! Pure data. No field has a default in its schema, so what a person wrote is what the API server stores; the
+//! controller fills in defaults when it reads. What CEL can refuse is refused by the schema.
+
+mod class;
+mod common;
+mod instance;
+mod pod;
+mod status;
+
+pub use class::{ClassLimits, Images, PdsClass, PdsClassSpec, Provisioner, S3Class};
+pub use common::{Empty, SecretKey, SecretName};
+pub use instance::{
+    BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network, NetworkPolicyMode,
+    PdsInstance, PdsInstanceSpec, S3Bucket, Volume,
+};
+pub use pod::PodSettings;
+pub use status::{BlobStoreStatus, DatabaseStatus, KeysStatus, PdsInstanceStatus};
+
+/// The API group.
+pub const GROUP: &str = "auroralocus.dev";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! `PdsInstance`: one PDS.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Empty, PdsInstanceStatus, PodSettings, SecretKey, SecretName};
+
+/// One AT Protocol Personal Data Server with its database, blobs and keys.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "auroralocus.dev",
+    version = "v1alpha1",
+    kind = "PdsInstance",
+    plural = "pdsinstances",
+    namespaced,
+    shortname = "pds",
+    status = "PdsInstanceStatus",
+    doc = "One AT Protocol Personal Data Server with its database, blobs and keys.",
+    validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name: at most 40 characters, because names of other objects begin with it"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name: lowercase letters, digits and hyphens, beginning with a letter, because Services begin with it"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(validation = Rule::new("!(has(self.blobStore) && has(self.blobStore.disk)) || (has(self.database) && has(self.database.sqlite))").message("blobStore.disk: only with database.sqlite").field_path(".blobStore.disk"))]
+#[x_kube(validation = Rule::new("!(has(self.database) && has(self.database.sqlite)) || !has(self.replicas) || self.replicas <= 1").message("replicas: at most 1 with database.sqlite").field_path(".replicas"))]
+#[x_kube(validation = Rule::new("has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)").message("className: immutable").field_path(".className"))]
+#[x_kube(validation = Rule::new("(has(self.database) && has(self.database.external)) == (has(oldSelf.database) && has(oldSelf.database.external)) && (has(self.database) && has(self.database.sqlite)) == (has(oldSelf.database) && has(oldSelf.database.sqlite))").message("database: the kind is immutable").field_path(".database"))]
+#[x_kube(validation = Rule::new("(has(self.blobStore) && has(self.blobStore.disk)) == (has(oldSelf.blobStore) && has(oldSelf.blobStore.disk))").message("blobStore: the kind is immutable").field_path(".blobStore"))]
+pub struct PdsInstanceSpec {
+    /// The `PdsClass` to use; if absent, the class marked as default. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+    /// The public host name, which stands in every account's identity document. Immutable.
+    #[schemars(length(min = 1, max = 253), pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("hostname: immutable"))]
+    pub hostname: String,
+    /// Domains under which accounts may take handles; if absent, the host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    pub handle_domains: Option<Vec<HandleDomain>>,
+    /// The image of the PDS; if absent, that of the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// Pods that serve; 2 if absent, 1 with `database.sqlite`. 0 stops the PDS and keeps its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: Option<i32>,
+    /// The database; if absent, a PostgreSQL of its own. The kind is immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// Where blobs are kept; if absent, a bucket of its own, or disk with `database.sqlite`. The kind is immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob_store: Option<BlobStore>,
+    /// Who may have an account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Limits for users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// The certificate with which the PDS itself serves HTTPS; if absent, it serves plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<SecretName>,
+    /// Who may reach the pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// What happens to data when the instance is deleted; everything is retained if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether the operator leaves everything as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// The pods of the PDS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSettings>,
+}
+
+/// A domain under which accounts may take handles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HandleDomain {
+    /// The domain, without a leading dot.
+    #[schemars(length(min = 1, max = 253), pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"))]
+    pub domain: String,
+}
+
+/// The database: exactly one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.postgres), has(self.external), has(self.sqlite)].filter(x, x).size() == 1").message("database: exactly one of postgres, external, sqlite"))]
+pub struct Database {
+    /// A PostgreSQL server of its own, run by the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Volume>,
+    /// A PostgreSQL database that exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+    /// SQLite on a volume; for one replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<Volume>,
+}
+
+/// A PostgreSQL database that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct External {
+    /// The key of a Secret that holds the `postgres://` URL.
+    pub uri_secret: SecretKey,
+}
+
+/// A volume for data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// The size, for example `10Gi`; 10Gi if absent. Fixed once the volume exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), pattern("^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"))]
+    pub size: Option<String>,
+    /// The storage class; the cluster's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// Where blobs are kept: exactly one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.s3) != has(self.disk)").message("blobStore: exactly one of s3, disk"))]
+pub struct BlobStore {
+    /// A bucket in the class's S3 service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Bucket>,
+    /// The volume of the SQLite database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Empty>,
+}
+
+/// A bucket in the class's S3 service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)").message("blobStore.s3.bucket: immutable"))]
+pub struct S3Bucket {
+    /// Its name; derived from namespace and name if absent. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 63), pattern("^[a-z0-9][-a-z0-9]*[a-z0-9]$"))]
+    pub bucket: Option<String>,
+}
+
+/// Who may have an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Whether a new account needs an invite code; `Required` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invites: Option<Invites>,
+    /// The address that the server gives for contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 254))]
+    pub contact_email: Option<String>,
+}
+
+/// Whether a new account needs an invite code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Invites {
+    /// A code is needed.
+    Required,
+    /// Anybody may make an account.
+    Open,
+}
+
+/// Limits for users.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The largest blob in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_073_741_824))]
+    pub blob_max_bytes: Option<i64>,
+}
+
+/// Who may reach the pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Whether NetworkPolicies are made; `Enforced` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<NetworkPolicyMode>,
+}
+
+/// Whether NetworkPolicies are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NetworkPolicyMode {
+    /// The database takes only this PDS, the PDS only its own ports.
+    Enforced,
+    /// No NetworkPolicy.
+    Off,
+}
+
+/// What happens to data when the instance is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionPolicy {
+    /// The volume of the database, and its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Deletion>,
+    /// The bucket, and its credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<Deletion>,
+    /// The Secret with the keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Deletion>,
+}
+
+/// Whether something outlives its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Deletion {
+    /// It stays, and an instance with the same name takes it over.
+    Retain,
+    /// It is deleted.
+    Delete,
+}

@@ -1,0 +1,152 @@
+//! Who leads: one Lease, taken and renewed by compare-and-swap.
+//!
+//! Every write carries the `resourceVersion` that was read, so of two candidates one gets a conflict. Whether another
+//! holder's lease ran out is judged by this process's own clock since the record last changed, never by its text.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{Api, ObjectMeta, PostParams};
+
+/// How long a lease holds after its last renewal.
+pub const DURATION: Duration = Duration::from_secs(15);
+/// How long the holder tries to renew before it gives up.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// The pause between tries.
+pub const RETRY: Duration = Duration::from_secs(2);
+
+/// What a candidate knows.
+#[derive(Debug)]
+pub struct Candidate {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    seen: Option<(String, Instant)>,
+}
+
+/// What to do about a lease.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Create,
+    Take,
+    Renew,
+    Wait,
+}
+
+impl Candidate {
+    /// A candidate for the lease `name`, under an `identity` of its own.
+    #[must_use]
+    pub fn new(api: Api<Lease>, name: &str, identity: String) -> Self {
+        Self { api, name: name.into(), identity, seen: None }
+    }
+
+    /// Waits until this process leads. Errors of the API server are tried again.
+    pub async fn acquire(&mut self) {
+        loop {
+            match self.attempt(Instant::now()).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the lease cannot be read or written"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Renews until that failed for too long, or another took the lease.
+    pub async fn keep(&mut self) {
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < DEADLINE {
+            tokio::time::sleep(RETRY).await;
+            let began = Instant::now();
+            let left = DEADLINE.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left, self.attempt(began)).await {
+                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Gives the lease up, so that another need not wait.
+    ///
+    /// # Errors
+    /// What the API server answers; the lease then runs out by itself.
+    pub async fn release(&self) -> kube::Result<()> {
+        let mut lease = self.api.get(&self.name).await?;
+        let spec = lease.spec.get_or_insert_default();
+        if spec.holder_identity.as_deref() != Some(&self.identity) {
+            return Ok(());
+        }
+        spec.holder_identity = None;
+        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+    }
+
+    /// One try; true if this process leads now.
+    async fn attempt(&mut self, now: Instant) -> kube::Result<bool> {
+        let lease = self.api.get_opt(&self.name).await?;
+        let step = self.step(lease.as_ref(), now);
+        let written = match (step, lease) {
+            (Step::Wait, _) => return Ok(false),
+            (Step::Create, _) | (_, None) => {
+                let metadata = ObjectMeta { name: Some(self.name.clone()), ..Default::default() };
+                let lease = Lease { metadata, spec: Some(self.record(0, None)) };
+                self.api.create(&PostParams::default(), &lease).await
+            }
+            (step, Some(mut lease)) => {
+                let old = lease.spec.take().unwrap_or_default();
+                let changes = old.lease_transitions.unwrap_or(0);
+                let spec = match step {
+                    Step::Renew => self.record(changes, old.acquire_time),
+                    _ => self.record(changes.saturating_add(1), None),
+                };
+                lease.spec = Some(spec);
+                self.api.replace(&self.name, &PostParams::default(), &lease).await
+            }
+        };
+        match written {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                // Another wrote in between. The next try sees what.
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn step(&mut self, lease: Option<&Lease>, now: Instant) -> Step {
+        let Some(lease) = lease else { return Step::Create };
+        let spec = lease.spec.clone().unwrap_or_default();
+        match spec.holder_identity.as_deref() {
+            None | Some("") => return Step::Take,
+            Some(holder) if holder == self.identity => return Step::Renew,
+            Some(_) => {}
+        }
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        match &self.seen {
+            Some((seen, since)) if *seen == version => {
+                let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+                let holds = seconds.map_or(DURATION, Duration::from_secs);
+                if now.duration_since(*since) > holds { Step::Take } else { Step::Wait }
+            }
+            _ => {
+                self.seen = Some((version, now));
+                Step::Wait
+            }
+        }
+    }
+
+    fn record(&self, changes: i32, acquired: Option<MicroTime>) -> LeaseSpec {
+        let now = MicroTime(Timestamp::now());
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: acquired.or(Some(now.clone())),
+            renew_time: Some(now),
+            lease_transitions: Some(changes),
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the operator counts.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// How a reconciliation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outcome {
+    /// `ok`, or the category of the error.
+    pub outcome: &'static str,
+}
+
+/// What the operator counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconciliations: Family<Outcome, Counter>,
+    duration: Histogram,
+    leader: Gauge<i64>,
+    scrapes: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("aurora_operator");
+        let reconciliations = Family::default();
+        let duration = Histogram::new(exponential_buckets(0.005, 2.0, 14));
+        let leader = Gauge::default();
+        let scrapes = Counter::default();
+        registry.register("reconciliations", "Reconciliations by how they ended", reconciliations.clone());
+        let about = "Time of one reconciliation";
+        registry.register_with_unit("reconciliation_duration", about, Unit::Seconds, duration.clone());
+        registry.register("leader", "1 while this process holds the Lease", leader.clone());
+        registry.register("account_scrapes", "Times that a PDS was asked for its number of accounts", scrapes.clone());
+        Self { registry, reconciliations, duration, leader, scrapes }
+    }
+}
+
+impl Metrics {
+    /// One reconciliation ended.
+    pub fn reconciled(&self, outcome: &'static str, took: Duration) {
+        self.reconciliations.get_or_create(&Outcome { outcome }).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// This process became leader, or is it no more.
+    pub fn set_leader(&self, leader: bool) {
+        self.leader.set(leader.into());
+    }
+
+    /// A PDS was asked for its number of accounts.
+    pub fn scraped(&self) {
+        self.scrapes.inc();
+    }
+
+    /// The metrics as text.
+    ///
+    /// # Errors
+    /// Only if memory ends.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
