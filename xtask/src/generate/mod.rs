@@ -1,6 +1,7 @@
 //! Files that follow from something else in the tree. They are in the tree too, so that people can read them.
 
 mod configuration;
+mod crd;
 mod lexicon;
 
 use std::fs;
@@ -39,7 +40,8 @@ pub(crate) fn check(root: &Path) -> Result<ExitCode> {
 }
 
 fn stale(root: &Path) -> Result<Vec<File>> {
-    let files = [configuration::file(), lexicon::file(root)?];
+    let mut files = crd::files()?;
+    files.extend([configuration::file(), lexicon::file(root)?]);
     let is_stale = |file: &File| fs::read_to_string(root.join(&file.path)).ok().as_deref() != Some(&*file.text);
     Ok(files.into_iter().filter(is_stale).collect())
 }
