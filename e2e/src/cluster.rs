@@ -120,9 +120,9 @@ impl Cluster {
 
     /// A kubernetes.io/tls Secret for `names`, signed by the tests' authority.
     pub async fn tls_secret(&self, namespace: &str, secret: &str, names: &[&str]) -> Result<()> {
-        let issue = variable("AURORA_E2E_CA_ISSUE")?;
-        let output = Command::new(&issue)
-            .arg(format!("{namespace}-{secret}"))
+        let (issue, folder) = (concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/ca"), variable("AURORA_E2E_CA_FOLDER")?);
+        let output = Command::new(issue)
+            .args([&folder, "issue", &format!("{namespace}-{secret}")])
             .args(names)
             .stderr(Stdio::inherit())
             .output()

@@ -1,0 +1,10 @@
+//! Behaviour on a real cluster; one file per subject. `make test` brings the cluster up.
+
+mod deletion;
+mod drift;
+mod firehose;
+mod isolation;
+mod one_manifest;
+mod postgres_restarted;
+mod refusals;
+mod replica_killed;
