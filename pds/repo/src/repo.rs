@@ -221,6 +221,10 @@ fn build(
         }
     }
     let data = tree.root();
+    // A commit that changes nothing still shows what it signs.
+    if present.insert(data) {
+        nodes.extend(tree.proof("", false)?.into_iter().take(1));
+    }
     let signed = commit::sign(&did, rev, &data, key);
     let mut blocks = Vec::with_capacity(1 + nodes.len() + writes.len());
     blocks.push((signed.cid, signed.bytes.clone()));

@@ -25,7 +25,13 @@ fn ipld(value: &Value, path: &mut Vec<String>) -> Result<Ipld, Error> {
         Value::Number(number) => match number.as_i64() {
             Some(number) => Ipld::Integer(number.into()),
             None if number.is_u64() => return Err(error(path, "integers must fit into 64 bits, signed")),
-            None => return Err(error(path, "the data model has no floating-point numbers")),
+            // JSON does not tell 1.0 from 1; up to 2^53 the value is exact.
+            None => {
+                match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0) {
+                    Some(float) => Ipld::Integer(float as i128),
+                    None => return Err(error(path, "the data model has no floating-point numbers")),
+                }
+            }
         },
         Value::Array(items) => {
             let mut list = Vec::with_capacity(items.len());

@@ -1,0 +1,126 @@
+//! What holds for every sequence of operations.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use pds_crypto::SigningKey;
+use pds_repo::{
+    Cid, Repo, Write, car, commit,
+    event::{self, Frame},
+    mst::{Item, Tree},
+    proof, record,
+};
+use pds_syntax::{Did, RepoPath, Tid};
+use proptest::prelude::*;
+
+/// A change of one of few paths, so that creations, updates and deletions all happen.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u16, u8),
+    Delete(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![3 => (0..400u16, any::<u8>()).prop_map(|(key, value)| Step::Put(key, value)), 1 => (0..400u16).prop_map(Step::Delete)]
+}
+
+fn path(key: u16) -> RepoPath {
+    let collection = ["app.bsky.feed.post", "app.bsky.feed.like", "a.b.c", "a.b.c.d", "a.b-c.e"][usize::from(key % 5)];
+    format!("{collection}/{key:04}").parse().unwrap()
+}
+
+fn body(value: u8) -> (Cid, Bytes) {
+    let record = record::from_json(&serde_json::json!({"value": value})).unwrap();
+    (record.cid, record.bytes)
+}
+
+/// The writes of a step, if it fits what there is.
+fn write(records: &BTreeMap<RepoPath, Cid>, step: &Step) -> Option<Write> {
+    match step {
+        Step::Put(key, value) => {
+            let (path, (cid, bytes)) = (path(*key), body(*value));
+            Some(if records.contains_key(&path) {
+                Write::Update { path, cid, bytes }
+            } else {
+                Write::Create { path, cid, bytes }
+            })
+        }
+        Step::Delete(key) => records.contains_key(&path(*key)).then(|| Write::Delete { path: path(*key) }),
+    }
+}
+
+fn remember(records: &mut BTreeMap<RepoPath, Cid>, write: &Write) {
+    match write {
+        Write::Create { path, cid, .. } | Write::Update { path, cid, .. } => records.insert(path.clone(), *cid),
+        Write::Delete { path } => records.remove(path),
+    };
+}
+
+fn rebuilt(records: &BTreeMap<RepoPath, Cid>) -> Tree {
+    let mut sorted: Vec<(Arc<str>, Cid)> = records.iter().map(|(path, cid)| (path.as_str().into(), *cid)).collect();
+    sorted.sort();
+    Tree::from_sorted(sorted)
+}
+
+fn export(repo: &Repo, commit_bytes: &Bytes) -> Vec<(Cid, Option<Bytes>)> {
+    let nodes = repo.tree.preorder().map(|item| match item {
+        Item::Node(cid, block) => (cid, Some(block)),
+        Item::Record(_, cid) => (cid, None),
+    });
+    std::iter::once((repo.head.commit, Some(commit_bytes.clone()))).chain(nodes).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_commit_equals_a_rebuild_and_can_be_undone(batches in prop::collection::vec(prop::collection::vec(step(), 1..6), 1..40)) {
+        let (did, key) = ("did:plc:abc".parse::<Did>().unwrap(), SigningKey::generate());
+        let (mut repo, first) = Repo::create(did.clone(), Tid::from_micros(1, 0), &[], &key).unwrap();
+        let (mut records, mut micros, mut commit_bytes) = (BTreeMap::new(), 1, first.commit_bytes);
+        for batch in batches {
+            let mut writes: Vec<Write> = Vec::new();
+            for step in &batch {
+                if let Some(write) = write(&records, step)
+                    && writes.iter().all(|other| other.path() != write.path())
+                {
+                    writes.push(write);
+                }
+            }
+            writes.iter().for_each(|write| remember(&mut records, write));
+            micros += 1;
+            let (next, diff) = repo.apply(&writes, Tid::from_micros(micros, 0), &key).unwrap();
+            prop_assert_eq!(next.tree.root(), rebuilt(&records).root());
+            prop_assert_eq!(next.tree.len(), records.len());
+            prop_assert_eq!(Some(proof::invert(&diff.car(), &diff.ops).unwrap()), diff.prev_data);
+            prop_assert_eq!(diff.prev_data, Some(repo.head.data));
+            commit::decode(&diff.commit_bytes).unwrap().verify(&key.public()).unwrap();
+            commit_bytes = diff.commit_bytes;
+            repo = next;
+        }
+        // A whole export holds each block once per place, the root first, and every node is one that the tree loads from.
+        let blocks: HashMap<Cid, Bytes> = export(&repo, &commit_bytes).into_iter().filter_map(|(cid, block)| Some((cid, block?))).collect();
+        prop_assert_eq!(Tree::partial(&repo.head.data, &blocks).unwrap().len(), records.len());
+    }
+
+    #[test]
+    fn packed_frames_come_back(frames in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 0..40)), 0..8)) {
+        let frames: Vec<Frame> = frames.into_iter().map(|(prefix, suffix)| Frame { prefix: prefix.into(), suffix: suffix.into() }).collect();
+        prop_assert_eq!(event::unpack(&event::pack(&frames).into()).unwrap(), frames);
+    }
+
+    #[test]
+    fn hostile_bytes_are_refused_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = event::unpack(&Bytes::from(bytes.clone()));
+        let _ = commit::decode(&bytes);
+        let _ = record::decode(&bytes);
+        if let Ok(reader) = car::Reader::new(&bytes) {
+            reader.for_each(|block| drop(block));
+        }
+        let cid = Cid::dag_cbor(&bytes);
+        let _ = Tree::partial(&cid, &HashMap::from([(cid, Bytes::from(bytes))]));
+    }
+}

@@ -1,0 +1,78 @@
+//! The engine beside the reference library `@atproto/repo`: the same roots, and it verifies what we export.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use pds_crypto::SigningKey;
+use pds_repo::{Repo, Write, car, mst::Item, record};
+use pds_syntax::{Did, RepoPath, Tid};
+use serde_json::{Value, json};
+
+/// Hands a task to `reference.mjs` and reads its answer.
+fn reference(task: &Value) -> Value {
+    let folder = std::env::var("AURORA_NPM_DIR")
+        .expect("AURORA_NPM_DIR is not set: run `make test`, which installs the packages");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/reference.mjs");
+    let mut child = Command::new(PathBuf::from(&folder).join("node"))
+        .arg(script)
+        .env("AURORA_NPM_DIR", &folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "reference.mjs failed");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn roots_equal_the_references_and_the_export_verifies() {
+    let (did, key) = ("did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse::<Did>().unwrap(), SigningKey::generate());
+    let (mut repo, _) = Repo::create(did.clone(), Tid::from_micros(1, 0), &[], &key).unwrap();
+    let (mut ops, mut roots, mut bodies, mut events) =
+        (Vec::new(), Vec::new(), std::collections::HashMap::new(), Vec::new());
+    // A fixed pseudo-random walk over few keys: creations, updates and deletions.
+    let mut state = 12345u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    for n in 0..400u64 {
+        let collection = ["app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.graph.follow"][next(3) as usize];
+        let path: RepoPath = format!("{collection}/{:013}", next(150)).parse().unwrap();
+        let present = repo.tree.get(path.as_str()).unwrap().is_some();
+        let record = record::from_json(&json!({"$type": collection, "n": n})).unwrap();
+        let (cid, bytes) = (record.cid, record.bytes);
+        let write = match (present, next(3)) {
+            (true, 0) => Write::Delete { path: path.clone() },
+            (true, _) => Write::Update { path: path.clone(), cid, bytes: bytes.clone() },
+            (false, _) => Write::Create { path: path.clone(), cid, bytes: bytes.clone() },
+        };
+        let deleted = matches!(write, Write::Delete { .. });
+        bodies.insert(cid, bytes);
+        let (applied, diff) = repo.apply(&[write], Tid::from_micros(2 + n, 0), &key).unwrap();
+        repo = applied;
+        ops.push(json!({"path": path, "cid": if deleted { Value::Null } else { json!(cid) }}));
+        roots.push(json!(diff.data));
+        events.push(json!({"car": BASE64.encode(&diff.car()), "path": path, "cid": if deleted { Value::Null } else { json!(cid) }}));
+        if n == 399 {
+            let mut blocks = vec![(diff.commit, diff.commit_bytes.clone())];
+            blocks.extend(repo.tree.preorder().map(|item| match item {
+                Item::Node(cid, block) => (cid, block),
+                Item::Record(_, cid) => (cid, Bytes::clone(&bodies[&cid])),
+            }));
+            let export = car::write(&diff.commit, blocks.iter().map(|(cid, block)| (cid, block)));
+            let task = json!({"ops": ops, "did": did, "key": key.did_key(), "export": BASE64.encode(&export), "events": events});
+            let answer = reference(&task);
+            assert_eq!(answer["roots"], json!(roots));
+            assert_eq!(answer["exported"], json!(repo.tree.len()));
+            assert_eq!(answer["provenEvents"], json!(events.len()));
+        }
+    }
+}
