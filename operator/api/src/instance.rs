@@ -37,7 +37,10 @@ pub struct PdsInstanceSpec {
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,
     /// The public host name, which stands in every account's identity document. Immutable.
-    #[schemars(length(min = 1, max = 253), pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
+    )]
     #[x_kube(validation = Rule::new("self == oldSelf").message("hostname: immutable"))]
     pub hostname: String,
     /// Domains under which accounts may take handles; if absent, the host name.
@@ -86,7 +89,10 @@ pub struct PdsInstanceSpec {
 #[serde(rename_all = "camelCase")]
 pub struct HandleDomain {
     /// The domain, without a leading dot.
-    #[schemars(length(min = 1, max = 253), pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
+    )]
     pub domain: String,
 }
 

@@ -3,17 +3,17 @@
 //! Pure data. No field has a default in its schema, so what a person wrote is what the API server stores; the
 //! controller fills in defaults when it reads. What CEL can refuse is refused by the schema.
 
-mod class;
+pub mod class;
 mod common;
-mod instance;
+pub mod instance;
 mod pod;
-mod status;
+pub mod status;
 
 pub use class::{ClassLimits, Images, PdsClass, PdsClassSpec, Provisioner, S3Class};
 pub use common::{Empty, SecretKey, SecretName};
 pub use instance::{
-    BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network, NetworkPolicyMode,
-    PdsInstance, PdsInstanceSpec, S3Bucket, Volume,
+    BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network,
+    NetworkPolicyMode, PdsInstance, PdsInstanceSpec, S3Bucket, Volume,
 };
 pub use pod::PodSettings;
 pub use status::{BlobStoreStatus, DatabaseStatus, KeysStatus, PdsInstanceStatus};

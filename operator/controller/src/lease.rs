@@ -35,6 +35,14 @@ enum Step {
     Wait,
 }
 
+/// How a try ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    Holds,
+    Conflict,
+    Other,
+}
+
 impl Candidate {
     /// A candidate for the lease `name`, under an `identity` of its own.
     #[must_use]
@@ -46,8 +54,8 @@ impl Candidate {
     pub async fn acquire(&mut self) {
         loop {
             match self.attempt(Instant::now()).await {
-                Ok(true) => return,
-                Ok(false) => {}
+                Ok(Attempt::Holds) => return,
+                Ok(Attempt::Conflict | Attempt::Other) => {}
                 Err(error) => tracing::warn!(%error, "the lease cannot be read or written"),
             }
             tokio::time::sleep(RETRY).await;
@@ -62,8 +70,9 @@ impl Candidate {
             let began = Instant::now();
             let left = DEADLINE.saturating_sub(renewed.elapsed());
             match tokio::time::timeout(left, self.attempt(began)).await {
-                Ok(Ok(true)) => renewed = began,
-                Ok(Ok(false)) => return,
+                Ok(Ok(Attempt::Holds)) => renewed = began,
+                Ok(Ok(Attempt::Conflict)) => {}
+                Ok(Ok(Attempt::Other)) => return,
                 Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
                 Err(_) => return,
             }
@@ -84,12 +93,12 @@ impl Candidate {
         self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
     }
 
-    /// One try; true if this process leads now.
-    async fn attempt(&mut self, now: Instant) -> kube::Result<bool> {
+    /// One try.
+    async fn attempt(&mut self, now: Instant) -> kube::Result<Attempt> {
         let lease = self.api.get_opt(&self.name).await?;
         let step = self.step(lease.as_ref(), now);
         let written = match (step, lease) {
-            (Step::Wait, _) => return Ok(false),
+            (Step::Wait, _) => return Ok(Attempt::Other),
             (Step::Create, _) | (_, None) => {
                 let metadata = ObjectMeta { name: Some(self.name.clone()), ..Default::default() };
                 let lease = Lease { metadata, spec: Some(self.record(0, None)) };
@@ -107,10 +116,10 @@ impl Candidate {
             }
         };
         match written {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Attempt::Holds),
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                // Another wrote in between. The next try sees what.
-                Ok(false)
+                // Somebody wrote in between, maybe an earlier try of this process. The next try sees who.
+                Ok(Attempt::Conflict)
             }
             Err(error) => Err(error),
         }
