@@ -190,6 +190,16 @@ impl<'a> Reader<'a> {
         self.head(0)
     }
 
+    /// A boolean.
+    pub fn bool(&mut self) -> Result<bool> {
+        let invalid = self.invalid();
+        match self.take(1)? {
+            [0xf5] => Ok(true),
+            [0xf4] => Ok(false),
+            _ => Err(invalid),
+        }
+    }
+
     /// Null, if it comes next.
     pub fn null(&mut self) -> bool {
         let null = self.bytes.get(self.at) == Some(&0xf6);

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod metrics;
+pub mod report;
 pub mod sequencer;
 
 pub mod account;

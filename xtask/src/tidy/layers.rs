@@ -27,7 +27,7 @@ const ORDER: &[&[&str]] = &[
 const FIRST_WEB: &str = "xrpc";
 
 /// Modules without a place: everybody may use them. `app` holds the parts and is handed to all.
-const SHARED: &[&str] = &["app", "clock"];
+const SHARED: &[&str] = &["app", "clock", "report"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let files: Vec<_> = tree.rust(FOLDER).filter_map(|(path, text)| Some((path, module_path(path)?, text))).collect();

@@ -13,7 +13,7 @@ use pds_store::{
 };
 use pds_syntax::{Did, Handle};
 
-use crate::{app::App, clock};
+use crate::{actor::seal_purpose, app::App, clock};
 
 /// A checked sign-up.
 #[derive(Debug)]
@@ -53,11 +53,6 @@ pub enum Error {
     /// The signing key could not be sealed.
     #[error("seal the signing key")]
     Seal(#[from] pds_crypto::Error),
-}
-
-/// The name under which an account's signing key is sealed.
-pub(crate) fn seal_purpose(did: &Did) -> String {
-    format!("repository signing key of {did}")
 }
 
 /// Makes the account, its repository and its events; answers the account as stored.
@@ -153,6 +148,6 @@ async fn give_back(app: &App, id: AccountId) {
     };
     // The job that collects stale reservations does it later.
     if let Err(error) = undone.await {
-        tracing::warn!(account.id = %id, error = crate::xrpc::chain(&error), "reservation {id} could not be given back yet");
+        tracing::warn!(account.id = %id, error = crate::report::chain(&error), "reservation {id} could not be given back yet");
     }
 }

@@ -8,8 +8,8 @@ use pds_repo::{Cid, Head, Repo, mst::Tree};
 use pds_store::{AccountId, Snapshot, record, repo};
 use pds_syntax::Did;
 
-use super::Actor;
-use crate::{account::create::seal_purpose, app::App};
+use super::{Actor, seal_purpose};
+use crate::app::App;
 
 /// Why a repository could not be loaded.
 #[derive(Debug, thiserror::Error)]

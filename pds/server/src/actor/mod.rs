@@ -12,10 +12,16 @@ use std::{fmt, sync::Arc, time::Duration};
 use pds_crypto::SigningKey;
 use pds_repo::Repo;
 use pds_store::AccountId;
+use pds_syntax::Did;
 use tokio::sync::Mutex;
 
 pub use committer::{Committer, SubmitError};
 pub use load::{LoadError, load, tree};
+
+/// The name under which an account's signing key is sealed.
+pub(crate) fn seal_purpose(did: &Did) -> String {
+    format!("repository signing key of {did}")
+}
 
 /// How many repositories are kept in memory, and how long without a write.
 const KEPT: u64 = 2_000;

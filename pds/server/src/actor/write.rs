@@ -1,5 +1,7 @@
 //! Applying writes to a repository: conditions are checked against the tree, the commit is built, stored, and only then believed.
 
+use std::time::Duration;
+
 use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Write, event};
 use pds_store::{
     account::Account,
@@ -12,7 +14,7 @@ use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
 use crate::{app::App, clock};
 
 /// How often a write is tried again after another replica was faster.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: u32 = 24;
 
 /// One wanted change.
 #[derive(Clone, Debug)]
@@ -158,7 +160,11 @@ async fn locked(app: &App, account: &Account, changes: &[Change], swap_commit: O
                 *held = Some(Actor { repo, key: actor.key });
                 return Ok(Outcome { head: Some(diff.head()) });
             }
-            Err(SubmitError::Stale) if attempt < ATTEMPTS => {}
+            // Two replicas that try again at once would go on losing to each other.
+            Err(SubmitError::Stale) if attempt < ATTEMPTS => {
+                let ms = rand::random_range(0..=1u64 << attempt.min(6));
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
             Err(SubmitError::Overloaded | SubmitError::Stale) => {
                 return Err(Error::Overloaded);
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pds_store::account;
 
-use crate::{app::App, blob, xrpc::chain};
+use crate::{app::App, blob, report::chain};
 
 /// How long a sign-up may take before its reservation is given back; microseconds.
 const STALE_RESERVATION_US: i64 = 10 * 60 * 1_000_000;

@@ -76,7 +76,7 @@ impl Sequencer {
                     let _ = timeout(POLL, wakeups.changed()).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::xrpc::chain(&error), "events could not be read");
+                    tracing::warn!(error = crate::report::chain(&error), "events could not be read");
                     sleep(BACKOFF).await;
                 }
             }

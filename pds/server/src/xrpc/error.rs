@@ -7,6 +7,8 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::report::chain;
+
 /// An error answer: status, the lexicon's error name, a message for people. Causes go to the log, never to the client.
 #[derive(Debug)]
 pub struct XrpcError {
@@ -51,17 +53,6 @@ impl XrpcError {
         tracing::error!(error = chain(cause), "{doing} failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
     }
-}
-
-/// An error and all its sources in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 impl From<pds_store::Error> for XrpcError {

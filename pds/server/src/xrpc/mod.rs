@@ -4,7 +4,7 @@ mod error;
 mod input;
 mod output;
 
-pub use error::{ErrorName, XrpcError, chain};
+pub use error::{ErrorName, XrpcError};
 pub use input::{Procedure, Query, flag, list, number};
 pub use output::Output;
 

@@ -5,7 +5,8 @@ use crate::{
     app::App,
     auth::Access,
     identity::{self, HandleError, UpdateError},
-    xrpc::{Procedure, Result, XrpcError, chain},
+    report::chain,
+    xrpc::{Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.identity.updateHandle`.

@@ -29,7 +29,7 @@ pub struct ApplyWritesInput {
 /// One write.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "$type")]
-pub enum Write {
+pub(super) enum Write {
     /// Fails if the record exists.
     #[serde(rename = "com.atproto.repo.applyWrites#create")]
     Create {
@@ -71,7 +71,7 @@ pub struct ApplyWritesOutput {
 /// What one write led to.
 #[derive(Debug, Serialize)]
 #[serde(tag = "$type")]
-pub enum WriteResult {
+pub(super) enum WriteResult {
     /// Of a creation.
     #[serde(rename = "com.atproto.repo.applyWrites#createResult", rename_all = "camelCase")]
     Created {

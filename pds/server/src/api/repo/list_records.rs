@@ -34,7 +34,7 @@ pub struct ListRecordsOutput {
 
 /// One record.
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub(super) struct Listed {
     uri: String,
     cid: Cid,
     value: Value,

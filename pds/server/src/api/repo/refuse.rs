@@ -36,7 +36,7 @@ impl From<write::Error> for XrpcError {
             write::Error::Store(error) => error.into(),
             write::Error::Submit(SubmitError::Stopped) => Self::unavailable("The server is stopping, try again", 1),
             write::Error::Submit(SubmitError::Store(error)) if error.is_unavailable() => {
-                tracing::warn!(error = crate::xrpc::chain(&*error), "a commit could not be stored");
+                tracing::warn!(error = crate::report::chain(&*error), "a commit could not be stored");
                 Self::unavailable("The database is not available, try again", 1)
             }
             write::Error::Submit(error) => Self::internal("storing a commit", &error),

@@ -14,7 +14,8 @@ use crate::{
     app::App,
     auth::Bearer,
     identity,
-    xrpc::{Output, Procedure, Result, XrpcError, chain},
+    report::chain,
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.server.createAccount`.

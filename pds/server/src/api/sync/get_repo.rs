@@ -81,7 +81,7 @@ enum Stopped {
 
 impl From<pds_store::Error> for Stopped {
     fn from(error: pds_store::Error) -> Self {
-        Self::Failed(crate::xrpc::chain(&error))
+        Self::Failed(crate::report::chain(&error))
     }
 }
 

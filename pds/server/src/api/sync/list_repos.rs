@@ -28,7 +28,7 @@ pub struct ListReposOutput {
 
 /// One repository.
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub(super) struct Listed {
     did: Did,
     head: Cid,
     rev: Tid,

@@ -14,8 +14,9 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::{
     app::App,
+    report::chain,
     sequencer::{Next, StartError, Subscription},
-    xrpc::{Query, Result, chain, number},
+    xrpc::{Query, Result, number},
 };
 
 /// How often an idle connection is asked whether it lives, and how long it may stay silent.

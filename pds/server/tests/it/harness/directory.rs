@@ -1,0 +1,74 @@
+//! A PLC directory in memory, with a switch to be away. Real validation is tested against the real directory, on the cluster.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use pds_identity::{
+    DidDocument, Error,
+    plc::{self, SignedOperation},
+};
+use pds_syntax::Did;
+use serde_json::json;
+
+#[derive(Default)]
+pub(crate) struct Directory {
+    logs: Mutex<HashMap<Did, Vec<SignedOperation>>>,
+    pub(crate) away: AtomicBool,
+}
+
+impl Directory {
+    fn present(&self) -> Result<(), Error> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(Error::Unreachable { name: "directory".into(), reason: "away".into() });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn log(&self, did: &Did) -> Vec<SignedOperation> {
+        self.logs.lock().unwrap().get(did).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.logs.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl plc::Directory for Directory {
+    async fn submit(&self, did: &Did, operation: &SignedOperation) -> Result<(), Error> {
+        self.present()?;
+        let mut logs = self.logs.lock().unwrap();
+        let log = logs.entry(did.clone()).or_default();
+        if operation.operation.prev != log.last().map(SignedOperation::cid) {
+            return Err(Error::Refused { message: "prev is not the last operation".into() });
+        }
+        log.push(operation.clone());
+        Ok(())
+    }
+
+    async fn document(&self, did: &Did) -> Result<DidDocument, Error> {
+        let last = self.last(did).await?.operation;
+        let key = last.verification_methods["atproto"].trim_start_matches("did:key:").to_owned();
+        let document = json!({
+            "id": did, "alsoKnownAs": last.also_known_as,
+            "verificationMethod": [{"id": format!("{did}#atproto"), "type": "Multikey", "controller": did, "publicKeyMultibase": key}],
+            "service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": last.services["atproto_pds"].endpoint}],
+        });
+        Ok(serde_json::from_value(document).unwrap())
+    }
+
+    async fn last(&self, did: &Did) -> Result<SignedOperation, Error> {
+        self.present()?;
+        self.log(did).pop().ok_or_else(|| Error::NotFound(did.to_string()))
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        self.present()
+    }
+}

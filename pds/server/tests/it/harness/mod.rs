@@ -1,0 +1,154 @@
+//! A running server for a test: own database, blobs in memory, a PLC directory in the process, a port of its own.
+
+mod database;
+mod directory;
+mod firehose;
+mod person;
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use pds_blobstore::Memory;
+use pds_config::Settings;
+use pds_server::{
+    app::{App, Outside},
+    clock::SystemClock,
+    router,
+};
+use pds_store::{Db, Options};
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use database::Database;
+use directory::Directory;
+pub(crate) use firehose::{Event, Firehose};
+pub(crate) use person::Person;
+
+pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
+
+/// A server, or one of several replicas of it.
+pub(crate) struct TestPds {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) directory: Arc<Directory>,
+    blobs: Arc<Memory>,
+    database: Arc<Database>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The body of a 200.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        self.body
+    }
+
+    /// Status and error name.
+    pub(crate) fn error(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["error"].as_str().unwrap_or_default())
+    }
+}
+
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let text = answer.text().await.unwrap();
+    Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+}
+
+impl TestPds {
+    pub(crate) async fn sqlite() -> Self {
+        Self::start(Database::sqlite()).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::start(Database::postgres().await).await
+    }
+
+    async fn start(database: Database) -> Self {
+        Self::replica_on(Arc::new(database), Arc::default(), Arc::default()).await
+    }
+
+    /// Another replica on the same database, blobs and directory.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone()).await
+    }
+
+    async fn replica_on(database: Arc<Database>, directory: Arc<Directory>, blobs: Arc<Memory>) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let variables = HashMap::from([
+            ("PDS_HOSTNAME", "pds.test".to_owned()),
+            ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.test".to_owned()),
+            ("PDS_DATABASE_URL", database.url.clone()),
+            ("PDS_BLOBSTORE_DISK_LOCATION", "/nonexistent".to_owned()),
+            ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough".to_owned()),
+            ("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+            ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
+            ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
+            ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
+        ]);
+        let (settings, secrets) = Settings::from_env(|name| variables.get(name).cloned()).unwrap();
+        let db = Db::connect(&database.url, &Options::default()).await.unwrap();
+        pds_store::migrate(&db).await.unwrap();
+        let outside = Outside { blobs: blobs.clone(), plc: directory.clone(), clock: Arc::new(SystemClock) };
+        let app = App::start(settings, &secrets, db, outside).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self { app, url, http: reqwest::Client::new(), directory, blobs, database }
+    }
+
+    pub(crate) fn get(&self, method: &str) -> RequestBuilder {
+        self.http.get(format!("{}/xrpc/{method}", self.url))
+    }
+
+    pub(crate) fn post(&self, method: &str) -> RequestBuilder {
+        self.http.post(format!("{}/xrpc/{method}", self.url))
+    }
+
+    pub(crate) async fn query(&self, method: &str, params: &[(&str, &str)]) -> Answer {
+        send(self.get(method).query(params)).await
+    }
+
+    pub(crate) async fn invite(&self, uses: u32) -> String {
+        let request = self.post("com.atproto.server.createInviteCode").basic_auth("admin", Some(ADMIN_PASSWORD));
+        send(request.json(&json!({"useCount": uses}))).await.ok()["code"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn sign_up(&self, input: Value) -> Answer {
+        send(self.post("com.atproto.server.createAccount").json(&input)).await
+    }
+
+    /// Somebody with an account.
+    pub(crate) async fn person(&self, name: &str) -> Person {
+        let input = json!({
+            "handle": format!("{name}.pds.test"), "email": format!("{name}@example.com"),
+            "password": "correct horse", "inviteCode": self.invite(1).await,
+        });
+        Person::new(self, self.sign_up(input).await.ok())
+    }
+
+    /// From `cursor`, or from what has happened by now.
+    pub(crate) async fn firehose(&self, cursor: Option<i64>) -> Firehose {
+        let cursor = match cursor {
+            Some(cursor) => cursor,
+            None => pds_store::event::head(&self.app.db).await.unwrap(),
+        };
+        Firehose::open(&self.url, cursor).await
+    }
+}
+
+impl Drop for TestPds {
+    fn drop(&mut self) {
+        self.app.shutdown.cancel();
+    }
+}

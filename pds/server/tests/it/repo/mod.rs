@@ -1,0 +1,164 @@
+//! `com.atproto.repo.*`.
+
+use serde_json::json;
+
+use crate::{harness::Person, on_both};
+
+const POST: &str = "app.bsky.feed.post";
+
+async fn get(alice: &Person, collection: &str, rkey: &str) -> crate::harness::Answer {
+    alice
+        .query("com.atproto.repo.getRecord", &[("repo", &alice.handle), ("collection", collection), ("rkey", rkey)])
+        .await
+}
+
+on_both!(records_are_written_read_and_deleted, |pds| async move {
+    let alice = pds.person("alice").await;
+    let rkey = alice.post("hello").await;
+    let read = get(&alice, POST, &rkey).await.ok();
+    assert_eq!(read["value"]["text"], "hello");
+
+    let record = json!({"$type": POST, "text": "changed", "createdAt": "2026-01-01T00:00:00.000Z"});
+    let put = |swap: serde_json::Value| {
+        let mut input = json!({"repo": alice.did, "collection": POST, "rkey": rkey, "record": record});
+        input.as_object_mut().unwrap().extend(swap.as_object().unwrap().clone());
+        alice.call("com.atproto.repo.putRecord", input)
+    };
+    assert_eq!(put(json!({"swapRecord": null})).await.error(), (400, "InvalidSwap"));
+    assert_eq!(put(json!({"swapRecord": read["cid"]})).await.ok()["validationStatus"], "valid");
+    let same = put(json!({})).await.ok();
+    assert!(same["commit"].is_null(), "the same content makes no commit: {same}");
+
+    let wrong = json!({"repo": alice.did, "collection": POST, "rkey": rkey, "swapCommit": read["cid"]});
+    assert_eq!(alice.call("com.atproto.repo.deleteRecord", wrong).await.error(), (400, "InvalidSwap"));
+    let delete = json!({"repo": alice.handle, "collection": POST, "rkey": rkey});
+    assert!(alice.call("com.atproto.repo.deleteRecord", delete.clone()).await.ok()["commit"]["rev"].is_string());
+    assert!(alice.call("com.atproto.repo.deleteRecord", delete).await.ok()["commit"].is_null());
+    assert_eq!(get(&alice, POST, &rkey).await.error(), (400, "RecordNotFound"));
+});
+
+on_both!(bad_records_are_refused_with_the_place_of_the_fault, |pds| async move {
+    // AL-REP-3
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let answer = alice.create(POST, json!({"text": 1, "createdAt": "2026-01-01T00:00:00Z"})).await;
+    assert_eq!(answer.error(), (400, "InvalidRequest"));
+    assert!(answer.body["message"].as_str().unwrap().contains("text"), "{}", answer.body);
+    for record in [json!({"$type": "com.example.other"}), json!([]), json!({"x": 1.5})] {
+        assert_eq!(alice.create("com.example.thing", record).await.error(), (400, "InvalidRequest"));
+    }
+    let unknown = alice.create("com.example.thing", json!({"anything": "goes"})).await.ok();
+    assert_eq!(unknown["validationStatus"], "unknown");
+    let input = json!({"repo": bob.did, "collection": POST, "record": {}});
+    assert_eq!(alice.call("com.atproto.repo.createRecord", input).await.error(), (401, "AuthenticationRequired"));
+    let input = json!({"repo": alice.did, "collection": "com.example.thing", "record": {}, "validate": true});
+    assert_eq!(alice.call("com.atproto.repo.createRecord", input).await.error(), (400, "InvalidRequest"));
+});
+
+on_both!(a_batch_is_one_commit_or_nothing, |pds| async move {
+    // AL-REP-2
+    let alice = pds.person("alice").await;
+    let mut firehose = pds.firehose(None).await;
+    let create = |n: usize| json!({"$type": "com.atproto.repo.applyWrites#create", "collection": "com.example.thing", "rkey": format!("k{n}"), "value": {"n": n}});
+    let apply = |writes: Vec<serde_json::Value>| {
+        alice.call("com.atproto.repo.applyWrites", json!({"repo": alice.did, "writes": writes}))
+    };
+    assert_eq!(apply((0..200).map(create).collect()).await.ok()["results"].as_array().unwrap().len(), 200);
+    assert_eq!(firehose.next().await.ops.len(), 200);
+    assert_eq!(apply((0..201).map(create).collect()).await.error(), (400, "InvalidRequest"));
+
+    let before = alice.query("com.atproto.sync.getLatestCommit", &[("did", &alice.did)]).await.ok();
+    let bad =
+        json!({"$type": "com.atproto.repo.applyWrites#delete", "collection": "com.example.thing", "rkey": "missing"});
+    assert_eq!(apply(vec![create(500), bad]).await.error(), (400, "InvalidRequest"));
+    assert_eq!(alice.query("com.atproto.sync.getLatestCommit", &[("did", &alice.did)]).await.ok(), before);
+    assert_eq!(get(&alice, "com.example.thing", "k500").await.error(), (400, "RecordNotFound"));
+});
+
+on_both!(lists_page_in_both_directions, |pds| async move {
+    let alice = pds.person("alice").await;
+    let writes: Vec<_> = (0..25)
+        .map(|n| json!({"$type": "com.atproto.repo.applyWrites#create", "collection": "com.example.thing", "rkey": format!("k{n:02}"), "value": {"n": n}}))
+        .collect();
+    alice.call("com.atproto.repo.applyWrites", json!({"repo": alice.did, "writes": writes})).await.ok();
+    for reverse in ["false", "true"] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut params = vec![
+                ("repo", alice.did.as_str()),
+                ("collection", "com.example.thing"),
+                ("limit", "10"),
+                ("reverse", reverse),
+            ];
+            if !cursor.is_empty() {
+                params.push(("cursor", &cursor));
+            }
+            let page = alice.query("com.atproto.repo.listRecords", &params).await.ok();
+            seen.extend(
+                page["records"].as_array().unwrap().iter().map(|record| record["value"]["n"].as_i64().unwrap()),
+            );
+            match page["cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        let wanted: Vec<i64> = if reverse == "true" { (0..25).collect() } else { (0..25).rev().collect() };
+        assert_eq!(seen, wanted);
+    }
+    let described = alice.query("com.atproto.repo.describeRepo", &[("repo", &alice.handle)]).await.ok();
+    assert_eq!(
+        (&described["collections"], &described["handleIsCorrect"]),
+        (&json!(["com.example.thing"]), &json!(true))
+    );
+    assert_eq!(
+        alice.query("com.atproto.repo.listRecords", &[("repo", "nobody.pds.test"), ("collection", POST)]).await.error(),
+        (400, "InvalidRequest")
+    );
+});
+
+on_both!(a_second_like_of_a_post_replaces_the_first, |pds| async move {
+    let alice = pds.person("alice").await;
+    let like = json!({"$type": "app.bsky.feed.like", "createdAt": "2026-01-01T00:00:00Z",
+        "subject": {"uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/3k2a", "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}});
+    alice.create("app.bsky.feed.like", like.clone()).await.ok();
+    let second = alice.create("app.bsky.feed.like", like).await.ok();
+    let listed = alice
+        .query("com.atproto.repo.listRecords", &[("repo", &alice.did), ("collection", "app.bsky.feed.like")])
+        .await
+        .ok();
+    let uris: Vec<_> = listed["records"].as_array().unwrap().iter().map(|record| record["uri"].clone()).collect();
+    assert_eq!(uris, [second["uri"].clone()]);
+});
+
+on_both!(a_blob_is_seen_once_a_record_refers_to_it, |pds| async move {
+    // AL-BLB-1, AL-BLB-3, AL-BLB-4
+    let alice = pds.person("alice").await;
+    let png = b"\x89PNG\r\n\x1a\n rest of a picture".to_vec();
+    let blob = alice.upload(png.clone(), "text/plain").await.ok()["blob"].clone();
+    assert_eq!((&blob["mimeType"], &blob["size"]), (&json!("image/png"), &json!(png.len())));
+    let cid = blob["ref"]["$link"].as_str().unwrap().to_owned();
+    let params = [("did", alice.did.as_str()), ("cid", cid.as_str())];
+    assert_eq!(alice.query("com.atproto.sync.getBlob", &params).await.error(), (400, "BlobNotFound"));
+
+    alice.create("com.example.picture", json!({"picture": blob})).await.ok();
+    let get = |range: Option<&'static str>| {
+        let mut request = pds.get("com.atproto.sync.getBlob").query(&params);
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        request.send()
+    };
+    let whole = get(None).await.unwrap();
+    assert_eq!(whole.headers()["x-content-type-options"], "nosniff");
+    let tag = whole.headers()["etag"].clone();
+    assert_eq!(whole.bytes().await.unwrap(), png);
+    let part = get(Some("bytes=1-3")).await.unwrap();
+    assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().to_vec()), (206, b"PNG".to_vec()));
+    assert_eq!(get(Some("bytes=1000-")).await.unwrap().status(), 416);
+    let known = pds.get("com.atproto.sync.getBlob").query(&params).header("if-none-match", tag).send().await.unwrap();
+    assert_eq!(known.status(), 304);
+    assert_eq!(alice.query("com.atproto.sync.listBlobs", &[("did", &alice.did)]).await.ok()["cids"], json!([cid]));
+
+    let missing = json!({"$type": "blob", "ref": {"$link": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}, "mimeType": "image/png", "size": 1});
+    assert_eq!(alice.create("com.example.picture", json!({"picture": missing})).await.error(), (400, "BlobNotFound"));
+    assert_eq!(alice.upload(vec![0; 6 << 20], "image/png").await.error(), (413, "PayloadTooLarge"));
+});
