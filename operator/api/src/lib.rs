@@ -3,6 +3,8 @@
 //! Pure data. No field has a default in its schema, so what a person wrote is what the API server stores; the
 //! controller fills in defaults when it reads. What CEL can refuse is refused by the schema.
 
+#![expect(unreachable_pub, reason = "the derive of kube writes public types into functions")]
+
 pub mod class;
 mod common;
 pub mod instance;
