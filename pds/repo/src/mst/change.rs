@@ -77,8 +77,11 @@ fn put(node: &Arc<Node>, key: &Arc<str>, height: u8, value: Cid) -> Result<(Arc<
     Ok((Node::new(node.level, entries, children), previous))
 }
 
+/// The two sides of a key.
+type Sides = (Option<Arc<Node>>, Option<Arc<Node>>);
+
 /// What sorts before and what sorts after `key`, which is not in the subtree.
-fn split(node: &Arc<Node>, key: &str) -> Result<(Option<Arc<Node>>, Option<Arc<Node>>)> {
+fn split(node: &Arc<Node>, key: &str) -> Result<Sides> {
     let at = match node.find(key) {
         Ok(at) | Err(at) => at,
     };

@@ -141,7 +141,7 @@ fn refuse(error: create::Error) -> XrpcError {
         }
         create::Error::Store(Store::EmailTaken) => XrpcError::invalid("Email already taken"),
         create::Error::Store(Store::DidTaken { did }) => XrpcError::invalid(format!("Account already exists: {did}")),
-        create::Error::Store(Store::InviteUnusable { .. }) => unusable_invite(),
+        create::Error::Store(Store::InviteUnusable) => unusable_invite(),
         create::Error::Store(error) => error.into(),
         create::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(error = chain(&error), "an account could not be published");
