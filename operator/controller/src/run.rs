@@ -101,7 +101,11 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
     }
     pages.ready.store(false, Ordering::Relaxed);
     // The Lease is kept while the last writes go out, and given up after.
-    let drain = async { if tokio::time::timeout(DRAIN, controller).await.is_err() { tracing::warn!("not all ended in time") } };
+    let drain = async {
+        if tokio::time::timeout(DRAIN, controller).await.is_err() {
+            tracing::warn!("not all ended in time")
+        }
+    };
     tokio::select! { () = drain => {} () = candidate.keep() => {} }
     if let Err(error) = candidate.release().await {
         tracing::warn!(%error, "the lease was not given up; it runs out by itself");

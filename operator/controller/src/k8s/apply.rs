@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn defaults_of_the_server_are_no_difference() {
         let wanted = json!({"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}});
-        let live = json!({"spec": {"ports": [{"port": 80, "protocol": "TCP"}], "selector": {"a": "b"}, "type": "ClusterIP"}});
+        let live =
+            json!({"spec": {"ports": [{"port": 80, "protocol": "TCP"}], "selector": {"a": "b"}, "type": "ClusterIP"}});
         assert!(holds(&live, &wanted));
     }
 

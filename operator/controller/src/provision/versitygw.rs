@@ -69,10 +69,7 @@ impl Provisioner for Versitygw {
     fn new_credential(&self, bucket: &str) -> Credential {
         let mut secret = [0; 20];
         rand::fill(&mut secret);
-        Credential {
-            access_key_id: bucket.into(),
-            secret_access_key: SecretString::from(HEXLOWER.encode(&secret)),
-        }
+        Credential { access_key_id: bucket.into(), secret_access_key: SecretString::from(HEXLOWER.encode(&secret)) }
     }
 
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), Error> {
@@ -91,7 +88,8 @@ impl Provisioner for Versitygw {
             return accept("create the S3 user", status, text);
         }
         let body = format!("<MutableProps><Secret>{secret}</Secret><Role>user</Role></MutableProps>");
-        let (status, text) = self.admin("set the S3 user's key", &format!("/update-user?access={access}"), body).await?;
+        let (status, text) =
+            self.admin("set the S3 user's key", &format!("/update-user?access={access}"), body).await?;
         accept("set the S3 user's key", status, text)
     }
 

@@ -138,12 +138,7 @@ pub async fn apply(
     Ok(Applied { keys, fingerprint, database, blobs, schema, workload, deployment: live, complete })
 }
 
-async fn apply_postgres(
-    ctx: &Ctx,
-    wanted: &Validated,
-    observed: &Observed,
-    postgres: Postgres,
-) -> kube::Result<Stage> {
+async fn apply_postgres(ctx: &Ctx, wanted: &Validated, observed: &Observed, postgres: Postgres) -> kube::Result<Stage> {
     let Postgres { config, stateful_set, services } = postgres;
     if let Some(stalled) = stages::postgres_secret(ctx, wanted, observed).await? {
         return Ok(stalled);

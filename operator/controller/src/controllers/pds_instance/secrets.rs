@@ -32,11 +32,7 @@ async fn create(ctx: &Ctx, secret: Secret) -> kube::Result<Secret> {
 
 fn secret(wanted: &Validated, name: String, component: Component, data: BTreeMap<&str, String>) -> Secret {
     let data = data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())));
-    Secret {
-        metadata: data_meta(wanted, name, component),
-        data: Some(data.collect()),
-        ..Default::default()
-    }
+    Secret { metadata: data_meta(wanted, name, component), data: Some(data.collect()), ..Default::default() }
 }
 
 fn random_hex<const N: usize>() -> String {

@@ -36,7 +36,8 @@ pub(super) async fn keys(
     let secret = match &observed.keys {
         Some(secret) => secret.clone(),
         None if known.is_some() || observed.volume.is_some() => {
-            let message = format!("Secret {name} is gone, but the data that needs it is there; restore it from a backup");
+            let message =
+                format!("Secret {name} is gone, but the data that needs it is there; restore it from a backup");
             return Ok((Stage::bad(Reason::KeySecretMissing, message), known));
         }
         None => secrets::create_keys(ctx, wanted).await?,
@@ -54,11 +55,7 @@ pub(super) async fn keys(
 }
 
 /// PostgreSQL's password: why it cannot be had, if so.
-pub(super) async fn postgres_secret(
-    ctx: &Ctx,
-    wanted: &Validated,
-    observed: &Observed,
-) -> kube::Result<Option<Stage>> {
+pub(super) async fn postgres_secret(ctx: &Ctx, wanted: &Validated, observed: &Observed) -> kube::Result<Option<Stage>> {
     let name = wanted.names.postgres();
     if observed.postgres_secret.is_none() {
         if observed.volume.is_some() {
@@ -105,8 +102,12 @@ pub(super) async fn blobs(ctx: &Ctx, wanted: &Validated, observed: &Observed) ->
     };
     let good = Stage::good(format!("bucket {bucket}"));
     let there = observed.s3_secret.as_ref();
-    let versions = (there.and_then(ResourceExt::resource_version), observed.s3_admin.as_ref().and_then(ResourceExt::resource_version));
-    let check = |versions: &(Option<String>, Option<String>)| hash::of(&(&wanted.owner.uid, bucket, class, versions), 32);
+    let versions = (
+        there.and_then(ResourceExt::resource_version),
+        observed.s3_admin.as_ref().and_then(ResourceExt::resource_version),
+    );
+    let check =
+        |versions: &(Option<String>, Option<String>)| hash::of(&(&wanted.owner.uid, bucket, class, versions), 32);
     if there.is_some() && ctx.checked_buckets.get(&check(&versions), BUCKET_CHECK).is_some() {
         return good;
     }
@@ -184,8 +185,7 @@ pub(super) fn workload(live: Option<&Deployment>, replicas: i32) -> (Stage, bool
     let count = |number: Option<i32>| number.unwrap_or(0);
     let (updated, available) = (count(status.updated_replicas), count(status.available_replicas));
     let current = status.observed_generation == live.metadata.generation;
-    let complete =
-        current && updated == replicas && available >= replicas && count(status.replicas) == replicas;
+    let complete = current && updated == replicas && available >= replicas && count(status.replicas) == replicas;
     if replicas == 0 {
         return (Stage::bad(Reason::Progressing, "spec.replicas is 0"), complete);
     }

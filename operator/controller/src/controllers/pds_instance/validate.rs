@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use operator_api::{
-    Deletion, DeletionPolicy, Invites, NetworkPolicyMode, PdsClass, PdsInstance, PdsInstanceSpec, PodSettings,
-    S3Class, Volume,
+    Deletion, DeletionPolicy, Invites, NetworkPolicyMode, PdsClass, PdsInstance, PdsInstanceSpec, PodSettings, S3Class,
+    Volume,
 };
 use pds_config::Settings;
 
@@ -173,7 +173,9 @@ fn database(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Database, Refusa
     }
     let image = class.spec.images.postgres.clone().ok_or_else(|| {
         let class = class.name_any();
-        invalid(format!("spec.database.postgres: PdsClass {class:?} names no images.postgres; allowed: external, sqlite"))
+        invalid(format!(
+            "spec.database.postgres: PdsClass {class:?} names no images.postgres; allowed: external, sqlite"
+        ))
     })?;
     Ok(Database::Postgres { image, volume: claim(wanted.postgres.unwrap_or_default()) })
 }
@@ -250,13 +252,7 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
 }
 
 /// The value of a setting, where the spec or the class says something about it.
-fn setting(
-    name: &str,
-    spec: &PdsInstanceSpec,
-    class: &PdsClass,
-    database: &Database,
-    blobs: &Blobs,
-) -> Option<String> {
+fn setting(name: &str, spec: &PdsInstanceSpec, class: &PdsClass, database: &Database, blobs: &Blobs) -> Option<String> {
     let sqlite = matches!(database, Database::Sqlite { .. });
     let s3 = if let Blobs::S3 { bucket, class, .. } = blobs { Some((bucket, class)) } else { None };
     let identity = spec.identity.as_ref();

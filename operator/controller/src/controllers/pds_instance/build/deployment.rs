@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     ConfigMapEnvSource, Container, EnvFromSource, EnvVar, Lifecycle, LifecycleHandler,
-    PersistentVolumeClaimVolumeSource, ResourceRequirements, SecretVolumeSource, SleepAction,
-    TopologySpreadConstraint, Volume,
+    PersistentVolumeClaimVolumeSource, ResourceRequirements, SecretVolumeSource, SleepAction, TopologySpreadConstraint,
+    Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::validate::{Blobs, Database, Validated};
-use super::pod::{self, SERVER_USER};
 use super::meta;
+use super::pod::{self, SERVER_USER};
 use crate::k8s::labels::{Component, selector};
 
 pub(super) fn build(wanted: &Validated, config: &str) -> Deployment {
@@ -68,10 +68,7 @@ fn container(wanted: &Validated, config: &str) -> Container {
         readiness_probe: Some(pod::http_probe("/readyz", 2, 2)),
         lifecycle: Some(Lifecycle {
             // Proxies learn of the leaving pod meanwhile.
-            pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction { seconds: 3 }),
-                ..Default::default()
-            }),
+            pre_stop: Some(LifecycleHandler { sleep: Some(SleepAction { seconds: 3 }), ..Default::default() }),
             ..Default::default()
         }),
         resources: Some(wanted.pod.resources.clone().unwrap_or_else(resources)),

@@ -4,8 +4,8 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::Container;
 
 use super::super::validate::Validated;
-use super::pod::{self, SERVER_USER};
 use super::meta;
+use super::pod::{self, SERVER_USER};
 use crate::k8s::hash;
 use crate::k8s::labels::Component;
 

@@ -36,10 +36,8 @@ fn server(wanted: &Validated) -> NetworkPolicy {
 
 /// Only the PDS and its migration; nothing outward.
 fn postgres(wanted: &Validated) -> NetworkPolicy {
-    let peers = [Component::Pds, Component::Migrate].map(|component| NetworkPolicyPeer {
-        pod_selector: Some(labelled(wanted, component)),
-        ..Default::default()
-    });
+    let peers = [Component::Pds, Component::Migrate]
+        .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
     let rules = vec![NetworkPolicyIngressRule { ports: Some(vec![port(5432)]), from: Some(peers.into()) }];
     policy(wanted, wanted.names.postgres(), Component::Postgres, rules, &["Ingress", "Egress"])
 }

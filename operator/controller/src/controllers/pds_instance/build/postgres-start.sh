@@ -5,12 +5,11 @@ if [ ! -e "$PGDATA" ]; then
   new=$PGDATA.new
   rm -rf "$new"
   initdb -D "$new" -U postgres -E UTF8 --locale=C --data-checksums --auth=scram-sha-256 --pwfile=/secret/password
-  password=$(cat /secret/password)
+  read -r password </secret/password || true
   postgres --single -D "$new" postgres <<SQL
 CREATE ROLE pds LOGIN PASSWORD '$password'
 CREATE DATABASE pds OWNER pds
 SQL
-  sync
   mv "$new" "$PGDATA"
 fi
 exec postgres -D "$PGDATA" -c hba_file=/config/pg_hba.conf -c unix_socket_directories=/tmp -c listen_addresses='*' \

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim,
-    ResourceRequirements, SecretVolumeSource, Volume,
+    ConfigMapVolumeSource, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim, ResourceRequirements,
+    SecretVolumeSource, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -18,25 +18,19 @@ use crate::k8s::hash;
 use crate::k8s::labels::{Component, all, selector};
 
 /// `SIGTERM` would wait for every client to leave; `SIGINT` ends their sessions and loses nothing.
-const STOP: &str = r#"kill -INT "$(head -n 1 "$PGDATA/postmaster.pid")"; while kill -0 1; do sleep 0.2; done"#;
+const STOP: &str = r#"read -r pid <"$PGDATA/postmaster.pid" && kill -INT "$pid"; while kill -0 "$pid"; do sleep 0.2; done"#;
 
-pub(super) fn build(
-    wanted: &Validated,
-    image: &str,
-    volume: &Claim,
-    existing: Option<&StatefulSet>,
-) -> StatefulSet {
+pub(super) fn build(wanted: &Validated, image: &str, volume: &Claim, existing: Option<&StatefulSet>) -> StatefulSet {
     let name = wanted.names.postgres();
     let component = Component::Postgres;
     StatefulSet {
         metadata: meta::child(wanted, name.clone(), component),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
+            // Otherwise a pod that cannot start would never get a better template.
+            pod_management_policy: Some("Parallel".into()),
             service_name: Some(wanted.names.postgres_headless()),
-            selector: LabelSelector {
-                match_labels: Some(selector(&wanted.names.0, component)),
-                ..Default::default()
-            },
+            selector: LabelSelector { match_labels: Some(selector(&wanted.names.0, component)), ..Default::default() },
             template: template(wanted, image),
             volume_claim_templates: Some(claims(wanted, volume, existing)),
             ..Default::default()
@@ -68,18 +62,11 @@ fn template(wanted: &Validated, image: &str) -> k8s_openapi::api::core::v1::PodT
         name: "postgres".into(),
         image: Some(image.into()),
         command: Some(vec!["sh".into(), "/config/start.sh".into()]),
-        env: Some(vec![EnvVar {
-            name: "PGDATA".into(),
-            value: Some("/data/pg".into()),
-            ..Default::default()
-        }]),
+        env: Some(vec![EnvVar { name: "PGDATA".into(), value: Some("/data/pg".into()), ..Default::default() }]),
         ports: Some(vec![pod::port("postgres", 5432)]),
         readiness_probe: Some(pod::exec_probe(&["pg_isready", "-h", "127.0.0.1", "-U", "pds", "-d", "pds"], 2, 3)),
         lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                exec: Some(pod::exec(&["sh", "-c", STOP])),
-                ..Default::default()
-            }),
+            pre_stop: Some(LifecycleHandler { exec: Some(pod::exec(&["sh", "-c", STOP])), ..Default::default() }),
             ..Default::default()
         }),
         resources: Some(ResourceRequirements {
