@@ -6,13 +6,13 @@
 #![expect(unreachable_pub, reason = "the derive of kube writes public types into functions")]
 
 pub mod class;
-mod common;
+mod secret;
 pub mod instance;
 mod pod;
 pub mod status;
 
 pub use class::{ClassLimits, Images, PdsClass, PdsClassSpec, Provisioner, S3Class};
-pub use common::{Empty, SecretKey, SecretName};
+pub use secret::{Empty, SecretKey, SecretName};
 pub use instance::{
     BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network,
     NetworkPolicyMode, PdsInstance, PdsInstanceSpec, S3Bucket, Volume,

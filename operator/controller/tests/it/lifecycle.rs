@@ -1,0 +1,171 @@
+//! From a spec to objects, and back.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use operator_api::PdsInstance;
+use serde_json::json;
+
+use super::harness::{World, eventually};
+
+fn lite() -> serde_json::Value {
+    json!({"hostname": "lite.test", "database": {"sqlite": {"size": "1Gi"}}})
+}
+
+/// There is no node, so the test says what one would.
+async fn make_available(world: &World, name: &str) {
+    let api = world.api::<Deployment>();
+    let live = eventually("the Deployment is made", async || api.get(name).await.ok()).await;
+    let replicas = live.spec.unwrap().replicas.unwrap();
+    let status = json!({"status": {
+        "observedGeneration": live.metadata.generation, "replicas": replicas, "updatedReplicas": replicas,
+        "readyReplicas": replicas, "availableReplicas": replicas,
+    }});
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+}
+
+#[tokio::test]
+async fn becomes_ready_and_then_writes_nothing() {
+    let world = World::new("quiet").await;
+    world.create("lite", lite()).await.unwrap();
+    make_available(&world, "lite").await;
+    let pds = world.condition("lite", "Ready", "True", "AsExpected").await;
+    let status = pds.status.clone().unwrap();
+    assert_eq!(status.url.as_deref(), Some("https://lite.test"));
+    assert_eq!(status.version.as_deref(), Some("1.0.0"));
+    assert_eq!(status.observed_generation, pds.metadata.generation);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = versions(&world).await;
+    let poke = Patch::Merge(json!({"metadata": {"annotations": {"poke": "1"}}}));
+    world.api::<ConfigMap>().patch(&config(&world).await, &PatchParams::default(), &poke).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(versions(&world).await, before);
+}
+
+async fn config(world: &World) -> String {
+    let all = world.api::<ConfigMap>().list(&ListParams::default()).await.unwrap();
+    all.into_iter().map(|map| map.name_any()).find(|name| name.starts_with("lite-config-")).unwrap()
+}
+
+async fn versions(world: &World) -> Vec<Option<String>> {
+    let list = ListParams::default();
+    let mut versions = vec![world.api::<PdsInstance>().get("lite").await.unwrap().resource_version()];
+    versions.extend(world.api::<Service>().list(&list).await.unwrap().iter().map(ResourceExt::resource_version));
+    versions.extend(world.api::<Deployment>().list(&list).await.unwrap().iter().map(ResourceExt::resource_version));
+    versions.extend(world.api::<Secret>().list(&list).await.unwrap().iter().map(ResourceExt::resource_version));
+    versions.extend(world.api::<NetworkPolicy>().list(&list).await.unwrap().iter().map(ResourceExt::resource_version));
+    versions
+}
+
+#[tokio::test]
+async fn drift_is_repaired() {
+    let world = World::new("drift").await;
+    world.create("lite", lite()).await.unwrap();
+    make_available(&world, "lite").await;
+    let deployments = world.api::<Deployment>();
+    let patch = Patch::Merge(json!({"spec": {"replicas": 5}}));
+    deployments.patch("lite", &PatchParams::default(), &patch).await.unwrap();
+    eventually("replicas are 1 again", async || {
+        (deployments.get("lite").await.ok()?.spec?.replicas == Some(1)).then_some(())
+    })
+    .await;
+    let services = world.api::<Service>();
+    services.delete("lite-metrics", &DeleteParams::default()).await.unwrap();
+    eventually("the Service is back", async || services.get("lite-metrics").await.ok()).await;
+}
+
+#[tokio::test]
+async fn what_is_not_wanted_any_more_goes() {
+    let world = World::new("prune").await;
+    world.create("lite", lite()).await.unwrap();
+    let policies = world.api::<NetworkPolicy>();
+    eventually("the policy is made", async || policies.get("lite").await.ok()).await;
+    let off = Patch::Merge(json!({"spec": {"network": {"policy": "Off"}}}));
+    world.api::<PdsInstance>().patch("lite", &PatchParams::default(), &off).await.unwrap();
+    eventually("the policy is gone", async || policies.get_opt("lite").await.ok()?.is_none().then_some(())).await;
+}
+
+#[tokio::test]
+async fn lost_keys_stop_it_and_nothing_is_made_anew() {
+    let world = World::new("keys").await;
+    world.create("lite", lite()).await.unwrap();
+    world.condition("lite", "KeysReady", "True", "AsExpected").await;
+    let secrets = world.api::<Secret>();
+    let keys = secrets.get("lite-keys").await.unwrap();
+    assert_eq!(keys.immutable, Some(true));
+    secrets.delete("lite-keys", &DeleteParams::default()).await.unwrap();
+    world.condition("lite", "Stalled", "True", "KeySecretMissing").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(secrets.get_opt("lite-keys").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn data_is_retained_and_adopted_again() {
+    let world = World::new("retain").await;
+    world.create("lite", lite()).await.unwrap();
+    let before = world.condition("lite", "KeysReady", "True", "AsExpected").await.status.unwrap().keys;
+    let volumes = world.api::<PersistentVolumeClaim>();
+    eventually("the volume is asked for", async || volumes.get("lite-data").await.ok()).await;
+    world.delete("lite").await;
+    assert!(world.api::<Secret>().get("lite-keys").await.unwrap().owner_references().is_empty());
+    assert!(volumes.get("lite-data").await.unwrap().owner_references().is_empty());
+    world.create("lite", lite()).await.unwrap();
+    let after = world.condition("lite", "KeysReady", "True", "AsExpected").await.status.unwrap().keys;
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn data_is_deleted_where_the_policy_says_so() {
+    let world = World::new("delete").await;
+    let mut spec = lite();
+    spec["deletionPolicy"] = json!({"database": "Delete", "keys": "Delete"});
+    world.create("lite", spec).await.unwrap();
+    world.condition("lite", "KeysReady", "True", "AsExpected").await;
+    // No collector runs here that would end a deletion in the foreground.
+    eventually("the Deployment is made", async || world.api::<Deployment>().get("lite").await.ok()).await;
+    world.api::<PdsInstance>().delete("lite", &DeleteParams::default()).await.unwrap();
+    eventually("the Deployment is told to go", async || {
+        match world.api::<Deployment>().get_opt("lite").await.ok()? {
+            Some(live) => live.metadata.deletion_timestamp.map(drop),
+            None => Some(()),
+        }
+    })
+    .await;
+    let end = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    world.api::<Deployment>().patch("lite", &PatchParams::default(), &end).await.ok();
+    eventually("the keys are gone", async || {
+        world.api::<Secret>().get_opt("lite-keys").await.ok()?.is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_fails_does_not_hold_up_the_database() {
+    let world = World::new("bucket").await;
+    world.create("full", json!({"hostname": "full.test"})).await.unwrap();
+    world.condition("full", "BlobStoreReady", "False", "ReconcileFailed").await;
+    let postgres = eventually("PostgreSQL is made", async || world.api::<StatefulSet>().get("full-pg").await.ok()).await;
+    assert_eq!(postgres.spec.unwrap().replicas, Some(1));
+    assert!(world.api::<Deployment>().get_opt("full").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn more_than_the_class_allows_is_stalled() {
+    let world = World::new("quota").await;
+    world.create("many", json!({"hostname": "many.test", "replicas": 9})).await.unwrap();
+    let pds = world.condition("many", "Stalled", "True", "QuotaExceeded").await;
+    let conditions = pds.status.unwrap().conditions;
+    let message = &conditions.iter().find(|found| found.type_ == "Stalled").unwrap().message;
+    assert_eq!(message, "spec.replicas: 9; PdsClass \"standard\" allows at most 3");
+}
+
+#[tokio::test]
+async fn an_unknown_class_is_named() {
+    let world = World::new("class").await;
+    world.create("lost", json!({"hostname": "lost.test", "className": "nowhere"})).await.unwrap();
+    world.condition("lost", "ClassAccepted", "False", "ClassNotFound").await;
+}

@@ -1,0 +1,6 @@
+//! The controller against a real API server without a node: what it writes, not what runs.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
+mod harness;
+mod lifecycle;
+mod schema;
