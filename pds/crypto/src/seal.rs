@@ -22,7 +22,9 @@ impl SealKey {
     /// Seals `plain` for `purpose` (bound to it, not stored): nonce, ciphertext, tag.
     pub fn seal(&self, plain: &[u8], purpose: &str) -> Result<Vec<u8>, Error> {
         let nonce: [u8; NONCE_LEN] = rand::random();
-        let mut body = plain.to_vec();
+        // Room for the tag from the start: growing would leave a copy of the secret behind.
+        let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
+        body.extend_from_slice(plain);
         let (nonce_value, aad) = (Nonce::assume_unique_for_key(nonce), Aad::from(purpose.as_bytes()));
         self.0.seal_in_place_append_tag(nonce_value, aad, &mut body).map_err(|_| Error::Sealed)?;
         let mut sealed = nonce.to_vec();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 /// Seconds an access token is good for.
 pub const ACCESS_SECONDS: i64 = 120 * 60;
@@ -51,6 +51,15 @@ pub struct Claims {
     pub epoch: i64,
 }
 
+/// What a token may hold: the claims, and what makes it another kind of token.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(flatten)]
+    claims: Claims,
+    lxm: Option<IgnoredAny>,
+    cnf: Option<IgnoredAny>,
+}
+
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -84,20 +93,22 @@ impl SessionKey {
         encode(&header, claims, &self.encoding).map_err(|_| Error::Invalid)
     }
 
-    /// Verifies signature, header type and audience, and the time unless `accept_expired`.
+    /// Verifies signature, header type and audience, and the time unless `accept_expired`; `now` in Unix seconds.
+    /// Tokens bound to a method (`lxm`) or to a key (`cnf`) are no session tokens.
     pub fn verify(&self, token: &str, audience: &str, now: i64, accept_expired: bool) -> Result<Claims, Error> {
         let mut validation = Validation::new(Algorithm::HS256);
         // The caller's clock decides, below.
         validation.validate_exp = false;
         validation.set_audience(&[audience]);
-        let data = decode::<Claims>(token, &self.decoding, &validation).map_err(|_| Error::Invalid)?;
-        if data.header.typ.as_deref() != Some(header_type(data.claims.scope)) {
+        let data = decode::<Body>(token, &self.decoding, &validation).map_err(|_| Error::Invalid)?;
+        let Body { claims, lxm, cnf } = data.claims;
+        if data.header.typ.as_deref() != Some(header_type(claims.scope)) || lxm.is_some() || cnf.is_some() {
             return Err(Error::Invalid);
         }
-        if data.claims.exp <= now && !accept_expired {
+        if claims.exp <= now && !accept_expired {
             return Err(Error::Expired);
         }
-        Ok(data.claims)
+        Ok(claims)
     }
 }
 
@@ -130,5 +141,34 @@ mod tests {
         assert_eq!(key.verify(&token, "did:web:other", 100, false), Err(Error::Invalid));
         assert_eq!(SessionKey::new("another").verify(&token, "did:web:pds", 100, false), Err(Error::Invalid));
         assert_eq!(key.verify("a.b.c", "did:web:pds", 100, false), Err(Error::Invalid));
+    }
+
+    #[test]
+    fn other_kinds_of_token_are_refused() {
+        let key = SessionKey::new("one secret");
+        let signed = |typ: &str, extra: serde_json::Value| {
+            let mut body = serde_json::to_value(claims()).unwrap();
+            body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let mut header = Header::new(Algorithm::HS256);
+            header.typ = Some(typ.to_owned());
+            encode(&header, &body, &key.encoding).unwrap()
+        };
+        let verify = |token: &str| key.verify(token, "did:web:pds", 150, false);
+        assert_eq!(verify(&signed("at+jwt", serde_json::json!({}))), Ok(claims()));
+        for extra in [serde_json::json!({"lxm": "com.example.call"}), serde_json::json!({"cnf": {"jkt": "x"}})] {
+            assert_eq!(verify(&signed("at+jwt", extra)), Err(Error::Invalid));
+        }
+        // A refresh token is not an access token, nor the other way round.
+        assert_eq!(verify(&signed("refresh+jwt", serde_json::json!({}))), Err(Error::Invalid));
+        assert_eq!(verify(&signed("at+jwt", serde_json::json!({"scope": "com.atproto.refresh"}))), Err(Error::Invalid));
+        assert_eq!(verify(&signed("at+jwt", serde_json::json!({"scope": "com.example.all"}))), Err(Error::Invalid));
+        // Without a signature.
+        let unsigned = signed("at+jwt", serde_json::json!({})).replacen(
+            "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9",
+            "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJub25lIn0",
+            1,
+        );
+        assert_eq!(verify(&unsigned), Err(Error::Invalid));
+        assert_eq!(verify(&format!("{}.", unsigned.rsplit_once('.').unwrap().0)), Err(Error::Invalid));
     }
 }

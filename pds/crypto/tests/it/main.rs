@@ -4,7 +4,8 @@
 use std::{fs, path::PathBuf};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
-use pds_crypto::{PublicKey, SigningKey};
+use pds_crypto::{PublicKey, SigningKey, seal::SealKey};
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn vectors(file: &str) -> Vec<Value> {
@@ -58,4 +59,42 @@ fn bad_keys_are_refused() {
     assert!(SigningKey::from_hex(&"00".repeat(32)).is_err());
     assert!(PublicKey::from_did_key("did:key:zNotAKey").is_err());
     assert!(PublicKey::from_multikey("mAAAA").is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_signature_is_for_one_key_and_one_message(secret in 1..=u128::MAX, message: Vec<u8>, flip in 0..512usize) {
+        let mut bytes = [0; 32];
+        bytes[16..].copy_from_slice(&secret.to_be_bytes());
+        let key = SigningKey::from_bytes(&bytes).unwrap();
+        let signature = key.sign(&message);
+        prop_assert!(key.public().verify(&message, &signature).is_ok());
+        prop_assert_eq!(signature, key.sign(&message));
+        let mut changed = signature;
+        changed[flip / 8] ^= 1 << (flip % 8);
+        prop_assert!(key.public().verify(&message, &changed).is_err());
+        prop_assert!(key.public().verify(&[&message[..], &[0]].concat(), &signature).is_err());
+        prop_assert!(key.public().verify(&message, &signature[..63]).is_err());
+        let parsed = PublicKey::from_did_key(&key.did_key()).unwrap();
+        prop_assert_eq!(parsed, key.public());
+    }
+
+    #[test]
+    fn no_text_is_a_key_by_accident(text in "(did:key:)?z?[1-9A-HJ-NP-Za-z]{0,80}") {
+        let _ = PublicKey::from_multikey(&text);
+        if let Ok(key) = PublicKey::from_did_key(&text) {
+            prop_assert_eq!(key.did_key(), text);
+        }
+    }
+
+    #[test]
+    fn sealed_values_open_again(plain: Vec<u8>, purpose: String, flip: proptest::sample::Index) {
+        let key = SealKey::from_hex(&"5a".repeat(32)).unwrap();
+        let mut sealed = key.seal(&plain, &purpose).unwrap();
+        let opened = key.open(&sealed, &purpose).unwrap();
+        prop_assert_eq!(opened.as_slice(), plain.as_slice());
+        let at = flip.index(sealed.len());
+        sealed[at] ^= 0x40;
+        prop_assert!(key.open(&sealed, &purpose).is_err());
+    }
 }
