@@ -4,6 +4,7 @@ use pds_crypto::PublicKey;
 use pds_syntax::{Did, Handle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// A DID document. Fields that the protocol does not read are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,10 +62,12 @@ impl DidDocument {
         self.also_known_as.iter().find_map(|name| name.strip_prefix("at://")?.parse().ok())
     }
 
-    /// The URL of the account's PDS.
+    /// The URL of the account's PDS, when it is one that can be called: http or https with a host.
     pub fn pds_endpoint(&self) -> Option<&str> {
         let service = self.service.iter().find(|service| self.names(&service.id, "atproto_pds"))?;
-        service.service_endpoint.as_str().filter(|_| service.kind == "AtprotoPersonalDataServer")
+        let url = service.service_endpoint.as_str().filter(|_| service.kind == "AtprotoPersonalDataServer")?;
+        let parsed = Url::parse(url).ok()?;
+        (matches!(parsed.scheme(), "http" | "https") && parsed.has_host()).then_some(url)
     }
 
     /// The key behind `#fragment`, for instance `atproto` for the repository's.

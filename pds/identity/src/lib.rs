@@ -2,10 +2,14 @@
 //!
 //! Owns every request to names that users bring, and the guard that keeps those requests away from private networks. Knows nothing of accounts.
 
+mod cached;
 pub mod did_doc;
 mod guard;
+mod handle;
 pub mod plc;
 mod resolver;
+#[cfg(test)]
+mod testing;
 
 pub use did_doc::DidDocument;
 pub use guard::{Allow, Guard};
@@ -39,4 +43,11 @@ pub enum Error {
         /// Its own words.
         message: String,
     },
+}
+
+impl Error {
+    /// Is it an answer, rather than the lack of one?
+    fn is_final(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
 }

@@ -51,7 +51,7 @@ impl HttpDirectory {
                 answer.json().await.map_err(|error| Error::Answer { name: self.url.clone(), reason: reason(&error) })
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound(did.to_string())),
-            status => Err(Error::Answer { name: self.url.clone(), reason: message(status, answer).await }),
+            status => Err(Error::Unreachable { name: self.url.clone(), reason: message(status, answer).await }),
         }
     }
 }

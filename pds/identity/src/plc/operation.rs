@@ -97,11 +97,14 @@ impl SignedOperation {
         encode(&self.operation, Some(&self.sig))
     }
 
-    /// The operation that comes next, with the handle replaced.
+    /// The operation that comes next, with the first handle replaced where it stands, and all else kept.
     pub fn with_handle(&self, handle: &Handle) -> Operation {
         let mut next = self.operation.clone();
-        next.also_known_as.retain(|name| !name.starts_with("at://"));
-        next.also_known_as.insert(0, format!("at://{handle}"));
+        let name = format!("at://{handle}");
+        match next.also_known_as.iter_mut().find(|known| known.starts_with("at://")) {
+            Some(known) => *known = name,
+            None => next.also_known_as.insert(0, name),
+        }
         next.prev = Some(self.cid());
         next
     }

@@ -1,0 +1,115 @@
+//! How a handle names its DID: a DNS record or a file on its web server. Source: <https://atproto.com/specs/handle#handle-resolution>.
+//!
+//! Remembers nothing.
+
+use std::net::SocketAddr;
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{NameServerConfig, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+    proto::rr::RData,
+};
+use pds_syntax::{Did, Handle};
+
+use crate::{Error, Guard};
+
+/// Asks DNS and web servers.
+pub(crate) struct HandleLookup {
+    guard: Guard,
+    dns: Option<TokioResolver>,
+    backup: Option<TokioResolver>,
+}
+
+/// The DID that was found, none where the answer is that there is none, or why there is no answer.
+type Found = Result<Option<Did>, String>;
+
+impl HandleLookup {
+    /// `nameservers` are asked first, the system's when it is empty; `backup` when neither those nor the web server name a DID.
+    pub(crate) fn new(guard: Guard, nameservers: &[SocketAddr], backup: &[SocketAddr]) -> Self {
+        let dns = if nameservers.is_empty() { system() } else { asking(nameservers) };
+        Self { guard, dns, backup: if backup.is_empty() { None } else { asking(backup) } }
+    }
+
+    /// The DID of `handle`. DNS and web are asked at once; where both answer, DNS counts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] only when everybody answered that there is no DID, else [`Error::Unreachable`].
+    pub(crate) async fn ask(&self, handle: &Handle) -> Result<Did, Error> {
+        let dns = self.txt(self.dns.as_ref(), handle);
+        let https = self.well_known(handle);
+        tokio::pin!(dns, https);
+        let (dns, https) = tokio::select! {
+            dns = &mut dns => match dns {
+                Ok(Some(did)) => return Ok(did),
+                dns => (dns, https.await),
+            },
+            https = &mut https => (dns.await, https),
+        };
+        let mut failed = None;
+        for found in [dns, https] {
+            match found {
+                Ok(Some(did)) => return Ok(did),
+                Ok(None) => {}
+                Err(reason) => failed = failed.or(Some(reason)),
+            }
+        }
+        if self.backup.is_some()
+            && let Ok(Some(did)) = self.txt(self.backup.as_ref(), handle).await
+        {
+            return Ok(did);
+        }
+        let name = handle.to_string();
+        Err(failed
+            .map_or_else(|| Error::NotFound(name.clone()), |reason| Error::Unreachable { name: name.clone(), reason }))
+    }
+
+    async fn txt(&self, dns: Option<&TokioResolver>, handle: &Handle) -> Found {
+        let dns = dns.ok_or("no name servers are configured")?;
+        let lookup = tokio::time::timeout(self.guard.timeout(), dns.txt_lookup(format!("_atproto.{handle}."))).await;
+        let lookup = match lookup.map_err(|_| "the name servers did not answer in time".to_owned())? {
+            Ok(lookup) => lookup,
+            Err(error) if error.is_no_records_found() => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::TXT(txt) => String::from_utf8(txt.txt_data.concat()).ok(),
+            _ => None,
+        });
+        let mut named = texts.filter_map(|text| Some(text.strip_prefix("did=")?.parse::<Did>()));
+        // Two names are as good as none. Source: <https://atproto.com/specs/handle#dns-txt-method>.
+        match (named.next(), named.next()) {
+            (Some(Ok(did)), None) => Ok(Some(did)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn well_known(&self, handle: &Handle) -> Found {
+        match self.guard.text(&format!("https://{handle}/.well-known/atproto-did")).await {
+            Ok(text) => Ok(text.and_then(|text| text.lines().next()?.trim().parse().ok())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn system() -> Option<TokioResolver> {
+    let mut builder = TokioResolver::builder_tokio().ok()?;
+    // What is remembered, and how long, is decided in one place: the cache above.
+    builder.options_mut().cache_size = 0;
+    builder.build().ok()
+}
+
+fn asking(servers: &[SocketAddr]) -> Option<TokioResolver> {
+    let servers = servers.iter().map(|server| {
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        config.connections.iter_mut().for_each(|connection| connection.port = server.port());
+        config
+    });
+    let config = ResolverConfig::from_name_servers(servers.collect());
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.options_mut().cache_size = 0;
+    builder.build().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! A web server with TLS and a name server, both in this process: what tests resolve against.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use hickory_resolver::proto::{
+    op::{Message, OpCode, ResponseCode},
+    rr::{RData, Record, rdata::TXT},
+};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{Allow, Guard};
+
+/// Short enough for a test that waits for it.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Answers any path of its host by table.
+pub(crate) struct Web {
+    pub(crate) address: SocketAddr,
+    certificate: reqwest::Certificate,
+    requests: Arc<AtomicU32>,
+}
+
+impl Web {
+    /// Serves `answers`, whole HTTP answers by path, under the name `host`. An empty answer is never given.
+    pub(crate) async fn start(host: &str, answers: &[(&str, String)]) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let own = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let tls = rustls::ServerConfig::builder().with_no_client_auth();
+        let tls = tls.with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+        let (acceptor, listener) = (TlsAcceptor::from(Arc::new(tls)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let answers: HashMap<_, _> =
+            answers.iter().map(|(path, answer)| ((*path).to_owned(), answer.clone())).collect();
+        let (answers, requests) = (Arc::new(answers), Arc::new(AtomicU32::new(0)));
+        let count = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(answer(acceptor.clone(), socket, answers.clone(), count.clone()));
+            }
+        });
+        let certificate = reqwest::Certificate::from_der(own.cert.der()).unwrap();
+        Self { address, certificate, requests }
+    }
+
+    /// A guard that trusts this server and finds every name at its address, which is loopback.
+    pub(crate) fn guard(&self, allow: Allow) -> Guard {
+        let builder = reqwest::Client::builder().tls_certs_only([self.certificate.clone()]);
+        Guard::build(builder, Arc::new(Everywhere(self.address)), allow, TIMEOUT).unwrap()
+    }
+
+    /// How often it was asked.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// An answer with a body.
+pub(crate) fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn answer(
+    acceptor: TlsAcceptor,
+    socket: TcpStream,
+    answers: Arc<HashMap<String, String>>,
+    count: Arc<AtomicU32>,
+) -> Option<()> {
+    let mut stream = acceptor.accept(socket).await.ok()?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    count.fetch_add(1, Ordering::Relaxed);
+    let path = String::from_utf8(head).ok()?.split(' ').nth(1)?.to_owned();
+    let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let answer = answers.get(&path).unwrap_or(&missing);
+    if answer.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    stream.write_all(answer.as_bytes()).await.ok()?;
+    stream.shutdown().await.ok()
+}
+
+struct Everywhere(SocketAddr);
+
+impl Resolve for Everywhere {
+    fn resolve(&self, _: Name) -> Resolving {
+        let address = self.0;
+        Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+    }
+}
+
+/// What [`name_server`] knows: TXT records by name, with the final dot. Others do not exist.
+pub(crate) type Zone = Arc<Mutex<HashMap<String, Vec<String>>>>;
+
+/// Serves `zone` over UDP, until the test ends.
+pub(crate) async fn name_server(zone: Zone) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut packet = [0; 1500];
+        while let Ok((len, from)) = socket.recv_from(&mut packet).await {
+            let query = Message::from_vec(&packet[..len]).unwrap();
+            let asked = query.queries[0].clone();
+            let mut answer = Message::response(query.metadata.id, OpCode::Query);
+            answer.metadata.recursion_desired = true;
+            answer.metadata.recursion_available = true;
+            match zone.lock().unwrap().get(&asked.name().to_string()) {
+                None => answer.metadata.response_code = ResponseCode::NXDomain,
+                Some(texts) => {
+                    for text in texts {
+                        let text = RData::TXT(TXT::new(vec![text.clone()]));
+                        answer.add_answer(Record::from_rdata(asked.name().clone(), 60, text));
+                    }
+                }
+            }
+            answer.add_query(asked);
+            socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    address
+}
+
+/// A server that takes questions and never answers. Keep the socket.
+pub(crate) async fn silent_name_server() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
