@@ -24,7 +24,11 @@ build: ## Release binaries: target/release/{pds,operator}
 
 .PHONY: test
 test: ## Install what the tests need and run them all
-	@e2e/run
+	@e2e/run services
+
+.PHONY: test-cluster
+test-cluster: ## The tests on a full Kubernetes node with the product installed
+	@e2e/run cluster
 
 .PHONY: check fmt clippy tidy gen-check deny
 check: fmt clippy tidy gen-check deny ## Format, lints, import rules, generated files, licences

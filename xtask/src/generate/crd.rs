@@ -8,7 +8,7 @@ use operator_api::{PdsClass, PdsInstance};
 
 use super::File;
 
-const FOLDERS: [&str; 2] = ["crds", "charts/operator/crds"];
+const FOLDERS: [&str; 2] = ["crds", "charts/aurora-locus/crds"];
 
 pub(super) fn files() -> Result<Vec<File>> {
     let definitions = [(PdsInstance::crd(), "pdsinstances"), (PdsClass::crd(), "pdsclasses")];
