@@ -6,18 +6,18 @@
 #![expect(unreachable_pub, reason = "the derive of kube writes public types into functions")]
 
 pub mod class;
-mod secret;
 pub mod instance;
 mod pod;
+mod secret;
 pub mod status;
 
 pub use class::{ClassLimits, Images, PdsClass, PdsClassSpec, Provisioner, S3Class};
-pub use secret::{Empty, SecretKey, SecretName};
 pub use instance::{
     BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network,
     NetworkPolicyMode, PdsInstance, PdsInstanceSpec, S3Bucket, Volume,
 };
 pub use pod::PodSettings;
+pub use secret::{Empty, SecretKey, SecretName};
 pub use status::{BlobStoreStatus, DatabaseStatus, KeysStatus, PdsInstanceStatus};
 
 /// The API group.

@@ -25,8 +25,9 @@ pub(crate) struct World {
 static STARTED: OnceCell<()> = OnceCell::const_new();
 
 async fn connect() -> Client {
-    let path = std::env::var("AURORA_TEST_KUBECONFIG")
-        .unwrap_or_else(|_| panic!("AURORA_TEST_KUBECONFIG names no kubeconfig; `make test` starts an API server and sets it"));
+    let path = std::env::var("AURORA_TEST_KUBECONFIG").unwrap_or_else(|_| {
+        panic!("AURORA_TEST_KUBECONFIG names no kubeconfig; `make test` starts an API server and sets it")
+    });
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();

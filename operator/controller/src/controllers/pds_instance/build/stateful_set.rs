@@ -18,7 +18,8 @@ use crate::k8s::hash;
 use crate::k8s::labels::{Component, all, selector};
 
 /// `SIGTERM` would wait for every client to leave; `SIGINT` ends their sessions and loses nothing.
-const STOP: &str = r#"read -r pid <"$PGDATA/postmaster.pid" && kill -INT "$pid"; while kill -0 "$pid"; do sleep 0.2; done"#;
+const STOP: &str =
+    r#"read -r pid <"$PGDATA/postmaster.pid" && kill -INT "$pid"; while kill -0 "$pid"; do sleep 0.2; done"#;
 
 pub(super) fn build(wanted: &Validated, image: &str, volume: &Claim, existing: Option<&StatefulSet>) -> StatefulSet {
     let name = wanted.names.postgres();

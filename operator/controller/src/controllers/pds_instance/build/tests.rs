@@ -116,7 +116,8 @@ fn refusals_name_field_value_and_what_is_allowed() {
     let refusal = validated(json!({"hostname": "demo.test", "replicas": 4})).unwrap_err();
     assert_eq!(refusal.reason, Reason::QuotaExceeded);
     assert_eq!(refusal.message, "spec.replicas: 4; PdsClass \"standard\" allows at most 3");
-    let refusal = validated(json!({"hostname": "demo.test", "handleDomains": [{"domain": "pds.internal"}]})).unwrap_err();
+    let refusal =
+        validated(json!({"hostname": "demo.test", "handleDomains": [{"domain": "pds.internal"}]})).unwrap_err();
     assert_eq!(refusal.reason, Reason::InvalidSpec);
     assert!(refusal.message.contains("PDS_SERVICE_HANDLE_DOMAINS"), "{}", refusal.message);
 }
