@@ -1,13 +1,12 @@
-//! Handles: which ones this host gives out, and how an account changes its own.
+//! Handles: which ones this host gives out, whose they are, and how an account changes its own.
 
 mod reserved;
+pub mod update;
 
-use pds_identity::{Error as ResolveError, plc};
-use pds_repo::event;
-use pds_store::{account, event as events};
+use pds_store::account;
 use pds_syntax::{Did, Handle};
 
-use crate::{app::App, clock};
+use crate::app::App;
 
 /// Why a handle cannot be had. `name` is the XRPC error.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +30,9 @@ impl HandleError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidHandle",
-            Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
+            Self::Reserved => "HandleNotAvailable",
+            // Without a name of its own, as the reference answers.
+            Self::Taken(_) => "InvalidRequest",
             Self::Unsupported => "UnsupportedDomain",
         }
     }
@@ -57,55 +58,11 @@ pub async fn check(app: &App, handle: &Handle, did: Option<&Did>) -> Result<(), 
         };
     }
     let Some(did) = did else { return Err(HandleError::Unsupported) };
-    match app.resolver.handle(handle).await {
+    // Past the cache: the record that proves it was often set a moment ago.
+    match app.resolver.refresh_handle(handle).await {
         Ok(found) if found == *did => Ok(()),
         _ => Err(HandleError::Invalid("External handle did not resolve to DID")),
     }
-}
-
-/// Why a handle was not changed. Directory and database agree as before.
-#[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
-    /// Somebody else has it, or the database is away.
-    #[error(transparent)]
-    Store(#[from] pds_store::Error),
-    /// The directory did not take the change.
-    #[error("change the handle of {did} in the directory")]
-    Directory {
-        /// Whose.
-        did: Did,
-        /// Why.
-        #[source]
-        source: ResolveError,
-    },
-}
-
-/// Changes a handle: in a transaction that is kept open while the directory is asked, so that both have it or neither.
-///
-/// Should COMMIT fail after the directory agreed, the next attempt finds the directory up to date and only writes here.
-pub async fn update(app: &App, id: pds_store::AccountId, did: &Did, handle: &Handle) -> Result<(), UpdateError> {
-    let now = app.clock.now_us();
-    let mut tx = app.db.begin().await?;
-    account::set_handle(&mut tx, id, handle).await?;
-    if did.method() == "plc" {
-        publish(app, did, handle).await.map_err(|source| UpdateError::Directory { did: did.clone(), source })?;
-    }
-    events::append(&mut tx, &[event::identity(did, Some(handle), &clock::text(now))], now).await?;
-    tx.commit().await?;
-    app.accounts.forget(did).await;
-    Ok(())
-}
-
-async fn publish(app: &App, did: &Did, handle: &Handle) -> Result<(), ResolveError> {
-    let plc: &dyn plc::Directory = &*app.plc;
-    let last = plc.last(did).await?;
-    if last.operation.also_known_as.first().is_some_and(|name| *name == format!("at://{handle}")) {
-        return Ok(());
-    }
-    plc.submit(did, &last.with_handle(handle).sign(&app.keys.rotation)).await?;
-    // What was cached names the old handle.
-    let _ = app.resolver.refresh_did(did).await;
-    Ok(())
 }
 
 /// The DID behind a handle: this host's accounts from the database, others from the network.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     auth::Access,
-    identity::{self, HandleError, UpdateError},
+    identity::{self, HandleError, update},
     report::chain,
     xrpc::{Procedure, Result, XrpcError},
 };
@@ -26,13 +26,14 @@ pub async fn update_handle(
         input.handle.parse().map_err(|_| XrpcError::named("InvalidHandle", "Input/handle must be a valid handle"))?;
     let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
     identity::check(&app, &handle, Some(&account.did)).await.map_err(refuse)?;
-    identity::update(&app, account.id, &account.did, &handle).await.map_err(|error| match error {
-        UpdateError::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
-        UpdateError::Store(error) => error.into(),
-        UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
+    update::update(&app, account, &handle).await.map_err(|error| match error {
+        update::Error::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
+        update::Error::Store(error) => error.into(),
+        update::Error::NotInDocument => XrpcError::invalid(error.to_string()),
+        update::Error::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(error = chain(&error), "a handle could not be published");
             XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
         }
-        UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),
+        update::Error::Directory { .. } => XrpcError::internal("changing a handle", &error),
     })
 }
