@@ -12,10 +12,7 @@ use axum::{
 use std::time::Duration;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::{
-        CompressionLayer,
-        predicate::{DefaultPredicate, NotForContentType, Predicate},
-    },
+    compression::CompressionLayer,
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
@@ -32,7 +29,6 @@ const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What the public port answers.
 pub fn public(app: App) -> Router {
-    let compressed = DefaultPredicate::new().and(NotForContentType::new("application/octet-stream"));
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))
@@ -44,7 +40,8 @@ pub fn public(app: App) -> Router {
         .merge(methods())
         .route("/xrpc/{method}", axum::routing::any(unknown_method))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not found") })
-        .layer(CompressionLayer::new().gzip(true).zstd(true).compress_when(compressed))
+        .layer(CompressionLayer::new().gzip(true).zstd(true))
+        .merge(uncompressed())
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
@@ -81,12 +78,10 @@ fn methods() -> Router<App> {
         .route("/xrpc/com.atproto.sync.getRepo", query(sync::get_repo))
         .route("/xrpc/com.atproto.sync.getRecord", query(sync::get_record))
         .route("/xrpc/com.atproto.sync.getBlocks", query(sync::get_blocks))
-        .route("/xrpc/com.atproto.sync.getBlob", query(sync::get_blob))
         .route("/xrpc/com.atproto.sync.listBlobs", query(sync::list_blobs))
         .route("/xrpc/com.atproto.sync.listRepos", query(sync::list_repos))
         .route("/xrpc/com.atproto.sync.getLatestCommit", query(sync::get_latest_commit))
         .route("/xrpc/com.atproto.sync.getRepoStatus", query(sync::get_repo_status))
-        .route("/xrpc/com.atproto.sync.subscribeRepos", query(sync::subscribe_repos))
         .layer(small);
     let records = Router::new()
         .route("/xrpc/com.atproto.repo.createRecord", procedure(repo::create_record))
@@ -98,6 +93,13 @@ fn methods() -> Router<App> {
         .route("/xrpc/com.atproto.repo.uploadBlob", procedure(repo::upload_blob))
         .layer(DefaultBodyLimit::disable());
     base.merge(records).merge(blobs)
+}
+
+/// Blobs are served as they are, so that their length, ranges and tag stay true; frames have a socket of their own.
+fn uncompressed() -> Router<App> {
+    Router::new()
+        .route("/xrpc/com.atproto.sync.getBlob", query(sync::get_blob))
+        .route("/xrpc/com.atproto.sync.subscribeRepos", query(sync::subscribe_repos))
 }
 
 fn query<H: Handler<T, App>, T: 'static>(handler: H) -> MethodRouter<App> {

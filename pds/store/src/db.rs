@@ -127,4 +127,15 @@ impl Db {
             Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
         }
     }
+
+    /// Connections that may be open at once; for metrics.
+    #[must_use]
+    pub fn max_connections(&self) -> u32 {
+        match &self.pools {
+            Pools::Sqlite { read, write } => {
+                read.options().get_max_connections() + write.options().get_max_connections()
+            }
+            Pools::Postgres(pool) => pool.options().get_max_connections(),
+        }
+    }
 }

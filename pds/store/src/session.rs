@@ -133,3 +133,12 @@ pub async fn revoke_all(tx: &mut Tx, id: AccountId) -> Result<u64> {
     const SQL: &str = "delete from refresh_token where account_id = $1";
     execute!(tx, SQL, id.0).map_err(Error::during("revoke refresh tokens of account", id))
 }
+
+/// Forgets the refresh tokens of all accounts that expired by `now`, and returns how many there were.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn forget_expired(tx: &mut Tx, now: i64) -> Result<u64> {
+    const SQL: &str = "delete from refresh_token where expires_at <= $1";
+    execute!(tx, SQL, now).map_err(Error::during("forget", "expired refresh tokens"))
+}

@@ -55,8 +55,13 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let _permit = self.permits.acquire().await.map_err(|error| Error(error.to_string()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| Error(error.to_string()))
+        let permit = self.permits.clone().acquire_owned().await.map_err(|error| Error(error.to_string()))?;
+        // The permit goes with the work: a caller that gives up does not free memory that is still in use.
+        let held = move || {
+            let _permit = permit;
+            work()
+        };
+        tokio::task::spawn_blocking(held).await.map_err(|error| Error(error.to_string()))
     }
 }
 
@@ -85,5 +90,23 @@ mod tests {
         assert!(passwords.verify(Some(&stored), "correct").await.unwrap());
         assert!(!passwords.verify(Some(&stored), "wrong").await.unwrap());
         assert!(!passwords.verify(None, "decoy").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_gives_up_does_not_free_its_place() {
+        let passwords = Passwords { permits: Arc::new(Semaphore::new(1)), ..Passwords::default() };
+        let (begun, seen) = std::sync::mpsc::channel();
+        let (finish, wait) = std::sync::mpsc::channel::<()>();
+        let worker = passwords.clone();
+        let caller = tokio::spawn(async move {
+            let work = move || (begun.send(()).unwrap(), wait.recv().unwrap());
+            worker.run(work).await
+        });
+        tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(passwords.permits.available_permits(), 0);
+        finish.send(()).unwrap();
+        let _free = passwords.permits.acquire().await.unwrap();
     }
 }

@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
+use super::credential;
 use crate::{app::App, xrpc::XrpcError};
 
 /// A request with the administrator's password.
@@ -31,9 +32,8 @@ impl FromRequestParts<App> for Admin {
 
 /// Does the request carry the administrator's password? Compared in constant time.
 pub fn is_admin(app: &App, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(encoded) = given.and_then(|value| value.strip_prefix("Basic ")) else { return false };
-    let Ok(plain) = BASE64.decode(encoded.trim().as_bytes()) else { return false };
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Basic"));
+    let Some(Ok(plain)) = given.map(|encoded| BASE64.decode(encoded.as_bytes())) else { return false };
     let wanted = format!("admin:{}", app.keys.admin_password.expose_secret());
     plain.ct_eq(wanted.as_bytes()).into()
 }

@@ -1,6 +1,6 @@
 //! Session tokens of accounts.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     extract::FromRequestParts,
@@ -10,6 +10,7 @@ use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REF
 use pds_store::account::{Account, Status};
 use pds_syntax::Did;
 
+use super::credential;
 use crate::{account, app::App, auth::is_admin, xrpc::XrpcError};
 
 /// The text behind `Bearer`.
@@ -21,9 +22,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
-        let token =
-            value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).map(|token| token.trim().to_owned());
-        Ok(Self(token))
+        Ok(Self(credential(value, "Bearer").map(str::to_owned)))
+    }
+}
+
+/// Who turned out to be asking; the request's log line reads it when the answer is there.
+#[derive(Clone, Debug, Default)]
+pub struct Caller(Arc<OnceLock<Did>>);
+
+impl Caller {
+    /// The account, if the request proved to be one's.
+    pub fn did(&self) -> Option<&Did> {
+        self.0.get()
+    }
+
+    fn note(parts: &Parts, did: &Did) {
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            // The first credential of a request that held is who asks.
+            let _ = caller.0.set(did.clone());
+        }
     }
 }
 
@@ -62,8 +79,7 @@ impl FromRequestParts<App> for Access {
             return Err(XrpcError::named("InvalidToken", "Bad token scope"));
         }
         let account = holder(app, &claims).await?;
-        // For the request's log line.
-        parts.extensions.insert(account.did.clone());
+        Caller::note(parts, &account.did);
         Ok(Self { account })
     }
 }
@@ -88,7 +104,9 @@ impl FromRequestParts<App> for Refresh {
         let invalid = || XrpcError::named("InvalidToken", "Bad token scope");
         match claims {
             Claims { scope: Scope::Refresh, sub, jti: Some(jti), exp, .. } => {
-                Ok(Self { did: sub.parse().map_err(|_| invalid())?, jti, expired: exp <= app.clock.now_s() })
+                let did = sub.parse().map_err(|_| invalid())?;
+                Caller::note(parts, &did);
+                Ok(Self { did, jti, expired: exp <= app.clock.now_s() })
             }
             _ => Err(invalid()),
         }

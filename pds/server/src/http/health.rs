@@ -47,7 +47,7 @@ pub async fn xrpc(State(app): State<App>) -> Response {
 /// `/metrics`.
 pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let accounts = pds_store::account::count(&app.db).await.ok();
-    app.metrics.set_gauges(app.db.connections(), accounts);
+    app.metrics.set_gauges(app.db.connections(), app.db.max_connections(), accounts);
     let text = app.metrics.text().map_err(|error| XrpcError::internal("writing metrics", &error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }

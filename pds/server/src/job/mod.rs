@@ -1,8 +1,8 @@
 //! What has to be done from time to time. Every job is idempotent, so it does no harm that each replica runs it; a jitter keeps them apart.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pds_store::account;
+use pds_store::{account, session};
 
 use crate::{app::App, blob, report::chain};
 
@@ -12,6 +12,7 @@ const STALE_RESERVATION_US: i64 = 10 * 60 * 1_000_000;
 /// Starts the jobs; they end with the server.
 pub fn start(app: &App) {
     spawn(app, "reservations", Duration::from_secs(300), |app| async move { give_back_reservations(&app).await });
+    spawn(app, "session_cleanup", Duration::from_secs(3600), |app| async move { forget_expired_sessions(&app).await });
     spawn(app, "blob_orphan_sweep", Duration::from_secs(3600), |app| async move { blob::sweep(&app).await.map(drop) });
     spawn(app, "event_retention", Duration::from_secs(600), |app| async move {
         app.sequencer.prune(app.clock.now_us()).await
@@ -30,8 +31,10 @@ where
                 () = app.shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
+            let began = Instant::now();
             let result = work(app.clone()).await;
-            app.metrics.job_ran(name, result.is_ok());
+            let succeeded_at = result.is_ok().then(|| app.clock.now_s());
+            app.metrics.job_ran(name, began.elapsed(), succeeded_at);
             if let Err(error) = result {
                 tracing::warn!(job = name, error = chain(error.as_ref()), "job {name} failed");
             }
@@ -48,6 +51,17 @@ pub async fn give_back_reservations(app: &App) -> anyhow::Result<()> {
             tracing::info!(account.did = %stale.did, "gave back the unfinished sign-up of {}", stale.handle);
         }
         tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Removes refresh tokens whose time is over. Access tokens are not stored.
+pub async fn forget_expired_sessions(app: &App) -> anyhow::Result<()> {
+    let mut tx = app.db.begin().await?;
+    let count = session::forget_expired(&mut tx, app.clock.now_us()).await?;
+    tx.commit().await?;
+    if count > 0 {
+        tracing::info!(count, "forgot {count} expired refresh tokens");
     }
     Ok(())
 }

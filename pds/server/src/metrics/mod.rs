@@ -10,7 +10,7 @@ use prometheus_client::{
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
 }
@@ -21,9 +21,14 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Job {
+struct Run {
     job: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Job {
+    job: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,7 +45,9 @@ struct Families {
     requests: Family<Request, Counter>,
     durations: Family<Request, Histogram, fn() -> Histogram>,
     auth_failures: Family<Reason, Counter>,
-    jobs: Family<Job, Counter>,
+    jobs: Family<Run, Counter>,
+    job_durations: Family<Job, Histogram, fn() -> Histogram>,
+    job_successes: Family<Job, Gauge>,
     connections: Family<Connections, Gauge>,
     accounts: Gauge,
     commits: Counter,
@@ -62,6 +69,8 @@ impl Default for Metrics {
             durations,
             auth_failures: Family::default(),
             jobs: Family::default(),
+            job_durations: Family::new_with_constructor(seconds),
+            job_successes: Family::default(),
             connections: Family::default(),
             accounts: Gauge::default(),
             commits: Counter::default(),
@@ -76,6 +85,16 @@ impl Default for Metrics {
         );
         registry.register("auth_failures", "Refused credentials", families.auth_failures.clone());
         registry.register("job_runs", "Runs of background jobs", families.jobs.clone());
+        registry.register(
+            "job_duration_seconds",
+            "How long runs of background jobs took",
+            families.job_durations.clone(),
+        );
+        registry.register(
+            "job_last_success_timestamp_seconds",
+            "When each background job last succeeded on this replica",
+            families.job_successes.clone(),
+        );
         registry.register("db_connections", "Connections to the database", families.connections.clone());
         registry.register("accounts", "Accounts on this instance", families.accounts.clone());
         registry.register("repo_commits", "Commits acknowledged by this replica", families.commits.clone());
@@ -88,8 +107,8 @@ impl Default for Metrics {
 
 impl Metrics {
     /// A request was answered. `route` is a method's NSID or a pattern, never a raw path.
-    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let labels = Request { method: method.to_owned(), route: route.to_owned(), status };
+    pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let labels = Request { method, route: route.to_owned(), status };
         self.0.durations.get_or_create(&labels).observe(took.as_secs_f64());
         self.0.requests.get_or_create(&labels).inc();
     }
@@ -99,10 +118,14 @@ impl Metrics {
         self.0.auth_failures.get_or_create(&Reason { reason }).inc();
     }
 
-    /// A job ran.
-    pub fn job_ran(&self, job: &'static str, success: bool) {
-        let result = if success { "success" } else { "failure" };
-        self.0.jobs.get_or_create(&Job { job, result }).inc();
+    /// A job ran; `succeeded_at` is in seconds since 1970.
+    pub fn job_ran(&self, job: &'static str, took: Duration, succeeded_at: Option<i64>) {
+        let result = if succeeded_at.is_some() { "success" } else { "failure" };
+        self.0.jobs.get_or_create(&Run { job, result }).inc();
+        self.0.job_durations.get_or_create(&Job { job }).observe(took.as_secs_f64());
+        if let Some(at) = succeeded_at {
+            self.0.job_successes.get_or_create(&Job { job }).set(at);
+        }
     }
 
     /// A commit was acknowledged.
@@ -121,8 +144,9 @@ impl Metrics {
         Subscribed(self.0.subscribers.clone())
     }
 
-    /// Sets what is read at scrape time.
-    pub fn set_gauges(&self, connections: (u32, usize), accounts: Option<i64>) {
+    /// Sets what is read at scrape time: connections open, idle, and allowed at most; accounts.
+    pub fn set_gauges(&self, connections: (u32, usize), max_connections: u32, accounts: Option<i64>) {
+        self.0.connections.get_or_create(&Connections { state: "max" }).set(max_connections.into());
         let (open, idle) = (i64::from(connections.0), i64::try_from(connections.1).unwrap_or(i64::MAX));
         self.0.connections.get_or_create(&Connections { state: "active" }).set((open - idle).max(0));
         self.0.connections.get_or_create(&Connections { state: "idle" }).set(idle);

@@ -72,14 +72,13 @@ async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<&str>) -> Resu
     let Some(wanted) = wanted else { return Ok(None) };
     let did: Did = wanted.parse().map_err(|_| XrpcError::invalid("Input/did must be a valid did"))?;
     let missing = || XrpcError::auth_required(format!("Missing auth to create account with did: {did}"));
-    let token =
-        Token::decode(&token.ok_or_else(missing)?).map_err(|error| XrpcError::auth_required(error.to_string()))?;
-    if token.claims.iss != did.as_str() {
-        return Err(missing());
-    }
     let refuse = |error: pds_crypto::service_token::Error| {
         XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), error.to_string())
     };
+    let token = Token::decode(&token.ok_or_else(missing)?).map_err(refuse)?;
+    if token.claims.iss != did.as_str() {
+        return Err(missing());
+    }
     token
         .check(app.settings.service.did.as_str(), "com.atproto.server.createAccount", app.clock.now_s())
         .map_err(refuse)?;
