@@ -30,8 +30,15 @@ enum Command {
     Migrate,
     /// Ask a running server whether it is ready; exits with 1 if not. For container health checks.
     Health,
-    /// Read the settings, say what is wrong with them, and do nothing else.
-    CheckConfig,
+    /// Look at the settings.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Read the settings as `pds serve` would, say what is wrong with them, and do nothing else.
+    Check,
 }
 
 /// Runs the program.
@@ -49,7 +56,7 @@ pub fn run() -> ExitCode {
             Command::Serve => serve::serve().await,
             Command::Migrate => migrate::migrate().await,
             Command::Health => health::health().await,
-            Command::CheckConfig => settings::check(),
+            Command::Config(Config::Check) => settings::check(),
         }
     });
     match result {

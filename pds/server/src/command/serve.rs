@@ -8,6 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use axum_server::Handle;
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
 use pds_identity::plc::HttpDirectory;
 use pds_store::{Db, Dialect, Options, schema};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +27,11 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after that.
 const GRACE: Duration = Duration::from_secs(25);
+
+/// How long a connection may wait between requests and while it sends a request's head: the reference's keep-alive time.
+const IDLE: Duration = Duration::from_secs(90);
+/// Read buffer of a connection, and thereby the longest request head. Idle connections cost little more than this.
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn serve() -> anyhow::Result<()> {
@@ -47,9 +56,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let metrics = listen(service.metrics_port).context("PDS_METRICS_PORT")?;
     let (handle, inner) = (Handle::new(), Handle::new());
     tokio::spawn(stop_on_signal(app.clone(), handle.clone(), inner.clone()));
-    let detail = tokio::spawn(
-        axum_server::from_tcp(metrics)?.handle(inner).serve(router::metrics(app.clone()).into_make_service()),
-    );
+    let mut metrics = axum_server::from_tcp(metrics)?.handle(inner);
+    *metrics.http_builder() = connections().http1_only();
+    let detail = tokio::spawn(metrics.serve(router::metrics(app.clone()).into_make_service()));
     tracing::info!(
         "serving {} on port {}; metrics and health on port {}",
         service.public_url(),
@@ -60,9 +69,16 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     match &service.tls {
         Some(files) => {
             let config = tls::start(files, app.shutdown.clone()).await?;
-            axum_server::from_tcp_rustls(public, config)?.handle(handle).serve(routes).await?;
+            let mut server = axum_server::from_tcp_rustls(public, config)?.handle(handle);
+            *server.http_builder() = connections();
+            server.serve(routes).await?;
         }
-        None => axum_server::from_tcp(public)?.handle(handle).serve(routes).await?,
+        None => {
+            let mut server = axum_server::from_tcp(public)?.handle(handle);
+            // Without TLS nothing negotiates HTTP/2, so nobody gets it.
+            *server.http_builder() = connections().http1_only();
+            server.serve(routes).await?;
+        }
     }
     detail.await??;
     app.db.close().await;
@@ -82,6 +98,14 @@ async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
             bail!("the database's schema is newer than this release can work with: use the release that migrated it")
         }
     }
+}
+
+/// How connections are served: a client that says nothing, or says it slowly, does not keep one for ever.
+fn connections() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
+    builder
 }
 
 fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {

@@ -16,12 +16,24 @@ fn refuse(errors: Errors) -> anyhow::Error {
 
 /// Settings and secrets for a server. On SQLite missing secrets are made once and kept in the data directory.
 pub(super) fn load() -> anyhow::Result<(Settings, Secrets)> {
-    let kept = match secrets::file(variable) {
-        Some(file) => kept_secrets(&file)?,
-        None => BTreeMap::new(),
-    };
-    let lookup = |name: &str| variable(name).or_else(|| kept.get(name).map(|value| value.expose_secret().to_owned()));
-    Settings::from_env(lookup).map_err(refuse)
+    let mut kept = BTreeMap::new();
+    if let Some(file) = secrets::file(variable) {
+        kept = read(&file)?;
+        if add_missing(&mut kept) {
+            write(&file, &kept)?;
+        }
+    }
+    parse(&kept)
+}
+
+/// `pds config check`. Writes nothing: secrets that a start would make are made up and forgotten.
+pub(super) fn check() -> anyhow::Result<()> {
+    let mut kept = BTreeMap::new();
+    if let Some(file) = secrets::file(variable) {
+        kept = read(&file)?;
+        add_missing(&mut kept);
+    }
+    parse(&kept).map(drop)
 }
 
 /// Logs variables that look like settings and are none.
@@ -32,35 +44,45 @@ pub(super) fn warn_of_unknown() {
     }
 }
 
-/// `pds check-config`.
-pub(super) fn check() -> anyhow::Result<()> {
-    Settings::from_env(variable).map(drop).map_err(refuse)
+type Kept = BTreeMap<String, SecretString>;
+
+/// The environment comes first.
+fn lookup(kept: &Kept, name: &str) -> Option<String> {
+    variable(name).or_else(|| kept.get(name).map(|value| value.expose_secret().to_owned()))
 }
 
-/// The secrets in `file`, after adding those that are neither there nor in the environment.
-fn kept_secrets(file: &Path) -> anyhow::Result<BTreeMap<String, SecretString>> {
+fn parse(kept: &Kept) -> anyhow::Result<(Settings, Secrets)> {
+    Settings::from_env(|name| lookup(kept, name)).map_err(refuse)
+}
+
+/// The secrets in `file`; none if there is no file.
+fn read(file: &Path) -> anyhow::Result<Kept> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::new()),
         Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
     };
-    let mut kept =
-        secrets::parse(&text).map_err(|line| anyhow!("{}: line {line} is not NAME=value", file.display()))?;
-    let missing = secrets::generate_missing(
-        |name| variable(name).or_else(|| kept.get(name).map(|value| value.expose_secret().to_owned())),
-        |bytes| rand::fill(bytes),
-    );
-    if missing.is_empty() {
-        return Ok(kept);
-    }
+    secrets::parse(&text).map_err(|line| anyhow!("{}: line {line} is not NAME=value", file.display()))
+}
+
+/// Adds the secrets that are neither in `kept` nor in the environment. Says whether there were any.
+fn add_missing(kept: &mut Kept) -> bool {
+    let missing = secrets::generate_missing(|name| lookup(kept, name), |bytes| rand::fill(bytes));
+    let any = !missing.is_empty();
     kept.extend(missing.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    any
+}
+
+fn write(file: &Path, kept: &Kept) -> anyhow::Result<()> {
     let folder = file.parent().context("the secrets file has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     // Written beside and renamed: a crash leaves the old file or the new one, never half of one.
     let part = file.with_extension("part");
+    let named = || format!("write {}", file.display());
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    out.write_all(secrets::render(&kept).as_bytes())?;
-    out.sync_all()?;
-    fs::rename(&part, file).with_context(|| format!("write {}", file.display()))?;
-    Ok(kept)
+    out.write_all(secrets::render(kept).as_bytes()).with_context(named)?;
+    out.sync_all().with_context(named)?;
+    fs::rename(&part, file).with_context(named)?;
+    // Accounts are made with these keys from now on: the name has to outlive a power cut too.
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(named)
 }
