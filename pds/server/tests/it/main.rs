@@ -1,7 +1,9 @@
 //! XRPC behaviour through a real listener, on SQLite and on Postgres. Folders mirror `src/api`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod command;
 mod harness;
+mod http;
 mod identity;
 mod repo;
 mod server;

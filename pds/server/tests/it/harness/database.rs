@@ -4,27 +4,34 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-pub(super) struct Database {
-    pub(super) url: String,
+pub(crate) struct Database {
+    pub(crate) url: String,
     _folder: Option<TempDir>,
     drop: Option<(String, String)>,
 }
 
 impl Database {
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("pds.sqlite").display());
         Self { url, _folder: Some(folder), drop: None }
     }
 
     /// In the server that `make test` starts.
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let server = std::env::var("AURORA_TEST_POSTGRES_URL");
         let server = server.expect("AURORA_TEST_POSTGRES_URL is not set: run `make test`, which starts a server");
         let name = format!("pds_{}", uuid::Uuid::new_v4().simple());
         psql(&server, &format!("create database {name}"));
         let base = server.rsplit_once('/').unwrap().0;
         Self { url: format!("{base}/{name}"), _folder: None, drop: Some((server, name)) }
+    }
+}
+
+impl Database {
+    /// Breaks something on purpose; Postgres only.
+    pub(crate) fn psql(&self, sql: &str) {
+        psql(&self.url, sql);
     }
 }
 

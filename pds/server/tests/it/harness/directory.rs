@@ -1,10 +1,10 @@
-//! A PLC directory in memory, with a switch to be away. Real validation is tested against the real directory, on the cluster.
+//! A PLC directory in memory, that can be away or slow. What a real one accepts is tested with a real one.
 
 use std::{
     collections::HashMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -20,6 +20,10 @@ use serde_json::json;
 pub(crate) struct Directory {
     logs: Mutex<HashMap<Did, Vec<SignedOperation>>>,
     pub(crate) away: AtomicBool,
+    /// While a test holds this, operations wait.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    /// Operations that have arrived.
+    pub(crate) arrived: AtomicUsize,
 }
 
 impl Directory {
@@ -42,6 +46,8 @@ impl Directory {
 #[async_trait]
 impl plc::Directory for Directory {
     async fn submit(&self, did: &Did, operation: &SignedOperation) -> Result<(), Error> {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        let _open = self.gate.lock().await;
         self.present()?;
         let mut logs = self.logs.lock().unwrap();
         let log = logs.entry(did.clone()).or_default();

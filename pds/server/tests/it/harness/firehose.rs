@@ -41,6 +41,18 @@ impl Firehose {
         }
     }
 
+    /// Does the server end the stream, within seconds?
+    pub(crate) async fn ends(&mut self) -> bool {
+        let end = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if message.is_close() {
+                    break;
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), end).await.is_ok()
+    }
+
     pub(crate) async fn take(&mut self, count: usize) -> Vec<Event> {
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {

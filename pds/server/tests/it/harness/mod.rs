@@ -1,5 +1,8 @@
-//! A running server for a test: own database, blobs in memory, a PLC directory in the process, a port of its own.
+//! A running server for a test: own database, blobs in memory, a PLC directory in the process, ports of its own, and a clock
+//! that can be put forward.
 
+mod blobs;
+mod clock;
 mod database;
 mod directory;
 mod firehose;
@@ -7,18 +10,19 @@ mod person;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use pds_blobstore::Memory;
 use pds_config::Settings;
+use pds_identity::plc;
 use pds_server::{
     app::{App, Outside},
-    clock::SystemClock,
     router,
 };
 use pds_store::{Db, Options};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use database::Database;
+use blobs::Blobs;
+use clock::TestClock;
+pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
 pub(crate) use person::Person;
@@ -31,8 +35,11 @@ pub(crate) struct TestPds {
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) directory: Arc<Directory>,
-    blobs: Arc<Memory>,
-    database: Arc<Database>,
+    /// Where the metrics port listens.
+    pub(crate) metrics_url: String,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) database: Arc<Database>,
 }
 
 /// An answer, read.
@@ -74,15 +81,25 @@ impl TestPds {
     }
 
     async fn start(database: Database) -> Self {
-        Self::replica_on(Arc::new(database), Arc::default(), Arc::default()).await
+        Self::replica_on(Arc::new(database), Arc::default(), Arc::default(), None).await
+    }
+
+    /// On SQLite, with identities in `directory`; the one in the process stays empty.
+    pub(crate) async fn with_directory(directory: Arc<dyn plc::Directory>) -> Self {
+        Self::replica_on(Arc::new(Database::sqlite()), Arc::default(), Arc::default(), Some(directory)).await
     }
 
     /// Another replica on the same database, blobs and directory.
     pub(crate) async fn replica(&self) -> Self {
-        Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone()).await
+        Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone(), None).await
     }
 
-    async fn replica_on(database: Arc<Database>, directory: Arc<Directory>, blobs: Arc<Memory>) -> Self {
+    async fn replica_on(
+        database: Arc<Database>,
+        directory: Arc<Directory>,
+        blobs: Arc<Blobs>,
+        other_directory: Option<Arc<dyn plc::Directory>>,
+    ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let variables = HashMap::from([
             ("PDS_HOSTNAME", "pds.test".to_owned()),
@@ -98,13 +115,13 @@ impl TestPds {
         let (settings, secrets) = Settings::from_env(|name| variables.get(name).cloned()).unwrap();
         let db = Db::connect(&database.url, &Options::default()).await.unwrap();
         pds_store::migrate(&db).await.unwrap();
-        let outside = Outside { blobs: blobs.clone(), plc: directory.clone(), clock: Arc::new(SystemClock) };
+        let clock = Arc::new(TestClock::default());
+        let plc = other_directory.unwrap_or_else(|| directory.clone());
+        let outside = Outside { blobs: blobs.clone(), plc, clock: clock.clone() };
         let app = App::start(settings, &secrets, db, outside).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-        Self { app, url, http: reqwest::Client::new(), directory, blobs, database }
+        let url = serve(router::public(app.clone())).await;
+        let metrics_url = serve(router::metrics(app.clone())).await;
+        Self { app, url, http: reqwest::Client::new(), directory, metrics_url, clock, blobs, database }
     }
 
     pub(crate) fn get(&self, method: &str) -> RequestBuilder {
@@ -145,6 +162,14 @@ impl TestPds {
         };
         Firehose::open(&self.url, cursor).await
     }
+}
+
+async fn serve(routes: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
 }
 
 impl Drop for TestPds {

@@ -15,7 +15,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(super) fn new(pds: &TestPds, session: Value) -> Self {
+    pub(crate) fn new(pds: &TestPds, session: Value) -> Self {
         let text = |field: &str| session[field].as_str().unwrap_or_else(|| panic!("{field} in {session}")).to_owned();
         let (did, handle, access, refresh) = (text("did"), text("handle"), text("accessJwt"), text("refreshJwt"));
         Self { did, handle, access, refresh, url: pds.url.clone(), http: pds.http.clone() }

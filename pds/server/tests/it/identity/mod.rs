@@ -1,10 +1,13 @@
 //! `com.atproto.identity.*` and the well-known document behind it.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
-use crate::on_both;
+use crate::{harness::Person, on_both};
 
 on_both!(a_handle_changes_everywhere_or_nowhere, |pds| async move {
     // AL-IDN-2
@@ -13,7 +16,7 @@ on_both!(a_handle_changes_everywhere_or_nowhere, |pds| async move {
     let mut firehose = pds.firehose(None).await;
     let update = |handle: &str| alice.call("com.atproto.identity.updateHandle", json!({"handle": handle}));
 
-    assert_eq!(update("bob.pds.test").await.error(), (400, "HandleNotAvailable"));
+    assert_eq!(update("bob.pds.test").await.error(), (400, "InvalidRequest"));
     pds.directory.away.store(true, Ordering::Relaxed);
     assert_eq!(update("alicia.pds.test").await.error(), (503, "ServiceUnavailable"));
     pds.directory.away.store(false, Ordering::Relaxed);
@@ -35,6 +38,60 @@ on_both!(a_handle_changes_everywhere_or_nowhere, |pds| async move {
         (400, "HandleNotFound")
     );
     assert_eq!(alice.query("com.atproto.server.getSession", &[]).await.ok()["handle"], "alicia.pds.test");
+});
+
+on_both!(a_change_survives_its_caller_and_holds_nobody_up, |pds| async move {
+    // AL-IDN-2
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let arrived = pds.directory.arrived.load(Ordering::Relaxed);
+    let slow = pds.directory.gate.lock().await;
+    let caller = alice.clone();
+    let request = tokio::spawn(async move {
+        caller.call("com.atproto.identity.updateHandle", json!({"handle": "alicia.pds.test"})).await
+    });
+    while pds.directory.arrived.load(Ordering::Relaxed) == arrived {
+        tokio::task::yield_now().await;
+    }
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    // While the directory thinks, others write.
+    tokio::time::timeout(Duration::from_secs(5), bob.post("meanwhile"))
+        .await
+        .expect("no write waits for the directory");
+
+    drop(slow);
+    let began = Instant::now();
+    while pds.query("com.atproto.identity.resolveHandle", &[("handle", "alicia.pds.test")]).await.status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "the change was lost with its caller");
+    }
+});
+
+on_both!(two_changes_at_once_leave_directory_and_database_agreed, |pds| async move {
+    // AL-IDN-2
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let change = |person: &Person, handle: &str| {
+        let (person, input) = (person.clone(), json!({"handle": handle}));
+        async move { person.call("com.atproto.identity.updateHandle", input).await.status.as_u16() }
+    };
+    let statuses = tokio::join!(
+        change(&alice, "wanted.pds.test"),
+        change(&bob, "wanted.pds.test"),
+        change(&alice, "spare.pds.test"),
+        change(&bob, "other.pds.test")
+    );
+    let began = Instant::now();
+    for person in [&alice, &bob] {
+        let did = person.did.parse().unwrap();
+        loop {
+            let stored = pds_store::account::by_did(&pds.app.db, &did).await.unwrap().unwrap();
+            let published = pds.directory.log(&did).pop().unwrap().operation.also_known_as;
+            if published == [format!("at://{}", stored.handle)] {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{} but {published:?}: {statuses:?}", stored.handle);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 });
 
 on_both!(the_well_known_document_answers_by_host, |pds| async move {

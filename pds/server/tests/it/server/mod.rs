@@ -1,5 +1,9 @@
 //! `com.atproto.server.*`.
 
+mod directory;
+mod own_identity;
+mod session_time;
+
 use std::sync::atomic::Ordering;
 
 use serde_json::json;

@@ -1,0 +1,84 @@
+//! The program itself, as an operator of a host starts it.
+
+mod log;
+mod process;
+mod tls;
+
+use std::os::unix::fs::PermissionsExt;
+
+use reqwest::Method;
+
+use crate::harness::{Database, send};
+use process::{Pds, run};
+
+const SECRETS: [(&str, &str); 4] = [
+    ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough"),
+    ("PDS_ADMIN_PASSWORD", "admin-password"),
+    ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "1111111111111111111111111111111111111111111111111111111111111111"),
+    ("PDS_KEY_ENCRYPTION_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
+];
+
+#[tokio::test]
+async fn serves_from_an_empty_folder_and_keeps_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let pds = Pds::start(folder.path(), &[]).await;
+    let described = send(pds.request(Method::GET, "/xrpc/com.atproto.server.describeServer")).await.ok();
+    assert_eq!(described["did"], "did:web:localhost");
+    let file = folder.path().join("data/secrets.env");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let secrets = std::fs::read(&file).unwrap();
+    assert!(run(folder.path(), &["health"], &pds.variables()).status.success());
+
+    // Asked to stop it says so first, then ends without an error.
+    pds.terminate();
+    pds.until("/readyz", 503).await;
+    assert!(pds.ended().await.success());
+
+    let again = Pds::start(folder.path(), &[]).await;
+    assert_eq!(std::fs::read(&file).unwrap(), secrets);
+    again.terminate();
+    assert!(again.ended().await.success());
+}
+
+#[tokio::test]
+async fn bad_settings_are_named_all_at_once() {
+    // AL-DEP-4
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = [("PDS_PORT", "many"), ("PDS_BLOB_UPLOAD_LIMIT", "-1"), ("PDS_SERVICE_HANDLE_DOMAINS", "nodot.test")];
+    for command in [&["serve"][..], &["config", "check"]] {
+        let output = run(folder.path(), command, &wrong);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(wrong.iter().all(|(name, _)| said.contains(name)), "{said}");
+    }
+    // A look changes nothing. (`serve` had made its secrets before it found the rest wrong.)
+    let empty = tempfile::tempdir().unwrap();
+    assert!(run(empty.path(), &["config", "check"], &[]).status.success());
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn on_postgres_nothing_is_made_up_and_nothing_is_migrated_by_serving() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::postgres().await);
+    let url = ("PDS_DATABASE_URL", database.url.as_str());
+    let blobs = ("PDS_BLOBSTORE_DISK_LOCATION", folder.path().to_str().unwrap());
+    let output = run(folder.path(), &["serve"], &[url, blobs]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && SECRETS.iter().all(|(name, _)| said.contains(name)), "{said}");
+
+    let all = [&[url, blobs][..], &SECRETS].concat();
+    let output = run(folder.path(), &["serve"], &all);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("pds migrate"), "{said}");
+    // The migration needs the database alone.
+    let output = run(folder.path(), &["migrate"], &[url]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let pds = Pds::start(folder.path(), &all).await;
+    pds.terminate();
+    assert!(pds.ended().await.success());
+
+    database.psql("update schema_compat set oldest_known = 1000000");
+    let output = run(folder.path(), &["serve"], &all);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("newer than this release"), "{said}");
+}

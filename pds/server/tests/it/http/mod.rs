@@ -1,0 +1,150 @@
+//! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
+
+use std::sync::atomic::Ordering;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    harness::{TestPds, send},
+    on_both,
+};
+
+on_both!(readiness_names_what_is_away, |pds| async move {
+    // AL-OBS-4
+    for url in [&pds.url, &pds.metrics_url] {
+        let answer = send(pds.http.get(format!("{url}/readyz"))).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["ready"]), (200, &json!(true)), "{}", answer.body);
+    }
+    assert!(pds.query("_health", &[]).await.ok()["version"].is_string());
+
+    pds.blobs.away.store(true, Ordering::Relaxed);
+    let answer = send(pds.http.get(format!("{}/readyz", pds.url))).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["checks"]["blobStore"]), (503, &json!("unavailable")));
+    assert_eq!(answer.body["checks"]["database"], "ok");
+
+    pds.app.db.close().await;
+    let answer = send(pds.http.get(format!("{}/readyz", pds.url))).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["checks"]["database"]), (503, &json!("unavailable")));
+    assert_eq!(pds.query("_health", &[]).await.status, 503);
+    // Alive all the while, and methods ask to come again.
+    assert_eq!(send(pds.http.get(format!("{}/livez", pds.url))).await.status, 200);
+    let answer = pds.query("com.atproto.sync.listRepos", &[]).await;
+    assert_eq!(answer.error(), (503, "ServiceUnavailable"));
+    assert!(answer.headers.contains_key("retry-after"));
+});
+
+#[tokio::test]
+async fn a_server_that_stops_is_not_ready() {
+    let pds = TestPds::sqlite().await;
+    let mut firehose = pds.firehose(None).await;
+    pds.app.shutdown.cancel();
+    let answer = send(pds.http.get(format!("{}/readyz", pds.url))).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["checks"]["server"]), (503, &json!("stopping")));
+    assert_eq!(pds.query("com.atproto.server.describeServer", &[]).await.status, 200);
+    assert!(firehose.ends().await);
+}
+
+#[tokio::test]
+async fn a_broken_database_tells_nothing() {
+    // AL-ACC-6
+    let pds = TestPds::postgres().await;
+    let alice = pds.person("alice").await;
+    pds.database.psql("drop table refresh_token cascade");
+    let input = json!({"identifier": alice.handle, "password": "correct horse"});
+    let answer = send(pds.post("com.atproto.server.createSession").json(&input)).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.body, json!({"error": "InternalServerError", "message": "Internal Server Error"}));
+    assert!(answer.headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn any_web_page_may_call() {
+    // AL-ACC-6
+    let pds = TestPds::sqlite().await;
+    let url = format!("{}/xrpc/com.atproto.repo.createRecord", pds.url);
+    let preflight = pds.http.request(Method::OPTIONS, url).header("origin", "https://app.example.com");
+    let preflight = preflight
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type,atproto-proxy");
+    let answer = send(preflight).await;
+    assert_eq!(answer.status, 200);
+    let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header("access-control-allow-origin"), "*");
+    assert_eq!(header("access-control-allow-headers"), "authorization,content-type,atproto-proxy");
+    assert_eq!(header("access-control-max-age"), "86400");
+    assert!(header("access-control-allow-methods").contains("POST"));
+    assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_request() {
+    // AL-OBS-2: tests come from loopback, which is trusted.
+    let pds = TestPds::sqlite().await;
+    let id = async |given: &str| {
+        let request = pds.get("com.atproto.server.describeServer").header("x-request-id", given);
+        send(request).await.headers["x-request-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(id("from-the-proxy").await, "from-the-proxy");
+    assert_ne!(id("two words").await, "two words");
+    assert_ne!(id(&"x".repeat(200)).await, "x".repeat(200));
+}
+
+#[tokio::test]
+async fn answers_are_compressed_and_blobs_are_not() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let text = b"the same words again and again ".repeat(100);
+    let blob = alice.upload(text.clone(), "text/plain").await.ok()["blob"].clone();
+    alice.create("com.example.thing", json!({"$type": "com.example.thing", "file": blob})).await.ok();
+
+    // Answers as they are on the wire.
+    let raw = reqwest::Client::builder().no_gzip().build().unwrap();
+    let ask = async |method: &str, coding: &str, params: &[(&str, &str)]| {
+        let request = raw.get(format!("{}/xrpc/{method}", pds.url)).query(params).header("accept-encoding", coding);
+        request.send().await.unwrap()
+    };
+    for coding in ["gzip", "zstd"] {
+        let car = ask("com.atproto.sync.getRepo", coding, &[("did", &alice.did)]).await;
+        assert_eq!(car.headers()["content-encoding"], coding);
+    }
+    let cid = blob["ref"]["$link"].as_str().unwrap();
+    let answer = ask("com.atproto.sync.getBlob", "gzip, zstd", &[("did", &alice.did), ("cid", cid)]).await;
+    assert!(!answer.headers().contains_key("content-encoding"));
+    assert_eq!(answer.headers()["content-length"], text.len().to_string());
+    assert_eq!(answer.bytes().await.unwrap(), text);
+}
+
+on_both!(metrics_count_without_naming_anybody, |pds| async move {
+    // AL-OBS-1
+    let alice = pds.person("alice").await;
+    alice.post("hello").await;
+    let wrong = json!({"identifier": alice.handle, "password": "wrong"});
+    send(pds.post("com.atproto.server.createSession").json(&wrong)).await;
+    pds.query("com.example.one", &[]).await;
+    pds.query("com.example.two", &[]).await;
+    let made_up = Method::from_bytes(b"BREW").unwrap();
+    send(pds.http.request(made_up, format!("{}/coffee", pds.url))).await;
+
+    let scraped = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await;
+    assert_eq!(scraped.status, 200);
+    let text = scraped.body.as_str().unwrap();
+    for line in [
+        "aurora_http_requests_total{method=\"POST\",route=\"com.atproto.repo.createRecord\",status=\"200\"} 1",
+        "aurora_http_requests_total{method=\"GET\",route=\"{method}\",status=\"501\"} 2",
+        "aurora_http_requests_total{method=\"other\",route=\"unknown\",status=\"404\"} 1",
+        "aurora_http_request_duration_seconds_count{method=\"POST\",route=\"com.atproto.repo.createRecord\",status=\"200\"} 1",
+        "aurora_auth_failures_total{reason=\"password\"} 1",
+        "aurora_accounts 1",
+        "aurora_repo_commits_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    for state in ["active", "idle", "max"] {
+        assert!(text.contains(&format!("aurora_db_connections{{state=\"{state}\"}}")), "{state}");
+    }
+    for secret in [&alice.did, "alice", "example.com", "127.0.0.1"] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+    assert_eq!(send(pds.http.get(format!("{}/metrics", pds.url))).await.status, 404, "not on the public port");
+});

@@ -1,0 +1,115 @@
+//! Sessions as time goes by.
+
+use std::time::{Duration, Instant};
+
+use pds_server::job;
+use pds_store::{account, session};
+use serde_json::json;
+
+use crate::{
+    harness::{TestPds, send},
+    on_both,
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+on_both!(tokens_end_when_their_time_is_over, |pds| async move {
+    let alice = pds.person("alice").await;
+    pds.clock.forward(2 * HOUR + Duration::from_secs(1));
+    assert_eq!(alice.query("com.atproto.server.getSession", &[]).await.error(), (400, "ExpiredToken"));
+
+    let refresh = "com.atproto.server.refreshSession";
+    let next = alice.with_refresh(refresh, &alice.refresh).await.ok();
+    // A used token is good for two hours more, and not for longer.
+    pds.clock.forward(HOUR);
+    alice.with_refresh(refresh, &alice.refresh).await.ok();
+    pds.clock.forward(HOUR);
+    assert_eq!(alice.with_refresh(refresh, &alice.refresh).await.error(), (400, "ExpiredToken"));
+
+    pds.clock.forward(90 * DAY);
+    let next = next["refreshJwt"].as_str().unwrap();
+    assert_eq!(alice.with_refresh(refresh, next).await.error(), (400, "ExpiredToken"));
+    assert_eq!(alice.with_refresh("com.atproto.server.deleteSession", next).await.status, 200);
+});
+
+on_both!(revoked_access_tokens_fail_on_every_replica, |pds| async move {
+    // AL-ACC-3, AL-ACC-4
+    let alice = pds.person("alice").await;
+    alice.query("com.atproto.server.getSession", &[]).await.ok();
+    let stored = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let mut tx = pds.app.db.begin().await.unwrap();
+    account::bump_epoch(&mut tx, stored.id).await.unwrap();
+    session::revoke_all(&mut tx, stored.id).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(
+        alice.with_refresh("com.atproto.server.refreshSession", &alice.refresh).await.error(),
+        (400, "ExpiredToken")
+    );
+    // This server did not make the change, as another replica would not have; it learns of it within seconds.
+    let began = Instant::now();
+    while alice.query("com.atproto.server.getSession", &[]).await.error() != (400, "ExpiredToken") {
+        assert!(began.elapsed() < Duration::from_secs(7), "the access token is still good");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+});
+
+on_both!(expired_sessions_and_unfinished_sign_ups_are_cleaned_up, |pds| async move {
+    // AL-JOB-1
+    let alice = pds.person("alice").await;
+    let new = account::NewAccount {
+        did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+        handle: "bob.pds.test".parse().unwrap(),
+        email: Some("bob@example.com".to_owned()),
+        password_hash: None,
+        signing_key: vec![0],
+        created_at: jiff::Timestamp::now().as_microsecond(),
+    };
+    let mut tx = pds.app.db.begin().await.unwrap();
+    account::reserve(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    let bob = json!({
+        "handle": "bob.pds.test", "email": "bob@example.com", "password": "correct horse", "inviteCode": pds.invite(1).await,
+    });
+    job::give_back_reservations(&pds.app).await.unwrap();
+    assert_eq!(pds.sign_up(bob.clone()).await.error(), (400, "InvalidRequest"), "the other sign-up may still finish");
+    pds.clock.forward(Duration::from_secs(11 * 60));
+    job::give_back_reservations(&pds.app).await.unwrap();
+    pds.sign_up(bob).await.ok();
+
+    let log_in = json!({"identifier": alice.did, "password": "correct horse"});
+    pds.clock.forward(80 * DAY);
+    let young = send(pds.post("com.atproto.server.createSession").json(&log_in)).await.ok();
+    pds.clock.forward(11 * DAY);
+    job::forget_expired_sessions(&pds.app).await.unwrap();
+    let mut tx = pds.app.db.begin().await.unwrap();
+    assert_eq!(session::forget_expired(&mut tx, i64::MAX).await.unwrap(), 1, "only the young one was left");
+    tx.rollback().await.unwrap();
+    let young = young["refreshJwt"].as_str().unwrap();
+    alice.with_refresh("com.atproto.server.refreshSession", young).await.ok();
+});
+
+async fn log_in_time(pds: &TestPds, identifier: &str) -> Duration {
+    let input = json!({"identifier": identifier, "password": "wrong"});
+    let began = Instant::now();
+    assert_eq!(send(pds.post("com.atproto.server.createSession").json(&input)).await.status, 401);
+    began.elapsed()
+}
+
+/// A busy machine makes anything slower and nothing faster, so the best of many tries counts, taken in turns.
+#[tokio::test]
+async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
+    let pds = TestPds::sqlite().await;
+    pds.person("alice").await;
+    let unknown = ["nobody.pds.test", "nobody@example.com", "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "???"];
+    let (mut known, mut best) = (Duration::MAX, [Duration::MAX; 4]);
+    for _ in 0..10 {
+        known = known.min(log_in_time(&pds, "alice.pds.test").await);
+        for (best, identifier) in best.iter_mut().zip(unknown) {
+            *best = (*best).min(log_in_time(&pds, identifier).await);
+        }
+    }
+    // Without the work an answer takes a twentieth.
+    assert!(best.iter().all(|took| *took * 3 > known), "{best:?} instead of {known:?}");
+}
