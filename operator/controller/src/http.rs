@@ -21,7 +21,6 @@ pub struct Pages {
 }
 
 /// The routes.
-#[must_use]
 pub fn router(pages: Pages) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
