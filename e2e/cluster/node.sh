@@ -3,15 +3,13 @@
 # One cgroup in every hierarchy, below wherever this shell already is; everything the node makes stays below it.
 node_cgroups() {
   : >"$state/cgroups"
-  local id controllers path root group
-  while IFS=: read -r id controllers path; do
-    if [ -z "$controllers" ]; then
-      # The unified hierarchy carries controllers only where cgroup v1 is not in use.
-      [ -e /sys/fs/cgroup/cgroup.controllers ] || continue
-      root=/sys/fs/cgroup
-    else
-      root=/sys/fs/cgroup/${controllers#name=}
-    fi
+  unified=/sys/fs/cgroup
+  if [ -e $unified/cgroup.controllers ]; then unified_cgroup; return; fi
+  local controllers path root group
+  while IFS=: read -r _ controllers path; do
+    # Without cgroup v2 the unified hierarchy carries no controller that the node needs.
+    [ -n "$controllers" ] || continue
+    root=/sys/fs/cgroup/${controllers#name=}
     group=$root${path%/}/aurora-$name
     mkdir -p "$group"
     echo "$group" >>"$state/cgroups"
@@ -22,10 +20,42 @@ node_cgroups() {
   done </proc/self/cgroup
 }
 
+# cgroup v2: a group that holds processes hands no controllers down, and this shell's own group holds this shell. So the node's group
+# lies at the top, which is free of that rule.
+unified_cgroup() {
+  group=$unified/aurora-$name
+  enable_controllers $unified || true
+  local controller
+  for controller in cpu memory pids; do
+    [[ " $(<$unified/cgroup.subtree_control) " == *" $controller "* ]] ||
+      fail "$unified does not hand down the $controller controller; run this on the machine itself, not in a container"
+  done
+  mkdir -p "$group/init"
+  echo "$group" >>"$state/cgroups"
+}
+enable_controllers() {
+  local controller failed=0
+  for controller in $(<"$1/cgroup.controllers"); do echo "+$controller" >"$1/cgroup.subtree_control" || failed=1; done 2>/dev/null
+  return $failed
+}
+# The node's first processes entered the group itself, so that it is the root of what they see; a leaf takes them, then pods can get controllers.
+settle_unified_cgroup() {
+  local pid
+  for _ in $(seq 100); do
+    for pid in $(<"$group/cgroup.procs"); do echo "$pid" >"$group/init/cgroup.procs" || true; done 2>/dev/null
+    ! enable_controllers "$group" || return 0
+    sleep 0.05
+  done
+  fail "the controllers of $group cannot be handed down"
+}
+
 node_up() {
   [ "$(id -u)" = 0 ] || fail "a full node needs root: run this as root, or with --level control-plane, or name a context: make demo CONTEXT=..."
-  command -v runc nft ip openssl curl >/dev/null || fail "runc, nftables, iproute2, openssl and curl are needed: run e2e/cluster/packages"
-  local bin=$state/bin tool init group
+  local bin=$state/bin tool init group=
+  for tool in buildah curl gcc ip jq nft nsenter openssl pgrep runc; do
+    command -v $tool >/dev/null || fail "$tool is needed: run e2e/cluster/packages"
+  done
+  unshare --mount true 2>/dev/null || fail "a full node needs the right to make namespaces (CAP_SYS_ADMIN): run on the machine itself, or with --level control-plane"
   mkdir -p "$state"/{bin/cni,images,run,sh,volumes}
   rm -f "$state"/run/*
   for tool in kubernetes etcd containerd; do cp -u "$("$e2e/tools/build" --print $tool)"/* "$bin/"; done
@@ -36,7 +66,11 @@ node_up() {
   "$e2e/images/place" "$state/images" pause coredns postgres
   say "programs, certificates and base images at hand"
 
-  ip link add "$bridge" type bridge
+  # Built in or loaded already, or not to be had here; what is missing shows below. Traffic between two pods of a bridge passes kube-proxy's
+  # rules only with the first.
+  modprobe -qa br_netfilter overlay nf_tables 2>/dev/null || true
+  [ -d /sys/class/net/"$bridge" ] || [ -z "$(ip route show "172.31.$number.0/24")" ] || fail "172.31.$number.0/24 is in use on this machine: give the cluster another --name"
+  ip link add "$bridge" type bridge || fail "cannot make the bridge $bridge; if another cluster holds it, give this one another --name"
   ip addr add "$host_ip/24" dev "$bridge"
   ip link set "$bridge" up
   ip route replace "$range.0.0/16" via "$node_ip"
@@ -58,6 +92,7 @@ FACTS
   done
   [ -n "$init" ] || fail "the node's first process did not start: $(cat "$state/log/node.log")"
   remember "$init"
+  [ -z "$group" ] || settle_unified_cgroup
   ip link add "$link" type veth peer name eth0 netns "$init"
   ip link set "$link" master "$bridge" up
   echo "$init" >"$state/run/init"

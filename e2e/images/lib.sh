@@ -50,3 +50,6 @@ archive() {
 
 # archive_of IMAGE: where its archive lies in the cache.
 archive_of() { echo "$cache/$(basename "$1" | tr : -).tar"; }
+
+# forget_old NAME: keeps the newest four archives of an image; every build of the product makes another one.
+forget_old() { find "$cache" -name "$1-*.tar" -printf '%T@ %p\n' | sort -rn | tail -n +5 | cut -d' ' -f2- | xargs -r rm -f; }

@@ -1,4 +1,5 @@
-// The published PLC directory server: on PostgreSQL when DATABASE_URL is set, else in memory. PORT defaults to 2582.
+// The published PLC directory server: on PostgreSQL when DATABASE_URL is set, else in memory. PORT defaults to 2582; with 0 a free
+// one is taken. Once it serves, it prints one JSON line with its port.
 import directory from "@did-plc/server";
 
 const { Database, PlcServer } = directory;
@@ -18,7 +19,8 @@ async function migrate() {
 
 if (url) await migrate();
 const server = PlcServer.create({ db, port: Number(process.env.PORT ?? 2582), version: "0.0.1" });
-await server.start();
+const listener = await server.start();
+console.log(JSON.stringify({ port: listener.address().port }));
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, async () => {
     await server.destroy();
