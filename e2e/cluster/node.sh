@@ -71,6 +71,7 @@ node_up() {
   modprobe -qa br_netfilter overlay nf_tables 2>/dev/null || true
   [ -d /sys/class/net/"$bridge" ] || [ -z "$(ip route show "172.31.$number.0/24")" ] || fail "172.31.$number.0/24 is in use on this machine: give the cluster another --name"
   ip link add "$bridge" type bridge || fail "cannot make the bridge $bridge; if another cluster holds it, give this one another --name"
+  echo "$bridge" >"$state/links"
   ip addr add "$host_ip/24" dev "$bridge"
   ip link set "$bridge" up
   ip route replace "$range.0.0/16" via "$node_ip"
@@ -94,6 +95,7 @@ FACTS
   remember "$init"
   [ -z "$group" ] || settle_unified_cgroup
   ip link add "$link" type veth peer name eth0 netns "$init"
+  echo "$link" >>"$state/links"
   ip link set "$link" master "$bridge" up
   echo "$init" >"$state/run/init"
   for _ in $(seq 1200); do
