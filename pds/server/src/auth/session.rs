@@ -36,11 +36,22 @@ impl Caller {
         self.0.get()
     }
 
-    fn note(parts: &Parts, did: &Did) {
-        if let Some(caller) = parts.extensions.get::<Self>() {
-            // The first credential of a request that held is who asks.
-            let _ = caller.0.set(did.clone());
-        }
+    /// The request is that account's. The first credential that held says who asks.
+    pub fn is(&self, did: &Did) {
+        let _ = self.0.set(did.clone());
+    }
+
+    fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or_default()
+    }
+}
+
+/// For methods that find out themselves, from a password.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts))
     }
 }
 
@@ -79,7 +90,7 @@ impl FromRequestParts<App> for Access {
             return Err(XrpcError::named("InvalidToken", "Bad token scope"));
         }
         let account = holder(app, &claims).await?;
-        Caller::note(parts, &account.did);
+        Caller::of(parts).is(&account.did);
         Ok(Self { account })
     }
 }
@@ -105,7 +116,7 @@ impl FromRequestParts<App> for Refresh {
         match claims {
             Claims { scope: Scope::Refresh, sub, jti: Some(jti), exp, .. } => {
                 let did = sub.parse().map_err(|_| invalid())?;
-                Caller::note(parts, &did);
+                Caller::of(parts).is(&did);
                 Ok(Self { did, jti, expired: exp <= app.clock.now_s() })
             }
             _ => Err(invalid()),

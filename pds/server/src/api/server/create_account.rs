@@ -12,7 +12,7 @@ use crate::{
         password::MAX_CHARS,
     },
     app::App,
-    auth::Bearer,
+    auth::{Bearer, Caller},
     identity,
     report::chain,
     xrpc::{Output, Procedure, Result, XrpcError},
@@ -34,6 +34,7 @@ pub struct CreateAccountInput {
 /// `com.atproto.server.createAccount`
 pub async fn create_account(
     State(app): State<App>,
+    caller: Caller,
     bearer: Bearer,
     Procedure(input): Procedure<CreateAccountInput>,
 ) -> Result<Output<Session>> {
@@ -63,6 +64,7 @@ pub async fn create_account(
         app.passwords.hash(&password).await.map_err(|error| XrpcError::internal("hashing a password", &error))?;
     let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
     let account = create::create(&app, sign_up).await.map_err(refuse)?;
+    caller.is(&account.did);
     tracing::info!(account.did = %account.did, "created account {} of {}", account.handle, account.did);
     session::open(&app, &account).await.map(Output)
 }

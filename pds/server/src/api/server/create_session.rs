@@ -7,7 +7,7 @@ use super::session::{self, Session};
 use crate::{
     account::password::MAX_OLD_CHARS,
     app::App,
-    auth::account_takedown,
+    auth::{Caller, account_takedown},
     xrpc::{Output, Procedure, Result, XrpcError},
 };
 
@@ -25,6 +25,7 @@ pub struct CreateSessionInput {
 /// An unknown account costs as much work as a wrong password and gets the same answer.
 pub async fn create_session(
     State(app): State<App>,
+    caller: Caller,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
     if input.password.chars().count() > MAX_OLD_CHARS {
@@ -38,6 +39,7 @@ pub async fn create_session(
         app.metrics.auth_failed("password");
         return Err(XrpcError::auth_required("Invalid identifier or password"));
     };
+    caller.is(&account.did);
     if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
         return Err(account_takedown());
     }

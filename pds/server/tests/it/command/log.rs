@@ -22,7 +22,10 @@ async fn each_request_is_one_line_that_says_whose_and_no_secret() {
     let pds = Pds::start(folder.path(), &settings).await;
     let call = |method: Method, name: &str| pds.request(method, &format!("/xrpc/com.atproto.server.{name}"));
     let input = json!({"handle": "alice.test", "email": "alice@example.com", "password": "correct horse"});
-    let session = send(call(Method::POST, "createAccount").json(&input)).await.ok();
+    let answer = send(call(Method::POST, "createAccount").json(&input)).await;
+    let created = answers(&pds.log(), answer.headers["x-request-id"].to_str().unwrap());
+    let session = answer.ok();
+    assert_eq!(created[0]["account.did"], session["did"]);
     let access = session["accessJwt"].as_str().unwrap();
 
     let answer = send(call(Method::GET, "getSession").bearer_auth(access)).await;
