@@ -59,8 +59,13 @@ impl Web {
 
     /// A guard that trusts this server and finds every name at its address, which is loopback.
     pub(crate) fn guard(&self, allow: Allow) -> Guard {
+        self.patient_guard(allow, TIMEOUT)
+    }
+
+    /// The same with another time-out.
+    pub(crate) fn patient_guard(&self, allow: Allow, timeout: Duration) -> Guard {
         let builder = reqwest::Client::builder().tls_certs_only([self.certificate.clone()]);
-        Guard::build(builder, Arc::new(Everywhere(self.address)), allow, TIMEOUT).unwrap()
+        Guard::build(builder, Arc::new(Everywhere(self.address)), allow, timeout).unwrap()
     }
 
     /// How often it was asked.
@@ -106,7 +111,11 @@ impl Resolve for Everywhere {
 }
 
 /// What [`name_server`] knows: TXT records by name, with the final dot. Others do not exist.
+/// A name with [`BROKEN`] as its only text cannot be looked up.
 pub(crate) type Zone = Arc<Mutex<HashMap<String, Vec<String>>>>;
+
+/// See [`Zone`].
+pub(crate) const BROKEN: &str = "broken";
 
 /// Serves `zone` over UDP, until the test ends.
 pub(crate) async fn name_server(zone: Zone) -> SocketAddr {
@@ -122,6 +131,7 @@ pub(crate) async fn name_server(zone: Zone) -> SocketAddr {
             answer.metadata.recursion_available = true;
             match zone.lock().unwrap().get(&asked.name().to_string()) {
                 None => answer.metadata.response_code = ResponseCode::NXDomain,
+                Some(texts) if *texts == [BROKEN] => answer.metadata.response_code = ResponseCode::ServFail,
                 Some(texts) => {
                     for text in texts {
                         let text = RData::TXT(TXT::new(vec![text.clone()]));

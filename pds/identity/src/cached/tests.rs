@@ -42,7 +42,17 @@ fn away() -> Error {
 
 /// Lets other tasks run until `done`.
 async fn until(done: impl AsyncFn() -> bool) {
-    while !done().await {
+    let waited = async {
+        while !done().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waited).await.expect("what is waited for happens");
+}
+
+/// Lets every other task run until it waits: one thread runs them in turn.
+async fn settle() {
+    for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 }
@@ -56,7 +66,8 @@ async fn a_crowd_puts_one_question() {
             tokio::spawn(async move { cache.get(&"key", question).await })
         })
         .collect();
-    until(async || far.asked() == 1).await;
+    settle().await;
+    assert_eq!(far.asked(), 1);
     // Who leaves does not take the answer along.
     crowd[0].abort();
     far.gate.add_permits(1);
@@ -74,7 +85,8 @@ async fn an_old_answer_is_served_while_one_task_asks_again() {
     for _ in 0..20 {
         assert_eq!(cache.get(&"key", far.question()).await.unwrap(), 1);
     }
-    until(async || far.asked() == 2).await;
+    settle().await;
+    assert_eq!(far.asked(), 2);
     far.gate.add_permits(1);
     until(async || cache.known.get("key").await.unwrap().value.unwrap() == 2).await;
     assert_eq!(far.asked(), 2);
@@ -132,6 +144,9 @@ async fn a_refresh_does_not_take_the_answer_to_an_earlier_question() {
         let (cache, far) = (cache.clone(), far.clone());
         async move { cache.refresh(&"key", || far.question()).await }
     });
+    // By then it waits for the answer that is under way.
+    settle().await;
+    assert_eq!(far.asked(), 1);
     far.gate.add_permits(2);
     assert_eq!(early.await.unwrap().unwrap(), 1);
     assert_eq!(late.await.unwrap().unwrap(), 2);
