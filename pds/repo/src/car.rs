@@ -113,6 +113,10 @@ fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     for (n, byte) in bytes.iter().take(5).enumerate() {
         len |= u64::from(byte & 0x7f) << (7 * n);
         if byte & 0x80 == 0 {
+            // The shortest form only.
+            if *byte == 0 && n > 0 {
+                return None;
+            }
             return bytes[n + 1..].split_at_checked(usize::try_from(len).ok()?);
         }
     }

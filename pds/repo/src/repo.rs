@@ -204,6 +204,9 @@ fn build(
     if writes.len() > MAX_WRITES {
         return Err(Error::TooManyWrites { given: writes.len() });
     }
+    // Asked for before anything changes: a tree that was just built would otherwise count every node as new.
+    let before = tree.root();
+    debug_assert!(head.is_none_or(|head| head.data == before && head.rev < rev), "the tree and the rev fit the head");
     let mut tree = tree.clone();
     let ops = writes.iter().map(|write| change(&mut tree, write)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = HashSet::with_capacity(writes.len());
@@ -214,11 +217,7 @@ fn build(
     let mut nodes = tree.take_new();
     let mut present: HashSet<Cid> = nodes.iter().map(|(cid, _)| *cid).collect();
     for op in &ops {
-        for (cid, block) in tree.proof(op.path.as_str(), op.action == Action::Create)? {
-            if present.insert(cid) {
-                nodes.push((cid, block));
-            }
-        }
+        tree.prove(op.path.as_str(), op.action == Action::Create, &mut present, &mut nodes)?;
     }
     let data = tree.root();
     // A commit that changes nothing still shows what it signs.

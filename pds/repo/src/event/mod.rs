@@ -155,21 +155,4 @@ pub fn error(name: &str, message: &str) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_numbered_frame_is_canonical_dag_cbor() {
-        let did: Did = "did:plc:abc".parse().unwrap();
-        for status in [AccountStatus::Active, AccountStatus::Takendown] {
-            for seq in [1, 24, 70_000, 5_000_000_000] {
-                let bytes = account(&did, status, "2026-01-01T00:00:00.000Z").numbered(seq);
-                // The header is `{t, op}`: 0xa2, two keys of text, then the body.
-                let body = &bytes[1 + 2 + 9 + 3 + 1..];
-                let value = crate::record::decode(body).expect("canonical");
-                let ipld_core::ipld::Ipld::Map(map) = value else { unreachable!("a map") };
-                assert_eq!(map["seq"], ipld_core::ipld::Ipld::Integer(seq.into()));
-            }
-        }
-    }
-}
+mod tests;

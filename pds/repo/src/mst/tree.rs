@@ -1,6 +1,9 @@
 //! The tree as its users see it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -35,7 +38,7 @@ impl Tree {
     /// Keys are counted as far as they are seen.
     pub fn partial(root: &Cid, blocks: &HashMap<Cid, Bytes>) -> Result<Self, Error> {
         let block = blocks.get(root).ok_or(Error::Missing(*root))?;
-        let node = load(root, block, None, blocks)?;
+        let node = load(root, block, None, (None, None), blocks)?;
         let len = Preorder::new(Some(&node)).filter(|item| matches!(item, super::Item::Record(..))).count();
         let empty = node.entries.is_empty() && node.children[0].is_empty();
         Ok(Self { root: if empty { None } else { Some(node) }, len })
@@ -106,6 +109,29 @@ impl Tree {
 
     /// The nodes on the way to `key`, whether or not it is there; with `neighbours` also those on the way to the keys beside it.
     pub fn proof(&self, key: &str, neighbours: bool) -> Result<Vec<(Cid, Bytes)>, Error> {
+        if self.root.is_none() {
+            return Ok(vec![(self.root(), Bytes::from(empty_block()))]);
+        }
+        Ok(self.path(key, neighbours)?.into_iter().map(|node| (node.cid(), Bytes::from(node.encode()))).collect())
+    }
+
+    /// Appends of [`Tree::proof`] what `present` does not name yet: nodes that are there already are not encoded again.
+    pub(crate) fn prove(
+        &self,
+        key: &str,
+        neighbours: bool,
+        present: &mut HashSet<Cid>,
+        out: &mut Vec<(Cid, Bytes)>,
+    ) -> Result<(), Error> {
+        for node in self.path(key, neighbours)? {
+            if present.insert(node.cid()) {
+                out.push((node.cid(), Bytes::from(node.encode())));
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, key: &str, neighbours: bool) -> Result<Vec<&Arc<Node>>, Error> {
         let mut nodes = Vec::new();
         let mut node = self.root.as_ref();
         while let Some(current) = node {
@@ -121,10 +147,7 @@ impl Tree {
                 Err(at) => node = current.children[at].node()?,
             }
         }
-        if nodes.is_empty() {
-            return Ok(vec![(self.root(), Bytes::from(empty_block()))]);
-        }
-        Ok(nodes.into_iter().map(|node| (node.cid(), Bytes::from(node.encode()))).collect())
+        Ok(nodes)
     }
 }
 
@@ -158,21 +181,98 @@ fn empty_block() -> Vec<u8> {
     Node::new(0, Vec::new(), vec![Child::Empty]).encode()
 }
 
-/// Loads a block and what is there below it. The level falls by one with each step, so hostile blocks cannot nest without end.
-fn load(cid: &Cid, block: &[u8], level: Option<u8>, blocks: &HashMap<Cid, Bytes>) -> Result<Arc<Node>, Error> {
+/// The keys between which a subtree stands; the ends of the tree are open.
+type Bounds<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// Loads a block and what is there below it. The level falls by one with each step, so hostile blocks cannot nest without end; and a
+/// node with keys fits between its bounds at one place only, so they cannot unfold to more than they are.
+fn load(
+    cid: &Cid,
+    block: &[u8],
+    level: Option<u8>,
+    (after, before): Bounds<'_>,
+    blocks: &HashMap<Cid, Bytes>,
+) -> Result<Arc<Node>, Error> {
     let node = Node::decode(*cid, block, level)?;
-    // A root without keys of its own is only valid for the empty tree; below, levels are known.
-    if level.is_none() && node.entries.is_empty() && !node.children[0].is_empty() {
+    let (root, keyless) = (level.is_none(), node.entries.is_empty());
+    // A root without keys is only valid for the empty tree; below it, a node without keys leads to one that has some.
+    if keyless && root != node.children[0].is_empty() {
+        return Err(Error::Invalid(*cid));
+    }
+    let first = node.entries.first().map(|entry| entry.key.as_bytes());
+    let last = node.entries.last().map(|entry| entry.key.as_bytes());
+    let low = after.zip(first).is_some_and(|(after, first)| first <= after.as_bytes());
+    let high = before.zip(last).is_some_and(|(before, last)| last >= before.as_bytes());
+    if low || high {
         return Err(Error::Invalid(*cid));
     }
     let mut children = node.children.clone();
-    for child in &mut children {
+    for (at, child) in children.iter_mut().enumerate() {
         if let Child::Stub(below) = child
             && let Some(block) = blocks.get(below)
         {
             let level = node.level.checked_sub(1).ok_or(Error::Invalid(*cid))?;
-            *child = Child::Node(load(below, block, Some(level), blocks)?);
+            let left = at.checked_sub(1).map(|left| &*node.entries[left].key).or(after);
+            let right = node.entries.get(at).map(|right| &*right.key).or(before);
+            *child = Child::Node(load(below, block, Some(level), (left, right), blocks)?);
         }
     }
     Ok(Node::known(node.level, node.entries.clone(), children, *cid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `n` keys that stand at `level`, in order.
+    fn keys(level: u8, n: usize) -> Vec<Arc<str>> {
+        let mut keys: Vec<Arc<str>> = (0..)
+            .map(|n| Arc::from(format!("com.example.record/{n:07}")))
+            .filter(|key: &Arc<str>| height(key) == level)
+            .take(n)
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    fn entry(key: &Arc<str>) -> crate::mst::node::Entry {
+        crate::mst::node::Entry { key: key.clone(), value: Cid::raw(b"") }
+    }
+
+    fn block(node: &Node) -> (Cid, Bytes) {
+        let bytes = Bytes::from(node.encode());
+        (Cid::dag_cbor(&bytes), bytes)
+    }
+
+    #[test]
+    fn a_subtree_at_two_places_is_refused() {
+        let leaf = Node::new(0, keys(0, 1).iter().map(entry).collect(), vec![Child::Empty, Child::Empty]);
+        let below = Child::Node(leaf.clone());
+        let root = Node::new(1, keys(1, 1).iter().map(entry).collect(), vec![below.clone(), below]);
+        let blocks = HashMap::from([block(&root), block(&leaf)]);
+        assert_eq!(Tree::partial(&root.cid(), &blocks).unwrap_err(), Error::Invalid(leaf.cid()));
+    }
+
+    #[test]
+    fn a_node_that_leads_to_no_key_is_refused() {
+        let nothing = Node::new(0, Vec::new(), vec![Child::Empty]);
+        let below = vec![Child::Node(nothing.clone()), Child::Empty];
+        let root = Node::new(1, keys(1, 1).iter().map(entry).collect(), below);
+        let blocks = HashMap::from([block(&root), block(&nothing)]);
+        assert_eq!(Tree::partial(&root.cid(), &blocks).unwrap_err(), Error::Invalid(nothing.cid()));
+        assert!(Tree::partial(&nothing.cid(), &blocks).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_change_makes_only_the_nodes_on_its_way_new() {
+        let mut records: Vec<(Arc<str>, Cid)> =
+            (0..5_000).map(|n| (Arc::from(format!("com.example.record/{n:07}")), Cid::raw(b""))).collect();
+        let (key, _) = records.remove(2_500);
+        let mut tree = Tree::from_sorted(records);
+        let (before, kept) = (tree.root(), tree.clone());
+        tree.put(&key, Cid::raw(b"new")).unwrap();
+        assert!(tree.take_new().len() <= 12, "one way through 5,000 keys is about log4 of them long");
+        assert!(tree.take_new().is_empty());
+        assert_eq!(kept.root(), before);
+    }
 }

@@ -1,5 +1,7 @@
 //! What the data model asks of a value beyond being DAG-CBOR.
 
+use std::collections::BTreeMap;
+
 use ipld_core::ipld::Ipld;
 
 use super::{BlobRef, Error};
@@ -8,23 +10,23 @@ use crate::Cid;
 /// How deep maps and lists may nest.
 pub const MAX_DEPTH: usize = 128;
 
-fn error(path: &[String], reason: &'static str) -> Error {
-    Error::Value { path: path.iter().fold(String::new(), |text, part| text + "/" + part), reason }
-}
+pub(super) const TOO_DEEP: &str = "nested too deep: at most 128 levels";
+pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
+pub(super) const FLOAT: &str = "the data model has no floating-point numbers";
 
 /// Floats, large integers and deep nesting are refused.
 pub(super) fn value(value: &Ipld) -> Result<(), Error> {
-    visit(value, &mut Vec::new(), &mut |_, _| Ok(()))
+    visit(value, 0, &mut |_| Ok(()))
 }
 
 /// The same, and the blob references, each checked for its form. The record must be a map with a `$type`, if it has one, that is text.
 pub(super) fn blobs(record: &Ipld) -> Result<Vec<BlobRef>, Error> {
     if !matches!(record, Ipld::Map(_)) {
-        return Err(error(&[], "a record must be an object"));
+        return Err(Error::value("a record must be an object"));
     }
     let mut found = Vec::new();
-    visit(record, &mut Vec::new(), &mut |value, path| {
-        found.extend(blob(value, path)?);
+    visit(record, 0, &mut |map| {
+        found.extend(blob(map)?);
         Ok(())
     })?;
     Ok(found)
@@ -32,56 +34,45 @@ pub(super) fn blobs(record: &Ipld) -> Result<Vec<BlobRef>, Error> {
 
 fn visit(
     value: &Ipld,
-    path: &mut Vec<String>,
-    seen: &mut impl FnMut(&std::collections::BTreeMap<String, Ipld>, &[String]) -> Result<(), Error>,
+    depth: usize,
+    seen: &mut impl FnMut(&BTreeMap<String, Ipld>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if path.len() > MAX_DEPTH {
-        return Err(error(&path[..4], "nested too deep: at most 128 levels"));
+    if depth > MAX_DEPTH {
+        return Err(Error::value(TOO_DEEP));
     }
     match value {
-        Ipld::Float(_) => Err(error(path, "the data model has no floating-point numbers")),
-        Ipld::Integer(number) if i64::try_from(*number).is_err() => {
-            Err(error(path, "integers must fit into 64 bits, signed"))
-        }
-        Ipld::List(items) => {
-            for (at, item) in items.iter().enumerate() {
-                path.push(at.to_string());
-                visit(item, path, seen)?;
-                path.pop();
-            }
-            Ok(())
-        }
+        Ipld::Float(_) => Err(Error::value(FLOAT)),
+        Ipld::Integer(number) if i64::try_from(*number).is_err() => Err(Error::value(TOO_LARGE)),
+        Ipld::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| visit(item, depth + 1, seen).map_err(|error| error.within(at))),
         Ipld::Map(map) => {
             match map.get("$type") {
                 None => {}
                 Some(Ipld::String(text)) if !text.is_empty() => {}
-                Some(_) => return Err(error(path, "$type must be a text that is not empty")),
+                Some(_) => return Err(Error::value("$type must be a text that is not empty")),
             }
-            seen(map, path)?;
-            for (key, item) in map {
-                path.push(key.clone());
-                visit(item, path, seen)?;
-                path.pop();
-            }
-            Ok(())
+            seen(map)?;
+            map.iter().try_for_each(|(key, item)| visit(item, depth + 1, seen).map_err(|error| error.within(key)))
         }
         _ => Ok(()),
     }
 }
 
-fn blob(map: &std::collections::BTreeMap<String, Ipld>, path: &[String]) -> Result<Option<BlobRef>, Error> {
+fn blob(map: &BTreeMap<String, Ipld>) -> Result<Option<BlobRef>, Error> {
     if !matches!(map.get("$type"), Some(Ipld::String(kind)) if kind == "blob") {
         return Ok(None);
     }
     let (Some(Ipld::Link(cid)), Some(Ipld::String(mime_type)), Some(Ipld::Integer(size))) =
         (map.get("ref"), map.get("mimeType"), map.get("size"))
     else {
-        return Err(error(path, "a blob has ref (a link), mimeType (text) and size (an integer)"));
+        return Err(Error::value("a blob has ref (a link), mimeType (text) and size (an integer)"));
     };
-    let cid = Cid::try_from(cid).map_err(|_| error(path, "a blob's ref must be a CIDv1 with SHA-256"))?;
+    let cid = Cid::try_from(cid).map_err(|_| Error::value("a blob's ref must be a CIDv1 with SHA-256"))?;
     let size = i64::try_from(*size)
         .ok()
         .filter(|size| *size >= 0)
-        .ok_or_else(|| error(path, "a blob's size must not be negative"))?;
+        .ok_or_else(|| Error::value("a blob's size must not be negative"))?;
     Ok(Some(BlobRef { cid, mime_type: mime_type.clone(), size }))
 }

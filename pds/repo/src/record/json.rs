@@ -4,77 +4,77 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use ipld_core::ipld::Ipld;
 use serde_json::{Map, Value, json};
 
-use super::{Error, MAX_DEPTH};
+use super::{
+    Error, MAX_DEPTH,
+    check::{FLOAT, TOO_DEEP, TOO_LARGE},
+};
 
 pub(super) fn to_ipld(value: &Value) -> Result<Ipld, Error> {
-    ipld(value, &mut Vec::new())
+    ipld(value, 0)
 }
 
-fn error(path: &[String], reason: &'static str) -> Error {
-    Error::Value { path: path.iter().fold(String::new(), |text, part| text + "/" + part), reason }
-}
-
-fn ipld(value: &Value, path: &mut Vec<String>) -> Result<Ipld, Error> {
-    if path.len() > MAX_DEPTH {
-        return Err(error(&path[..4], "nested too deep: at most 128 levels"));
+fn ipld(value: &Value, depth: usize) -> Result<Ipld, Error> {
+    if depth > MAX_DEPTH {
+        return Err(Error::value(TOO_DEEP));
     }
     Ok(match value {
         Value::Null => Ipld::Null,
         Value::Bool(value) => Ipld::Bool(*value),
         Value::String(text) => Ipld::String(text.clone()),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => Ipld::Integer(number.into()),
-            None if number.is_u64() => return Err(error(path, "integers must fit into 64 bits, signed")),
-            // JSON does not tell 1.0 from 1; up to 2^53 the value is exact.
-            None => {
-                match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0) {
-                    Some(float) => Ipld::Integer(float as i128),
-                    None => return Err(error(path, "the data model has no floating-point numbers")),
-                }
-            }
-        },
-        Value::Array(items) => {
-            let mut list = Vec::with_capacity(items.len());
-            for (at, item) in items.iter().enumerate() {
-                path.push(at.to_string());
-                list.push(ipld(item, path)?);
-                path.pop();
-            }
-            Ipld::List(list)
-        }
-        Value::Object(object) => match special(object, path)? {
+        Value::Number(number) => Ipld::Integer(integer(number)?.into()),
+        Value::Array(items) => Ipld::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| ipld(item, depth + 1).map_err(|error| error.within(at)))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Object(object) => match special(object)? {
             Some(value) => value,
-            None => {
-                let mut map = std::collections::BTreeMap::new();
-                for (key, item) in object {
-                    path.push(key.clone());
-                    map.insert(key.clone(), ipld(item, path)?);
-                    path.pop();
-                }
-                Ipld::Map(map)
-            }
+            None => Ipld::Map(
+                object
+                    .iter()
+                    .map(|(key, item)| match ipld(item, depth + 1) {
+                        Ok(item) => Ok((key.clone(), item)),
+                        Err(error) => Err(error.within(key)),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
         },
     })
 }
 
+fn integer(number: &serde_json::Number) -> Result<i64, Error> {
+    if let Some(number) = number.as_i64() {
+        return Ok(number);
+    }
+    if number.is_u64() {
+        return Err(Error::value(TOO_LARGE));
+    }
+    // JSON does not tell 1.0 from 1; up to 2^53 the value is exact.
+    match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0) {
+        Some(float) => Ok(float as i64),
+        None => Err(Error::value(FLOAT)),
+    }
+}
+
 /// Links and byte strings, which JSON writes as objects of one key.
-fn special(object: &Map<String, Value>, path: &[String]) -> Result<Option<Ipld>, Error> {
+fn special(object: &Map<String, Value>) -> Result<Option<Ipld>, Error> {
+    let alone = |value: &Value, reason| match value {
+        Value::String(text) if object.len() == 1 => Ok(text.clone()),
+        _ => Err(Error::value(reason)),
+    };
     if let Some(link) = object.get("$link") {
-        let text = link
-            .as_str()
-            .filter(|_| object.len() == 1)
-            .ok_or_else(|| error(path, "$link must be a text and stand alone"))?;
-        let cid = text.parse().map_err(|_| error(path, "$link must hold a CID"))?;
-        return Ok(Some(Ipld::Link(cid)));
+        let text = alone(link, "$link must be a text and stand alone")?;
+        // Parsing passes over what stands behind a CID; writing it again shows that.
+        let cid = text.parse::<cid::Cid>().ok().filter(|cid| cid.to_string() == text);
+        return Ok(Some(Ipld::Link(cid.ok_or_else(|| Error::value("$link must hold a CID"))?)));
     }
     if let Some(bytes) = object.get("$bytes") {
-        let text = bytes
-            .as_str()
-            .filter(|_| object.len() == 1)
-            .ok_or_else(|| error(path, "$bytes must be a text and stand alone"))?;
+        let text = alone(bytes, "$bytes must be a text and stand alone")?;
         let text = text.trim_end_matches('=').as_bytes();
         let bytes = BASE64_NOPAD.decode(text).or_else(|_| BASE64URL_NOPAD.decode(text));
-        return Ok(Some(Ipld::Bytes(bytes.map_err(|_| error(path, "$bytes must hold base64"))?)));
+        return Ok(Some(Ipld::Bytes(bytes.map_err(|_| Error::value("$bytes must hold base64"))?)));
     }
     Ok(None)
 }

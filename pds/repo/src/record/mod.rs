@@ -58,6 +58,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    fn value(reason: &'static str) -> Self {
+        Self::Value { path: String::new(), reason }
+    }
+
+    /// The same error as seen from the value that holds it under `key`.
+    fn within(mut self, key: impl std::fmt::Display) -> Self {
+        if let Self::Value { path, .. } = &mut self {
+            *path = format!("/{key}{path}");
+        }
+        self
+    }
+}
+
 /// From JSON with `$link` and `$bytes`.
 pub fn from_json(json: &Value) -> Result<Record, Error> {
     let value = json::to_ipld(json)?;
@@ -79,13 +93,20 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
-/// The JSON form of a stored record.
+/// The JSON form of a stored record, which was canonical when it was written.
 pub fn to_json(bytes: &[u8]) -> Result<Value, Error> {
-    Ok(json::from_ipld(&decode(bytes)?))
+    Ok(json::from_ipld(&parse(bytes)?))
 }
 
 /// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
 pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
+    let value = parse(bytes)?;
+    // The parser lets links pass that have more bytes than their CID, and two blocks must never have one value.
+    let canonical = serde_ipld_dagcbor::to_vec(&value).is_ok_and(|again| again == bytes);
+    if canonical { Ok(value) } else { Err(Error::Cbor("a value is not in its one form".to_owned())) }
+}
+
+fn parse(bytes: &[u8]) -> Result<Ipld, Error> {
     let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| Error::Cbor(error.to_string()))?;
     check::value(&value)?;
     Ok(value)

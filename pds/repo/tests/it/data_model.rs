@@ -1,8 +1,9 @@
 //! Records between JSON and DAG-CBOR.
 
-use data_encoding::BASE64_NOPAD;
-use pds_repo::record;
-use serde_json::Value;
+use bytes::Bytes;
+use data_encoding::{BASE32_NOPAD, BASE64_NOPAD};
+use pds_repo::{Cid, record};
+use serde_json::{Value, json};
 
 fn cases(file: &str) -> Vec<Value> {
     let cases: Vec<Value> = serde_json::from_str(&super::interop(&format!("atdata/testdata/{file}"))).unwrap();
@@ -20,6 +21,84 @@ fn fixtures_have_the_expected_bytes_and_cid() {
         assert_eq!(record.cid.to_string(), case["cid"].as_str().unwrap());
         assert_eq!(record::from_json(&record::to_json(&record.bytes).unwrap()).unwrap().cid, record.cid);
     }
+}
+
+#[test]
+fn a_record_from_the_network_is_read_and_written_again() {
+    let bytes = Bytes::from(super::interop_bytes("atdata/testdata/feedpost_record.cbor"));
+    let read = record::from_bytes(bytes.clone()).unwrap();
+    let again = record::from_json(&record::to_json(&bytes).unwrap()).unwrap();
+    assert_eq!((again.bytes, again.cid), (bytes, read.cid));
+}
+
+#[test]
+fn other_encodings_of_a_value_are_refused() {
+    let refused: [(&str, &[u8]); 14] = [
+        ("a float", b"\xa1\x61a\xfb\x3f\xf8\0\0\0\0\0\0"),
+        ("a short float", b"\xa1\x61a\xf9\x3c\0"),
+        ("not a number", b"\xa1\x61a\xfb\x7f\xf8\0\0\0\0\0\0"),
+        ("above 63 bits", b"\xa1\x61a\x1b\x80\0\0\0\0\0\0\0"),
+        ("below 63 bits", b"\xa1\x61a\x3b\x80\0\0\0\0\0\0\0"),
+        ("a long integer", b"\xa1\x61a\x18\x01"),
+        ("a long length", b"\xa1\x78\x01a\x01"),
+        ("keys out of order", b"\xa2\x61b\x01\x61a\x01"),
+        ("a longer key first", b"\xa2\x62aa\x01\x61b\x01"),
+        ("a key twice", b"\xa2\x61a\x01\x61a\x01"),
+        ("an open map", b"\xbf\x61a\x01\xff"),
+        ("undefined", b"\xa1\x61a\xf7"),
+        ("another tag", b"\xa1\x61a\xc1\x01"),
+        ("more behind", b"\xa1\x61a\x01\x00"),
+    ];
+    for (what, bytes) in refused {
+        assert!(record::decode(bytes).is_err(), "{what}");
+    }
+    assert!(record::decode(b"\xa1\x61a\x3b\x7f\xff\xff\xff\xff\xff\xff\xff").is_ok(), "the least of 64 bits");
+}
+
+#[test]
+fn a_link_with_more_behind_its_cid_is_refused() {
+    let block = |cid: &[u8]| [b"\xa1\x61a\xd8\x2a\x58", &[1 + cid.len() as u8, 0][..], cid].concat();
+    let cid = Cid::raw(b"").to_bytes();
+    assert!(record::decode(&block(&cid)).is_ok());
+    assert!(record::decode(&block(&[&cid[..], b"x"].concat())).is_err());
+    assert!(record::decode(&block(&cid[..35])).is_err());
+
+    let link = |cid: &[u8]| json!({"a": {"$link": format!("b{}", BASE32_NOPAD.encode(cid).to_ascii_lowercase())}});
+    assert!(record::from_json(&link(&cid)).is_ok());
+    assert!(record::from_json(&link(&[&cid[..], b"x"].concat())).is_err());
+}
+
+#[test]
+fn deep_nesting_is_refused_in_both_forms() {
+    for (depth, fits) in [(100, true), (200, false), (100_000, false)] {
+        let bytes = [vec![0x81; depth], vec![0x80]].concat();
+        assert_eq!(record::decode(&bytes).is_ok(), fits, "{depth} levels of DAG-CBOR");
+    }
+    let nested = |depth| (0..depth).fold(json!([]), |inner, _| json!([inner]));
+    assert!(record::from_json(&json!({"a": nested(100)})).is_ok());
+    assert!(record::from_json(&json!({"a": nested(200)})).is_err());
+}
+
+#[test]
+fn a_refusal_names_the_place() {
+    let blob = |size: i64| json!({"$type": "blob", "ref": {"$link": Cid::raw(b"").to_string()}, "mimeType": "image/png", "size": size});
+    for (value, place) in [
+        (json!({"a": [1, {"b": 1.5}]}), "/a/1/b"),
+        (json!({"a": {"$link": "nothing"}}), "/a"),
+        (json!({"embed": {"images": [blob(1), blob(-1)]}}), "/embed/images/1"),
+    ] {
+        let Err(record::Error::Value { path, .. }) = record::from_json(&value) else { panic!("{value} is refused") };
+        assert_eq!(path, place);
+    }
+    let found = record::from_json(&json!({"embed": {"images": [blob(1), blob(2)]}})).unwrap().blobs;
+    assert_eq!(found.iter().map(|blob| blob.size).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_record_above_a_mebibyte_is_refused() {
+    let record = |len| record::from_json(&json!({"a": "x".repeat(len)}));
+    assert!(record(record::MAX_BYTES - 8).is_ok());
+    assert!(matches!(record(record::MAX_BYTES), Err(record::Error::TooLarge { .. })));
 }
 
 #[test]

@@ -34,13 +34,17 @@ fn covering_proofs_hold_what_the_protocol_says() {
         }
         assert_eq!(tree.root().to_string(), text(&case["rootAfterCommit"]), "{}", case["comment"]);
 
-        // Every block that the fixture wants is among those that the operations' proofs give.
+        // Every block that the fixture wants is among those of the commit: new nodes and the operations' proofs.
         let mut blocks: HashMap<Cid, Bytes> = HashMap::new();
         for key in &adds {
             blocks.extend(tree.proof(key, true).unwrap());
         }
         for key in &dels {
             blocks.extend(tree.proof(key, false).unwrap());
+        }
+        for wanted in case["blocksInProof"].as_array().unwrap() {
+            let cid: Cid = text(wanted).parse().unwrap();
+            assert!(blocks.contains_key(&cid), "{}: {cid} is missing", case["comment"]);
         }
         // And they suffice: on them alone the commit can be undone.
         let mut partial = Tree::partial(&tree.root(), &blocks).unwrap();

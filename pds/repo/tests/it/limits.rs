@@ -1,0 +1,56 @@
+//! What a commit refuses, and that a refusal changes nothing.
+
+use pds_crypto::SigningKey;
+use pds_repo::{Error, MAX_EVENT_BYTES, MAX_WRITES, Repo, Write, record};
+use pds_syntax::{RepoPath, Tid};
+use serde_json::json;
+
+fn path(n: usize) -> RepoPath {
+    format!("com.example.record/{n:04}").parse().unwrap()
+}
+
+fn create(n: usize, text_bytes: usize) -> Write {
+    let record = record::from_json(&json!({"n": n, "text": "x".repeat(text_bytes)})).unwrap();
+    Write::Create { path: path(n), cid: record.cid, bytes: record.bytes }
+}
+
+fn update(n: usize) -> Write {
+    let record = record::from_json(&json!({"n": n, "new": true})).unwrap();
+    Write::Update { path: path(n), cid: record.cid, bytes: record.bytes }
+}
+
+#[test]
+fn refused_writes_leave_the_repository_as_it_was() {
+    let key = SigningKey::generate();
+    let did = "did:plc:abc".parse().unwrap();
+    let (repo, _) = Repo::create(did, Tid::from_micros(1, 0), &[create(0, 1)], &key).unwrap();
+    let refused = |writes: &[Write]| repo.apply(writes, Tid::from_micros(2, 0), &key).unwrap_err();
+
+    assert_eq!(refused(&[create(1, 1), create(0, 1)]), Error::RecordExists { path: path(0) });
+    assert_eq!(refused(&[update(1)]), Error::RecordMissing { path: path(1) });
+    assert_eq!(refused(&[create(1, 1), Write::Delete { path: path(2) }]), Error::RecordMissing { path: path(2) });
+    assert_eq!(refused(&[create(1, 1), update(1)]), Error::DuplicatePath { path: path(1) });
+    let many: Vec<Write> = (1..=MAX_WRITES + 1).map(|n| create(n, 1)).collect();
+    assert_eq!(refused(&many), Error::TooManyWrites { given: MAX_WRITES + 1 });
+    assert!(matches!(refused(&[create(1, 1_000_000), create(2, 1_000_000)]), Error::TooLarge { .. }));
+
+    assert_eq!((repo.tree.root(), repo.tree.len()), (repo.head.data, 1));
+    let (full, diff) = repo.apply(&many[..MAX_WRITES], Tid::from_micros(2, 0), &key).unwrap();
+    assert_eq!((full.tree.len(), diff.ops.len()), (MAX_WRITES + 1, MAX_WRITES));
+    assert!(diff.car().len() <= MAX_EVENT_BYTES);
+}
+
+#[test]
+fn a_commit_on_a_tree_just_built_sends_what_changed_and_no_more() {
+    let key = SigningKey::generate();
+    let first: Vec<Write> = (0..MAX_WRITES).map(|n| create(n, 1)).collect();
+    let did = "did:plc:abc".parse().unwrap();
+    let (repo, _) = Repo::create(did, Tid::from_micros(1, 0), &first, &key).unwrap();
+    let records = first.iter().filter_map(|write| match write {
+        Write::Create { path, cid, .. } => Some((path.as_str().into(), *cid)),
+        _ => None,
+    });
+    let cold = Repo { tree: pds_repo::mst::Tree::from_sorted(records), ..repo.clone() };
+    let next = |repo: &Repo| repo.apply(&[update(7)], Tid::from_micros(2, 0), &key).unwrap().1;
+    assert_eq!(next(&cold).car(), next(&repo).car());
+}
