@@ -59,6 +59,11 @@ impl Committer {
         Self(sender)
     }
 
+    /// No more commits are taken just now.
+    pub fn is_full(&self) -> bool {
+        self.0.capacity() == 0
+    }
+
     /// Stores a commit; durable, and its event visible, when this answers. The event's number.
     pub async fn submit(&self, commit: Prepared) -> Result<i64, SubmitError> {
         let (done, stored) = oneshot::channel();

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Write, event};
+use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Repo, Write, event};
 use pds_store::{
     account::Account,
+    blob,
     commit::{self, BlobRefusal, Put},
-    record,
+    record, repo,
 };
 use pds_syntax::{Nsid, RepoPath};
+use tokio::time::timeout;
 
 use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
 use crate::{app::App, clock};
 
 /// How often a write is tried again after another replica was faster.
 const ATTEMPTS: u32 = 24;
+/// How long a write waits for those before it on the same repository.
+const TURN: Duration = Duration::from_secs(10);
 
 /// One wanted change.
 #[derive(Clone, Debug)]
@@ -44,6 +48,15 @@ pub enum Change {
         /// Nothing to do is fine.
         lenient: bool,
     },
+}
+
+impl Change {
+    fn record(&self) -> Option<&Prepared> {
+        match self {
+            Self::Create { record, .. } | Self::Update(record) | Self::Put { record, .. } => Some(record),
+            Self::Delete { .. } => None,
+        }
+    }
 }
 
 /// What came of it.
@@ -79,6 +92,22 @@ pub enum Error {
         /// Why.
         reason: BlobRefusal,
     },
+    /// The record says another type of a blob than its bytes have.
+    #[error("Referenced Mimetype does not match stored blob. Expected: {stored}, Got: {given}")]
+    BlobType {
+        /// Of the blob.
+        stored: String,
+        /// In the record.
+        given: String,
+    },
+    /// The record says another size of a blob than it has.
+    #[error("Referenced Size does not match stored blob. Expected: {stored}, Got: {given}")]
+    BlobSize {
+        /// Of the blob.
+        stored: u64,
+        /// In the record.
+        given: i64,
+    },
     /// Too much at once; nothing was tried.
     #[error("the server is overloaded")]
     Overloaded,
@@ -102,54 +131,56 @@ pub async fn apply(
     changes: Vec<Change>,
     swap_commit: Option<Cid>,
 ) -> Result<Outcome, Error> {
+    // Before any work is put into it.
+    if app.committer.is_full() {
+        return Err(Error::Overloaded);
+    }
+    check_blobs(app, account, &changes).await?;
     let (app, account) = (app.clone(), account.clone());
     let task = tokio::spawn(async move { locked(&app, &account, &changes, swap_commit).await });
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
+/// A record must say of a blob what is true. As in the reference, a blob that other records refer to already is not looked at again.
+///
+/// Whether there is such a blob at all is decided by the commit, under the row's lock.
+async fn check_blobs(app: &App, account: &Account, changes: &[Change]) -> Result<(), Error> {
+    for given in changes.iter().filter_map(Change::record).flat_map(|record| &record.record.blobs) {
+        let Some(stored) = blob::get(&app.db, account.id, &given.cid).await? else { continue };
+        if stored.state != blob::State::Temporary {
+            continue;
+        }
+        if stored.mime != given.mime_type {
+            return Err(Error::BlobType { stored: stored.mime, given: given.mime_type.clone() });
+        }
+        if u64::try_from(given.size) != Ok(stored.size) {
+            return Err(Error::BlobSize { stored: stored.size, given: given.size });
+        }
+    }
+    Ok(())
+}
+
 async fn locked(app: &App, account: &Account, changes: &[Change], swap_commit: Option<Cid>) -> Result<Outcome, Error> {
     let slot = app.actors.slot(account.id).await;
-    let mut held = slot.lock().await;
+    let mut held = timeout(TURN, slot.actor.lock()).await.map_err(|_| Error::Overloaded)?;
     for attempt in 1.. {
         let actor = match held.take() {
             Some(actor) => actor,
             None => load(app, account.id, &account.did).await?,
         };
-        if let Some(wanted) = swap_commit
-            && wanted != actor.repo.head.commit
-        {
-            // What is in memory may be behind another replica: the database decides.
-            let actor = load(app, account.id, &account.did).await?;
-            let current = actor.repo.head.commit;
-            *held = Some(actor);
-            if wanted != current {
-                return Err(Error::SwapCommit { current });
-            }
-            continue;
-        }
-        let (writes, puts) = match plan(app, account, &actor, changes).await {
-            Ok(plan) => plan,
-            Err(error) => {
-                // A condition that fails on a tree from memory is checked once more on a fresh one.
-                if attempt == 1 && is_about_state(&error) {
-                    continue;
-                }
-                *held = Some(actor);
-                return Err(error);
-            }
-        };
-        if writes.is_empty() {
-            *held = Some(actor);
-            return Ok(Outcome { head: None });
-        }
-        let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), Some(actor.repo.head.rev));
-        let (repo, diff) = match actor.repo.apply(&writes, rev, &actor.key) {
-            Ok(applied) => applied,
-            Err(error) => {
-                let fresh = attempt > 1;
-                if fresh || !matches!(error, RepoError::RecordExists { .. } | RepoError::RecordMissing { .. }) {
+        app.actors.weigh(account.id, &slot, actor.repo.tree.len()).await;
+        let (repo, diff, puts) = match next_commit(app, account, &actor, changes, swap_commit).await {
+            Ok(Some(next)) => next,
+            // What is in memory may be behind another replica. A commit on it would be refused by the database; what ends without a
+            // commit is only believed of a repository that stands where the database does.
+            ended => {
+                let head = repo::root(&app.db, account.id).await?.map(|root| root.head);
+                if head == Some(actor.repo.head) {
                     *held = Some(actor);
-                    return Err(error.into());
+                    return ended.map(|_| Outcome { head: None });
+                }
+                if attempt == ATTEMPTS {
+                    return Err(Error::Overloaded);
                 }
                 continue;
             }
@@ -179,8 +210,25 @@ async fn locked(app: &App, account: &Account, changes: &[Change], swap_commit: O
     Err(Error::Overloaded)
 }
 
-fn is_about_state(error: &Error) -> bool {
-    matches!(error, Error::SwapRecord { .. })
+/// The commit that the changes make of this state of the repository, with the records to store; `None` if they change nothing.
+async fn next_commit(
+    app: &App,
+    account: &Account,
+    actor: &Actor,
+    changes: &[Change],
+    swap_commit: Option<Cid>,
+) -> Result<Option<(Repo, CommitDiff, Vec<Prepared>)>, Error> {
+    let current = actor.repo.head.commit;
+    if swap_commit.is_some_and(|wanted| wanted != current) {
+        return Err(Error::SwapCommit { current });
+    }
+    let (writes, puts) = plan(app, account, actor, changes).await?;
+    if writes.is_empty() {
+        return Ok(None);
+    }
+    let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), Some(actor.repo.head.rev));
+    let (repo, diff) = actor.repo.apply(&writes, rev, &actor.key)?;
+    Ok(Some((repo, diff, puts)))
 }
 
 /// The writes that the changes mean for this state of the repository, and the records to store with them.
@@ -199,9 +247,12 @@ async fn plan(
                     let collection: Option<Nsid> = record.path.collection().parse().ok();
                     if let Some(collection) = collection {
                         let same = record::same_subject(&app.db, account.id, &collection, hash).await?;
-                        writes.extend(
-                            same.into_iter().filter(|path| *path != record.path).map(|path| Write::Delete { path }),
-                        );
+                        // One that the tree does not know was written by another replica just now: this commit will be refused.
+                        for path in same.into_iter().filter(|path| *path != record.path) {
+                            if current(&path)?.is_some() {
+                                writes.push(Write::Delete { path });
+                            }
+                        }
                     }
                 }
                 writes.push(Write::Create {

@@ -31,6 +31,8 @@ impl From<write::Error> for XrpcError {
             write::Error::Repo(RepoError::Tree(error)) => Self::internal("changing a repository's tree", &error),
             write::Error::Repo(error) => Self::invalid(error.to_string()),
             write::Error::Blob { .. } => Self::named("BlobNotFound", error.to_string()),
+            write::Error::BlobType { .. } => Self::named("InvalidMimeType", error.to_string()),
+            write::Error::BlobSize { .. } => Self::named("InvalidSize", error.to_string()),
             write::Error::Overloaded => Self::unavailable("Too many writes are waiting, try again", 1),
             write::Error::Load(error) => error.into(),
             write::Error::Store(error) => error.into(),

@@ -6,12 +6,13 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use futures::StreamExt;
+use pds_store::account::Status;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
     app::App,
-    auth::Access,
+    auth::{Access, account_takedown},
     blob::{self, Error},
     xrpc::{Output, Result, XrpcError},
 };
@@ -27,7 +28,10 @@ pub async fn upload_blob(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Output<Value>> {
-    access.may_write()?;
+    // A deactivated account may be one that is moving here: its blobs come before its activation.
+    if access.account.status() == Status::TakenDown {
+        return Err(account_takedown());
+    }
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let said = said.ok_or_else(|| XrpcError::invalid("Request encoding (Content-Type) required but not provided"))?;
     let said = said

@@ -9,7 +9,10 @@ use axum::{
 use futures::StreamExt;
 use pds_blobstore::BlobKey;
 use pds_repo::Cid;
-use pds_store::blob::{self, State as BlobState};
+use pds_store::{
+    account::Status,
+    blob::{self, State as BlobState},
+};
 use pds_syntax::Did;
 use serde::Deserialize;
 
@@ -46,7 +49,12 @@ pub async fn get_blob(
     head.insert(header::CONTENT_TYPE, value(&found.mime));
     head.insert(header::ETAG, value(&tag));
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, s-maxage=3600, immutable"));
+    // What only its owner and the administrator may see must not come out of a cache that others use.
+    let cache = match account.status() {
+        Status::Active => "public, max-age=31536000, s-maxage=3600, immutable",
+        _ => "private, max-age=3600",
+    };
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     head.insert(header::CONTENT_DISPOSITION, value(&format!("attachment; filename=\"{}\"", params.cid)));

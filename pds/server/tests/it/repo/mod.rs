@@ -1,5 +1,8 @@
 //! `com.atproto.repo.*`.
 
+mod replicas;
+mod upload_blob;
+
 use serde_json::json;
 
 use crate::{harness::Person, on_both};

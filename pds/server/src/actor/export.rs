@@ -1,0 +1,247 @@
+//! A whole repository, or what changed in it, as a CAR file that is made while it is read.
+//!
+//! One snapshot of the database, in preorder: the commit, then each node with the records right behind their entries, so that a reader
+//! can check every block against one it has seen. A reader that stalls loses its export, never the database its connections.
+
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt, stream};
+use pds_repo::{
+    Cid, Head, car as format,
+    mst::{Item, Tree},
+};
+use pds_store::{Snapshot, account::Account, record, repo};
+use pds_syntax::Tid;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+
+use super::{LoadError, tree};
+use crate::app::App;
+
+/// Bytes handed over at once, and how many such pieces wait for the reader: an export of up to a megabyte never waits for anybody.
+const CHUNK: usize = 64 * 1024;
+const AHEAD: usize = 15;
+/// A reader that takes nothing for so long is gone.
+const STALL: Duration = Duration::from_secs(30);
+/// The longest a snapshot is kept open: it holds vacuum back.
+const LIMIT: Duration = Duration::from_secs(600);
+/// How long an export waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How many exports may run at once: each holds a connection, and half of them stay free for everything else.
+#[derive(Clone, Default)]
+pub(super) struct Turns(Arc<OnceLock<Arc<Semaphore>>>);
+
+impl Turns {
+    async fn next(&self, app: &App) -> Option<OwnedSemaphorePermit> {
+        let turns = self.0.get_or_init(|| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let connections = app.settings.database.connections(cores);
+            Arc::new(Semaphore::new(usize::try_from(connections / 2).unwrap_or(usize::MAX).clamp(1, 64)))
+        });
+        timeout(TURN, turns.clone().acquire_owned()).await.ok()?.ok()
+    }
+}
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The account has no repository.
+    #[error("there is no repository")]
+    Missing,
+    /// Too many run already.
+    #[error("too many exports are running")]
+    Busy,
+    /// The repository could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+}
+
+/// Begins an export: of everything, or with `since` of the records written after that revision and all nodes.
+///
+/// Deleted records leave no trace in the rows, so which nodes a deletion changed is not known: all go along. They are the smaller part.
+/// The stream ends with an error unless the file is whole.
+pub async fn export(
+    app: &App,
+    account: &Account,
+    since: Option<Tid>,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
+    let turn = app.actors.exports.next(app).await.ok_or(Error::Busy)?;
+    let mut snapshot = app.db.snapshot().await?;
+    let root = repo::root(&mut snapshot, account.id).await?.ok_or(Error::Missing)?;
+    let tree = tree(app, &mut snapshot, account.id, &account.did, &root.head).await?;
+    // A revision that is still to come says nothing about what its reader has.
+    let since = since.filter(|since| *since <= root.head.rev);
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let (id, did) = (account.id, account.did.clone());
+    let export = Export { head: root.head, commit_bytes: root.commit_bytes, tree, since };
+    tokio::spawn(async move {
+        let out = Out { sender, chunk: BytesMut::new(), stall: STALL };
+        let written = timeout(LIMIT, export.write(&mut snapshot, id, out)).await;
+        drop((snapshot, turn));
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(Stopped::Reader)) => tracing::info!(repo.did = %did, "the reader of an export of {did} went away"),
+            Ok(Err(Stopped::Failed(reason))) => {
+                tracing::warn!(repo.did = %did, "an export of {did} broke off: {reason}");
+            }
+            Err(_) => tracing::warn!(repo.did = %did, "an export of {did} broke off: it took too long"),
+        }
+    });
+    Ok(pieces(receiver))
+}
+
+/// What goes to the reader.
+enum Piece {
+    Bytes(Bytes),
+    /// The file is whole.
+    End,
+}
+
+/// The pieces, and an error if they stop before the end: an answer that broke off must not look complete.
+fn pieces(receiver: mpsc::Receiver<Piece>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    stream::unfold(Some(receiver), |receiver| async move {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receiver))),
+            Some(Piece::End) => None,
+            None => Some((Err(io::Error::other("the export broke off")), None)),
+        }
+    })
+    // A body may be polled once more after its end.
+    .fuse()
+}
+
+enum Stopped {
+    Reader,
+    Failed(String),
+}
+
+impl From<pds_store::Error> for Stopped {
+    fn from(error: pds_store::Error) -> Self {
+        Self::Failed(crate::report::chain(&error))
+    }
+}
+
+struct Out {
+    sender: mpsc::Sender<Piece>,
+    chunk: BytesMut,
+    stall: Duration,
+}
+
+impl Out {
+    async fn block(&mut self, cid: &Cid, block: &[u8]) -> Result<(), Stopped> {
+        format::append(&mut self.chunk, cid, block);
+        if self.chunk.len() >= CHUNK { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), Stopped> {
+        let piece = Piece::Bytes(self.chunk.split().freeze());
+        self.send(piece).await
+    }
+
+    async fn end(mut self) -> Result<(), Stopped> {
+        self.flush().await?;
+        self.send(Piece::End).await
+    }
+
+    async fn send(&self, piece: Piece) -> Result<(), Stopped> {
+        match timeout(self.stall, self.sender.send(piece)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Stopped::Reader),
+        }
+    }
+}
+
+struct Export {
+    head: Head,
+    commit_bytes: Bytes,
+    tree: Tree,
+    since: Option<Tid>,
+}
+
+impl Export {
+    /// The tree and the rows are in the same order, so they are read side by side and nothing piles up.
+    async fn write(&self, snapshot: &mut Snapshot, id: pds_store::AccountId, mut out: Out) -> Result<(), Stopped> {
+        out.chunk.extend_from_slice(&format::header(&self.head.commit));
+        out.block(&self.head.commit, &self.commit_bytes).await?;
+        let mut rows = Box::pin(record::stream(snapshot, id, self.since));
+        let mut row = rows.next().await.transpose()?;
+        // The root goes along even if nothing changed, so that the commit can be checked.
+        let items = if self.since == Some(self.head.rev) { 1 } else { usize::MAX };
+        for item in self.tree.preorder().take(items) {
+            let (key, cid) = match item {
+                Item::Node(cid, block) => {
+                    out.block(&cid, &block).await?;
+                    continue;
+                }
+                Item::Record(key, cid) => (key, cid),
+            };
+            match row.take_if(|row| row.path.as_str() == &*key) {
+                Some(found) if found.cid == cid => {
+                    out.block(&cid, &found.body).await?;
+                    row = rows.next().await.transpose()?;
+                }
+                // Older than what was asked for.
+                None if self.since.is_some() => {}
+                _ => return Err(Stopped::Failed(format!("record {key} is not the one in the tree"))),
+            }
+        }
+        match row {
+            None => out.end().await,
+            Some(row) => Err(Stopped::Failed(format!("record {} is not in the tree", row.path))),
+        }
+    }
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Turns({:?} free)", self.0.get().map(|turns| turns.available_permits()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_not_whole_ends_in_an_error() {
+        for whole in [true, false] {
+            let (sender, receiver) = mpsc::channel(4);
+            let mut out = Out { sender, chunk: BytesMut::new(), stall: STALL };
+            out.block(&Cid::raw(b"x"), b"x").await.ok().unwrap();
+            if whole {
+                out.end().await.ok().unwrap();
+            } else {
+                out.flush().await.ok().unwrap();
+                drop(out);
+            }
+            let read: Vec<_> = pieces(receiver).collect().await;
+            assert!(read[0].is_ok());
+            assert_eq!((read.len(), read.last().unwrap().is_ok()), if whole { (1, true) } else { (2, false) });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stalls_loses_its_export() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let out = Out { sender, chunk: BytesMut::new(), stall: Duration::from_millis(10) };
+        out.send(Piece::Bytes(Bytes::from_static(b"x"))).await.ok().unwrap();
+        assert!(matches!(out.send(Piece::End).await, Err(Stopped::Reader)));
+        // When it reads on it is told, and not left with a file that looks whole.
+        drop(out);
+        assert!(matches!(receiver.recv().await, Some(Piece::Bytes(_))));
+        let rest: Vec<_> = pieces(receiver).collect().await;
+        assert!(matches!(rest[..], [Err(_)]));
+    }
+}
