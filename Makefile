@@ -22,12 +22,13 @@ run: ## A PDS alone on SQLite and disk below ./data, at http://localhost:2583
 build: ## Release binaries: target/release/{pds,operator}
 	@cargo build --release --workspace
 
-.PHONY: test
+.PHONY: test test-services test-cluster
 test: ## Install what the tests need and run them all
-	@e2e/run services
+	@e2e/run
 
-.PHONY: test-cluster
-test-cluster: ## The tests on a full Kubernetes node with the product installed
+test-services: ## Of these, the ones that need no node: unit, store, XRPC, and the operator against an API server
+	@e2e/run services
+test-cluster: ## And the ones on a full Kubernetes node with the product installed
 	@e2e/run cluster
 
 .PHONY: check fmt clippy tidy gen-check deny

@@ -10,9 +10,11 @@ pub mod client;
 pub mod cluster;
 pub mod instance;
 pub mod load;
+pub mod relay;
 pub mod stock;
 pub mod wait;
 
 pub use client::{Account, Pds};
 pub use cluster::Cluster;
 pub use instance::Instance;
+pub use relay::Relay;

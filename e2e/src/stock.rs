@@ -75,7 +75,12 @@ pub struct Line {
 
 /// Follows the firehose with `@atproto/sync`, verifying every commit, from `cursor` to the message `until`.
 pub async fn firehose(cluster: &Cluster, pds: &Pds, cursor: i64, until: i64) -> Result<Vec<Line>> {
-    let input = json!({"service": pds.url.replace("https://", "wss://"), "plc": cluster.plc_url, "cursor": cursor, "until": until});
+    follow(cluster, pds, &pds.url.replace("https://", "wss://"), cursor, until).await
+}
+
+/// The same from `service`, a relay for instance, which tells of accounts on `pds`.
+pub async fn follow(cluster: &Cluster, pds: &Pds, service: &str, cursor: i64, until: i64) -> Result<Vec<Line>> {
+    let input = json!({"service": service, "plc": cluster.plc_url, "cursor": cursor, "until": until});
     let stdout = run(node(cluster, pds, "firehose.mjs", &input), "firehose.mjs").await?;
     stdout.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }

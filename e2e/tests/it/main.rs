@@ -7,4 +7,5 @@ mod isolation;
 mod one_manifest;
 mod postgres_restarted;
 mod refusals;
+mod relay;
 mod replica_killed;
