@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::Store;
 
 use crate::backoff::Backoff;
+use crate::cache::Cache;
 use crate::metrics::Metrics;
 
 /// What every reconciliation shares.
@@ -16,6 +19,10 @@ pub struct Ctx {
     pub client: Client,
     /// The namespace of the operator, where Secrets of classes are.
     pub namespace: String,
+    /// What the watches have seen.
+    pub cache: Cache,
+    /// Secrets in the namespace of the operator, as a watch has seen them.
+    pub class_secrets: Option<Store<Secret>>,
     /// Publishes Events.
     pub recorder: Recorder,
     /// What is counted.
@@ -26,6 +33,34 @@ pub struct Ctx {
     pub checked_buckets: Recent<()>,
     /// Numbers of accounts, by instance.
     pub accounts: Recent<Option<i64>>,
+    /// The unique ids of the namespaces, by instance.
+    pub homes: Recent<String>,
+}
+
+impl Ctx {
+    /// Knows nothing yet, and asks the API server for everything.
+    #[must_use]
+    pub fn new(client: Client, namespace: String, reporter: Reporter, metrics: Arc<Metrics>) -> Self {
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            namespace,
+            metrics,
+            cache: Cache::default(),
+            class_secrets: None,
+            backoff: Backoff::default(),
+            checked_buckets: Recent::default(),
+            accounts: Recent::default(),
+            homes: Recent::default(),
+        }
+    }
+
+    /// Forgets an instance that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.backoff.reset(uid);
+        self.accounts.forget(uid);
+        self.homes.forget(uid);
+    }
 }
 
 /// Values that stay good for a while.

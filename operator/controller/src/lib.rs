@@ -1,6 +1,7 @@
 //! The controller of `PdsInstance`: from a spec to a running PDS.
 
 pub mod backoff;
+pub mod cache;
 pub mod context;
 pub mod controllers;
 pub mod http;

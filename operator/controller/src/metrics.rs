@@ -18,6 +18,13 @@ pub struct Outcome {
     pub outcome: &'static str,
 }
 
+/// Of which kind an object was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Kind {
+    /// For example `PdsInstance`.
+    pub kind: String,
+}
+
 /// What the operator counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -26,6 +33,7 @@ pub struct Metrics {
     duration: Histogram,
     leader: Gauge<i64>,
     scrapes: Counter<u64, AtomicU64>,
+    unreadable: Family<Kind, Counter>,
 }
 
 impl Default for Metrics {
@@ -35,12 +43,15 @@ impl Default for Metrics {
         let duration = Histogram::new(exponential_buckets(0.005, 2.0, 14));
         let leader = Gauge::default();
         let scrapes = Counter::default();
+        let unreadable = Family::default();
         registry.register("reconciliations", "Reconciliations by how they ended", reconciliations.clone());
         let about = "Time of one reconciliation";
         registry.register_with_unit("reconciliation_duration", about, Unit::Seconds, duration.clone());
         registry.register("leader", "1 while this process holds the Lease", leader.clone());
         registry.register("account_scrapes", "Times that a PDS was asked for its number of accounts", scrapes.clone());
-        Self { registry, reconciliations, duration, leader, scrapes }
+        let about = "Times that the API server showed an object that this version cannot read";
+        registry.register("unreadable_objects", about, unreadable.clone());
+        Self { registry, reconciliations, duration, leader, scrapes, unreadable }
     }
 }
 
@@ -59,6 +70,11 @@ impl Metrics {
     /// A PDS was asked for its number of accounts.
     pub fn scraped(&self) {
         self.scrapes.inc();
+    }
+
+    /// An object could not be read.
+    pub fn unreadable(&self, kind: &str) {
+        self.unreadable.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
 
     /// The metrics as text.

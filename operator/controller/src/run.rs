@@ -15,25 +15,28 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::Api;
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{WatchStreamExt, predicates, watcher};
+use kube::runtime::events::Reporter;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, Resource, ResourceExt};
 use operator_api::{PdsClass, PdsInstance};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::backoff::Backoff;
-use crate::context::{Ctx, Recent};
+use crate::cache::watch;
+use crate::context::Ctx;
 use crate::controllers::pds_instance;
+use crate::controllers::pds_instance::observe::names_secret;
 use crate::http::{Pages, router};
 use crate::k8s::labels;
 use crate::lease::Candidate;
 
 const LEASE: &str = "aurora-locus-operator";
 const CONTROLLER: &str = "aurora-locus-operator";
+/// Releases of Helm are Secrets too: large, many, and nothing that a pod reads.
+const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 /// Longest wait for reconciliations in flight at the end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -115,42 +118,42 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
 
 async fn control(client: Client, options: Options, pages: Pages, stop: CancellationToken) {
     let reporter = Reporter { controller: CONTROLLER.into(), instance: Some(options.identity) };
-    let ctx = Arc::new(Ctx {
-        recorder: Recorder::new(client.clone(), reporter),
-        metrics: pages.metrics,
-        namespace: options.namespace,
-        backoff: Backoff::default(),
-        checked_buckets: Recent::default(),
-        accounts: Recent::default(),
-        client: client.clone(),
-    });
-    let (reader, writer) = reflector::store();
-    let instances = watcher(Api::<PdsInstance>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .modify(|pds| pds.managed_fields_mut().clear())
-        .reflect(writer)
-        .applied_objects()
-        .predicate_filter(predicates::generation, kube::runtime::PredicateConfig::default());
-    let mine = || watcher::Config::default().labels(labels::SELECTOR);
-    let all = reader.clone();
+    let mut ctx = Ctx::new(client.clone(), options.namespace.clone(), reporter, pages.metrics.clone());
+    let metrics = || pages.metrics.clone();
+    let everywhere = watcher::Config::default;
+    let (reader, instances) = watch::<PdsInstance>(Api::all(client.clone()), everywhere(), metrics());
+    let instances = instances.applied_objects().predicate_filter(predicates::generation, PredicateConfig::default());
     let config = controller::Config::default().concurrency(options.concurrency);
-    Controller::for_stream(instances, reader)
-        .with_config(config)
-        .owns(Api::<Deployment>::all(client.clone()), mine())
-        .owns(Api::<StatefulSet>::all(client.clone()), mine())
-        .owns(Api::<Job>::all(client.clone()), mine())
-        .owns(Api::<Service>::all(client.clone()), mine())
-        .owns(Api::<ConfigMap>::all(client.clone()), mine())
-        .owns(Api::<ServiceAccount>::all(client.clone()), mine())
-        .owns(Api::<NetworkPolicy>::all(client.clone()), mine())
-        .owns(Api::<PodDisruptionBudget>::all(client.clone()), mine())
-        .watches(Api::<Secret>::all(client.clone()), mine(), |object| by_label(&object))
-        .watches(Api::<PersistentVolumeClaim>::all(client.clone()), mine(), |object| by_label(&object))
-        .watches(Api::<PdsClass>::all(client), watcher::Config::default(), move |_| {
-            all.state().iter().map(|pds| ObjectRef::from_obj(&**pds)).collect::<Vec<_>>()
-        })
+    let controller = Controller::for_stream(instances, reader.clone()).with_config(config);
+
+    let mine = || everywhere().labels(labels::SELECTOR);
+    macro_rules! owns {
+        ($controller:expr, $($kind:ty),+) => {
+            $controller$(.owns_stream(ctx.cache.keep::<$kind>(Api::all(client.clone()), mine(), metrics())))+
+        };
+    }
+    let controller = owns!(controller, Deployment, StatefulSet, Job, Service, ConfigMap, ServiceAccount);
+    let controller = owns!(controller, NetworkPolicy, PodDisruptionBudget);
+    let secrets = ctx.cache.keep::<Secret>(Api::all(client.clone()), mine(), metrics());
+    let volumes = ctx.cache.keep::<PersistentVolumeClaim>(Api::all(client.clone()), mine(), metrics());
+    let controller = controller.watches_stream(secrets, |secret| by_label(&secret));
+    let controller = controller.watches_stream(volumes, |volume| by_label(&volume));
+
+    let classes = ctx.cache.keep::<PdsClass>(Api::all(client.clone()), everywhere(), metrics());
+    let class_secrets = Api::namespaced(client.clone(), &options.namespace);
+    let (kept, class_secrets) = watch::<Secret>(class_secrets, everywhere().fields(NO_RELEASES), metrics());
+    ctx.class_secrets = Some(kept);
+    let (all, users) = (reader.clone(), reader.clone());
+    let controller = controller.watches_stream(classes, move |_| every(&all));
+    let controller = controller.watches_stream(class_secrets.touched_objects(), move |_| every(&users));
+
+    // Secrets of other people: who they are is enough to know whose pods read them.
+    let others = everywhere().fields(NO_RELEASES).labels(labels::NOT_OURS);
+    let others = watcher(Api::<PartialObjectMeta<Secret>>::all(client), others).default_backoff();
+    controller
+        .watches_stream(others.touched_objects(), move |secret| by_reference(&reader, &secret))
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(pds_instance::reconcile, |_, error, _| match *error {}, ctx)
+        .run(pds_instance::reconcile, |_, error, _| match *error {}, Arc::new(ctx))
         .for_each(|result| async move {
             if let Err(error) = result {
                 tracing::debug!(%error, "the controller");
@@ -159,10 +162,20 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         .await;
 }
 
+fn every(instances: &Store<PdsInstance>) -> Vec<ObjectRef<PdsInstance>> {
+    instances.state().iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
+}
+
 /// Data has no owner; its label says whose it is.
 fn by_label<K: Resource>(object: &K) -> Option<ObjectRef<PdsInstance>> {
     let name = object.labels().get(labels::INSTANCE)?;
     Some(ObjectRef::new(name).within(&object.namespace()?))
+}
+
+fn by_reference(instances: &Store<PdsInstance>, secret: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<PdsInstance>> {
+    let (namespace, name) = (secret.namespace(), secret.name_any());
+    let users = instances.state_filter(|pds| pds.namespace() == namespace && names_secret(pds, &name));
+    users.iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
 }
 
 async fn signals(stop: CancellationToken) {

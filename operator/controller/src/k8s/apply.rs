@@ -1,15 +1,17 @@
 //! Server-side apply that writes only what differs.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::hash;
+use super::{hash, labels};
+use crate::context::Ctx;
 
 /// The field manager of everything that is applied.
 pub const MANAGER: &str = "aurora-locus-operator";
@@ -43,17 +45,23 @@ impl<K> Object for K where
 {
 }
 
-/// Makes the server hold `wanted`; asks first, and writes nothing if it does.
+/// Makes the server hold `wanted`; looks first, and writes nothing if it does.
 ///
 /// # Errors
 /// What the API server answers.
-pub async fn apply<K: Object>(client: &Client, namespace: &str, mut wanted: K) -> kube::Result<K> {
-    let api = Api::<K>::namespaced(client.clone(), namespace);
+pub async fn apply<K: Object>(ctx: &Ctx, namespace: &str, mut wanted: K) -> kube::Result<K> {
+    let api = Api::<K>::namespaced(ctx.client.clone(), namespace);
     let hash = hash::of(&wanted, 32);
     wanted.annotations_mut().insert(APPLIED_HASH.into(), hash);
     let name = wanted.name_any();
+    let value = to_value(&wanted)?;
+    if let Some(seen) = ctx.cache.get::<K>(namespace, &name)
+        && holds(&to_value(&*seen)?, &value)
+    {
+        return Ok(K::clone(&seen));
+    }
     if let Some(live) = api.get_opt(&name).await?
-        && holds(&to_value(&live)?, &to_value(&wanted)?)
+        && holds(&to_value(&live)?, &value)
     {
         return Ok(live);
     }
@@ -61,29 +69,45 @@ pub async fn apply<K: Object>(client: &Client, namespace: &str, mut wanted: K) -
     api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&wanted)).await
 }
 
-/// Deletes objects of an instance that are not among `wanted`; true if there were any.
+/// The object under a name, as the cache or else the API server knows it.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn find<K: Object>(ctx: &Ctx, namespace: &str, name: &str) -> kube::Result<Option<K>> {
+    if let Some(seen) = ctx.cache.get::<K>(namespace, name) {
+        return Ok(Some(K::clone(&seen)));
+    }
+    Api::<K>::namespaced(ctx.client.clone(), namespace).get_opt(name).await
+}
+
+/// Deletes objects of an instance that are not among `wanted`.
 ///
 /// # Errors
 /// What the API server answers.
 pub async fn prune<K: Object>(
-    client: &Client,
+    ctx: &Ctx,
     namespace: &str,
-    selector: &str,
+    instance: &str,
     owner: &str,
-    wanted: &[&str],
-) -> kube::Result<bool> {
-    let api = Api::<K>::namespaced(client.clone(), namespace);
-    let mut any = false;
-    for live in api.list(&ListParams::default().labels(selector)).await? {
+    wanted: &[String],
+) -> kube::Result<()> {
+    let api = Api::<K>::namespaced(ctx.client.clone(), namespace);
+    let found = match ctx.cache.of_instance::<K>(namespace, instance).await {
+        Some(seen) => seen,
+        None => {
+            let list = ListParams::default().labels(&labels::of_instance(instance));
+            api.list(&list).await?.into_iter().map(Arc::new).collect()
+        }
+    };
+    for live in found {
         let name = live.name_any();
         let is_ours = live.owner_references().iter().any(|reference| reference.uid == owner);
-        if is_ours && !wanted.contains(&name.as_str()) && live.meta().deletion_timestamp.is_none() {
+        if is_ours && !wanted.contains(&name) && live.meta().deletion_timestamp.is_none() {
             tracing::info!(kind = K::KIND, namespace, name, "prune");
-            delete_exactly(&api, &live).await?;
-            any = true;
+            delete_exactly(&api, &*live).await?;
         }
     }
-    Ok(any)
+    Ok(())
 }
 
 /// Deletes `live` if it is still the same object. Gone already is fine.

@@ -11,6 +11,9 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Selects everything that this operator made.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=aurora-locus-operator";
 
+/// Selects everything else.
+pub const NOT_OURS: &str = "app.kubernetes.io/managed-by!=aurora-locus-operator";
+
 /// A part of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {

@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{
     self, BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{CreateBucketConfiguration, Delete, ObjectIdentifier, Tag};
+use aws_sdk_s3::types::{CreateBucketConfiguration, Tag};
 use operator_api::S3Class;
 use secrecy::ExposeSecret;
 
@@ -92,42 +92,22 @@ impl Bucket {
         put.map(drop).map_err(|error| failed("write the bucket policy", &error))
     }
 
-    /// Deletes an owned bucket with everything in it. One that is gone, or another's, is left alone.
-    pub(super) async fn delete(&self, bucket: &str, owner: &str) -> Result<(), Error> {
-        if self.owner(bucket).await?.as_deref() != Some(owner) {
-            return Ok(());
+    /// Deletes an owned bucket with everything in it. One that is another's is left alone, which gives false.
+    pub(super) async fn delete(&self, bucket: &str, owner: &str) -> Result<bool, Error> {
+        match self.owner(bucket).await? {
+            None => return Ok(true),
+            Some(found) if found != owner => return Ok(false),
+            Some(_) => {}
         }
-        self.abort_uploads(bucket).await?;
-        loop {
-            let page = self.client.list_objects_v2().bucket(bucket).send().await;
-            let page = page.map_err(|error| failed("list objects", &error))?;
-            let keys = page.contents().iter().filter_map(aws_sdk_s3::types::Object::key);
-            let keys: Result<Vec<_>, _> = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect();
-            let keys = keys.map_err(|error| Error::Service { what: "list objects", message: error.to_string() })?;
-            if keys.is_empty() {
-                break;
-            }
-            let list = Delete::builder().set_objects(Some(keys)).quiet(true).build();
-            let list = list.map_err(|error| Error::Service { what: "delete objects", message: error.to_string() })?;
-            let gone = self.client.delete_objects().bucket(bucket).delete(list).send().await;
-            let gone = gone.map_err(|error| failed("delete objects", &error))?;
-            if let Some(error) = gone.errors().first() {
-                let message = error.message().unwrap_or("no reason given").into();
-                return Err(Error::Service { what: "delete objects", message });
-            }
+        self.empty(bucket).await?;
+        match self.client.delete_bucket().bucket(bucket).send().await {
+            Err(error) if error.code() != Some("NoSuchBucket") => Err(failed("delete bucket", &error)),
+            _ => Ok(true),
         }
-        let gone = self.client.delete_bucket().bucket(bucket).send().await;
-        gone.map(drop).map_err(|error| failed("delete bucket", &error))
     }
 
-    async fn abort_uploads(&self, bucket: &str) -> Result<(), Error> {
-        let page = self.client.list_multipart_uploads().bucket(bucket).send().await;
-        for upload in page.map_err(|error| failed("list uploads", &error))?.uploads() {
-            let abort = self.client.abort_multipart_upload().bucket(bucket);
-            let abort = abort.set_key(upload.key.clone()).set_upload_id(upload.upload_id.clone()).send().await;
-            abort.map_err(|error| failed("abort an upload", &error))?;
-        }
-        Ok(())
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whose the bucket is: `None` if there is no such bucket, empty if it has no tag.
@@ -148,7 +128,7 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-fn failed<E>(what: &'static str, error: &SdkError<E>) -> Error
+pub(super) fn failed<E>(what: &'static str, error: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {

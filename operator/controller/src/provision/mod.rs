@@ -1,6 +1,7 @@
 //! Buckets and credentials in the S3 service of a class.
 
 mod bucket;
+mod empty;
 mod static_credentials;
 mod versitygw;
 
@@ -57,14 +58,16 @@ pub enum Error {
 pub trait Provisioner: Send + Sync + Debug {
     /// The credential that an instance should have, if it has none: made once, then kept in its Secret.
     fn new_credential(&self, bucket: &str) -> Credential;
+    /// Whether a credential that was kept may still be used.
+    fn accepts(&self, kept: &Credential) -> bool;
     /// Makes the bucket, unless it is there and owned.
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), Error>;
     /// Makes the credential work.
     async fn ensure_credential(&self, bucket: &str, credential: &Credential) -> Result<(), Error>;
     /// Lets the credential, and no other user, into the bucket.
     async fn ensure_policy(&self, bucket: &str, credential: &Credential) -> Result<(), Error>;
-    /// Deletes an owned bucket with everything in it, and the credential.
-    async fn delete(&self, bucket: &str, owner: &str, credential: Option<&Credential>) -> Result<(), Error>;
+    /// Deletes an owned bucket with everything in it, and its credential. A bucket of somebody else stays as it is.
+    async fn delete(&self, bucket: &str, owner: &str) -> Result<(), Error>;
 }
 
 /// The provisioner of a class.

@@ -1,6 +1,7 @@
 //! For services without users of their own: every instance uses the credential of the class.
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 
 use super::{Bucket, Credential, Error, Provisioner};
 
@@ -23,6 +24,12 @@ impl Provisioner for StaticCredentials {
         self.admin.clone()
     }
 
+    /// Only what the class says now.
+    fn accepts(&self, kept: &Credential) -> bool {
+        kept.access_key_id == self.admin.access_key_id
+            && kept.secret_access_key.expose_secret() == self.admin.secret_access_key.expose_secret()
+    }
+
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), Error> {
         self.bucket.ensure(bucket, owner).await
     }
@@ -35,7 +42,7 @@ impl Provisioner for StaticCredentials {
         Ok(())
     }
 
-    async fn delete(&self, bucket: &str, owner: &str, _credential: Option<&Credential>) -> Result<(), Error> {
-        self.bucket.delete(bucket, owner).await
+    async fn delete(&self, bucket: &str, owner: &str) -> Result<(), Error> {
+        self.bucket.delete(bucket, owner).await.map(drop)
     }
 }

@@ -69,7 +69,11 @@ impl Provisioner for Versitygw {
     fn new_credential(&self, bucket: &str) -> Credential {
         let mut secret = [0; 20];
         rand::fill(&mut secret);
-        Credential { access_key_id: bucket.into(), secret_access_key: SecretString::from(HEXLOWER.encode(&secret)) }
+        Credential { access_key_id: user(bucket), secret_access_key: SecretString::from(HEXLOWER.encode(&secret)) }
+    }
+
+    fn accepts(&self, _kept: &Credential) -> bool {
+        true
     }
 
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), Error> {
@@ -97,13 +101,20 @@ impl Provisioner for Versitygw {
         self.bucket.ensure_policy(bucket, &policy(bucket, &credential.access_key_id)).await
     }
 
-    async fn delete(&self, bucket: &str, owner: &str, credential: Option<&Credential>) -> Result<(), Error> {
-        self.bucket.delete(bucket, owner).await?;
-        let Some(credential) = credential else { return Ok(()) };
-        let path = format!("/delete-user?access={}", credential.access_key_id);
+    async fn delete(&self, bucket: &str, owner: &str) -> Result<(), Error> {
+        if !self.bucket.delete(bucket, owner).await? {
+            return Ok(());
+        }
+        // By name: its Secret may be gone already.
+        let path = format!("/delete-user?access={}", user(bucket));
         let (status, text) = self.admin("delete the S3 user", &path, String::new()).await?;
         if status == StatusCode::NOT_FOUND { Ok(()) } else { accept("delete the S3 user", status, text) }
     }
+}
+
+/// The user of a bucket.
+fn user(bucket: &str) -> String {
+    bucket.into()
 }
 
 fn accept(what: &'static str, status: StatusCode, message: String) -> Result<(), Error> {

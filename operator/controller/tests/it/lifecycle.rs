@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -16,24 +16,11 @@ fn lite() -> serde_json::Value {
     json!({"hostname": "lite.test", "database": {"sqlite": {"size": "1Gi"}}})
 }
 
-/// There is no node, so the test says what one would: the pods are ready.
-async fn make_available(world: &World, name: &str) {
-    let api = world.api::<Pod>();
-    let selector = format!("app.kubernetes.io/instance={name},app.kubernetes.io/component=pds");
-    let list = ListParams::default().labels(&selector);
-    let pod = eventually("a pod is made", async || api.list(&list).await.ok()?.items.pop()).await;
-    let now = jiff::Timestamp::now().to_string();
-    let status = json!({"status": {
-        "phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
-    }});
-    api.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
-}
-
 #[tokio::test]
 async fn becomes_ready_and_then_writes_nothing() {
     let world = World::new("quiet").await;
     world.create("lite", lite()).await.unwrap();
-    make_available(&world, "lite").await;
+    let pods = world.run_pods();
     let pds = world.condition("lite", "Ready", "True", "AsExpected").await;
     let status = pds.status.clone().unwrap();
     assert_eq!(status.url.as_deref(), Some("https://lite.test"));
@@ -45,6 +32,29 @@ async fn becomes_ready_and_then_writes_nothing() {
     world.api::<ConfigMap>().patch(&config(&world).await, &PatchParams::default(), &poke).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(versions(&world).await, before);
+    pods.abort();
+}
+
+/// Another generation, but nothing that would be different: the one write says that it was seen, and nothing is read.
+#[tokio::test]
+async fn a_reconciliation_without_work_asks_the_api_server_for_nothing() {
+    let world = World::new("still").await;
+    let pods = world.run_pods();
+    world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
+    world.condition("full", "Reconciling", "False", "AsExpected").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = world.traffic().len();
+    let wanted = world.edit("full", json!({"replicas": 2})).await.unwrap().metadata.generation;
+    let api = world.api::<PdsInstance>();
+    eventually("the generation is seen", async || {
+        (api.get("full").await.ok()?.status?.observed_generation == wanted).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let after = world.traffic().split_off(before);
+    let path = format!("PATCH /apis/auroralocus.dev/v1alpha1/namespaces/{}/pdsinstances/full/status", world.namespace);
+    assert_eq!(after, [path]);
+    pods.abort();
 }
 
 async fn config(world: &World) -> String {
@@ -66,7 +76,8 @@ async fn versions(world: &World) -> Vec<Option<String>> {
 async fn drift_is_repaired() {
     let world = World::new("drift").await;
     world.create("lite", lite()).await.unwrap();
-    make_available(&world, "lite").await;
+    let pods = world.run_pods();
+    world.condition("lite", "Ready", "True", "AsExpected").await;
     let deployments = world.api::<Deployment>();
     let patch = Patch::Merge(json!({"spec": {"replicas": 5}}));
     deployments.patch("lite", &PatchParams::default(), &patch).await.unwrap();
@@ -77,6 +88,7 @@ async fn drift_is_repaired() {
     let services = world.api::<Service>();
     services.delete("lite-metrics", &DeleteParams::default()).await.unwrap();
     eventually("the Service is back", async || services.get("lite-metrics").await.ok()).await;
+    pods.abort();
 }
 
 #[tokio::test]
@@ -117,31 +129,6 @@ async fn data_is_retained_and_adopted_again() {
     world.create("lite", lite()).await.unwrap();
     let after = world.condition("lite", "KeysReady", "True", "AsExpected").await.status.unwrap().keys;
     assert_eq!(before, after);
-}
-
-#[tokio::test]
-async fn data_is_deleted_where_the_policy_says_so() {
-    let world = World::new("delete").await;
-    let mut spec = lite();
-    spec["deletionPolicy"] = json!({"database": "Delete", "keys": "Delete"});
-    world.create("lite", spec).await.unwrap();
-    world.condition("lite", "KeysReady", "True", "AsExpected").await;
-    // No collector runs here that would end a deletion in the foreground.
-    eventually("the Deployment is made", async || world.api::<Deployment>().get("lite").await.ok()).await;
-    world.api::<PdsInstance>().delete("lite", &DeleteParams::default()).await.unwrap();
-    eventually("the Deployment is told to go", async || {
-        match world.api::<Deployment>().get_opt("lite").await.ok()? {
-            Some(live) => live.metadata.deletion_timestamp.map(drop),
-            None => Some(()),
-        }
-    })
-    .await;
-    let end = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    world.api::<Deployment>().patch("lite", &PatchParams::default(), &end).await.ok();
-    eventually("the keys are gone", async || {
-        world.api::<Secret>().get_opt("lite-keys").await.ok()?.is_none().then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]

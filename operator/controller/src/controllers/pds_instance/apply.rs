@@ -6,7 +6,6 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
-use kube::api::Api;
 use operator_api::PdsInstance;
 
 use super::build::{Postgres, Resources};
@@ -16,8 +15,7 @@ use super::stages;
 use super::status::Stage;
 use super::validate::{Database, Validated};
 use crate::context::Ctx;
-use crate::k8s::apply::{apply as put, prune};
-use crate::k8s::labels;
+use crate::k8s::apply::{apply as put, find, prune};
 
 /// How far each stage came.
 #[derive(Clone, Debug)]
@@ -76,10 +74,10 @@ pub async fn apply(
         budget,
         network_policies,
     } = planned;
-    let (client, namespace) = (&ctx.client, wanted.namespace.as_str());
+    let namespace = wanted.namespace.as_str();
     let (keys, fingerprint) = stages::keys(ctx, pds, wanted, observed).await?;
     if !keys.good {
-        let live = Api::<Deployment>::namespaced(client.clone(), namespace).get_opt(&wanted.names.0).await?;
+        let live = find::<Deployment>(ctx, namespace, &wanted.names.0).await?;
         let (workload, complete) = stages::workload(live.as_ref(), wanted.replicas);
         let waiting = Stage::bad(Reason::WaitingForKeys, "nothing is touched without the keys");
         let (database, blobs, schema) = (waiting.clone(), waiting.clone(), waiting);
@@ -87,15 +85,15 @@ pub async fn apply(
     }
 
     let mut kept = Kept::new(&wanted.names.0);
-    put(client, namespace, service_account).await?;
+    put(ctx, namespace, service_account).await?;
     for policy in network_policies {
         kept.policies.push(policy.name_any());
-        put(client, namespace, policy).await?;
+        put(ctx, namespace, policy).await?;
     }
     if let Some(volume) = volume
         && observed.volume.is_none()
     {
-        put(client, namespace, volume).await?;
+        put(ctx, namespace, volume).await?;
     }
     let database = match (&wanted.database, postgres) {
         (Database::Postgres { .. }, Some(postgres)) => {
@@ -108,26 +106,26 @@ pub async fn apply(
     let blobs = stages::blobs(ctx, wanted, observed).await;
     for service in services {
         kept.services.push(service.name_any());
-        put(client, namespace, service).await?;
+        put(ctx, namespace, service).await?;
     }
     if let Some(budget) = budget {
         kept.budgets.push(budget.name_any());
-        put(client, namespace, budget).await?;
+        put(ctx, namespace, budget).await?;
     }
     kept.configs.push(config.name_any());
-    put(client, namespace, config).await?;
+    put(ctx, namespace, config).await?;
+    let references = stages::references(wanted, observed);
     let schema = match migrate {
         Some(job) => {
             kept.jobs.push(job.name_any());
-            stages::schema(ctx, namespace, job, &database).await?
+            stages::schema(ctx, namespace, job, references.as_ref().unwrap_or(&database)).await?
         }
         None => Stage::good("SQLite migrates itself at the start"),
     };
-    let references = stages::references(observed);
     let live = if schema.good && blobs.good && references.is_none() {
-        Some(put(client, namespace, deployment).await?)
+        Some(put(ctx, namespace, deployment).await?)
     } else {
-        Api::<Deployment>::namespaced(client.clone(), namespace).get_opt(&wanted.names.0).await?
+        find::<Deployment>(ctx, namespace, &wanted.names.0).await?
     };
     let (workload, complete) = match references {
         Some(missing) => (missing, false),
@@ -143,12 +141,12 @@ async fn apply_postgres(ctx: &Ctx, wanted: &Validated, observed: &Observed, post
     if let Some(stalled) = stages::postgres_secret(ctx, wanted, observed).await? {
         return Ok(stalled);
     }
-    let (client, namespace) = (&ctx.client, wanted.namespace.as_str());
-    put(client, namespace, config).await?;
+    let namespace = wanted.namespace.as_str();
+    put(ctx, namespace, config).await?;
     for service in services {
-        put(client, namespace, service).await?;
+        put(ctx, namespace, service).await?;
     }
-    Ok(stages::postgres(&put(client, namespace, stateful_set).await?))
+    Ok(stages::postgres(&put(ctx, namespace, stateful_set).await?))
 }
 
 /// The names that stay.
@@ -184,20 +182,16 @@ impl Kept {
 
     /// Deletes the rest. Old settings and migrations stay while old pods do.
     async fn prune(&self, ctx: &Ctx, wanted: &Validated, complete: bool) -> kube::Result<()> {
-        let (client, namespace) = (&ctx.client, wanted.namespace.as_str());
-        let (selector, owner) = (labels::of_instance(&self.instance), wanted.owner.uid.as_str());
-        prune::<Service>(client, namespace, &selector, owner, &names(&self.services)).await?;
-        prune::<StatefulSet>(client, namespace, &selector, owner, &names(&self.stateful_sets)).await?;
-        prune::<NetworkPolicy>(client, namespace, &selector, owner, &names(&self.policies)).await?;
-        prune::<PodDisruptionBudget>(client, namespace, &selector, owner, &names(&self.budgets)).await?;
+        let (namespace, instance) = (wanted.namespace.as_str(), self.instance.as_str());
+        let owner = wanted.owner.uid.as_str();
+        prune::<Service>(ctx, namespace, instance, owner, &self.services).await?;
+        prune::<StatefulSet>(ctx, namespace, instance, owner, &self.stateful_sets).await?;
+        prune::<NetworkPolicy>(ctx, namespace, instance, owner, &self.policies).await?;
+        prune::<PodDisruptionBudget>(ctx, namespace, instance, owner, &self.budgets).await?;
         if complete {
-            prune::<ConfigMap>(client, namespace, &selector, owner, &names(&self.configs)).await?;
-            prune::<Job>(client, namespace, &selector, owner, &names(&self.jobs)).await?;
+            prune::<ConfigMap>(ctx, namespace, instance, owner, &self.configs).await?;
+            prune::<Job>(ctx, namespace, instance, owner, &self.jobs).await?;
         }
         Ok(())
     }
-}
-
-fn names(owned: &[String]) -> Vec<&str> {
-    owned.iter().map(String::as_str).collect()
 }

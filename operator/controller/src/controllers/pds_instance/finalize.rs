@@ -2,18 +2,18 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use operator_api::PdsInstance;
 use serde_json::json;
 
 use super::names::Names;
-use super::observe::{self, ClassFound, Observed};
+use super::observe::{self, ClassFound};
 use super::reason::Reason;
 use super::{secrets, validate};
 use crate::context::Ctx;
-use crate::k8s::apply::{Object, delete_exactly};
+use crate::k8s::apply::{Object, delete_exactly, ignore_absent};
 use crate::provision::{self, of_class};
 
 /// Keeps an instance until its data is dealt with.
@@ -25,6 +25,15 @@ pub enum Error {
     /// The API server.
     #[error(transparent)]
     Kube(#[from] kube::Error),
+    /// The class cannot help any more.
+    #[error(
+        "bucket {bucket} cannot be deleted: its PdsClass has no S3 credential any more; \
+         bring it back, or set spec.deletionPolicy.blobs to Retain"
+    )]
+    NoCredential {
+        /// The bucket.
+        bucket: String,
+    },
     /// The S3 service.
     #[error("delete the bucket")]
     Bucket(#[from] provision::Error),
@@ -43,31 +52,44 @@ pub(super) async fn ensure_finalizer(ctx: &Ctx, pds: &PdsInstance) -> kube::Resu
     if pds.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(());
     }
-    let mut finalizers = pds.finalizers().to_vec();
-    finalizers.push(FINALIZER.into());
-    patch_finalizers(ctx, pds, &finalizers).await
+    let finalizers = pds.finalizers().iter().cloned().chain([FINALIZER.into()]).collect();
+    patch_finalizers(ctx, pds, finalizers).await
 }
 
 /// Fails with a conflict if the instance changed since it was read.
-async fn patch_finalizers(ctx: &Ctx, pds: &PdsInstance, finalizers: &[String]) -> kube::Result<()> {
+async fn patch_finalizers(ctx: &Ctx, pds: &PdsInstance, finalizers: Vec<String>) -> kube::Result<()> {
     let api = Api::<PdsInstance>::namespaced(ctx.client.clone(), &pds.namespace().unwrap_or_default());
     let patch = json!({"metadata": {"resourceVersion": pds.resource_version(), "finalizers": finalizers}});
     api.patch(&pds.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+}
+
+/// Takes the finalizer away. What the watch showed may be old by now, so it is read again until nobody wrote between.
+async fn let_go(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<()> {
+    let api = Api::<PdsInstance>::namespaced(ctx.client.clone(), &pds.namespace().unwrap_or_default());
+    loop {
+        let Some(live) = api.get_opt(&pds.name_any()).await?.filter(|live| live.uid() == pds.uid()) else {
+            return Ok(());
+        };
+        let left = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        match patch_finalizers(ctx, &live, left).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            other => return ignore_absent(other),
+        }
+    }
 }
 
 /// Deletes what the policy says, then lets the instance go; the API server's collector takes its children.
 pub(super) async fn finalize(ctx: &Ctx, pds: &PdsInstance) -> Result<Progress, Error> {
     let uid = pds.uid().unwrap_or_default();
     if !pds.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
-        ctx.backoff.reset(&uid);
-        ctx.accounts.forget(&uid);
+        ctx.forget(&uid);
         return Ok(Progress::Done);
     }
     let progress = delete_data(ctx, pds).await;
     match &progress {
         Ok(Progress::Done) => {
-            let left: Vec<_> = pds.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
-            patch_finalizers(ctx, pds, &left).await?;
+            let_go(ctx, pds).await?;
+            ctx.forget(&uid);
         }
         Ok(Progress::Waiting) => {}
         Err(error) => {
@@ -92,17 +114,16 @@ async fn delete_data(ctx: &Ctx, pds: &PdsInstance) -> Result<Progress, Error> {
         return Ok(Progress::Done);
     }
     let names = Names(pds.name_any());
-    // First the pods: nothing may write into what is being deleted.
-    let mut gone = stop::<Deployment>(ctx, pds, &names.0).await?;
-    if database {
-        gone &= stop::<StatefulSet>(ctx, pds, &names.postgres()).await?;
-    }
-    if !gone {
+    // First the pods: nothing may write into what is being deleted. PostgreSQL after those who hold sessions with it,
+    // or they would wait for it until their time is up.
+    if !stop::<Deployment>(ctx, pds, &names.0).await? {
         return Ok(Progress::Waiting);
     }
-    let observed = observe::observe(ctx, pds).await?;
+    if database && !stop::<StatefulSet>(ctx, pds, &names.postgres()).await? {
+        return Ok(Progress::Waiting);
+    }
     if blobs {
-        delete_bucket(pds, &observed).await?;
+        delete_bucket(ctx, pds).await?;
         delete::<Secret>(ctx, pds, &names.s3()).await?;
     }
     if database {
@@ -117,25 +138,35 @@ async fn delete_data(ctx: &Ctx, pds: &PdsInstance) -> Result<Progress, Error> {
     Ok(Progress::Done)
 }
 
-async fn delete_bucket(pds: &PdsInstance, observed: &Observed) -> Result<(), Error> {
-    let bucket = pds.status.as_ref().and_then(|status| status.blob_store.as_ref()?.bucket.clone());
-    let (Some(bucket), ClassFound::Found(class)) = (bucket, &observed.class) else { return Ok(()) };
+/// Also a bucket that never came to be in use: its owner's tag tells whether it is there and ours.
+async fn delete_bucket(ctx: &Ctx, pds: &PdsInstance) -> Result<(), Error> {
+    if !observe::in_bucket(pds) {
+        return Ok(());
+    }
+    let observed = observe::observe(ctx, pds).await?;
+    let used = pds.status.as_ref().and_then(|status| status.blob_store.as_ref()?.bucket.clone());
     let admin = observed.s3_admin.as_ref().and_then(secrets::credential);
-    let (Some(s3), Some(admin)) = (&class.spec.s3, admin) else {
-        let message = "the class has no S3 credential any more".to_owned();
-        return Err(provision::Error::Service { what: "delete the bucket", message }.into());
+    let s3 = if let ClassFound::Found(class) = &observed.class { class.spec.s3.as_ref() } else { None };
+    let (Some(s3), Some(admin)) = (s3, admin) else {
+        // Without a class or its credential none was made, unless there was one before.
+        return used.map_or(Ok(()), |bucket| Err(Error::NoCredential { bucket }));
     };
-    let owner = format!("{}/{}", observed.namespace_uid, pds.name_any());
-    let credential = observed.s3_secret.as_ref().and_then(secrets::credential);
-    of_class(s3, admin).delete(&bucket, &owner, credential.as_ref()).await.map_err(Error::from)
+    let (wanted, owner) = validate::bucket(pds, &observed.namespace_uid);
+    of_class(s3, admin).delete(&used.unwrap_or(wanted), &owner).await.map_err(Error::from)
 }
 
 /// Deletes a workload of the instance with its pods; true once it is gone.
 async fn stop<K: Object>(ctx: &Ctx, pds: &PdsInstance, name: &str) -> Result<bool, Error> {
     let api = Api::<K>::namespaced(ctx.client.clone(), &pds.namespace().unwrap_or_default());
     let Some(live) = api.get_opt(name).await? else { return Ok(true) };
+    let uid = pds.uid().unwrap_or_default();
+    if !live.owner_references().iter().any(|owner| owner.uid == uid) {
+        return Ok(true);
+    }
     if live.meta().deletion_timestamp.is_none() {
-        api.delete(name, &kube::api::DeleteParams::foreground()).await.map(drop)?;
+        let preconditions = Some(Preconditions { uid: live.uid(), ..Default::default() });
+        let foreground = DeleteParams { preconditions, ..DeleteParams::foreground() };
+        ignore_absent(api.delete(name, &foreground).await.map(drop))?;
     }
     Ok(false)
 }

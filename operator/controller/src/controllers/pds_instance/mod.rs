@@ -23,6 +23,9 @@ use crate::context::Ctx;
 use reason::Reason;
 use status::Stage;
 
+/// The longest pause between tries to end an instance: somebody waits for it.
+const LONGEST_END: Duration = Duration::from_secs(10);
+
 /// What fails in a reconciliation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -70,10 +73,11 @@ pub async fn reconcile(pds: Arc<PdsInstance>, ctx: Arc<Ctx>) -> Result<Action, s
         }
         Ok(Next::Retry) => Action::requeue(ctx.backoff.failed(&uid)),
         Err(error) => {
+            let longest = if matches!(error, Error::Finalize(_)) { LONGEST_END } else { Duration::MAX };
             let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
             let error = anyhow::Error::new(error);
             tracing::warn!(namespace, name, "reconcile: {error:#}");
-            Action::requeue(ctx.backoff.failed(&uid))
+            Action::requeue(ctx.backoff.failed(&uid).min(longest))
         }
     })
 }

@@ -10,8 +10,10 @@ use kube::api::{Api, PostParams};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::build::data_meta;
+use super::observe::Observed;
 use super::validate::Validated;
 use crate::context::Ctx;
+use crate::k8s::apply::delete_exactly;
 use crate::k8s::hash;
 use crate::k8s::labels::Component;
 use crate::provision::Credential;
@@ -83,13 +85,30 @@ pub(super) async fn create_postgres(ctx: &Ctx, wanted: &Validated) -> kube::Resu
     create(ctx, secret(wanted, name, Component::Postgres, data)).await
 }
 
-/// Keeps the credential of the bucket.
-pub(super) async fn create_s3(ctx: &Ctx, wanted: &Validated, credential: &Credential) -> kube::Result<Secret> {
+/// Keeps the credential of the bucket, in place of one that is of no use any more.
+pub(super) async fn replace_s3(
+    ctx: &Ctx,
+    wanted: &Validated,
+    old: Option<&Secret>,
+    credential: &Credential,
+) -> kube::Result<Secret> {
+    if let Some(old) = old {
+        let api = Api::<Secret>::namespaced(ctx.client.clone(), &wanted.namespace);
+        delete_exactly(&api, old).await?;
+    }
     let data = BTreeMap::from([
         ("accessKeyId", credential.access_key_id.clone()),
         ("secretAccessKey", credential.secret_access_key.expose_secret().to_owned()),
     ]);
     create(ctx, secret(wanted, wanted.names.s3(), Component::Pds, data)).await
+}
+
+/// Changes when a Secret does that pods read at their start; says nothing about what it holds, not even to one who
+/// tries guesses, because the keys are part of it.
+pub(super) fn version(observed: &Observed) -> String {
+    let data = |secret: &Option<Secret>| secret.as_ref().and_then(|secret| secret.data.clone());
+    let (keys, postgres, s3) = (data(&observed.keys), data(&observed.postgres_secret), data(&observed.s3_secret));
+    hash::of(&(keys, postgres, s3, &observed.references.database_url), 16)
 }
 
 /// The credential in a Secret, if both keys are there.

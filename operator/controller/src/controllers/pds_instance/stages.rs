@@ -15,7 +15,7 @@ use super::secrets;
 use super::status::Stage;
 use super::validate::{Blobs, Database, Validated};
 use crate::context::Ctx;
-use crate::k8s::apply::{APPLIED_HASH, delete_exactly};
+use crate::k8s::apply::{APPLIED_HASH, delete_exactly, find};
 use crate::k8s::hash;
 use crate::provision::{self, of_class};
 
@@ -79,16 +79,25 @@ pub(super) fn postgres(live: &StatefulSet) -> Stage {
 
 /// Whether the URL of an existing database is there.
 pub(super) fn external(observed: &Observed) -> Stage {
-    match observed.missing_references.iter().find(|missing| missing.contains("uriSecret")) {
+    match observed.references.missing.iter().find(|missing| missing.contains("uriSecret")) {
         Some(missing) => Stage::bad(Reason::CredentialsInvalid, missing.clone()),
         None => Stage::good("the URL of the database is there"),
     }
 }
 
-/// Secrets that the pods would wait for.
-pub(super) fn references(observed: &Observed) -> Option<Stage> {
-    let missing = observed.missing_references.first()?;
-    Some(Stage::bad(Reason::CredentialsInvalid, missing.clone()))
+/// Secrets that the pods would wait for, or whose content is not seen yet.
+pub(super) fn references(wanted: &Validated, observed: &Observed) -> Option<Stage> {
+    if let Some(missing) = observed.references.missing.first() {
+        return Some(Stage::bad(Reason::CredentialsInvalid, missing.clone()));
+    }
+    let seen = [
+        observed.keys.is_some(),
+        observed.postgres_secret.is_some() || !matches!(wanted.database, Database::Postgres { .. }),
+        observed.s3_secret.is_some() || !matches!(wanted.blobs, Blobs::S3 { .. }),
+    ];
+    // They were made just now; the next reconciliation, which their making brings, knows them.
+    let unseen = || Stage::bad(Reason::Progressing, "the Secrets of the pods are being made");
+    (!seen.into_iter().all(|seen| seen)).then(unseen)
 }
 
 /// The bucket, the credential and its rights.
@@ -114,11 +123,12 @@ pub(super) async fn blobs(ctx: &Ctx, wanted: &Validated, observed: &Observed) ->
     let provisioner = of_class(class, admin);
     let result = async {
         provisioner.ensure_bucket(bucket, owner).await?;
-        let credential = match there.and_then(secrets::credential) {
+        let kept = there.and_then(secrets::credential).filter(|kept| provisioner.accepts(kept));
+        let credential = match kept {
             Some(credential) => credential,
             None => {
                 let fresh = provisioner.new_credential(bucket);
-                let made = secrets::create_s3(ctx, wanted, &fresh).await;
+                let made = secrets::replace_s3(ctx, wanted, there, &fresh).await;
                 let made = made.map_err(|error| service("write the bucket's Secret", &error))?;
                 secrets::credential(&made).unwrap_or(fresh)
             }
@@ -147,7 +157,7 @@ fn service(what: &'static str, error: &kube::Error) -> provision::Error {
 pub(super) async fn schema(ctx: &Ctx, namespace: &str, mut job: Job, database: &Stage) -> kube::Result<Stage> {
     let api = Api::<Job>::namespaced(ctx.client.clone(), namespace);
     let name = job.name_any();
-    let live = match api.get_opt(&name).await? {
+    let live = match find::<Job>(ctx, namespace, &name).await? {
         Some(live) => live,
         None if !database.good => {
             return Ok(Stage::bad(Reason::WaitingForDatabase, "the migration waits for the database"));

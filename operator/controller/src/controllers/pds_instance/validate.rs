@@ -241,14 +241,20 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let s3 = class.spec.s3.clone().ok_or_else(|| {
         invalid(format!("spec.blobStore.s3: PdsClass {:?} has no s3; allowed: disk, with sqlite", class.name_any()))
     })?;
-    let owner = format!("{}/{}", observed.namespace_uid, pds.name_any());
-    let own = || format!("{}-{}", pds.name_any(), hash::hex(owner.as_bytes(), 10));
-    let bucket = wanted.and_then(|wanted| wanted.s3.as_ref()?.bucket.clone()).unwrap_or_else(own);
+    let (bucket, owner) = bucket(pds, &observed.namespace_uid);
     let used = pds.status.as_ref().and_then(|status| status.blob_store.as_ref()?.bucket.as_ref());
     if let Some(used) = used.filter(|used| **used != bucket) {
         return Err(invalid(format!("spec.blobStore.s3.bucket: {bucket:?}; the blobs are in {used:?}")));
     }
     Ok(Blobs::S3 { bucket, owner, class: s3 })
+}
+
+/// The name of the bucket that a spec asks for, and what its tag says.
+pub(super) fn bucket(pds: &PdsInstance, namespace_uid: &str) -> (String, String) {
+    let owner = format!("{namespace_uid}/{}", pds.name_any());
+    let own = || format!("{}-{}", pds.name_any(), hash::hex(owner.as_bytes(), 10));
+    let wanted = pds.spec.blob_store.as_ref().and_then(|wanted| wanted.s3.as_ref()?.bucket.clone());
+    (wanted.unwrap_or_else(own), owner)
 }
 
 /// The value of a setting, where the spec or the class says something about it.

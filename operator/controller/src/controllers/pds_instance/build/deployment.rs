@@ -17,10 +17,13 @@ use super::meta;
 use super::pod::{self, SERVER_USER};
 use crate::k8s::labels::{Component, selector};
 
-pub(super) fn build(wanted: &Validated, config: &str) -> Deployment {
+/// The annotation that makes pods start anew when a Secret changes that they read at their start.
+const SECRETS: &str = "auroralocus.dev/secrets-version";
+
+pub(super) fn build(wanted: &Validated, config: &str, secrets: String) -> Deployment {
     let sqlite = matches!(wanted.database, Database::Sqlite { .. });
     let template = pod::template(wanted, Component::Pds, SERVER_USER, container(wanted, config));
-    let template = pod::adjust(template, |spec| {
+    let mut template = pod::adjust(template, |spec| {
         spec.service_account_name = Some(wanted.names.0.clone());
         spec.termination_grace_period_seconds = Some(60);
         spec.node_selector = wanted.pod.node_selector.clone();
@@ -30,6 +33,7 @@ pub(super) fn build(wanted: &Validated, config: &str) -> Deployment {
         }
         spec.volumes.get_or_insert_default().extend(volumes(wanted, sqlite));
     });
+    template.metadata.get_or_insert_default().annotations = Some(BTreeMap::from([(SECRETS.into(), secrets)]));
     Deployment {
         metadata: meta::child(wanted, wanted.names.0.clone(), Component::Pds),
         spec: Some(DeploymentSpec {

@@ -3,15 +3,19 @@
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::Container;
 
+use super::super::observe::Observed;
 use super::super::validate::Validated;
 use super::meta;
 use super::pod::{self, SERVER_USER};
 use crate::k8s::hash;
 use crate::k8s::labels::Component;
 
-pub(super) fn build(wanted: &Validated) -> Option<Job> {
+pub(super) fn build(wanted: &Validated, observed: &Observed) -> Option<Job> {
     let database = pod::database_env(wanted)?;
-    let hash = hash::of(&(&wanted.image, &database), 10);
+    // Another URL may be another database. The keys keep the URL from being guessed.
+    let url = observed.references.database_url.as_ref();
+    let url = url.map(|url| (url, observed.keys.as_ref().and_then(|keys| keys.data.as_ref())));
+    let hash = hash::of(&(&wanted.image, &database, url), 10);
     let container = Container {
         name: "migrate".into(),
         image: Some(wanted.image.clone()),

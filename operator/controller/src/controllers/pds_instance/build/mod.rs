@@ -22,6 +22,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use super::observe::Observed;
+use super::secrets;
 use super::validate::{Database, Validated};
 
 pub(super) use meta::data as data_meta;
@@ -80,8 +81,8 @@ pub fn build(wanted: &Validated, observed: &Observed) -> Resources {
     };
     Resources {
         service_account: service_account::build(wanted),
-        migrate: job::build(wanted),
-        deployment: deployment::build(wanted, &config_name),
+        migrate: job::build(wanted, observed),
+        deployment: deployment::build(wanted, &config_name, secrets::version(observed)),
         services: [service::xrpc(wanted), service::metrics(wanted)],
         budget: pod_disruption_budget::build(wanted),
         network_policies: network_policy::build(wanted),

@@ -1,0 +1,160 @@
+//! What goes with an instance and what stays.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use operator_api::{PdsClass, PdsInstance};
+use serde_json::{Value, json};
+
+use super::harness::{SYSTEM, World, create_class, eventually, variable};
+use super::s3;
+
+fn everything() -> Value {
+    json!({"database": "Delete", "blobs": "Delete", "keys": "Delete"})
+}
+
+/// Versions, delete markers, and uploads that nobody finished.
+async fn fill(bucket: &str) {
+    let admin = s3::admin();
+    let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    admin.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning).send().await.unwrap();
+    for number in 0..20 {
+        s3::put(bucket, &format!("a/{number}")).await;
+        s3::put(bucket, &format!("a/{number}")).await;
+    }
+    admin.delete_object().bucket(bucket).key("a/1").send().await.unwrap();
+    for key in ["a/2", "b"] {
+        let upload = admin.create_multipart_upload().bucket(bucket).key(key).send().await.unwrap();
+        let part = admin.upload_part().bucket(bucket).key(key).set_upload_id(upload.upload_id).part_number(1);
+        part.body(b"part".to_vec().into()).send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn everything_goes_where_the_policy_says_so_and_soon() {
+    let world = World::new("gone").await;
+    let pods = world.run_pods();
+    let spec = json!({"hostname": "gone.test", "className": "real", "deletionPolicy": everything()});
+    world.create("full", spec).await.unwrap();
+    let pds = world.condition("full", "Ready", "True", "AsExpected").await;
+    let bucket = pds.status.unwrap().blob_store.unwrap().bucket.unwrap();
+    assert!(s3::user_exists(&bucket).await);
+    fill(&bucket).await;
+
+    let began = Instant::now();
+    world.delete("full").await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(!s3::exists(&bucket).await);
+    assert!(!s3::user_exists(&bucket).await);
+    eventually("data is gone", async || {
+        let secrets = world.api::<Secret>().list(&ListParams::default()).await.ok()?.items;
+        let volumes = world.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.ok()?.items;
+        let pods = world.api::<Pod>().list(&ListParams::default()).await.ok()?.items;
+        (secrets.is_empty() && volumes.is_empty() && pods.is_empty()).then_some(())
+    })
+    .await;
+    pods.abort();
+}
+
+#[tokio::test]
+async fn a_server_ends_before_its_database() {
+    let world = World::new("order").await;
+    let pods = world.run_pods();
+    let spec = json!({"hostname": "order.test", "className": "real", "deletionPolicy": everything()});
+    world.create("full", spec).await.unwrap();
+    world.condition("full", "Ready", "True", "AsExpected").await;
+    // Something holds the server up on its way out.
+    let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+    let deployments = world.api::<Deployment>();
+    deployments.patch("full", &PatchParams::default(), &hold(json!(["test/hold"]))).await.unwrap();
+    world.api::<PdsInstance>().delete("full", &DeleteParams::default()).await.unwrap();
+    eventually("the server is told to end", async || {
+        deployments.get("full").await.ok()?.metadata.deletion_timestamp.map(drop)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(world.api::<StatefulSet>().get("full-pg").await.unwrap().metadata.deletion_timestamp.is_none());
+    deployments.patch("full", &PatchParams::default(), &hold(json!(null))).await.unwrap();
+    let api = world.api::<PdsInstance>();
+    eventually("it is gone", async || api.get_opt("full").await.ok()?.is_none().then_some(())).await;
+    pods.abort();
+}
+
+#[tokio::test]
+async fn a_bucket_of_somebody_else_is_neither_used_nor_deleted() {
+    let world = World::new("foreign").await;
+    let bucket = format!("foreign-{}", uuid::Uuid::new_v4().simple());
+    s3::admin().create_bucket().bucket(&bucket).send().await.unwrap();
+    s3::put(&bucket, "theirs").await;
+    let spec = json!({
+        "hostname": "foreign.test", "className": "real", "database": {"sqlite": {}},
+        "blobStore": {"s3": {"bucket": bucket}}, "deletionPolicy": everything(),
+    });
+    world.create("thief", spec).await.unwrap();
+    let pds = world.condition("thief", "Stalled", "True", "BucketNotOwned").await;
+    let conditions = pds.status.unwrap().conditions;
+    let message = &conditions.iter().find(|found| found.type_ == "BlobStoreReady").unwrap().message;
+    assert!(message.contains(&bucket) && message.contains("auroralocus.dev/owner="), "{message}");
+    assert!(world.api::<Deployment>().get_opt("thief").await.unwrap().is_none());
+    world.delete("thief").await;
+    let objects = s3::admin().list_objects_v2().bucket(&bucket).send().await.unwrap();
+    assert_eq!(objects.key_count(), Some(1));
+    assert!(!s3::user_exists(&bucket).await);
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_deleted_is_told_and_can_be_retained() {
+    let world = World::new("orphan").await;
+    let class = world.namespace.clone();
+    create_class(&world.client, &class, false, &variable("AURORA_TEST_S3_ENDPOINT"), "s3-real", "Versitygw").await;
+    let spec = json!({
+        "hostname": "orphan.test", "className": class, "database": {"sqlite": {}},
+        "blobStore": {"s3": {}}, "deletionPolicy": everything(),
+    });
+    world.create("orphan", spec).await.unwrap();
+    let pds = world.condition("orphan", "BlobStoreReady", "True", "AsExpected").await;
+    let bucket = pds.status.unwrap().blob_store.unwrap().bucket.unwrap();
+    Api::<PdsClass>::all(world.client.clone()).delete(&class, &DeleteParams::default()).await.unwrap();
+    world.api::<PdsInstance>().delete("orphan", &DeleteParams::default()).await.unwrap();
+    let events = world.api::<Event>();
+    let note = eventually("an Event tells why", async || {
+        let all = events.list(&ListParams::default()).await.ok()?;
+        all.into_iter().find(|event| event.reason.as_deref() == Some("CleanupFailed"))?.note
+    })
+    .await;
+    assert!(note.contains(&bucket) && note.contains("spec.deletionPolicy.blobs to Retain"), "{note}");
+    world.edit("orphan", json!({"deletionPolicy": {"blobs": "Retain"}})).await.unwrap();
+    let api = world.api::<PdsInstance>();
+    eventually("it is gone", async || api.get_opt("orphan").await.ok()?.is_none().then_some(())).await;
+    assert!(s3::exists(&bucket).await);
+}
+
+#[tokio::test]
+async fn volumes_and_keys_go_where_the_policy_says_so() {
+    let world = World::new("delete").await;
+    let pods = world.run_pods();
+    let spec = json!({"hostname": "lite.test", "database": {"sqlite": {}}, "deletionPolicy": everything()});
+    world.create("lite", spec).await.unwrap();
+    world.condition("lite", "Ready", "True", "AsExpected").await;
+    world.delete("lite").await;
+    assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_none());
+    eventually("the volume is gone", async || {
+        world.api::<PersistentVolumeClaim>().get_opt("lite-data").await.ok()?.is_none().then_some(())
+    })
+    .await;
+    pods.abort();
+}
+
+#[tokio::test]
+async fn an_instance_without_a_bucket_needs_no_class_to_end() {
+    let world = World::new("classless").await;
+    let spec = json!({"hostname": "lost.test", "className": "nowhere", "deletionPolicy": everything()});
+    world.create("lost", spec).await.unwrap();
+    world.condition("lost", "Stalled", "True", "ClassNotFound").await;
+    world.delete("lost").await;
+    assert!(Api::<Secret>::namespaced(world.client.clone(), SYSTEM).get_opt("s3-real").await.unwrap().is_some());
+}
