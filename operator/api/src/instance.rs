@@ -36,10 +36,11 @@ pub struct PdsInstanceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,
-    /// The public host name, which stands in every account's identity document. Immutable.
+    /// The public host name, which stands in every account's identity document. `localhost` is for trying out: plain HTTP, reached by
+    /// forwarding port 2583, with handles below `.test`. Immutable.
     #[schemars(
         length(min = 1, max = 253),
-        pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
+        pattern("^(localhost|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+)$")
     )]
     #[x_kube(validation = Rule::new("self == oldSelf").message("hostname: immutable"))]
     pub hostname: String,

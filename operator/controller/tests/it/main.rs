@@ -5,6 +5,8 @@ mod crash;
 mod deletion;
 mod harness;
 mod lifecycle;
+mod pause;
 mod s3;
 mod schema;
+mod secrets;
 mod wire;
