@@ -20,6 +20,9 @@ use serde::de::DeserializeOwned;
 use crate::k8s::labels;
 use crate::metrics::Metrics;
 
+#[cfg(test)]
+mod tests;
+
 /// A kind that can be kept.
 pub trait Cached: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static {}
 

@@ -3,12 +3,16 @@
 //! Every write carries the `resourceVersion` that was read, so of two candidates one gets a conflict. Whether another
 //! holder's lease ran out is judged by this process's own clock since the record last changed, never by its text.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::time::Instant;
+
+#[cfg(test)]
+mod tests;
 
 /// How long a lease holds after its last renewal.
 pub const DURATION: Duration = Duration::from_secs(15);
