@@ -34,6 +34,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator-controller", &["operator-api", "pds-config"]),
+    ("bench", &[]),
     ("e2e", &["*"]),
     ("xtask", &["*"]),
 ];

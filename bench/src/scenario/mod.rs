@@ -1,0 +1,160 @@
+//! What is measured. A scenario is prepared once on each target and then run in rounds.
+
+mod firehose;
+mod load;
+mod requests;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::fixture::{Account, Fixture};
+use crate::stats::Sample;
+use crate::target::Target;
+use load::Calls;
+use requests::Method;
+
+/// After a start, until memory is looked at.
+const SETTLE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// createRecord, 1 worker
+    #[value(name = "create-record-c1")]
+    CreateRecord1,
+    /// createRecord, 8 workers, each with its own repository
+    #[value(name = "create-record-c8")]
+    CreateRecord8,
+    /// createRecord, 32 workers, each with its own repository
+    #[value(name = "create-record-c32")]
+    CreateRecord32,
+    /// createRecord, 128 workers, each with its own repository
+    #[value(name = "create-record-c128")]
+    CreateRecord128,
+    /// createRecord, 8 workers in one repository
+    #[value(name = "hot-repo-c8")]
+    HotRepo,
+    /// applyWrites of 10 records, 8 workers
+    #[value(name = "apply-writes-10")]
+    ApplyWrites10,
+    /// applyWrites of 200 records, 4 workers
+    #[value(name = "apply-writes-200")]
+    ApplyWrites200,
+    /// getRecord, 8 workers
+    GetRecord,
+    /// listRecords of 50, 8 workers
+    ListRecords,
+    /// getRepo of 1,000 records, 2 workers
+    #[value(name = "get-repo-1k")]
+    GetRepo1k,
+    /// getRepo of 10,000 records, 2 workers
+    #[value(name = "get-repo-10k")]
+    GetRepo10k,
+    /// getBlob of 1 MB, 4 workers
+    #[value(name = "get-blob-1mb")]
+    GetBlob1mb,
+    /// uploadBlob of 1 KB, 8 workers
+    #[value(name = "upload-blob-1kb")]
+    UploadBlob1kb,
+    /// uploadBlob of 5 MB, 2 workers
+    #[value(name = "upload-blob-5mb")]
+    UploadBlob5mb,
+    /// createSession, 4 workers
+    CreateSession,
+    /// createAccount, 4 workers
+    CreateAccount,
+    /// From createRecord sent to event received, 1 writer that pauses
+    EventLatency,
+    /// One subscriber reads the history; an operation is an event
+    Replay,
+    /// From the start of the process to its first answer
+    ColdStart,
+    /// Memory 3 s after a start
+    RssIdle,
+}
+
+/// A scenario on a target that holds what it needs.
+pub(crate) enum Prepared {
+    Loop(usize, Calls),
+    Latency(Account),
+    Replay,
+    ColdStart,
+    RssIdle,
+}
+
+/// How much is done in each round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount {
+    pub(crate) length: Duration,
+    pub(crate) replayed_events: usize,
+}
+
+impl Scenario {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn what(self) -> String {
+        let help = self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
+        help.unwrap_or_default()
+    }
+
+    fn in_a_loop(self) -> Option<(usize, Method)> {
+        Some(match self {
+            Self::CreateRecord1 => (1, Method::CreateRecord),
+            Self::CreateRecord8 => (8, Method::CreateRecord),
+            Self::CreateRecord32 => (32, Method::CreateRecord),
+            Self::CreateRecord128 => (128, Method::CreateRecord),
+            Self::HotRepo => (8, Method::CreateRecordInOne),
+            Self::ApplyWrites10 => (8, Method::ApplyWrites(10)),
+            Self::ApplyWrites200 => (4, Method::ApplyWrites(200)),
+            Self::GetRecord => (8, Method::GetRecord),
+            Self::ListRecords => (8, Method::ListRecords),
+            Self::GetRepo1k => (2, Method::GetRepo(1_000)),
+            Self::GetRepo10k => (2, Method::GetRepo(10_000)),
+            Self::GetBlob1mb => (4, Method::GetBlob(1_000_000)),
+            Self::UploadBlob1kb => (8, Method::UploadBlob(1_000)),
+            Self::UploadBlob5mb => (2, Method::UploadBlob(5_000_000)),
+            Self::CreateSession => (4, Method::CreateSession),
+            Self::CreateAccount => (4, Method::CreateAccount),
+            Self::EventLatency | Self::Replay | Self::ColdStart | Self::RssIdle => return None,
+        })
+    }
+
+    pub(crate) async fn prepare(self, target: &Target, fixture: &mut Fixture, amount: Amount) -> Result<Prepared> {
+        if let Some((workers, method)) = self.in_a_loop() {
+            return Ok(Prepared::Loop(workers, method.calls(fixture, target.address, workers).await?));
+        }
+        Ok(match self {
+            Self::EventLatency => Prepared::Latency(fixture.writers(target.address, 1).await?.remove(0)),
+            Self::Replay => {
+                firehose::prepare_replay(target, fixture, amount.replayed_events).await?;
+                Prepared::Replay
+            }
+            Self::ColdStart => Prepared::ColdStart,
+            _ => Prepared::RssIdle,
+        })
+    }
+}
+
+impl Prepared {
+    pub(crate) async fn run(&self, target: &mut Target, fixture: &Fixture, amount: Amount) -> Result<Sample> {
+        match self {
+            Self::Loop(workers, calls) => load::run(target, *workers, calls, amount.length).await,
+            Self::Latency(account) => firehose::latency(target, account, &fixture.serial(), amount.length).await,
+            Self::Replay => firehose::replay(target, amount.replayed_events).await,
+            Self::ColdStart => {
+                let mut sample = Sample::default();
+                sample.set_latencies(&mut [target.restart().await?.as_secs_f64() * 1e3]);
+                Ok(sample)
+            }
+            Self::RssIdle => {
+                target.restart().await?;
+                tokio::time::sleep(SETTLE).await;
+                Ok(Sample { rss_mb: Some(target.rss_mb()?), ..Sample::default() })
+            }
+        }
+    }
+}

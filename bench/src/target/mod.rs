@@ -1,0 +1,148 @@
+//! What is measured: a PDS process with its storage, started here, on loopback.
+
+mod settings;
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+use crate::meter;
+pub(crate) use settings::Services;
+
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(40);
+
+/// Which implementation, on which storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The product on SQLite and disk.
+    Sqlite,
+    /// The product on PostgreSQL and S3.
+    Postgres,
+    /// The reference implementation, on SQLite and disk.
+    Reference,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite + disk",
+            Self::Postgres => "Postgres + S3",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// A running PDS.
+pub(crate) struct Target {
+    pub(crate) kind: Kind,
+    pub(crate) address: SocketAddr,
+    services: Services,
+    folder: PathBuf,
+    child: Child,
+    pid: u32,
+}
+
+/// CPU time used so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cpu {
+    pub(crate) pds: Duration,
+    pub(crate) storage: Duration,
+    pub(crate) driver: Duration,
+}
+
+impl Target {
+    /// Starts with empty storage below the services' folder; answers once the PDS does.
+    pub(crate) async fn start(kind: Kind, services: &Services) -> Result<Self> {
+        let folder = services.folder.join(format!("{kind:?}").to_lowercase());
+        fs::create_dir_all(&folder)?;
+        if kind == Kind::Postgres {
+            let mut migrate = settings::command(kind, services, &folder, 0, 0);
+            let output = migrate.arg("migrate").output().await.context("run pds migrate")?;
+            if !output.status.success() {
+                bail!("pds migrate: {}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+        let (address, child, pid) = launch(kind, services, &folder).await?;
+        Ok(Self { kind, address, services: services.clone(), folder, child, pid })
+    }
+
+    /// Ends the process and starts it anew on what it has stored. Answers how long it took from the start to the first answer.
+    pub(crate) async fn restart(&mut self) -> Result<Duration> {
+        self.stop().await?;
+        let began = Instant::now();
+        (self.address, self.child, self.pid) = launch(self.kind, &self.services, &self.folder).await?;
+        Ok(began.elapsed())
+    }
+
+    /// Asks the process to end, and waits for it.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        let asked = Command::new("kill").arg("-TERM").arg(self.pid.to_string()).status().await?;
+        if !asked.success() {
+            bail!("{} ended before it was asked to", self.kind.name());
+        }
+        tokio::time::timeout(STOP, self.child.wait()).await.context("the PDS does not end")??;
+        Ok(())
+    }
+
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        let storage = match (self.kind, self.services.storage_pids) {
+            (Kind::Postgres, (postgres, s3)) => meter::cpu(postgres)? + meter::cpu(s3)?,
+            _ => Duration::ZERO,
+        };
+        Ok(Cpu { pds: meter::cpu(self.pid)?, storage, driver: meter::own_cpu()? })
+    }
+
+    pub(crate) fn rss_mb(&self) -> Result<f64> {
+        meter::rss_mb(self.pid)
+    }
+
+    pub(crate) fn peak_rss_mb(&self) -> Result<f64> {
+        meter::peak_rss_mb(self.pid)
+    }
+
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        meter::forget_peak(self.pid)
+    }
+}
+
+/// Its output goes to `pds.log` in the folder. The process ends with this one's handle on it.
+async fn launch(kind: Kind, services: &Services, folder: &std::path::Path) -> Result<(SocketAddr, Child, u32)> {
+    let (port, metrics_port) = (free_port()?, free_port()?);
+    let log = File::options().create(true).append(true).open(folder.join("pds.log"))?;
+    let mut command = settings::command(kind, services, folder, port, metrics_port);
+    if kind != Kind::Reference {
+        command.arg("serve");
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let pid = child.id().context("the PDS ended at once")?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let began = Instant::now();
+    while !healthy(address).await {
+        if let Some(status) = child.try_wait()? {
+            bail!("{} ended with {status}; see {}", kind.name(), folder.join("pds.log").display());
+        }
+        if began.elapsed() > START {
+            bail!("{} does not answer; see {}", kind.name(), folder.join("pds.log").display());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok((address, child, pid))
+}
+
+async fn healthy(address: SocketAddr) -> bool {
+    let Ok(mut client) = Client::connect(address).await else { return false };
+    client.get("/xrpc/_health", None).await.is_ok()
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
