@@ -1,3 +1,8 @@
+mod fields;
+mod network;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::ObjectMeta;
 use operator_api::{PdsClass, PdsInstance};
 use serde_json::{Value, json};
@@ -7,22 +12,25 @@ use super::super::reason::Reason;
 use super::super::validate::{Refusal, Validated, validate};
 use super::{Resources, build};
 
-fn observed() -> Observed {
-    let class = json!({
+fn class() -> Value {
+    json!({
         "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": "standard"},
         "spec": {
             "images": {"pds": "pds:1", "postgres": "postgres:17"}, "plcUrl": "http://plc.test:2582",
             "s3": {"endpoint": "http://s3.test:7070", "adminSecretName": "admin", "provisioner": "Versitygw"},
             "limits": {"maxReplicas": 3}
         }
-    });
-    let class: PdsClass = serde_json::from_value(class).unwrap();
+    })
+}
+
+fn observed() -> Observed {
+    let class: PdsClass = serde_json::from_value(class()).unwrap();
     Observed { class: ClassFound::Found(class.into()), namespace_uid: "n".into(), ..Default::default() }
 }
 
-fn instance(spec: Value) -> PdsInstance {
+fn instance(name: &str, spec: Value) -> PdsInstance {
     let metadata = ObjectMeta {
-        name: Some("demo".into()),
+        name: Some(name.into()),
         namespace: Some("ns".into()),
         uid: Some("u".into()),
         ..Default::default()
@@ -31,11 +39,15 @@ fn instance(spec: Value) -> PdsInstance {
 }
 
 fn validated(spec: Value) -> Result<Validated, Refusal> {
-    validate(&instance(spec), &observed())
+    validate(&instance("demo", spec), &observed())
 }
 
 fn built(spec: Value) -> Resources {
-    build(&validated(spec).unwrap(), &observed())
+    built_as("demo", spec)
+}
+
+fn built_as(name: &str, spec: Value) -> Resources {
+    build(&validate(&instance(name, spec), &observed()).unwrap(), &observed())
 }
 
 fn containers(resources: &Resources) -> Vec<Value> {
@@ -73,6 +85,7 @@ fn sqlite_is_one_pod_with_a_volume() {
 fn every_pod_is_restricted() {
     for pod in containers(&built(json!({"hostname": "demo.test"}))) {
         assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["enableServiceLinks"], false);
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
         let container = &pod["containers"][0]["securityContext"];
@@ -124,7 +137,44 @@ fn refusals_name_field_value_and_what_is_allowed() {
 
 #[test]
 fn blobs_do_not_move_to_another_bucket() {
-    let mut pds = instance(json!({"hostname": "demo.test", "blobStore": {"s3": {"bucket": "other"}}}));
+    let mut pds = instance("demo", json!({"hostname": "demo.test", "blobStore": {"s3": {"bucket": "other"}}}));
     pds.status = serde_json::from_value(json!({"blobStore": {"bucket": "first"}})).unwrap();
     assert!(validate(&pds, &observed()).unwrap_err().message.contains("the blobs are in \"first\""));
+}
+
+#[test]
+fn pods_start_anew_with_every_secret_that_they_read_and_with_no_other_change() {
+    let secret = |value: &str| {
+        let data = [("key".to_owned(), ByteString(value.into()))].into();
+        Some(Secret { data: Some(data), ..Default::default() })
+    };
+    let base = Observed { keys: secret("k"), s3_secret: secret("s"), postgres_secret: secret("p"), ..observed() };
+    let wanted = validated(json!({"hostname": "demo.test"})).unwrap();
+    let template = |observed: &Observed| build(&wanted, observed).deployment.spec.unwrap().template;
+    let mut renewed = base.clone();
+    renewed.s3_secret.as_mut().unwrap().metadata.resource_version = Some("2".into());
+    assert_eq!(template(&base), template(&renewed));
+    let mut url = base.clone();
+    url.references.database_url = Some(ByteString(b"postgres://b".into()));
+    for changed in [
+        Observed { keys: secret("2"), ..base.clone() },
+        Observed { s3_secret: secret("2"), ..base.clone() },
+        Observed { postgres_secret: secret("2"), ..base.clone() },
+        url,
+    ] {
+        assert_ne!(template(&base), template(&changed));
+    }
+}
+
+#[test]
+fn another_database_is_another_migration() {
+    let spec = json!({"hostname": "demo.test", "database": {"external": {"uriSecret": {"name": "db", "key": "url"}}}});
+    let wanted = validated(spec).unwrap();
+    let name = |url: &str| {
+        let mut observed = observed();
+        observed.references.database_url = Some(ByteString(url.into()));
+        build(&wanted, &observed).migrate.unwrap().metadata.name
+    };
+    assert_eq!(name("postgres://a"), name("postgres://a"));
+    assert_ne!(name("postgres://a"), name("postgres://b"));
 }
