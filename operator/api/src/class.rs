@@ -4,6 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rule;
+
 /// What the people who run the cluster provide to every PDS of this class.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +28,7 @@ pub struct PdsClassSpec {
     pub images: Images,
     /// The PLC directory, for example `https://plc.directory`.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("self.startsWith('https://') || self.startsWith('http://')").message("must be an http or https URL"))]
+    #[x_kube(validation = rule::url("spec.plcUrl"))]
     pub plc_url: String,
     /// The S3 service that holds the blobs. Without it, instances of this class need `blobStore.disk`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +61,7 @@ pub struct Images {
 pub struct S3Class {
     /// URL of the service as pods and the operator reach it.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("self.startsWith('https://') || self.startsWith('http://')").message("must be an http or https URL"))]
+    #[x_kube(validation = rule::url("spec.s3.endpoint"))]
     pub endpoint: String,
     /// Region for signing; `us-east-1` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rule;
 use crate::{Empty, PdsInstanceStatus, PodSettings, SecretKey, SecretName};
 
 /// One AT Protocol Personal Data Server with its database, blobs and keys.
@@ -18,19 +19,20 @@ use crate::{Empty, PdsInstanceStatus, PodSettings, SecretKey, SecretName};
     shortname = "pds",
     status = "PdsInstanceStatus",
     doc = "One AT Protocol Personal Data Server with its database, blobs and keys.",
-    validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name: at most 40 characters, because names of other objects begin with it"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name: lowercase letters, digits and hyphens, beginning with a letter, because Services begin with it"),
+    validation = rule::name_length(),
+    validation = rule::name_letters(),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[x_kube(validation = Rule::new("!(has(self.blobStore) && has(self.blobStore.disk)) || (has(self.database) && has(self.database.sqlite))").message("blobStore.disk: only with database.sqlite").field_path(".blobStore.disk"))]
-#[x_kube(validation = Rule::new("!(has(self.database) && has(self.database.sqlite)) || !has(self.replicas) || self.replicas <= 1").message("replicas: at most 1 with database.sqlite").field_path(".replicas"))]
-#[x_kube(validation = Rule::new("has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)").message("className: immutable").field_path(".className"))]
-#[x_kube(validation = Rule::new("(has(self.database) && has(self.database.external)) == (has(oldSelf.database) && has(oldSelf.database.external)) && (has(self.database) && has(self.database.sqlite)) == (has(oldSelf.database) && has(oldSelf.database.sqlite))").message("database: the kind is immutable").field_path(".database"))]
-#[x_kube(validation = Rule::new("(has(self.blobStore) && has(self.blobStore.disk)) == (has(oldSelf.blobStore) && has(oldSelf.blobStore.disk))").message("blobStore: the kind is immutable").field_path(".blobStore"))]
+#[x_kube(validation = rule::disk_needs_sqlite())]
+#[x_kube(validation = rule::sqlite_is_one_pod())]
+#[x_kube(validation = rule::same_class())]
+#[x_kube(validation = rule::same_engine())]
+#[x_kube(validation = rule::same_blob_store())]
+#[x_kube(validation = rule::same_bucket())]
 pub struct PdsInstanceSpec {
     /// The `PdsClass` to use; if absent, the class marked as default. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +44,7 @@ pub struct PdsInstanceSpec {
         length(min = 1, max = 253),
         pattern("^(localhost|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+)$")
     )]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("hostname: immutable"))]
+    #[x_kube(validation = rule::immutable("spec.hostname"))]
     pub hostname: String,
     /// Domains under which accounts may take handles; if absent, the host name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,7 @@ pub struct HandleDomain {
 /// The database: exactly one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.postgres), has(self.external), has(self.sqlite)].filter(x, x).size() == 1").message("database: exactly one of postgres, external, sqlite"))]
+#[x_kube(validation = rule::one_of("spec.database", &["postgres", "external", "sqlite"]))]
 pub struct Database {
     /// A PostgreSQL server of its own, run by the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,7 +140,7 @@ pub struct Volume {
 /// Where blobs are kept: exactly one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.s3) != has(self.disk)").message("blobStore: exactly one of s3, disk"))]
+#[x_kube(validation = rule::one_of("spec.blobStore", &["s3", "disk"]))]
 pub struct BlobStore {
     /// A bucket in the class's S3 service.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,9 +151,8 @@ pub struct BlobStore {
 }
 
 /// A bucket in the class's S3 service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)").message("blobStore.s3.bucket: immutable"))]
 pub struct S3Bucket {
     /// Its name; derived from namespace and name if absent. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]

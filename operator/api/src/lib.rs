@@ -8,6 +8,7 @@
 pub mod class;
 pub mod instance;
 mod pod;
+mod rule;
 mod secret;
 pub mod status;
 

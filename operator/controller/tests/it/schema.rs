@@ -1,43 +1,146 @@
-//! What the API server refuses by itself.
+//! What the API server refuses by itself, and what it says: field, value, what is allowed.
 
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use operator_api::{PdsClass, PdsInstance};
 use serde_json::{Value, json};
 
 use super::harness::World;
 
-async fn refused(world: &World, spec: Value, why: &str) {
-    let error = world.create("bad", spec.clone()).await.unwrap_err().to_string();
+async fn refused(world: &World, name: &str, spec: Value, why: &str) {
+    let error = world.create(name, spec.clone()).await.unwrap_err().to_string();
     assert!(error.contains(why), "{spec}: {error}");
+}
+
+async fn accepted(world: &World, name: &str, spec: Value) {
+    world.create(name, spec.clone()).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
 }
 
 #[tokio::test]
 async fn contradictions_are_refused() {
     let world = World::new("schema").await;
-    let two = json!({"hostname": "a.test", "database": {"sqlite": {}, "postgres": {}}});
-    refused(&world, two, "exactly one of postgres, external, sqlite").await;
-    let none = json!({"hostname": "a.test", "database": {}});
-    refused(&world, none, "exactly one of postgres, external, sqlite").await;
-    let replicas = json!({"hostname": "a.test", "database": {"sqlite": {}}, "replicas": 2});
-    refused(&world, replicas, "at most 1 with database.sqlite").await;
-    refused(&world, json!({"hostname": "a.test", "blobStore": {"disk": {}}}), "only with database.sqlite").await;
-    refused(&world, json!({"hostname": "a.test", "blobStore": {}}), "exactly one of s3, disk").await;
-    refused(&world, json!({"hostname": "NoName"}), "spec.hostname").await;
+    let with = |change: Value| {
+        let mut spec = json!({"hostname": "a.test"});
+        spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        spec
+    };
+    let both = with(json!({"database": {"sqlite": {}, "postgres": {}}}));
+    let kinds = "allowed: exactly one of postgres, external, sqlite";
+    refused(&world, "bad", both, &format!("spec.database: postgres sqlite; {kinds}")).await;
+    let none = with(json!({"database": {}}));
+    refused(&world, "bad", none, &format!("spec.database: none; {kinds}")).await;
+    let stores = "allowed: exactly one of s3, disk";
+    refused(&world, "bad", with(json!({"blobStore": {}})), &format!("spec.blobStore: none; {stores}")).await;
+    let both = with(json!({"database": {"sqlite": {}}, "blobStore": {"s3": {}, "disk": {}}}));
+    refused(&world, "bad", both, &format!("spec.blobStore: s3 disk; {stores}")).await;
+
+    let disk = |database: Value| with(json!({"database": database, "blobStore": {"disk": {}}}));
+    let external = json!({"external": {"uriSecret": {"name": "a", "key": "b"}}});
+    let why = |engine: &str| format!("spec.blobStore: disk, with database {engine}; allowed: disk with sqlite, s3");
+    refused(&world, "bad", with(json!({"blobStore": {"disk": {}}})), &why("postgres")).await;
+    refused(&world, "bad", disk(external), &why("external")).await;
+    accepted(&world, "disk", disk(json!({"sqlite": {}}))).await;
+
+    let pods = |replicas: i32| with(json!({"database": {"sqlite": {}}, "replicas": replicas}));
+    refused(&world, "bad", pods(2), "spec.replicas: more than 1; allowed with database.sqlite: 0, 1").await;
+    accepted(&world, "none", pods(0)).await;
+    accepted(&world, "one", pods(1)).await;
+    accepted(&world, "many", with(json!({"replicas": 100}))).await;
+    refused(&world, "bad", with(json!({"replicas": 101})), "less than or equal to 100").await;
+    refused(&world, "bad", json!({"hostname": "NoName"}), "spec.hostname: Invalid value: \"NoName\"").await;
+    let error = world.edit("one", json!({"identity": {"invites": "Maybe"}})).await.unwrap_err().to_string();
+    let why = "spec.identity.invites: Unsupported value: \"Maybe\": supported values: \"Required\", \"Open\"";
+    assert!(error.contains(why), "{error}");
+}
+
+#[tokio::test]
+async fn names_leave_room_and_are_fit_for_services() {
+    let world = World::new("names").await;
+    let spec = || json!({"hostname": "a.test", "database": {"sqlite": {}}});
+    let long = "a".repeat(41);
+    let why = format!("metadata.name: \"{long}\"; allowed: at most 40 characters");
+    refused(&world, &long, spec(), &why).await;
+    accepted(&world, &"a".repeat(40), spec()).await;
+    for name in ["1st", "a.b"] {
+        let why = format!("metadata.name: \"{name}\"; allowed: lowercase letters, digits and hyphens, beginning with");
+        refused(&world, name, spec(), &why).await;
+    }
+    accepted(&world, "a-1", spec()).await;
 }
 
 #[tokio::test]
 async fn what_is_immutable_stays() {
     let world = World::new("immutable").await;
-    world.create("same", json!({"hostname": "a.test", "database": {"sqlite": {}}})).await.unwrap();
-    let pds = world.condition("same", "KeysReady", "True", "AsExpected").await;
-    let api = world.api::<operator_api::PdsInstance>();
-    for (change, why) in [
-        (json!({"hostname": "b.test"}), "hostname: immutable"),
-        (json!({"className": "standard"}), "className: immutable"),
-        (json!({"database": null}), "database: the kind is immutable"),
-        (json!({"database": {"sqlite": null, "postgres": {}}}), "database: the kind is immutable"),
+    let base = json!({"hostname": "a.test", "database": {"sqlite": {}}, "paused": true});
+    accepted(&world, "lite", base).await;
+    accepted(&world, "full", json!({"hostname": "a.test", "className": "real", "paused": true})).await;
+    accepted(&world, "named", json!({"hostname": "a.test", "blobStore": {"s3": {"bucket": "abc"}}, "paused": true}))
+        .await;
+    let kind = "the kind is immutable, it is";
+    for (name, change, why) in [
+        ("lite", json!({"hostname": "b.test"}), "spec.hostname: \"b.test\"; immutable, it is \"a.test\"".to_owned()),
+        ("lite", json!({"className": "x"}), "spec.className: \"x\"; immutable, it is absent".into()),
+        ("full", json!({"className": "x"}), "spec.className: \"x\"; immutable, it is \"real\"".into()),
+        ("full", json!({"className": null}), "spec.className: absent; immutable, it is \"real\"".into()),
+        ("lite", json!({"database": null}), format!("spec.database: postgres; {kind} sqlite")),
+        ("full", json!({"database": {"sqlite": {}}}), format!("spec.database: sqlite; {kind} postgres")),
+        ("lite", json!({"blobStore": {"s3": {}}}), format!("spec.blobStore: s3; {kind} disk")),
+        (
+            "full",
+            json!({"blobStore": {"s3": {"bucket": "abc"}}}),
+            "spec.blobStore.s3.bucket: \"abc\"; immutable, it is absent".into(),
+        ),
+        ("named", json!({"blobStore": null}), "spec.blobStore.s3.bucket: absent; immutable, it is \"abc\"".into()),
+        (
+            "named",
+            json!({"blobStore": {"s3": {"bucket": "abd"}}}),
+            "spec.blobStore.s3.bucket: \"abd\"; immutable, it is \"abc\"".into(),
+        ),
     ] {
-        let patch = kube::api::Patch::Merge(json!({"spec": change}));
-        let name = pds.metadata.name.as_deref().unwrap();
-        let error = api.patch(name, &kube::api::PatchParams::default(), &patch).await.unwrap_err().to_string();
-        assert!(error.contains(why), "{change}: {error}");
+        let error = world.edit(name, change.clone()).await.unwrap_err().to_string();
+        assert!(error.contains(&why), "{change}: {error}");
     }
+    // To say what is so anyway is no change.
+    for (name, same) in [
+        ("full", json!({"database": {"postgres": {}}})),
+        ("full", json!({"blobStore": {"s3": {}}})),
+        ("lite", json!({"blobStore": {"disk": {}}})),
+        ("lite", json!({"database": {"sqlite": {"size": "2Gi"}}})),
+    ] {
+        world.edit(name, same.clone()).await.unwrap_or_else(|error| panic!("{same}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn addresses_of_a_class_are_urls() {
+    let world = World::new("class").await;
+    let classes = Api::<PdsClass>::all(world.client.clone());
+    let class = |plc: &str, s3: &str| {
+        let s3 = json!({"endpoint": s3, "adminSecretName": "a", "provisioner": "Static"});
+        let spec = json!({"images": {"pds": "pds:1"}, "plcUrl": plc, "s3": s3});
+        let class = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass",
+            "metadata": {"name": world.namespace}, "spec": spec,
+        });
+        serde_json::from_value::<PdsClass>(class).unwrap()
+    };
+    let (good, bad) = ("https://a.test", "ftp://a.test");
+    for (class, field) in [(class(bad, good), "spec.plcUrl"), (class(good, bad), "spec.s3.endpoint")] {
+        let error = classes.create(&PostParams::default(), &class).await.unwrap_err().to_string();
+        let why = format!("{field}: \"{bad}\"; allowed: URLs that begin with https:// or http://");
+        assert!(error.contains(&why), "{error}");
+    }
+    classes.create(&PostParams::default(), &class(good, "http://a.test")).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_added_to_a_spec() {
+    let world = World::new("asis").await;
+    let spec = json!({"hostname": "a.test", "database": {"sqlite": {}}});
+    world.create("lite", spec.clone()).await.unwrap();
+    let pds = world.condition("lite", "KeysReady", "True", "AsExpected").await;
+    assert_eq!(serde_json::to_value(&pds.spec).unwrap(), spec);
+    let unknown = Patch::Merge(json!({"spec": {"unknown": 1}}));
+    let strict = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..Default::default() };
+    let error = world.api::<PdsInstance>().patch("lite", &strict, &unknown).await.unwrap_err().to_string();
+    assert!(error.contains("unknown field \"spec.unknown\""), "{error}");
 }
