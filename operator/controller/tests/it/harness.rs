@@ -65,6 +65,7 @@ async fn start() {
         .await;
     }
     create_namespace(&client, SYSTEM).await;
+    super::rights::grant(&client).await;
     let secret = |id: &str, key: &str| [("accessKeyId", id.to_owned()), ("secretAccessKey", key.to_owned())];
     let real = secret(&variable("AURORA_TEST_S3_ACCESS_KEY"), &variable("AURORA_TEST_S3_SECRET_KEY"));
     for (name, values) in [("s3-admin", secret("a", "b")), ("s3-real", real.clone()), ("s3-static", real)] {

@@ -6,6 +6,7 @@ mod deletion;
 mod harness;
 mod lifecycle;
 mod pause;
+mod rights;
 mod s3;
 mod schema;
 mod secrets;

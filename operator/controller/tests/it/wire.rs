@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
 use tower::{BoxError, Service};
+
+use super::rights::USER;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +85,13 @@ impl Traffic {
     }
 }
 
-/// Counts, and hides the instances that a test reconciles by itself: those with the label `alone`.
+/// The operator that the tests share: has its rights, counts, does not see the instances that a test reconciles by
+/// itself, which are those with the label `alone`.
 pub(crate) struct Alone(pub(crate) Arc<Traffic>);
 
 impl Gate for Alone {
     fn judge(&self, request: &mut Request<Body>) -> Verdict {
+        request.headers_mut().insert("Impersonate-User", HeaderValue::from_static(USER));
         let line = format!("{} {}", request.method(), request.uri().path());
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         if request.uri().path() == "/apis/auroralocus.dev/v1alpha1/pdsinstances" {
