@@ -43,7 +43,7 @@ buildah() { command buildah --root "$storage/root" --runroot "$storage/run" --st
 # archive CONTEXT OUT NAME [BUILDAH_ARGUMENT...]: builds a Dockerfile and writes a docker archive.
 archive() {
   local context=$1 out=$2 image=$3; shift 3
-  buildah bud --quiet --isolation chroot --tag "$image" "$@" "$context" >/dev/null
+  buildah bud --quiet --format docker --isolation chroot --tag "$image" "$@" "$context" >/dev/null
   buildah push --quiet "$image" "docker-archive:$out.part:$image" >/dev/null
   mv "$out.part" "$out"
 }
