@@ -17,6 +17,9 @@ use crate::table::{setting, var};
 /// What can be generated. Never the keys of a bucket or a database's password: somebody else gives those.
 const GENERATED: [&str; 4] = [var::JWT_SECRET, var::ADMIN_PASSWORD, var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY];
 
+/// Those of them without which accounts that exist are lost: one signs for their identities, the other opens their signing keys.
+pub const IRREPLACEABLE: [&str; 2] = [var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY];
+
 /// Where generated secrets are kept: `secrets.env` in the data directory.
 ///
 /// `None` if the database is Postgres or its URL is wrong: replicas that generate would each have their own keys.

@@ -13,7 +13,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use pds_identity::plc::HttpDirectory;
-use pds_store::{Db, Dialect, Options, schema};
+use pds_store::{Db, Dialect, Options, account, schema};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{log, settings, tls};
@@ -35,7 +35,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn serve() -> anyhow::Result<()> {
-    let (settings, secrets) = settings::load()?;
+    let (settings, secrets, made) = settings::load()?;
     log::start(&settings.log)?;
     settings::warn_of_unknown();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -46,6 +46,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     };
     let db = Db::connect(&secrets.database.expose(), &options).await.context("connect to the database")?;
     prepare_schema(&db).await?;
+    if let Some(made) = made {
+        made.keep(account::count(&db).await.context("count the accounts")?)?;
+    }
     let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
     let plc = Arc::new(HttpDirectory::new(&settings.identity.plc_url, settings.identity.resolver_timeout)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;

@@ -1,8 +1,14 @@
 //! Settings from the environment, and secrets that a single host makes for itself.
 
-use std::{collections::BTreeMap, env, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use pds_config::{Errors, Secrets, Settings, secrets::local as secrets, unknown_names};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,16 +20,38 @@ fn refuse(errors: Errors) -> anyhow::Error {
     anyhow!("the settings are not valid:\n{errors}")
 }
 
-/// Settings and secrets for a server. On SQLite missing secrets are made once and kept in the data directory.
-pub(super) fn load() -> anyhow::Result<(Settings, Secrets)> {
-    let mut kept = BTreeMap::new();
-    if let Some(file) = secrets::file(variable) {
-        kept = read(&file)?;
-        if add_missing(&mut kept) {
-            write(&file, &kept)?;
+/// Settings and secrets for a server. On SQLite missing secrets are made once; [`Made::keep`] puts them into the data directory.
+pub(super) fn load() -> anyhow::Result<(Settings, Secrets, Option<Made>)> {
+    let Some(file) = secrets::file(variable) else {
+        let (settings, secrets) = parse(&Kept::new())?;
+        return Ok((settings, secrets, None));
+    };
+    let mut kept = read(&file)?;
+    let names = add_missing(&mut kept);
+    let (settings, secrets) = parse(&kept)?;
+    let made = (!names.is_empty()).then_some(Made { file, names, kept });
+    Ok((settings, secrets, made))
+}
+
+/// Secrets that this start has made and nobody else knows yet.
+pub(super) struct Made {
+    file: PathBuf,
+    names: Vec<&'static str>,
+    kept: Kept,
+}
+
+impl Made {
+    /// Writes them down. With `accounts` in the database keys are not made anew: no identity of theirs would ever obey the new ones.
+    pub(super) fn keep(self, accounts: i64) -> anyhow::Result<()> {
+        let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
+        if accounts > 0 && !lost.is_empty() {
+            let (lost, file) = (lost.join(" and "), self.file.display());
+            bail!(
+                "the database has {accounts} accounts, but the keys they depend on are gone: put {file} back, or set {lost}"
+            );
         }
+        write(&self.file, &self.kept)
     }
-    parse(&kept)
 }
 
 /// `pds config check`. Writes nothing: secrets that a start would make are made up and forgotten.
@@ -65,12 +93,12 @@ fn read(file: &Path) -> anyhow::Result<Kept> {
     secrets::parse(&text).map_err(|line| anyhow!("{}: line {line} is not NAME=value", file.display()))
 }
 
-/// Adds the secrets that are neither in `kept` nor in the environment. Says whether there were any.
-fn add_missing(kept: &mut Kept) -> bool {
+/// Adds the secrets that are neither in `kept` nor in the environment, and names them.
+fn add_missing(kept: &mut Kept) -> Vec<&'static str> {
     let missing = secrets::generate_missing(|name| lookup(kept, name), |bytes| rand::fill(bytes));
-    let any = !missing.is_empty();
+    let names = missing.keys().copied().collect();
     kept.extend(missing.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    any
+    names
 }
 
 fn write(file: &Path, kept: &Kept) -> anyhow::Result<()> {

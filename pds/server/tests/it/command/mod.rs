@@ -41,6 +41,35 @@ async fn serves_from_an_empty_folder_and_keeps_its_secrets() {
 }
 
 #[tokio::test]
+async fn keys_are_not_made_anew_once_accounts_depend_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let plc = std::env::var("AURORA_TEST_PLC_URL").expect("AURORA_TEST_PLC_URL: see CONTRIBUTING.md");
+    let settings = [("PDS_DID_PLC_URL", plc.as_str()), ("PDS_INVITE_REQUIRED", "false")];
+    let pds = Pds::start(folder.path(), &settings).await;
+    let person = serde_json::json!({"handle": "alice.test", "email": "alice@example.com", "password": "correct horse"});
+    send(pds.request(Method::POST, "/xrpc/com.atproto.server.createAccount").json(&person)).await.ok();
+    pds.terminate();
+    assert!(pds.ended().await.success());
+
+    let (file, aside) = (folder.path().join("data/secrets.env"), folder.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    let output = run(folder.path(), &["serve"], &settings);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("secrets.env") && said.contains("PDS_KEY_ENCRYPTION_KEY"), "{said}");
+    assert!(!file.exists());
+
+    // The others may change: people log in again.
+    let kept = std::fs::read_to_string(&aside).unwrap();
+    let without: Vec<&str> = kept.lines().filter(|line| !line.starts_with("PDS_JWT_SECRET=")).collect();
+    std::fs::write(&file, without.join("\n")).unwrap();
+    let pds = Pds::start(folder.path(), &settings).await;
+    assert!(std::fs::read_to_string(&file).unwrap().contains("PDS_JWT_SECRET="));
+    pds.terminate();
+    assert!(pds.ended().await.success());
+}
+
+#[tokio::test]
 async fn bad_settings_are_named_all_at_once() {
     // AL-DEP-4
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +80,7 @@ async fn bad_settings_are_named_all_at_once() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(wrong.iter().all(|(name, _)| said.contains(name)), "{said}");
     }
-    // A look changes nothing. (`serve` had made its secrets before it found the rest wrong.)
+    // A look changes nothing.
     let empty = tempfile::tempdir().unwrap();
     assert!(run(empty.path(), &["config", "check"], &[]).status.success());
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
