@@ -142,6 +142,7 @@ async fn a_bucket_that_cannot_be_deleted_is_told_and_can_be_retained() {
     })
     .await;
     assert!(note.contains(&bucket) && note.contains("spec.deletionPolicy.blobs to Retain"), "{note}");
+    world.condition("orphan", "Ready", "False", "CleanupFailed").await;
     world.edit("orphan", json!({"deletionPolicy": {"blobs": "Retain"}})).await.unwrap();
     let api = world.api::<PdsInstance>();
     eventually("it is gone", async || api.get_opt("orphan").await.ok()?.is_none().then_some(())).await;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::names::Names;
 use super::observe::{self, ClassFound};
 use super::reason::Reason;
-use super::{secrets, validate};
+use super::{secrets, status, validate};
 use crate::context::Ctx;
 use crate::k8s::apply::{Object, delete_exactly, ignore_absent};
 use crate::provision::{self, of_class};
@@ -93,19 +93,29 @@ pub(super) async fn finalize(ctx: &Ctx, pds: &PdsInstance) -> Result<Progress, E
         }
         Ok(Progress::Waiting) => {}
         Err(error) => {
+            let why = chain(error);
             let event = Event {
                 type_: EventType::Warning,
                 reason: Reason::CleanupFailed.as_str().into(),
-                note: Some(error.to_string()),
+                note: Some(why.clone()),
                 action: "Delete".into(),
                 secondary: None,
             };
             if let Err(error) = ctx.recorder.publish(&event, &pds.object_ref(&())).await {
                 tracing::debug!(%error, "an Event was not written");
             }
+            status::stuck(ctx, pds, &why).await?;
         }
     }
     progress
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
 }
 
 async fn delete_data(ctx: &Ctx, pds: &PdsInstance) -> Result<Progress, Error> {

@@ -106,6 +106,17 @@ pub async fn paused(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<()> {
     write(ctx, pds, status).await
 }
 
+/// Reports why an instance cannot end yet.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn stuck(ctx: &Ctx, pds: &PdsInstance, why: &str) -> kube::Result<()> {
+    let mut status = begin(pds);
+    let stage = Stage::bad(Reason::CleanupFailed, why);
+    set(pds, &mut status, &[("Ready", stage.clone()), ("Reconciling", Stage { good: true, ..stage })]);
+    write(ctx, pds, status).await
+}
+
 fn begin(pds: &PdsInstance) -> PdsInstanceStatus {
     let mut status = pds.status.clone().unwrap_or_default();
     status.observed_generation = pds.metadata.generation;
