@@ -29,6 +29,9 @@ pub(super) fn load() -> anyhow::Result<(Settings, Secrets, Option<Made>)> {
     let mut kept = read(&file)?;
     let names = add_missing(&mut kept);
     let (settings, secrets) = parse(&kept)?;
+    // The database lies in the same folder unless it was put elsewhere, and comes first.
+    let folder = file.parent().context("the secrets file has a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     let made = (!names.is_empty()).then_some(Made { file, names, kept });
     Ok((settings, secrets, made))
 }
@@ -103,7 +106,6 @@ fn add_missing(kept: &mut Kept) -> Vec<&'static str> {
 
 fn write(file: &Path, kept: &Kept) -> anyhow::Result<()> {
     let folder = file.parent().context("the secrets file has a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     // Written beside and renamed: a crash leaves the old file or the new one, never half of one.
     let part = file.with_extension("part");
     let named = || format!("write {}", file.display());
