@@ -16,7 +16,7 @@ demo-down: ## Take the demo down and leave nothing behind
 
 .PHONY: run
 run: ## A PDS alone on SQLite and disk below ./data, at http://localhost:2583
-	@cargo run --profile ci --bin pds -- serve
+	@PDS_INVITE_REQUIRED=$${PDS_INVITE_REQUIRED-false} cargo run --profile ci --bin pds -- serve
 
 .PHONY: build
 build: ## Release binaries: target/release/{pds,operator}
