@@ -6,10 +6,14 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use super::bucket::failed;
 use super::{Bucket, Error};
 
+#[cfg(test)]
+mod tests;
+
 impl Bucket {
     /// Deletes everything in the bucket. Whoever calls sees to it that nobody writes meanwhile.
     pub(super) async fn empty(&self, bucket: &str) -> Result<(), Error> {
         self.abort_uploads(bucket).await?;
+        let mut before = Vec::new();
         loop {
             let found = match self.versions(bucket).await? {
                 Some(versions) => versions,
@@ -18,19 +22,27 @@ impl Bucket {
             if found.is_empty() {
                 return Ok(());
             }
-            self.delete_objects(bucket, found).await?;
+            if found == before {
+                return Err(kept("delete objects"));
+            }
+            self.delete_objects(bucket, found.clone()).await?;
+            before = found;
         }
     }
 
     /// Each round takes what the first page shows, until nothing is left.
     async fn abort_uploads(&self, bucket: &str) -> Result<(), Error> {
+        let mut before = Vec::new();
         loop {
             let page = self.client().list_multipart_uploads().bucket(bucket).send().await;
-            let page = page.map_err(|error| failed("list uploads", &error))?;
-            if page.uploads().is_empty() {
+            let found = page.map_err(|error| failed("list uploads", &error))?.uploads.unwrap_or_default();
+            if found.is_empty() {
                 return Ok(());
             }
-            for upload in page.uploads() {
+            if found == before {
+                return Err(kept("abort uploads"));
+            }
+            for upload in &found {
                 let abort = self.client().abort_multipart_upload().bucket(bucket);
                 let abort = abort.set_key(upload.key.clone()).set_upload_id(upload.upload_id.clone()).send().await;
                 match abort {
@@ -40,6 +52,7 @@ impl Bucket {
                     _ => {}
                 }
             }
+            before = found;
         }
     }
 
@@ -75,6 +88,11 @@ impl Bucket {
             None => Ok(()),
         }
     }
+}
+
+/// Otherwise a service that says yes and does nothing would be asked for ever.
+fn kept(what: &'static str) -> Error {
+    Error::Service { what, message: "the service says that it is done, and still lists them".to_owned() }
 }
 
 fn identifiers<'a>(
