@@ -1,10 +1,10 @@
 //! Makes commits durable: one task per replica that stores together whatever has arrived while the last batch was being stored.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use pds_store::{
     AccountId, Db,
-    commit::{BlobRefusal, CommitError, Prepared, commit_batch},
+    commit::{BlobRefusal, CommitError, Prepared, Write, commit_batch},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -64,14 +64,28 @@ impl Committer {
         self.0.capacity() == 0
     }
 
-    /// Stores a commit; durable, and its event visible, when this answers. The event's number.
-    pub async fn submit(&self, commit: Prepared) -> Result<i64, SubmitError> {
+    /// Takes a commit in, behind those taken in before.
+    ///
+    /// # Errors
+    /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
+    pub fn submit(&self, commit: Prepared) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
         self.0.try_send(Job { commit, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
         })?;
-        stored.await.unwrap_or(Err(SubmitError::Stopped))
+        Ok(Submitted(stored))
+    }
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<Result<i64, SubmitError>>);
+
+impl Submitted {
+    /// The number of its event. The commit is durable, and its event visible, when this answers.
+    pub async fn stored(self) -> Result<i64, SubmitError> {
+        self.0.await.unwrap_or(Err(SubmitError::Stopped))
     }
 }
 
@@ -96,7 +110,7 @@ fn size(job: &Job) -> usize {
 async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
     while !batch.is_empty() {
         let commits: Vec<Prepared> = batch.iter().map(|job| job.commit.clone()).collect();
-        let refused: Vec<(AccountId, SubmitError)> = match commit_batch(db, &commits, clock.now_us()).await {
+        let refused: HashMap<AccountId, Refused> = match commit_batch(db, &commits, clock.now_us()).await {
             Ok(committed) => {
                 for (seq, job) in (committed.first_seq..).zip(batch) {
                     // Whoever asked may have gone; the commit stays.
@@ -104,10 +118,17 @@ async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
                 }
                 return;
             }
-            Err(CommitError::Stale { accounts }) => accounts.into_iter().map(|id| (id, SubmitError::Stale)).collect(),
+            Err(CommitError::Stale { accounts }) => {
+                accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Stale })).collect()
+            }
             Err(CommitError::Blobs { refused }) => refused
                 .into_iter()
-                .map(|blob| (blob.account_id, SubmitError::Blob { cid: blob.cid, reason: blob.reason }))
+                .map(|blob| {
+                    let (id, reason) = (blob.account_id, SubmitError::Blob { cid: blob.cid, reason: blob.reason });
+                    let culprit =
+                        commits.iter().position(|commit| commit.account_id == id && refers(commit, &blob.cid));
+                    (id, Refused { from: culprit.unwrap_or(0), reason })
+                })
                 .collect(),
             Err(CommitError::Store(error)) => {
                 let error = Arc::new(error);
@@ -118,13 +139,17 @@ async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
             }
         };
         let mut rest = Vec::with_capacity(batch.len());
-        for job in batch {
-            match refused.iter().find(|(id, _)| *id == job.commit.account_id) {
-                Some((_, reason)) => {
-                    let _ = job.done.send(Err(reason.clone()));
+        for (at, job) in batch.into_iter().enumerate() {
+            let answer = match refused.get(&job.commit.account_id) {
+                Some(refused) if at == refused.from => refused.reason.clone(),
+                // Built on one that is refused.
+                Some(refused) if at > refused.from => SubmitError::Stale,
+                _ => {
+                    rest.push(job);
+                    continue;
                 }
-                None => rest.push(job),
-            }
+            };
+            let _ = job.done.send(Err(answer));
         }
         // A refusal that names nobody in the batch would go round for ever.
         if rest.len() == commits.len() {
@@ -135,6 +160,19 @@ async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
         }
         batch = rest;
     }
+}
+
+/// From which place in the batch the commits of an account are refused, and why the one there is.
+struct Refused {
+    from: usize,
+    reason: SubmitError,
+}
+
+fn refers(commit: &Prepared, blob: &pds_repo::Cid) -> bool {
+    commit.writes.iter().any(|write| match write {
+        Write::Create(put) | Write::Update(put) => put.blobs.contains(blob),
+        Write::Delete { .. } => false,
+    })
 }
 
 impl fmt::Debug for Committer {

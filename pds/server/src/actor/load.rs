@@ -68,9 +68,7 @@ pub async fn tree(
     did: &Did,
     head: &Head,
 ) -> Result<Tree, LoadError> {
-    if let Some(actor) = app.actors.peek(id).await
-        && actor.repo.head == *head
-    {
+    if let Some(actor) = app.actors.at(id, head).await {
         return Ok(actor.repo.tree);
     }
     let tree = build(snapshot, id).await?;

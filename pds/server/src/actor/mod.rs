@@ -9,19 +9,20 @@ pub mod prepare;
 pub mod write;
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use pds_crypto::SigningKey;
-use pds_repo::Repo;
+use pds_repo::{Head, Repo};
 use pds_store::AccountId;
 use pds_syntax::Did;
-use tokio::sync::Mutex;
+use tokio::sync::Notify;
 
 pub use committer::{Committer, SubmitError};
 pub use load::{LoadError, load, tree};
@@ -47,15 +48,97 @@ pub struct Actor {
     pub key: Arc<SigningKey>,
 }
 
-/// The place of a repository; whoever holds its lock writes.
+/// The place of a repository.
 #[derive(Default)]
 struct Slot {
-    actor: Mutex<Option<Actor>>,
+    /// Whoever holds it builds the next commit. Commits are handed to the committer in this order.
+    turn: tokio::sync::Mutex<()>,
+    line: Mutex<Line>,
+    /// Something was answered.
+    answered: Notify,
     /// As many as the cache was told of.
     records: AtomicUsize,
 }
 
+/// Commits built on each other, from the last one known to be stored to the last one built.
+///
+/// A commit is built on the one before it without waiting until that is stored: the two may go into one transaction. If one fails, those
+/// behind it expect a head that never was, so the database refuses them too, and the line is drawn anew.
+#[derive(Default)]
+struct Line {
+    /// The last one built.
+    tip: Option<Actor>,
+    /// The last one known to be stored.
+    stored: Option<Actor>,
+    /// Commits of this line that wait for their answer.
+    waiting: usize,
+    /// Subjects of the records in them: the database does not know of these yet.
+    subjects: HashSet<i64>,
+    /// How often the line was drawn anew. What belongs to an earlier one says nothing about this one.
+    number: u64,
+}
+
+impl Line {
+    /// What the next commit is built on, unless it has to be loaded, and the line's number.
+    fn tip(&self) -> (Option<Actor>, u64) {
+        (self.tip.clone(), self.number)
+    }
+
+    /// Starts from what the database has. The line's number.
+    fn draw(&mut self, actor: Actor) -> u64 {
+        *self = Self { tip: Some(actor.clone()), stored: Some(actor), number: self.number + 1, ..Self::default() };
+        self.number
+    }
+
+    /// A commit on the line's tip was handed to the committer.
+    fn extend(&mut self, number: u64, actor: Actor, subjects: impl Iterator<Item = i64>) {
+        if number == self.number {
+            self.tip = Some(actor);
+            self.waiting += 1;
+            self.subjects.extend(subjects);
+        }
+    }
+
+    /// It was stored. Answers do not come in the order of the commits.
+    fn stored(&mut self, number: u64, actor: Actor) {
+        if number == self.number {
+            let newest = self.stored.as_ref().map(|stored| stored.repo.head.rev);
+            if newest.is_none_or(|newest| newest < actor.repo.head.rev) {
+                self.stored = Some(actor);
+            }
+            self.waiting -= 1;
+            if self.waiting == 0 {
+                self.subjects.clear();
+            }
+        }
+    }
+
+    /// It was not, or nobody knows: the next writer loads the repository.
+    fn broken(&mut self, number: u64) {
+        if number == self.number {
+            *self = Self { number: number + 1, ..Self::default() };
+        }
+    }
+}
+
 impl Slot {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no commit waits for its answer.
+    async fn settled(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if self.line().waiting == 0 {
+                return;
+            }
+            answered.await;
+        }
+    }
+
     /// Bytes. The constant part sees to it that no more than [`KEPT`] fit.
     fn weight(&self) -> u32 {
         let records = u64::try_from(self.records.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
@@ -94,9 +177,11 @@ impl Actors {
         }
     }
 
-    /// The repository as it is in memory, unless it is not or somebody is writing to it.
-    pub(crate) async fn peek(&self, id: AccountId) -> Option<Actor> {
-        self.slots.get(&id).await?.actor.try_lock().ok()?.clone()
+    /// The repository at `head`, if it is in memory so.
+    pub(crate) async fn at(&self, id: AccountId, head: &Head) -> Option<Actor> {
+        let slot = self.slots.get(&id).await?;
+        let line = slot.line();
+        [&line.stored, &line.tip].into_iter().flatten().find(|actor| actor.repo.head == *head).cloned()
     }
 }
 

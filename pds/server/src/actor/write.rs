@@ -137,7 +137,7 @@ pub async fn apply(
     }
     check_blobs(app, account, &changes).await?;
     let (app, account) = (app.clone(), account.clone());
-    let task = tokio::spawn(async move { locked(&app, &account, &changes, swap_commit).await });
+    let task = tokio::spawn(async move { in_turn(&app, &account, &changes, swap_commit).await });
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
@@ -160,54 +160,74 @@ async fn check_blobs(app: &App, account: &Account, changes: &[Change]) -> Result
     Ok(())
 }
 
-async fn locked(app: &App, account: &Account, changes: &[Change], swap_commit: Option<Cid>) -> Result<Outcome, Error> {
+async fn in_turn(app: &App, account: &Account, changes: &[Change], swap_commit: Option<Cid>) -> Result<Outcome, Error> {
     let slot = app.actors.slot(account.id).await;
-    let mut held = timeout(TURN, slot.actor.lock()).await.map_err(|_| Error::Overloaded)?;
-    for attempt in 1.. {
-        let actor = match held.take() {
-            Some(actor) => actor,
-            None => load(app, account.id, &account.did).await?,
+    for attempt in 1..=ATTEMPTS {
+        let turn = timeout(TURN, slot.turn.lock()).await.map_err(|_| Error::Overloaded)?;
+        let (tip, number) = slot.line().tip();
+        let (actor, number) = match tip {
+            Some(actor) => (actor, number),
+            None => {
+                let actor = load(app, account.id, &account.did).await?;
+                (actor.clone(), slot.line().draw(actor))
+            }
         };
+        // Which records are about a subject is asked of the database.
+        if subjects(changes).any(|subject| slot.line().subjects.contains(&subject)) {
+            timeout(TURN, slot.settled()).await.map_err(|_| Error::Overloaded)?;
+            continue;
+        }
         app.actors.weigh(account.id, &slot, actor.repo.tree.len()).await;
         let (repo, diff, puts) = match next_commit(app, account, &actor, changes, swap_commit).await {
             Ok(Some(next)) => next,
-            // What is in memory may be behind another replica. A commit on it would be refused by the database; what ends without a
-            // commit is only believed of a repository that stands where the database does.
+            // What is in memory may be behind another replica, or built on a commit that is not stored in the end. A commit on it would
+            // be refused by the database; what ends without one is only believed of a repository that stands where the database does.
             ended => {
+                timeout(TURN, slot.settled()).await.map_err(|_| Error::Overloaded)?;
                 let head = repo::root(&app.db, account.id).await?.map(|root| root.head);
                 if head == Some(actor.repo.head) {
-                    *held = Some(actor);
                     return ended.map(|_| Outcome { head: None });
                 }
-                if attempt == ATTEMPTS {
-                    return Err(Error::Overloaded);
-                }
+                slot.line().broken(number);
                 continue;
             }
         };
-        match app.committer.submit(prepared(app, account, &actor, &diff, puts)).await {
+        let commit = prepared(app, account, &actor, &diff, puts);
+        let next = Actor { repo, key: actor.key };
+        let submitted = app.committer.submit(commit).map_err(|error| match error {
+            SubmitError::Overloaded => Error::Overloaded,
+            error => Error::Submit(error),
+        })?;
+        slot.line().extend(number, next.clone(), subjects(changes));
+        // The next writer may build on this commit while it is being stored.
+        drop(turn);
+        let stored = submitted.stored().await;
+        match &stored {
+            Ok(_) => slot.line().stored(number, next),
+            Err(_) => slot.line().broken(number),
+        }
+        slot.answered.notify_waiters();
+        match stored {
             Ok(_) => {
                 app.metrics.committed();
-                *held = Some(Actor { repo, key: actor.key });
                 return Ok(Outcome { head: Some(diff.head()) });
             }
             // Two replicas that try again at once would go on losing to each other.
-            Err(SubmitError::Stale) if attempt < ATTEMPTS => {
+            Err(SubmitError::Stale) => {
                 let ms = rand::random_range(0..=1u64 << attempt.min(6));
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
-            Err(SubmitError::Overloaded | SubmitError::Stale) => {
-                return Err(Error::Overloaded);
-            }
-            Err(SubmitError::Blob { cid, reason }) => {
-                *held = Some(actor);
-                return Err(Error::Blob { cid, reason });
-            }
-            // The outcome is unknown: the next writer loads the repository anew.
+            Err(SubmitError::Overloaded) => return Err(Error::Overloaded),
+            Err(SubmitError::Blob { cid, reason }) => return Err(Error::Blob { cid, reason }),
             Err(error) => return Err(Error::Submit(error)),
         }
     }
     Err(Error::Overloaded)
+}
+
+/// The subjects of the records that may take the place of others about the same.
+fn subjects(changes: &[Change]) -> impl Iterator<Item = i64> {
+    changes.iter().filter_map(Change::record).filter_map(|record| record.subject_hash)
 }
 
 /// The commit that the changes make of this state of the repository, with the records to store; `None` if they change nothing.

@@ -1,5 +1,6 @@
 //! `com.atproto.repo.*`.
 
+mod chain;
 mod replicas;
 mod upload_blob;
 
