@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use axum_server::Handle;
+use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
@@ -69,15 +69,17 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         service.metrics_port
     );
     let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    // Without `NoDelayAcceptor` the last piece of an answer waits for the client to acknowledge the one before: up to 40 ms.
     match &service.tls {
         Some(files) => {
             let config = tls::start(files, app.shutdown.clone()).await?;
-            let mut server = axum_server::from_tcp_rustls(public, config)?.handle(handle);
+            let server = axum_server::from_tcp_rustls(public, config)?.handle(handle);
+            let mut server = server.map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()));
             *server.http_builder() = connections();
             server.serve(routes).await?;
         }
         None => {
-            let mut server = axum_server::from_tcp(public)?.handle(handle);
+            let mut server = axum_server::from_tcp(public)?.handle(handle).acceptor(NoDelayAcceptor::new());
             // Without TLS nothing negotiates HTTP/2, so nobody gets it.
             *server.http_builder() = connections().http1_only();
             server.serve(routes).await?;

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use futures::SinkExt;
 use pds_repo::event;
 use serde::Deserialize;
 use tokio::time::{Instant, interval, timeout};
@@ -24,6 +25,8 @@ const PING: Duration = Duration::from_secs(30);
 const SILENT: Duration = Duration::from_secs(90);
 /// A reader that takes nothing for so long is too slow.
 const STALL: Duration = Duration::from_secs(10);
+/// Bytes that are collected before they are written out; when there is nothing more to come they are at once.
+const TOGETHER: usize = 64 * 1024;
 /// Messages from a follower mean nothing here; long ones are refused.
 const MAX_INCOMING: usize = 4 * 1024;
 
@@ -40,7 +43,7 @@ pub async fn subscribe_repos(
     Query(params): Query<SubscribeReposParams>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response> {
-    let upgrade = upgrade.max_message_size(MAX_INCOMING).write_buffer_size(0).max_write_buffer_size(8 << 20);
+    let upgrade = upgrade.max_message_size(MAX_INCOMING).write_buffer_size(TOGETHER).max_write_buffer_size(8 << 20);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let _counted = app.metrics.subscribed();
         match app.sequencer.subscribe(params.cursor, app.clock.now_us()).await {
@@ -59,7 +62,7 @@ pub async fn subscribe_repos(
 async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated: bool) {
     if outdated {
         let told = event::info("OutdatedCursor", "Requested cursor exceeded limit. Possibly missing events");
-        if !send(&mut socket, told).await {
+        if !send(&mut socket, [told]).await {
             return end(socket, "ConsumerTooSlow", "Stream consumer too slow").await;
         }
     }
@@ -68,10 +71,8 @@ async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated:
         tokio::select! {
             next = subscription.next() => match next {
                 Ok(Next::Frames(frames)) => {
-                    for frame in frames {
-                        if !send(&mut socket, frame).await {
-                            return end(socket, "ConsumerTooSlow", "Stream consumer too slow").await;
-                        }
+                    if !send(&mut socket, frames).await {
+                        return end(socket, "ConsumerTooSlow", "Stream consumer too slow").await;
                     }
                 }
                 Ok(Next::Stopped) => return close(socket, close_code::AWAY).await,
@@ -93,14 +94,19 @@ async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated:
     }
 }
 
-/// Hands a frame to the socket; `false` if it did not go out in time.
-async fn send(socket: &mut WebSocket, frame: Bytes) -> bool {
-    matches!(timeout(STALL, socket.send(Message::Binary(frame))).await, Ok(Ok(())))
+/// Hands frames to the socket, many to one system call; `false` if they did not go out in time.
+async fn send(socket: &mut WebSocket, frames: impl IntoIterator<Item = Bytes>) -> bool {
+    for frame in frames {
+        if !matches!(timeout(STALL, socket.feed(Message::Binary(frame))).await, Ok(Ok(()))) {
+            return false;
+        }
+    }
+    matches!(timeout(STALL, socket.flush()).await, Ok(Ok(())))
 }
 
 /// Says why, then closes.
 async fn end(mut socket: WebSocket, name: &str, message: &str) {
-    let _ = send(&mut socket, event::error(name, message)).await;
+    let _ = send(&mut socket, [event::error(name, message)]).await;
     close(socket, close_code::POLICY).await;
 }
 
