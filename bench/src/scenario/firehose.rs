@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
+use futures::future::try_join_all;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -45,14 +46,19 @@ impl Firehose {
     }
 }
 
-/// From sending a `createRecord` until a subscriber has its event, on a server that does nothing else.
+/// From sending a `createRecord` until the last subscriber has its event, on a server that does nothing else. An operation is
+/// the delivery of an event to one subscriber.
 pub(super) async fn latency(
     target: &Target,
     account: &Account,
     serial: &AtomicU64,
+    subscribers: usize,
     length: Duration,
 ) -> Result<Sample> {
-    let mut firehose = Firehose::open(target, None).await?;
+    let mut firehoses = Vec::with_capacity(subscribers);
+    for _ in 0..subscribers {
+        firehoses.push(Firehose::open(target, None).await?);
+    }
     let mut client = Client::connect(target.address).await?;
     let mut latencies_ms = Vec::new();
     target.forget_peak()?;
@@ -60,17 +66,17 @@ pub(super) async fn latency(
     while began.elapsed() < length {
         let rkey = tid();
         let sent = Instant::now();
+        let arrivals = try_join_all(firehoses.iter_mut().map(|firehose| arrival(firehose, &rkey)));
         // Awaited together: the event may come before the answer.
-        let (answer, arrived) = tokio::join!(
-            client.send(fixture::create_record(account, Some(&rkey), serial)),
-            arrival(&mut firehose, &rkey)
-        );
+        let write = client.send(fixture::create_record(account, Some(&rkey), serial));
+        let (answer, arrived) = tokio::join!(write, arrivals);
         answer?;
-        latencies_ms.push((arrived? - sent).as_secs_f64() * 1e3);
+        let last = arrived?.into_iter().max().context("nobody listens")?;
+        latencies_ms.push((last - sent).as_secs_f64() * 1e3);
         tokio::time::sleep(PAUSE).await;
     }
     let mut sample = Sample { rss_mb: Some(target.peak_rss_mb()?), ..Sample::default() };
-    sample.set_cpu(before, target.cpu()?, latencies_ms.len());
+    sample.set_cpu(before, target.cpu()?, latencies_ms.len() * subscribers);
     sample.set_latencies(&mut latencies_ms);
     Ok(sample)
 }

@@ -66,6 +66,9 @@ pub(crate) enum Scenario {
     CreateAccount,
     /// From createRecord sent to event received, 1 writer that pauses
     EventLatency,
+    /// As event-latency, until the last of 100 subscribers has it; an operation is one delivery
+    #[value(name = "fan-out-100")]
+    FanOut100,
     /// One subscriber reads the history; an operation is an event
     Replay,
     /// From the start of the process to its first answer
@@ -76,8 +79,10 @@ pub(crate) enum Scenario {
 
 /// A scenario on a target that holds what it needs.
 pub(crate) enum Prepared {
+    /// With so many workers.
     Loop(usize, Calls),
-    Latency(Account),
+    /// With so many subscribers.
+    Latency(usize, Account),
     Replay,
     ColdStart,
     RssIdle,
@@ -119,7 +124,7 @@ impl Scenario {
             Self::UploadBlob5mb => (2, Method::UploadBlob(5_000_000)),
             Self::CreateSession => (4, Method::CreateSession),
             Self::CreateAccount => (4, Method::CreateAccount),
-            Self::EventLatency | Self::Replay | Self::ColdStart | Self::RssIdle => return None,
+            Self::EventLatency | Self::FanOut100 | Self::Replay | Self::ColdStart | Self::RssIdle => return None,
         })
     }
 
@@ -128,7 +133,8 @@ impl Scenario {
             return Ok(Prepared::Loop(workers, method.calls(fixture, target.address, workers).await?));
         }
         Ok(match self {
-            Self::EventLatency => Prepared::Latency(fixture.writers(target.address, 1).await?.remove(0)),
+            Self::EventLatency => Prepared::Latency(1, fixture.writers(target.address, 1).await?.remove(0)),
+            Self::FanOut100 => Prepared::Latency(100, fixture.writers(target.address, 1).await?.remove(0)),
             Self::Replay => {
                 firehose::prepare_replay(target, fixture, amount.replayed_events).await?;
                 Prepared::Replay
@@ -143,7 +149,9 @@ impl Prepared {
     pub(crate) async fn run(&self, target: &mut Target, fixture: &Fixture, amount: Amount) -> Result<Sample> {
         match self {
             Self::Loop(workers, calls) => load::run(target, *workers, calls, amount.length).await,
-            Self::Latency(account) => firehose::latency(target, account, &fixture.serial(), amount.length).await,
+            Self::Latency(subscribers, account) => {
+                firehose::latency(target, account, &fixture.serial(), *subscribers, amount.length).await
+            }
             Self::Replay => firehose::replay(target, amount.replayed_events).await,
             Self::ColdStart => {
                 let mut sample = Sample::default();
