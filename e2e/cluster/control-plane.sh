@@ -29,7 +29,7 @@ controllers() {
     --authentication-kubeconfig="$pki/controller-manager.kubeconfig" --authorization-kubeconfig="$pki/controller-manager.kubeconfig" \
     --service-account-private-key-file="$pki/service-accounts.key" --root-ca-file="$pki/ca.crt" --use-service-account-credentials \
     --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
-    --leader-elect=false --allocate-node-cidrs=false --secure-port="${3:-10257}"
+    --kube-api-qps=200 --kube-api-burst=400 --leader-elect=false --allocate-node-cidrs=false --secure-port="${3:-10257}"
 }
 
 api_ready() { # PKI ADDRESS PORT

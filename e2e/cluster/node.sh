@@ -110,5 +110,7 @@ FACTS
   sed "s|{{dns_ip}}|$dns_ip|; s|{{coredns}}|$("$e2e/images/build" --print coredns)|" "$here/manifests/dns.yaml" | kubectl apply -f - >/dev/null
   kubectl apply -f "$here/manifests/storage.yaml" >/dev/null
   "$here/volumes" --name "$name" --state "$state" >/dev/null
+  "$here/volumes" --name "$name" --state "$state" --follow >"$state/log/volumes.log" 2>&1 </dev/null &
+  remember $!
   wait_for 60 "DNS answers" kubectl -n kube-system wait --for=condition=Available deployment/coredns --timeout=1s
 }

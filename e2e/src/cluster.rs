@@ -9,9 +9,10 @@ use k8s_openapi::{
     api::core::v1::{Namespace, Pod, Secret},
 };
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::GroupVersionKind,
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -92,6 +93,13 @@ impl Cluster {
         <K as kube::Resource>::DynamicType: Default,
     {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The names of a namespace's objects of a core kind.
+    pub async fn names(&self, namespace: &str, kind: &str) -> Result<Vec<String>> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", kind));
+        let objects = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &resource);
+        Ok(objects.list(&ListParams::default()).await?.iter().map(ResourceExt::name_any).collect())
     }
 
     /// A value of a Secret, as text.

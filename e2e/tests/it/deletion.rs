@@ -1,4 +1,4 @@
-//! Deleting an instance keeps its data; an instance of the same name takes it up again.
+//! Deleting an instance keeps its data unless its policy says otherwise; an instance of the same name takes it up again.
 
 use anyhow::Result;
 use e2e::{
@@ -32,5 +32,31 @@ async fn data_outlives_the_instance_and_is_adopted_again() -> Result<()> {
     let account = pds.log_in(&account.handle, &account.password).await?;
     account.post("after").await?;
     assert_eq!(stock::repository(&instance.cluster, &pds, &account.did).await?.records.len(), 2);
+    instance.clean_up().await
+}
+
+#[tokio::test]
+async fn with_the_policy_delete_nothing_of_it_is_left() -> Result<()> {
+    let instance = Instance::prepare("gone").await?;
+    instance.apply(json!({"deletionPolicy": {"database": "Delete", "blobs": "Delete", "keys": "Delete"}})).await?;
+    instance.wait_ready().await?;
+    let account = instance.pds().await?.sign_up("heidi", &instance.admin_password().await?).await?;
+    account.upload_blob(b"plain text".to_vec(), "text/plain").await?;
+    let bucket = instance.status().await?["blobStore"]["bucket"].as_str().unwrap_or_default().to_owned();
+    let buckets = async || -> Result<Vec<String>> {
+        let listed = instance.cluster.s3(None).list_buckets().send().await?;
+        Ok(listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect())
+    };
+    assert!(buckets().await?.contains(&bucket));
+
+    instance.delete().await?;
+    assert!(!buckets().await?.contains(&bucket));
+    let left = async |kind: &str| -> Result<Vec<String>> { instance.cluster.names(&instance.namespace, kind).await };
+    wait::until("volumes and secrets gone", LONG, async || {
+        let (volumes, secrets) = (left("PersistentVolumeClaim").await?, left("Secret").await?);
+        // The TLS Secret is the user's.
+        if volumes.is_empty() && secrets == ["tls"] { Ok(()) } else { wait::not_yet(format!("{volumes:?} {secrets:?}")) }
+    })
+    .await?;
     instance.clean_up().await
 }
