@@ -2,9 +2,9 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::DefaultBodyLimit,
     handler::Handler,
-    http::{HeaderName, Method, StatusCode},
+    http::{HeaderName, Method, StatusCode, Uri},
     middleware,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -39,7 +39,7 @@ pub fn public(app: App) -> Router {
         .route("/.well-known/did.json", get(well_known::did_json))
         .merge(methods())
         .route("/xrpc/{method}", axum::routing::any(unknown_method))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "Not found") })
+        .fallback(nothing_here)
         .layer(CompressionLayer::new().gzip(true).zstd(true))
         .merge(uncompressed())
         .layer(cors())
@@ -114,8 +114,23 @@ fn wrong_verb(method: &Method, expected: &str) -> XrpcError {
     XrpcError::invalid(format!("Incorrect HTTP method ({method}) expected {expected}"))
 }
 
-async fn unknown_method(_: Request) -> XrpcError {
+async fn unknown_method(uri: Uri) -> XrpcError {
+    let name = uri.path().strip_prefix("/xrpc/").unwrap_or_default();
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
+        return invalid_path();
+    }
     XrpcError::new(StatusCode::NOT_IMPLEMENTED, "MethodNotImplemented", "Method Not Implemented")
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    if uri.path().starts_with("/xrpc/") {
+        return invalid_path().into_response();
+    }
+    (StatusCode::NOT_FOUND, "Not found").into_response()
+}
+
+fn invalid_path() -> XrpcError {
+    XrpcError::invalid("invalid xrpc path")
 }
 
 /// Any origin, no credentials: sessions are headers that the client sets itself.

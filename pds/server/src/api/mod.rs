@@ -5,7 +5,7 @@ pub mod repo;
 pub mod server;
 pub mod sync;
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use pds_store::account::{Account, Status};
 use pds_syntax::{AtIdentifier, Did};
@@ -29,15 +29,24 @@ async fn readable(app: &App, repo: &AtIdentifier) -> Result<Arc<Account>, XrpcEr
 
 /// The account whose repository a sync method reads; those that are not active only for their owner and the administrator.
 async fn synced(app: &App, did: &Did, viewer: &Viewer) -> Result<Arc<Account>, XrpcError> {
-    let missing = || XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {did}"));
-    let account = account::cached(app, did).await?.ok_or_else(missing)?;
+    let found = account::cached(app, did).await?;
     if viewer.is_owner_or_admin(did) {
-        return Ok(account);
+        return found.ok_or_else(|| missing(did));
     }
+    open(found, did)
+}
+
+/// The account, if everybody may read its repository; else why not. `repo` is what the caller asked for.
+fn open(found: Option<Arc<Account>>, repo: &impl Display) -> Result<Arc<Account>, XrpcError> {
+    let account = found.ok_or_else(|| missing(repo))?;
     match account.status() {
         Status::Active => Ok(account),
-        Status::TakenDown => Err(XrpcError::named("RepoTakendown", format!("Repo has been takendown: {did}"))),
-        Status::Deactivated => Err(XrpcError::named("RepoDeactivated", format!("Repo has been deactivated: {did}"))),
-        Status::Creating => Err(missing()),
+        Status::TakenDown => Err(XrpcError::named("RepoTakendown", format!("Repo has been takendown: {repo}"))),
+        Status::Deactivated => Err(XrpcError::named("RepoDeactivated", format!("Repo has been deactivated: {repo}"))),
+        Status::Creating => Err(missing(repo)),
     }
+}
+
+fn missing(repo: &impl Display) -> XrpcError {
+    XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {repo}"))
 }

@@ -67,7 +67,9 @@ impl Access {
     pub fn may_write(&self) -> Result<(), XrpcError> {
         match self.account.status() {
             Status::Active => Ok(()),
-            Status::Deactivated => Err(XrpcError::named("AccountDeactivated", "Account is deactivated")),
+            Status::Deactivated => {
+                Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
+            }
             Status::TakenDown => Err(account_takedown()),
             Status::Creating => Err(XrpcError::auth_required("Account not found")),
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, header::Entry},
     middleware::Next,
     response::Response,
 };
@@ -25,7 +25,11 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let span = tracing::info_span!("request", request.id = %id, route);
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
+    let signed = request.headers().contains_key(header::AUTHORIZATION);
     let mut answer = next.run(request).instrument(span).await;
+    if signed || answer.status() == StatusCode::UNAUTHORIZED {
+        keep_private(answer.headers_mut());
+    }
 
     let (status, took) = (answer.status().as_u16(), began.elapsed());
     app.metrics.answered(method, &route, status, took);
@@ -41,6 +45,14 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         answer.headers_mut().insert(REQUEST_ID, value);
     }
     answer
+}
+
+/// No cache may give one caller's answer to another, unless the answer says so itself.
+fn keep_private(headers: &mut HeaderMap) {
+    if let Entry::Vacant(entry) = headers.entry(header::CACHE_CONTROL) {
+        entry.insert(HeaderValue::from_static("private"));
+        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+    }
 }
 
 /// The method as a label: a client can make up names without end.

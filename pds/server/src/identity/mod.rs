@@ -30,9 +30,7 @@ impl HandleError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidHandle",
-            Self::Reserved => "HandleNotAvailable",
-            // Without a name of its own, as the reference answers.
-            Self::Taken(_) => "InvalidRequest",
+            Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
             Self::Unsupported => "UnsupportedDomain",
         }
     }

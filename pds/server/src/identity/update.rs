@@ -35,6 +35,13 @@ pub enum Error {
         #[source]
         source: ResolveError,
     },
+    /// The directory does not take this host's word for the DID, or somebody else was faster.
+    #[error("The PLC directory refused the change, nothing was changed")]
+    Refused {
+        /// The directory's words.
+        #[source]
+        source: ResolveError,
+    },
     /// The document of a DID that we cannot write names another handle.
     #[error("DID is not properly configured for handle")]
     NotInDocument,
@@ -54,7 +61,7 @@ pub async fn update(app: &App, account: &Account, handle: &Handle) -> Result<(),
     let task = tokio::spawn(async move {
         let done = publish_then_write(&app, id, &did, &handle).await;
         // Also after success: another change of this account may have come between the two steps.
-        if !matches!(done, Err(Error::NotInDocument)) && !agree_once(&app, id, &did).await {
+        if !matches!(done, Err(Error::NotInDocument | Error::Refused { .. })) && !agree_once(&app, id, &did).await {
             tokio::spawn(agree(app, id, did));
         }
         done
@@ -65,7 +72,10 @@ pub async fn update(app: &App, account: &Account, handle: &Handle) -> Result<(),
 async fn publish_then_write(app: &App, id: AccountId, did: &Did, handle: &Handle) -> Result<(), Error> {
     let failed = |source| Error::Directory { did: did.clone(), source };
     if did.method() == "plc" {
-        publish(app, did, handle).await.map_err(failed)?;
+        publish(app, did, handle).await.map_err(|source| match source {
+            ResolveError::Refused { .. } => Error::Refused { source },
+            source => failed(source),
+        })?;
     } else if app.resolver.refresh_did(did).await.map_err(failed)?.handle().as_ref() != Some(handle) {
         return Err(Error::NotInDocument);
     }

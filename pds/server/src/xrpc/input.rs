@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use super::XrpcError;
 
 /// The parameters of a query, typed. Numbers and flags need [`number`] and [`flag`], repeated parameters [`list`].
+/// One without a value is as good as absent: many clients send `cursor=` for the first page.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -20,7 +21,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
         let mut map = Map::new();
-        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
             let value = Value::String(value.into_owned());
             match map.get_mut(name.as_ref()) {
                 None => {
@@ -34,7 +36,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The JSON input of a procedure, typed.
+/// The JSON input of a procedure, typed. It is an object: serde alone would take a list of its fields too.
 #[derive(Debug)]
 pub struct Procedure<T>(pub T);
 
@@ -51,13 +53,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
         if essence != "application/json" {
             return Err(XrpcError::invalid(format!("Wrong request encoding (Content-Type): {essence}")));
         }
+        plain(request.headers())?;
         let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "request entity too large")
             }
             _ => XrpcError::invalid("The request's body could not be read"),
         })?;
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(XrpcError::invalid("Input must be a JSON object"));
+        }
         serde_json::from_slice(&body).map(Self).map_err(|error| refuse("Input", &error))
+    }
+}
+
+/// Refuses bodies that are compressed: what they decode to has no bound, and as they are they mean something else.
+pub fn plain(headers: &HeaderMap) -> Result<(), XrpcError> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => Err(XrpcError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            "unsupported content-encoding",
+        )),
+        _ => Ok(()),
     }
 }
 

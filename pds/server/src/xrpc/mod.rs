@@ -5,7 +5,7 @@ mod input;
 mod output;
 
 pub use error::{ErrorName, XrpcError};
-pub use input::{Procedure, Query, flag, list, number};
+pub use input::{Procedure, Query, flag, list, number, plain};
 pub use output::Output;
 
 /// Result of a method.

@@ -30,6 +30,10 @@ pub async fn update_handle(
         update::Error::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
         update::Error::Store(error) => error.into(),
         update::Error::NotInDocument => XrpcError::invalid(error.to_string()),
+        update::Error::Refused { .. } => {
+            tracing::warn!(account.did = %account.did, error = chain(&error), "a handle could not be published");
+            XrpcError::invalid(error.to_string())
+        }
         update::Error::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(error = chain(&error), "a handle could not be published");
             XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)

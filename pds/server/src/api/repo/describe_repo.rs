@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::readable,
+    account,
+    api::open,
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
 };
@@ -18,7 +19,7 @@ pub struct DescribeRepoParams {
 
 /// `com.atproto.repo.describeRepo`
 pub async fn describe_repo(State(app): State<App>, Query(params): Query<DescribeRepoParams>) -> Result<Output<Value>> {
-    let account = readable(&app, &params.repo).await?;
+    let account = open(account::find(&app, &params.repo).await?, &params.repo)?;
     let document = app.resolver.did(&account.did).await;
     let document = document.map_err(|error| XrpcError::invalid(format!("Could not resolve DID: {error}")))?;
     let collections = record::collections(&app.db, account.id).await?;

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::{Access, account_takedown},
     blob::{self, Error},
-    xrpc::{Output, Result, XrpcError},
+    xrpc::{Output, Result, XrpcError, plain},
 };
 
 /// What is still read of an upload that is refused already: most clients only look for an answer once they have sent everything.
@@ -32,6 +32,7 @@ pub async fn upload_blob(
     if access.account.status() == Status::TakenDown {
         return Err(account_takedown());
     }
+    plain(&headers)?;
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let said = said.ok_or_else(|| XrpcError::invalid("Request encoding (Content-Type) required but not provided"))?;
     let said = said

@@ -1,6 +1,9 @@
 use axum::extract::State;
 use pds_crypto::{PublicKey, service_token::Token};
-use pds_store::{account, invite};
+use pds_store::{
+    account::{self, Status},
+    invite,
+};
 use pds_syntax::{Did, Handle};
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,7 +61,7 @@ pub async fn create_account(
     identity::check(&app, &handle, own_did.as_ref())
         .await
         .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
-    available(&app, &handle, email.as_deref()).await?;
+    available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
     let hashed =
         app.passwords.hash(&password).await.map_err(|error| XrpcError::internal("hashing a password", &error))?;
@@ -96,7 +99,9 @@ fn email(text: &str) -> Result<String> {
     let (local, domain) = text.rsplit_once('@').ok_or_else(refuse)?;
     let plain =
         |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
-    if text.len() > 254 || local.len() > 64 || !plain(local) || domain.parse::<Handle>().is_err() {
+    // Whole words between the dots.
+    let words = !local.split('.').any(str::is_empty);
+    if text.len() > 254 || local.len() > 64 || !plain(local) || !words || domain.parse::<Handle>().is_err() {
         return Err(refuse());
     }
     Ok(text.to_owned())
@@ -121,7 +126,13 @@ fn unusable_invite() -> XrpcError {
     XrpcError::named("InvalidInviteCode", "Provided invite code not available")
 }
 
-async fn available(app: &App, handle: &Handle, email: Option<&str>) -> Result<()> {
+async fn available(app: &App, own_did: Option<&Did>, handle: &Handle, email: Option<&str>) -> Result<()> {
+    // First: who tries again after a lost answer has taken handle and address itself.
+    if let Some(did) = own_did
+        && account::by_did(&app.db, did).await?.is_some_and(|account| account.status() != Status::Creating)
+    {
+        return Err(taken_did());
+    }
     if account::by_handle(&app.db, handle).await?.is_some() {
         return Err(XrpcError::invalid(format!("Handle already taken: {handle}")));
     }
@@ -133,6 +144,10 @@ async fn available(app: &App, handle: &Handle, email: Option<&str>) -> Result<()
     Ok(())
 }
 
+fn taken_did() -> XrpcError {
+    XrpcError::named("AlreadyExists", "Repo already exists")
+}
+
 /// What the reservation or the directory found out after the checks.
 fn refuse(error: create::Error) -> XrpcError {
     use pds_store::Error as Store;
@@ -141,7 +156,7 @@ fn refuse(error: create::Error) -> XrpcError {
             XrpcError::invalid(format!("Handle already taken: {handle}"))
         }
         create::Error::Store(Store::EmailTaken) => XrpcError::invalid("Email already taken"),
-        create::Error::Store(Store::DidTaken { did }) => XrpcError::invalid(format!("Account already exists: {did}")),
+        create::Error::Store(Store::DidTaken { .. }) => taken_did(),
         create::Error::Store(Store::InviteUnusable) => unusable_invite(),
         create::Error::Store(error) => error.into(),
         create::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::{
     extract::{
         State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code, rejection::WebSocketUpgradeRejection},
     },
     response::Response,
 };
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     report::chain,
     sequencer::{Next, StartError, Subscription},
-    xrpc::{Query, Result, number},
+    xrpc::{Query, Result, XrpcError, number},
 };
 
 /// How often an idle connection is asked whether it lives, and how long it may stay silent.
@@ -41,8 +41,9 @@ pub struct SubscribeReposParams {
 pub async fn subscribe_repos(
     State(app): State<App>,
     Query(params): Query<SubscribeReposParams>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
+    let upgrade = upgrade.map_err(|refusal| XrpcError::invalid(refusal.body_text()))?;
     let upgrade = upgrade.max_message_size(MAX_INCOMING).write_buffer_size(TOGETHER).max_write_buffer_size(8 << 20);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let _counted = app.metrics.subscribed();
@@ -53,7 +54,7 @@ pub async fn subscribe_repos(
             }
             Err(StartError::Store(error)) => {
                 tracing::warn!(error = chain(&error), "a subscription could not begin");
-                close(socket, close_code::AGAIN).await;
+                close(socket, close_code::AGAIN, "").await;
             }
         }
     }))
@@ -75,10 +76,10 @@ async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated:
                         return end(socket, "ConsumerTooSlow", "Stream consumer too slow").await;
                     }
                 }
-                Ok(Next::Stopped) => return close(socket, close_code::AWAY).await,
+                Ok(Next::Stopped) => return close(socket, close_code::AWAY, "").await,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "a subscription broke off");
-                    return close(socket, close_code::AGAIN).await;
+                    return close(socket, close_code::AGAIN, "").await;
                 }
             },
             message = socket.recv() => match message {
@@ -87,7 +88,7 @@ async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated:
             },
             _ = ping.tick() => {
                 if heard.elapsed() > SILENT || timeout(STALL, socket.send(Message::Ping(Bytes::new()))).await.is_err() {
-                    return close(socket, close_code::AWAY).await;
+                    return close(socket, close_code::AWAY, "").await;
                 }
             }
         }
@@ -107,10 +108,10 @@ async fn send(socket: &mut WebSocket, frames: impl IntoIterator<Item = Bytes>) -
 /// Says why, then closes.
 async fn end(mut socket: WebSocket, name: &str, message: &str) {
     let _ = send(&mut socket, [event::error(name, message)]).await;
-    close(socket, close_code::POLICY).await;
+    close(socket, close_code::POLICY, name).await;
 }
 
-async fn close(mut socket: WebSocket, code: u16) {
-    let frame = CloseFrame { code, reason: "".into() };
+async fn close(mut socket: WebSocket, code: u16, reason: &str) {
+    let frame = CloseFrame { code, reason: reason.into() };
     let _ = timeout(STALL, socket.send(Message::Close(Some(frame)))).await;
 }

@@ -78,6 +78,29 @@ async fn any_web_page_may_call() {
 }
 
 #[tokio::test]
+async fn no_cache_keeps_what_one_caller_was_told() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let told = alice.query("com.atproto.server.getSession", &[]).await;
+    let refused = pds.query("com.atproto.server.getSession", &[]).await;
+    for answer in [told, refused] {
+        assert_eq!(answer.headers["cache-control"], "private");
+        assert!(answer.headers.get_all("vary").iter().any(|value| value == "authorization"));
+    }
+    let public = pds.query("com.atproto.server.describeServer", &[]).await;
+    assert!(!public.headers.contains_key("cache-control"));
+}
+
+#[tokio::test]
+async fn a_path_that_can_name_no_method_is_refused() {
+    let pds = TestPds::sqlite().await;
+    for path in ["", "com.example.one/two", "com.example.o$e", "com.example.%6Fne"] {
+        assert_eq!(pds.query(path, &[]).await.error(), (400, "InvalidRequest"), "{path}");
+    }
+    assert_eq!(pds.query("com.example.one", &[]).await.error(), (501, "MethodNotImplemented"));
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_names_the_request() {
     // AL-OBS-2: tests come from loopback, which is trusted.
     let pds = TestPds::sqlite().await;

@@ -16,7 +16,7 @@ on_both!(a_handle_changes_everywhere_or_nowhere, |pds| async move {
     let mut firehose = pds.firehose(None).await;
     let update = |handle: &str| alice.call("com.atproto.identity.updateHandle", json!({"handle": handle}));
 
-    assert_eq!(update("bob.pds.test").await.error(), (400, "InvalidRequest"));
+    assert_eq!(update("bob.pds.test").await.error(), (400, "HandleNotAvailable"));
     pds.directory.away.store(true, Ordering::Relaxed);
     assert_eq!(update("alicia.pds.test").await.error(), (503, "ServiceUnavailable"));
     pds.directory.away.store(false, Ordering::Relaxed);

@@ -117,6 +117,22 @@ on_both!(lists_page_in_both_directions, |pds| async move {
         alice.query("com.atproto.repo.listRecords", &[("repo", "nobody.pds.test"), ("collection", POST)]).await.error(),
         (400, "InvalidRequest")
     );
+    assert_eq!(
+        alice.query("com.atproto.repo.describeRepo", &[("repo", "nobody.pds.test")]).await.error(),
+        (400, "RepoNotFound")
+    );
+});
+
+on_both!(a_parameter_without_a_value_is_as_good_as_absent, |pds| async move {
+    let alice = pds.person("alice").await;
+    let rkey = alice.post("hello").await;
+    let list = [("repo", &*alice.did), ("collection", POST), ("limit", ""), ("cursor", ""), ("reverse", "")];
+    let page = pds.query("com.atproto.repo.listRecords", &list).await.ok();
+    assert_eq!(page["records"].as_array().unwrap().len(), 1);
+    let one = [("repo", &*alice.did), ("collection", POST), ("rkey", &*rkey), ("cid", "")];
+    pds.query("com.atproto.repo.getRecord", &one).await.ok();
+    let nobody = pds.query("com.atproto.repo.describeRepo", &[("repo", "")]).await;
+    assert_eq!(nobody.body["message"], "Params must have the property \"repo\"");
 });
 
 on_both!(a_second_like_of_a_post_replaces_the_first, |pds| async move {

@@ -29,7 +29,7 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     pds.app.accounts.forget(&did).await;
 
     alice.upload(b"bytes".to_vec(), "text/plain").await.ok();
-    assert_eq!(alice.create("com.example.thing", json!({})).await.error(), (400, "AccountDeactivated"));
+    assert_eq!(alice.create("com.example.thing", json!({})).await.error(), (401, "AccountDeactivated"));
 
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_takedown(&mut tx, id, Some("case 1")).await.unwrap();

@@ -2,19 +2,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pds_crypto::SigningKey;
-use pds_identity::plc::HttpDirectory;
+use pds_crypto::{SigningKey, service_token::issue};
+use pds_identity::plc::{self, Directory, HttpDirectory};
 use serde_json::{Value, json};
 
+use super::own_identity::{claims, move_in};
 use crate::harness::{Person, TestPds, send};
+
+/// The directory that the tests run with.
+fn directory() -> (String, Arc<HttpDirectory>) {
+    let url = std::env::var("AURORA_TEST_PLC_URL");
+    let url = url.expect("AURORA_TEST_PLC_URL is not set: run `make test`, which starts a directory");
+    let directory = HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5)).unwrap();
+    (url, Arc::new(directory))
+}
 
 #[tokio::test]
 async fn a_real_directory_takes_the_account_and_its_new_handle() {
     // AL-IDN-2, AL-IDN-4
-    let url = std::env::var("AURORA_TEST_PLC_URL");
-    let url = url.expect("AURORA_TEST_PLC_URL is not set: run `make test`, which starts a directory");
-    let directory = HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5)).unwrap();
-    let pds = TestPds::with_directory(Arc::new(directory)).await;
+    let (url, directory) = directory();
+    let pds = TestPds::with_directory(directory).await;
     let recovery = SigningKey::generate().did_key();
     let input = json!({
         "handle": "alice.pds.test", "email": "alice@example.com", "password": "correct horse", "recoveryKey": recovery,
@@ -37,4 +44,21 @@ async fn a_real_directory_takes_the_account_and_its_new_handle() {
     assert_eq!(second["verificationMethods"], first["verificationMethods"]);
     let held = alice.query("com.atproto.server.getSession", &[]).await.ok();
     assert_eq!(held["didDoc"]["alsoKnownAs"], json!(["at://alicia.pds.test"]));
+}
+
+#[tokio::test]
+async fn a_handle_that_the_directory_does_not_let_us_change_stays() {
+    // An account that has just moved in: its identity does not know this host's key yet.
+    let (_, directory) = directory();
+    let pds = TestPds::with_directory(directory.clone()).await;
+    let (key, rotation) = (SigningKey::generate(), SigningKey::generate());
+    let handle = "alice.elsewhere.org".parse().unwrap();
+    let (did, genesis) = plc::genesis(&key.did_key(), &rotation, None, &handle, "https://elsewhere.org");
+    directory.submit(&did, &genesis).await.unwrap();
+    let token = issue(&key, &claims(&did)).unwrap();
+    let alice = Person::new(&pds, move_in(&pds, &did, &pds.invite(1).await, &token).await.ok());
+
+    let refused = alice.call("com.atproto.identity.updateHandle", json!({"handle": "alicia.pds.test"})).await;
+    assert_eq!(refused.error(), (400, "InvalidRequest"), "{}", refused.body);
+    assert_eq!(alice.query("com.atproto.server.getSession", &[]).await.ok()["handle"], "alice.pds.test");
 }

@@ -71,6 +71,8 @@ on_both!(sign_up_is_refused_by_name_and_leaves_nothing, |pds| async move {
         (json!({"handle": "alice.pds.test"}), "InvalidRequest"),
         (json!({"email": "Alice@example.com"}), "InvalidRequest"),
         (json!({"email": "nonsense"}), "InvalidRequest"),
+        (json!({"email": "bob..b@example.com"}), "InvalidRequest"),
+        (json!({"email": ".bob@example.com"}), "InvalidRequest"),
         (json!({"handle": "bob.elsewhere.org"}), "UnsupportedDomain"),
         (json!({"handle": "a.b.pds.test"}), "InvalidHandle"),
         (json!({"handle": "ab.pds.test"}), "InvalidHandle"),
@@ -138,4 +140,24 @@ on_both!(requests_are_refused_as_xrpc_says, |pds| async move {
     assert_eq!(answer.body["message"], "Input must have the property \"password\"");
     let large = json!({"identifier": "a", "password": "x".repeat(200_000)});
     assert_eq!(send(pds.post("com.atproto.server.createSession").json(&large)).await.status, 413);
+});
+
+on_both!(an_input_is_an_object_as_it_stands, |pds| async move {
+    let alice = pds.person("alice").await;
+    let log_in = || pds.post("com.atproto.server.createSession");
+    // The fields in the order in which the server declares them.
+    let listed = send(log_in().json(&json!([alice.handle, "correct horse", null]))).await;
+    assert_eq!(listed.error(), (400, "InvalidRequest"));
+    assert_eq!(listed.body["message"], "Input must be a JSON object");
+    let empty = send(log_in().header("content-type", "application/json")).await;
+    assert_eq!(empty.error(), (400, "InvalidRequest"));
+
+    let input = json!({"identifier": alice.handle, "password": "correct horse"});
+    let compressed = send(log_in().header("content-encoding", "gzip").json(&input)).await;
+    assert_eq!(compressed.error(), (415, "UnsupportedMediaType"));
+    send(log_in().header("content-encoding", "identity").json(&input)).await.ok();
+    // Else the compressed bytes would be stored under a name that promises something else.
+    let upload = pds.post("com.atproto.repo.uploadBlob").bearer_auth(&alice.access);
+    let upload = upload.header("content-type", "image/png").header("content-encoding", "gzip").body("bytes");
+    assert_eq!(send(upload).await.error(), (415, "UnsupportedMediaType"));
 });

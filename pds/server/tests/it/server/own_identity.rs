@@ -25,7 +25,7 @@ async fn elsewhere(pds: &TestPds) -> (Did, SigningKey) {
     (did, key)
 }
 
-fn claims(did: &Did) -> Claims {
+pub(super) fn claims(did: &Did) -> Claims {
     let now = jiff::Timestamp::now().as_second();
     Claims {
         iss: did.to_string(),
@@ -37,7 +37,7 @@ fn claims(did: &Did) -> Claims {
     }
 }
 
-async fn move_in(pds: &TestPds, did: &Did, code: &str, token: &str) -> Answer {
+pub(super) async fn move_in(pds: &TestPds, did: &Did, code: &str, token: &str) -> Answer {
     let input = json!({
         "did": did, "handle": "alice.pds.test", "email": "alice@example.com", "password": "correct horse", "inviteCode": code,
     });
@@ -57,14 +57,17 @@ on_both!(an_identity_from_elsewhere_starts_deactivated_and_unannounced, |pds| as
 
     let alice = Person::new(&pds, session);
     let refused = alice.create("com.example.thing", json!({"a": 1})).await;
-    assert_eq!(refused.error(), (400, "AccountDeactivated"));
+    assert_eq!(refused.error(), (401, "AccountDeactivated"));
     let status = pds.query("com.atproto.sync.getRepoStatus", &[("did", did.as_str())]).await.ok();
     assert_eq!((&status["active"], &status["status"]), (&json!(false), &json!("deactivated")));
     let export = pds.query("com.atproto.sync.getRepo", &[("did", did.as_str())]).await;
     assert_eq!(export.error(), (400, "RepoDeactivated"));
+    let described = pds.query("com.atproto.repo.describeRepo", &[("repo", did.as_str())]).await;
+    assert_eq!(described.error(), (400, "RepoDeactivated"));
 
+    // Who tries again learns that it worked, not that somebody has the handle.
     let again = move_in(&pds, &did, &code, &issue(&key, &claims(&did)).unwrap()).await;
-    assert_eq!(again.error(), (400, "InvalidRequest"));
+    assert_eq!(again.error(), (400, "AlreadyExists"));
 });
 
 on_both!(only_the_key_of_the_identity_opens_the_door, |pds| async move {

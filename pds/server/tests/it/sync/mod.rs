@@ -143,6 +143,8 @@ on_both!(the_firehose_tells_each_change_once_and_in_order, |pds| async move {
     // From the middle, and a cursor that nobody was given.
     assert_eq!(pds.firehose(Some(4)).await.next().await, events[4]);
     assert_eq!(pds.firehose(Some(1000)).await.next().await.kind, "error");
+    // Without a socket the answer is an error like any other.
+    assert_eq!(pds.query("com.atproto.sync.subscribeRepos", &[]).await.error(), (400, "InvalidRequest"));
 });
 
 #[tokio::test]
