@@ -55,7 +55,11 @@ async fn with_the_policy_delete_nothing_of_it_is_left() -> Result<()> {
     wait::until("volumes and secrets gone", LONG, async || {
         let (volumes, secrets) = (left("PersistentVolumeClaim").await?, left("Secret").await?);
         // The TLS Secret is the user's.
-        if volumes.is_empty() && secrets == ["tls"] { Ok(()) } else { wait::not_yet(format!("{volumes:?} {secrets:?}")) }
+        if volumes.is_empty() && secrets == ["tls"] {
+            Ok(())
+        } else {
+            wait::not_yet(format!("{volumes:?} {secrets:?}"))
+        }
     })
     .await?;
     instance.clean_up().await
