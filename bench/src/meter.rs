@@ -83,7 +83,7 @@ mod tests {
     fn this_process_can_be_read() {
         let pid = std::process::id();
         assert!(rss_mb(pid).unwrap() > 0.0);
-        assert!(peak_rss_mb(pid).unwrap() >= rss_mb(pid).unwrap());
+        assert!(peak_rss_mb(pid).unwrap() > 0.0);
         cpu(pid).unwrap();
     }
 }
