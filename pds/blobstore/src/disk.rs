@@ -21,6 +21,8 @@ use uuid::Uuid;
 use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload, cut};
 
 const READ_BYTES: usize = 64 << 10;
+/// Each write is handed to another thread, so small chunks are gathered first.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// Objects in a folder that this process can write.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl BlobStore for Disk {
     async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>> {
         let tmp = Removed(Some(self.tmp_location.join(format!("{key}.{}", Uuid::new_v4().simple()))));
         let file = File::create_new(tmp.path()).await.map_err(Error::failed("begin", key))?;
-        Ok(Box::new(DiskUpload { file, tmp, target: self.path(key), key: key.clone(), size: 0 }))
+        Ok(Box::new(DiskUpload { file, buffer: Vec::new(), tmp, target: self.path(key), key: key.clone(), size: 0 }))
     }
 
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob> {
@@ -122,6 +124,7 @@ impl BlobStore for Disk {
 
 struct DiskUpload {
     file: File,
+    buffer: Vec<u8>,
     tmp: Removed,
     target: PathBuf,
     key: BlobKey,
@@ -131,13 +134,18 @@ struct DiskUpload {
 #[async_trait]
 impl Upload for DiskUpload {
     async fn write(&mut self, chunk: Bytes) -> Result<()> {
-        self.file.write_all(&chunk).await.map_err(Error::failed("write", &self.key))?;
         self.size += chunk.len() as u64;
+        self.buffer.extend_from_slice(&chunk);
+        if self.buffer.len() >= WRITE_BYTES {
+            self.file.write_all(&self.buffer).await.map_err(Error::failed("write", &self.key))?;
+            self.buffer.clear();
+        }
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<u64> {
-        let Self { mut file, tmp, target, key, size } = *self;
+        let Self { mut file, buffer, tmp, target, key, size } = *self;
+        file.write_all(&buffer).await.map_err(Error::failed("finish", &key))?;
         file.flush().await.map_err(Error::failed("finish", &key))?;
         let file = file.into_std().await;
         // The thread goes on when this future is dropped. Then nobody takes `placed`, and it removes the object.
