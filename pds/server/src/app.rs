@@ -110,7 +110,7 @@ impl App {
         let shutdown = CancellationToken::new();
         let metrics = Metrics::default();
         let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone()).await?;
-        let committer = Committer::start(db.clone(), clock.clone());
+        let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.
             tids: tid::Clock::new(rand::random()),

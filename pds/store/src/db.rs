@@ -81,7 +81,7 @@ impl Db {
             Pools::Postgres(pool) => pool.begin().await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        Ok(Tx { open, appended: self.appended.clone(), has_events: false })
+        Ok(Tx { open, appended: self.appended.clone(), last_seq: None })
     }
 
     /// Begins a read-only view of one moment: its first read's.

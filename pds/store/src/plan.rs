@@ -2,7 +2,7 @@
 
 use crate::{
     Dialect, account, blob,
-    dialect::postgres::commit::{self as batch, blobs, lone},
+    dialect::postgres::commit::{self as batch, blobs, creates, lone},
     event, invite, record, repo, session,
 };
 
@@ -45,6 +45,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
             ("commit_batch refer", blobs::REFER),
             ("commit_batch demote", blobs::DEMOTE),
             ("commit_batch lone", lone::SQL),
+            ("commit_batch creates", creates::SQL),
         ]),
     }
     hot

@@ -11,7 +11,8 @@ use crate::{Error, Result, event::Appended};
 pub struct Tx {
     pub(crate) open: Open,
     pub(crate) appended: Appended,
-    pub(crate) has_events: bool,
+    /// Of the events that the transaction adds.
+    pub(crate) last_seq: Option<i64>,
 }
 
 /// A read-only view of the database at one moment: the moment of its first read.
@@ -38,8 +39,8 @@ impl Tx {
             Open::Postgres(tx) => tx.commit().await,
         }
         .map_err(Error::during("commit", "transaction"))?;
-        if self.has_events {
-            self.appended.signal();
+        if let Some(last_seq) = self.last_seq {
+            self.appended.signal(last_seq);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use pds_store::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, sequencer::Sequencer};
 
 /// Commits of one batch.
 const BATCH: usize = 128;
@@ -53,9 +53,9 @@ pub struct Committer(mpsc::Sender<Job>);
 
 impl Committer {
     /// Starts the task; it ends when the last clone is dropped.
-    pub fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(db: Db, sequencer: Sequencer, clock: Arc<dyn Clock>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(run(db, clock, receiver));
+        tokio::spawn(run(Parts { db, sequencer, clock }, receiver));
         Self(sender)
     }
 
@@ -89,7 +89,14 @@ impl Submitted {
     }
 }
 
-async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Job>) {
+/// What storing needs.
+struct Parts {
+    db: Db,
+    sequencer: Sequencer,
+    clock: Arc<dyn Clock>,
+}
+
+async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>) {
     while let Some(first) = receiver.recv().await {
         let mut bytes = size(&first);
         let mut batch = vec![first];
@@ -98,7 +105,7 @@ async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Job>) {
             bytes += size(&job);
             batch.push(job);
         }
-        store(&db, &*clock, batch).await;
+        store(&parts, batch).await;
     }
 }
 
@@ -107,11 +114,13 @@ fn size(job: &Job) -> usize {
 }
 
 /// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through.
-async fn store(db: &Db, clock: &dyn Clock, mut batch: Vec<Job>) {
+async fn store(parts: &Parts, mut batch: Vec<Job>) {
     while !batch.is_empty() {
         let commits: Vec<Prepared> = batch.iter().map(|job| job.commit.clone()).collect();
-        let refused: HashMap<AccountId, Refused> = match commit_batch(db, &commits, clock.now_us()).await {
+        let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
             Ok(committed) => {
+                let frames: Vec<_> = commits.into_iter().map(|commit| commit.frame).collect();
+                parts.sequencer.offer(committed.first_seq, &frames);
                 for (seq, job) in (committed.first_seq..).zip(batch) {
                     // Whoever asked may have gone; the commit stays.
                     let _ = job.done.send(Ok(seq));

@@ -7,11 +7,15 @@ mod subscription;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use pds_repo::event::Frame;
 use pds_store::{
     Db,
     event::{self, Wakeups},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use ring::Ring;
@@ -53,6 +57,14 @@ impl Sequencer {
         self.0.ring.head()
     }
 
+    /// Takes over frames that this replica has just stored, the first as number `first_seq`, unless there are others before them to be
+    /// read. Saves reading them.
+    pub fn offer(&self, first_seq: i64, frames: &[Frame]) {
+        if first_seq == self.head() + 1 {
+            self.0.ring.push_next((first_seq..).zip(frames).map(|(seq, frame)| (seq, frame.numbered(seq))).collect());
+        }
+    }
+
     /// Deletes events older than the window.
     pub async fn prune(&self, now_us: i64) -> anyhow::Result<()> {
         let before = now_us - i64::try_from(self.0.window.as_micros())?;
@@ -71,16 +83,29 @@ impl Sequencer {
         while !self.0.shutdown.is_cancelled() {
             match self.read_new().await {
                 Ok(true) => {}
-                Ok(false) => {
-                    // Whether woken or not, the next thing is to look.
-                    let _ = timeout(POLL, wakeups.changed()).await;
-                }
+                Ok(false) => self.wait(&mut wakeups).await,
                 Err(error) => {
                     tracing::warn!(error = crate::report::chain(&error), "events could not be read");
                     sleep(BACKOFF).await;
                 }
             }
         }
+    }
+
+    /// Until there may be something to read: not what [`Sequencer::offer`] has brought already.
+    async fn wait(&self, wakeups: &mut Wakeups) {
+        let look = async {
+            loop {
+                let upto = wakeups.changed().await;
+                // The committer that woke this task is about to offer what it stored.
+                yield_now().await;
+                if upto.is_none_or(|upto| upto > self.head()) {
+                    return;
+                }
+            }
+        };
+        // Whether woken or not, the next thing is to look.
+        let _ = timeout(POLL, look).await;
     }
 
     /// Moves what is new into the ring; says whether there was anything.

@@ -21,13 +21,15 @@ pub(super) struct Ring {
 struct Window {
     frames: VecDeque<Numbered>,
     bytes: usize,
+    /// The last number.
+    head: i64,
     /// Everything above this number, up to the head, is in `frames`.
     floor: i64,
 }
 
 impl Ring {
     pub(super) fn new(head: i64, limit: usize) -> Self {
-        let window = Window { frames: VecDeque::new(), bytes: 0, floor: head };
+        let window = Window { frames: VecDeque::new(), bytes: 0, head, floor: head };
         Self { frames: RwLock::new(window), head: watch::Sender::new(head), limit }
     }
 
@@ -40,21 +42,37 @@ impl Ring {
         self.head.subscribe()
     }
 
-    /// Appends frames in order and drops the oldest beyond the limit.
+    /// Appends frames as they were read, as far as they are new, and drops the oldest beyond the limit. There may be a gap before them: a
+    /// restored database leaves one.
     pub(super) fn push(&self, frames: Vec<Numbered>) {
-        let Some((last, _)) = frames.last() else { return };
-        let last = *last;
-        {
-            let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
-            window.bytes += frames.iter().map(|(_, frame)| frame.len()).sum::<usize>();
-            window.frames.extend(frames);
-            while window.bytes > self.limit {
-                let Some((seq, frame)) = window.frames.pop_front() else { break };
-                window.bytes -= frame.len();
-                window.floor = seq;
+        self.extend(frames, |_, _| true);
+    }
+
+    /// The same with frames that were stored just now, unless others come before them.
+    pub(super) fn push_next(&self, frames: Vec<Numbered>) {
+        self.extend(frames, |head, first| first == head + 1);
+    }
+
+    fn extend(&self, frames: Vec<Numbered>, fits: impl Fn(i64, i64) -> bool) {
+        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        if !frames.first().is_some_and(|(first, _)| fits(window.head, *first)) {
+            return;
+        }
+        for (seq, frame) in frames {
+            if seq > window.head {
+                window.head = seq;
+                window.bytes += frame.len();
+                window.frames.push_back((seq, frame));
             }
         }
-        self.head.send_replace(last);
+        while window.bytes > self.limit {
+            let Some((seq, frame)) = window.frames.pop_front() else { break };
+            window.bytes -= frame.len();
+            window.floor = seq;
+        }
+        let head = window.head;
+        // Under the lock, so that the head never goes back.
+        self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
     /// Up to `count` frames after `cursor`; `None` if the ring does not reach back that far.
@@ -87,5 +105,21 @@ mod tests {
         assert_eq!((ring.head(), ring.after(6, 10)), (10, None));
         let seqs: Vec<i64> = ring.after(7, 2).unwrap().iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, [8, 9]);
+    }
+
+    #[test]
+    fn what_is_offered_is_taken_once_and_only_in_order() {
+        let ring = Ring::new(5, 1000);
+        ring.push_next(frames(7..=8));
+        assert_eq!(ring.head(), 5);
+        ring.push_next(frames(6..=7));
+        ring.push(frames(6..=8));
+        ring.push_next(frames(7..=8));
+        let seqs =
+            |ring: &Ring, cursor| -> Vec<i64> { ring.after(cursor, 10).unwrap().iter().map(|(seq, _)| *seq).collect() };
+        assert_eq!(seqs(&ring, 5), [6, 7, 8]);
+        // After a restore.
+        ring.push(frames(1_000..=1_001));
+        assert_eq!(seqs(&ring, 7), [8, 1_000, 1_001]);
     }
 }

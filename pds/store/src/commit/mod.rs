@@ -140,6 +140,6 @@ pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Commit
         Pools::Sqlite { write, .. } => dialect::sqlite::commit::batch(write, &nets, &events).await?,
         Pools::Postgres(pool) => dialect::postgres::commit::batch(pool, &nets, &events).await?,
     };
-    db.appended.signal();
+    db.appended.signal(first_seq + i64::from(events.n) - 1);
     Ok(Committed { first_seq })
 }

@@ -81,7 +81,7 @@ pub async fn append(tx: &mut Tx, frames: &[Frame], at: i64) -> Result<i64> {
     let (first_seq,): (i64,) =
         on!(&mut *tx, conn => sqlx::query_as(RANGE).bind(i64::from(n)).fetch_one(conn)).map_err(failed())?;
     execute!(&mut *tx, INSERT, first_seq, n, at, &*payload).map_err(failed())?;
-    tx.has_events = true;
+    tx.last_seq = Some(first_seq + i64::from(n) - 1);
     Ok(first_seq)
 }
 

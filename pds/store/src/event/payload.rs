@@ -1,7 +1,10 @@
 //! The bytes of an event row: packed frames, compressed when that pays.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use pds_repo::event::{self, Frame};
+use zstd::bulk::Compressor;
 
 /// Shorter payloads (a commit or two) gain too little for the time it takes.
 const COMPRESS_FROM: usize = 4096;
@@ -11,11 +14,16 @@ const ZSTD_LEVEL: i32 = 1;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
+thread_local! {
+    /// A new one would allocate its tables for each payload.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL).ok());
+}
+
 /// The payload of a row.
 pub(crate) fn pack(frames: &[Frame]) -> Vec<u8> {
     let packed = event::pack(frames);
     if packed.len() >= COMPRESS_FROM
-        && let Ok(compressed) = zstd::bulk::compress(&packed, ZSTD_LEVEL)
+        && let Some(compressed) = COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(&packed).ok())
         && compressed.len() < packed.len()
     {
         return tagged(ZSTD, &compressed);

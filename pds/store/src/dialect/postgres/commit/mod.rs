@@ -4,6 +4,7 @@
 //! replicas' batches wait for each other but never deadlock.
 
 pub(crate) mod blobs;
+pub(crate) mod creates;
 pub(crate) mod lone;
 
 use sqlx::{PgConnection, PgPool};
@@ -21,6 +22,12 @@ pub(crate) async fn batch(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> R
     {
         return lone::commit(pool, net, events).await;
     }
+    if creates::applies(nets)
+        && let Some(first_seq) = creates::commit(pool, nets, events).await?
+    {
+        return Ok(first_seq);
+    }
+    // Step by step: this says which of the heads have moved, too.
     let mut tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
     let swapped = swap(&mut tx, nets).await.map_err(Error::during("swap heads of", "commit batch"))?;
     if swapped.len() != nets.len() {

@@ -1,0 +1,73 @@
+//! A batch that only creates records without blobs, which is what most batches are: one statement, one round trip.
+
+use sqlx::PgPool;
+
+use super::lone;
+use crate::{
+    Error, Result,
+    column::digest_bytes,
+    commit::{Events, Net},
+};
+
+/// Whether the statement can express the batch.
+pub(super) fn applies(nets: &[Net<'_>]) -> bool {
+    nets.iter().all(lone::applies)
+}
+
+/// Each step asks whether the one before did all it should, which fixes their order: rows locked in order of account, heads, records,
+/// counter, event. If a single head has moved nothing at all is written. (Neither none nor all cannot happen, the
+/// rows being locked; if it did, the last cast would fail and undo the statement.)
+pub(crate) const SQL: &str = "with input as ( \
+       select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
+         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
+     ), locked as ( \
+       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev \
+       order by repo.account_id for no key update of repo \
+     ), moved as ( \
+       update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
+         commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added \
+       from locked join input using (account_id) \
+       where repo.account_id = locked.account_id and (select count(*) from locked) = cardinality($1::bigint[]) \
+       returning repo.account_id \
+     ), put as ( \
+       insert into record (repo_id, path, cid, rev, subject_hash, body) \
+       select * from unnest($8::bigint[], $9::text[], $10::bytea[], $11::text[], $12::bigint[], $13::bytea[]) \
+         as t(repo_id, path, cid, rev, subject_hash, body) \
+       where case (select count(*) from moved) when cardinality($1::bigint[]) then true when 0 then false \
+         else ((select count(*) from moved) || ' heads moved')::boolean end \
+       returning 1 \
+     ), range as ( \
+       update seq_state set next = next + $14::integer \
+       where id = 1 and (select count(*) from put) = cardinality($8::bigint[]) \
+       returning next - $14::integer as first_seq \
+     ) \
+     insert into event (first_seq, n, at, payload) select first_seq, $14, $15, $16 from range returning first_seq";
+
+/// Stores the batch and returns the number of its first event; `None`, and nothing stored, if a head has moved.
+pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<Option<i64>> {
+    let of = |bytes: fn(&Net<'_>) -> Vec<u8>| nets.iter().map(bytes).collect::<Vec<_>>();
+    let puts: Vec<_> =
+        nets.iter().flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write, put))).collect();
+    // fetch_all reads to the end of the implicit transaction: anything less would return before the commit is durable.
+    let rows: Vec<(i64,)> = sqlx::query_as(SQL)
+        .bind(nets.iter().map(|net| net.account_id().0).collect::<Vec<_>>())
+        .bind(nets.iter().map(|net| net.expect_rev.to_string()).collect::<Vec<_>>())
+        .bind(nets.iter().map(|net| net.last.rev.to_string()).collect::<Vec<_>>())
+        .bind(of(|net| digest_bytes(&net.last.commit)))
+        .bind(of(|net| digest_bytes(&net.last.data)))
+        .bind(of(|net| net.last.commit_bytes.to_vec()))
+        .bind(nets.iter().map(Net::added).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(id, ..)| id.0).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, write, _)| write.path.as_str()).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, _, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, write, _)| write.rev.to_string()).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, _, put)| put.subject_hash).collect::<Vec<_>>())
+        .bind(puts.iter().map(|(_, _, put)| &*put.body).collect::<Vec<_>>())
+        .bind(events.n)
+        .bind(events.at)
+        .bind(&*events.payload)
+        .fetch_all(pool)
+        .await
+        .map_err(Error::during("store", "commit batch"))?;
+    Ok(rows.first().map(|(first_seq,)| *first_seq))
+}
