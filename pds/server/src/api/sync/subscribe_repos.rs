@@ -83,7 +83,12 @@ async fn follow(mut socket: WebSocket, mut subscription: Subscription, outdated:
                 }
             },
             message = socket.recv() => match message {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to it is queued by now and still has to go out, or the follower takes this for a break.
+                    let _ = timeout(STALL, socket.flush()).await;
+                    return;
+                }
+                Some(Err(_)) | None => return,
                 Some(Ok(_)) => heard = Instant::now(),
             },
             _ = ping.tick() => {

@@ -53,6 +53,24 @@ impl Firehose {
         timeout(Duration::from_secs(20), end).await.is_ok()
     }
 
+    /// Says goodbye.
+    pub(crate) async fn leave(&mut self) {
+        self.0.close(None).await.unwrap();
+    }
+
+    /// The reason with which the server closes the stream, within seconds; `None` if it only breaks off.
+    pub(crate) async fn closed(&mut self) -> Option<String> {
+        let end = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Close(frame) = message {
+                    return Some(frame.map(|frame| frame.reason.to_string()).unwrap_or_default());
+                }
+            }
+            None
+        };
+        timeout(Duration::from_secs(20), end).await.expect("an end in time")
+    }
+
     pub(crate) async fn take(&mut self, count: usize) -> Vec<Event> {
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {

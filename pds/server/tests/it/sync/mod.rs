@@ -148,6 +148,17 @@ on_both!(the_firehose_tells_each_change_once_and_in_order, |pds| async move {
 });
 
 #[tokio::test]
+async fn a_stream_ends_with_a_word_whoever_ends_it() {
+    let pds = TestPds::sqlite().await;
+    let mut ahead = pds.firehose(Some(1000)).await;
+    assert_eq!(ahead.next().await.kind, "error");
+    assert_eq!(ahead.closed().await.as_deref(), Some("FutureCursor"));
+    let mut follower = pds.firehose(None).await;
+    follower.leave().await;
+    assert!(follower.closed().await.is_some(), "a follower that leaves properly is let go properly");
+}
+
+#[tokio::test]
 async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;
