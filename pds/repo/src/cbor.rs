@@ -157,6 +157,18 @@ impl<'a> Reader<'a> {
         if value < least { Err(self.invalid()) } else { Ok(value) }
     }
 
+    /// The major type of what comes next.
+    pub fn major(&self) -> Result<u8> {
+        self.bytes.get(self.at).map(|first| first >> 5).ok_or(self.invalid())
+    }
+
+    /// An integer of 64 bits, signed.
+    pub fn int(&mut self) -> Result<i64> {
+        let (invalid, negative) = (self.invalid(), self.major()? == 1);
+        let value = i64::try_from(self.head(u8::from(negative))?).map_err(|_| invalid)?;
+        Ok(if negative { !value } else { value })
+    }
+
     /// A map's number of pairs.
     pub fn map(&mut self) -> Result<usize> {
         self.head(5).map(|len| len as usize)
@@ -214,6 +226,16 @@ impl<'a> Reader<'a> {
             Some(([0xd8, 42, 0x58, 37, 0], cid)) => Cid::from_bytes(cid).map_err(|_| invalid),
             _ => Err(invalid),
         }
+    }
+
+    /// A link to a CID of any form.
+    pub fn any_link(&mut self) -> Result<::cid::Cid> {
+        let invalid = self.invalid();
+        if self.head(6)? != 42 {
+            return Err(invalid);
+        }
+        let bytes = self.bytes()?.strip_prefix(&[0]).ok_or(invalid)?;
+        ::cid::Cid::try_from(bytes).map_err(|_| invalid)
     }
 
     /// A link or null.

@@ -1,8 +1,8 @@
-//! JSON with `$link` and `$bytes`.
+//! From JSON with `$link` and `$bytes`; [`super::text`] goes the other way.
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use ipld_core::ipld::Ipld;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Error, MAX_DEPTH,
@@ -77,19 +77,4 @@ fn special(object: &Map<String, Value>) -> Result<Option<Ipld>, Error> {
         return Ok(Some(Ipld::Bytes(bytes.map_err(|_| Error::value("$bytes must hold base64"))?)));
     }
     Ok(None)
-}
-
-pub(super) fn from_ipld(value: &Ipld) -> Value {
-    match value {
-        Ipld::Null => Value::Null,
-        Ipld::Bool(value) => Value::Bool(*value),
-        // Decoding has refused what does not fit.
-        Ipld::Integer(number) => i64::try_from(*number).map_or(Value::Null, Value::from),
-        Ipld::Float(number) => Value::from(*number),
-        Ipld::String(text) => Value::String(text.clone()),
-        Ipld::Bytes(bytes) => json!({"$bytes": BASE64_NOPAD.encode(bytes)}),
-        Ipld::Link(cid) => json!({"$link": cid.to_string()}),
-        Ipld::List(items) => items.iter().map(from_ipld).collect(),
-        Ipld::Map(map) => map.iter().map(|(key, item)| (key.clone(), from_ipld(item))).collect::<Map<_, _>>().into(),
-    }
 }

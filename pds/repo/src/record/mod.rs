@@ -2,10 +2,11 @@
 
 mod check;
 mod json;
+mod text;
 
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 pub use check::MAX_DEPTH;
 
@@ -94,8 +95,12 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
 }
 
 /// The JSON form of a stored record, which was canonical when it was written.
-pub fn to_json(bytes: &[u8]) -> Result<Value, Error> {
-    Ok(json::from_ipld(&parse(bytes)?))
+pub fn to_json(bytes: &[u8]) -> Result<Box<RawValue>, Error> {
+    let mut out = Vec::with_capacity(bytes.len() * 3 / 2);
+    text::write(bytes, &mut out)?;
+    // Every piece is JSON of its own.
+    let text = String::from_utf8(out).map_err(|error| Error::Cbor(error.to_string()))?;
+    RawValue::from_string(text).map_err(|error| Error::Cbor(error.to_string()))
 }
 
 /// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.

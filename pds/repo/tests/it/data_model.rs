@@ -11,6 +11,11 @@ fn cases(file: &str) -> Vec<Value> {
     cases
 }
 
+/// The JSON form of a block.
+fn read(bytes: &[u8]) -> Value {
+    serde_json::from_str(record::to_json(bytes).unwrap().get()).unwrap()
+}
+
 #[test]
 fn fixtures_have_the_expected_bytes_and_cid() {
     for case in cases("data-model-fixtures.json") {
@@ -19,16 +24,16 @@ fn fixtures_have_the_expected_bytes_and_cid() {
             BASE64_NOPAD.decode(case["cbor_base64"].as_str().unwrap().trim_end_matches('=').as_bytes()).unwrap();
         assert_eq!(record.bytes, wanted, "{case}");
         assert_eq!(record.cid.to_string(), case["cid"].as_str().unwrap());
-        assert_eq!(record::from_json(&record::to_json(&record.bytes).unwrap()).unwrap().cid, record.cid);
+        assert_eq!(record::from_json(&read(&record.bytes)).unwrap().cid, record.cid);
     }
 }
 
 #[test]
 fn a_record_from_the_network_is_read_and_written_again() {
     let bytes = Bytes::from(super::interop_bytes("atdata/testdata/feedpost_record.cbor"));
-    let read = record::from_bytes(bytes.clone()).unwrap();
-    let again = record::from_json(&record::to_json(&bytes).unwrap()).unwrap();
-    assert_eq!((again.bytes, again.cid), (bytes, read.cid));
+    let known = record::from_bytes(bytes.clone()).unwrap();
+    let again = record::from_json(&read(&bytes)).unwrap();
+    assert_eq!((again.bytes, again.cid), (bytes, known.cid));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use pds_repo::{Cid, record as codec};
 use pds_store::{account::Status, record};
 use pds_syntax::{AtIdentifier, AtUri, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::record_uri;
 use crate::{
@@ -26,7 +26,7 @@ pub struct GetRecordParams {
 pub struct GetRecordOutput {
     uri: AtUri,
     cid: Cid,
-    value: Value,
+    value: Box<RawValue>,
 }
 
 /// `com.atproto.repo.getRecord`

@@ -3,7 +3,7 @@ use pds_repo::{Cid, record as codec};
 use pds_store::record::{self, Page};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::uri;
 use crate::{
@@ -37,7 +37,7 @@ pub struct ListRecordsOutput {
 pub(super) struct Listed {
     uri: String,
     cid: Cid,
-    value: Value,
+    value: Box<RawValue>,
 }
 
 /// `com.atproto.repo.listRecords`
