@@ -87,8 +87,9 @@ FACTS
   ) >"$state/log/node.log" 2>&1 </dev/null &
   local outer=$!
   remember $outer
+  # Before it has become `unshare`, its children are other things, which come and go.
   for _ in $(seq 100); do
-    init=$(pgrep -P $outer | head -1) && break
+    if [ "$(cat "/proc/$outer/comm" 2>/dev/null)" = unshare ]; then init=$(pgrep -P $outer | head -1) && break; fi
     sleep 0.05
   done
   [ -n "$init" ] || fail "the node's first process did not start: $(cat "$state/log/node.log")"
