@@ -45,6 +45,7 @@ pub fn public(app: App) -> Router {
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
+        .layer(middleware::from_fn(layers::hear_out))
         .with_state(app)
 }
 

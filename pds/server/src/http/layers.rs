@@ -1,19 +1,56 @@
-//! What every request gets: an id, a log line, a count.
+//! What every request gets: an id, a log line, a count, and to be heard out.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::{
+    body::{Body, BodyDataStream, HttpBody},
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, header::Entry},
     middleware::Next,
     response::Response,
 };
+use futures::{StreamExt, stream};
+use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{app::App, auth::Caller, xrpc::ErrorName};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is still read of a request whose answer is known.
+const DRAIN_BYTES: usize = 32 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Reads what a handler left of a request, within bounds, before the answer goes out: most clients look for one only when
+/// they have sent everything, and would find the connection gone. One that asks before it sends need not be heard out.
+pub async fn hear_out(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let rest = Arc::new(Mutex::new(body.into_data_stream()));
+    let handed = rest.clone();
+    let body = Body::from_stream(stream::poll_fn(move |context| lock(&handed).poll_next_unpin(context)));
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    let drain = async {
+        let mut bytes = 0;
+        while bytes <= DRAIN_BYTES
+            && let Some(Ok(piece)) = stream::poll_fn(|context| lock(&rest).poll_next_unpin(context)).next().await
+        {
+            bytes += piece.len();
+        }
+    };
+    let _ = timeout(DRAIN_TIME, drain).await;
+    answer
+}
+
+fn lock(body: &Mutex<BodyDataStream>) -> std::sync::MutexGuard<'_, BodyDataStream> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Gives the request its id (that of a trusted proxy, else a new one), logs it once and counts it.
 pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {

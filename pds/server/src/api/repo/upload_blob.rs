@@ -1,14 +1,10 @@
-use std::time::Duration;
-
 use axum::{
-    body::{Body, BodyDataStream},
+    body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
-use futures::StreamExt;
 use pds_store::account::Status;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::{
     app::App,
@@ -16,10 +12,6 @@ use crate::{
     blob::{self, Error},
     xrpc::{Output, Result, XrpcError, plain},
 };
-
-/// What is still read of an upload that is refused already: most clients only look for an answer once they have sent everything.
-const DRAIN_BYTES: usize = 32 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// `com.atproto.repo.uploadBlob`
 pub async fn upload_blob(
@@ -47,13 +39,9 @@ pub async fn upload_blob(
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut body = body.into_data_stream();
     if length.is_some_and(|length| length > limit) {
-        drain(&mut body).await;
         return Err(too_large(limit));
     }
     let stored = blob::upload(&app, access.account.id, said.essence_str(), &mut body).await;
-    if matches!(stored, Err(Error::TooLarge { .. })) {
-        drain(&mut body).await;
-    }
     let stored = stored.map_err(|error| match error {
         Error::TooLarge { limit } => too_large(limit),
         Error::Empty | Error::Broken => XrpcError::invalid(error.to_string()),
@@ -68,17 +56,4 @@ pub async fn upload_blob(
         "mimeType": stored.mime_type,
         "size": stored.size,
     }})))
-}
-
-async fn drain(body: &mut BodyDataStream) {
-    let read = async {
-        let mut bytes = 0;
-        while let Some(Ok(chunk)) = body.next().await {
-            bytes += chunk.len();
-            if bytes > DRAIN_BYTES {
-                break;
-            }
-        }
-    };
-    let _ = timeout(DRAIN_TIME, read).await;
 }

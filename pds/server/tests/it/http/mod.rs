@@ -4,6 +4,10 @@ use std::sync::atomic::Ordering;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     harness::{TestPds, send},
@@ -89,6 +93,29 @@ async fn no_cache_keeps_what_one_caller_was_told() {
     }
     let public = pds.query("com.atproto.server.describeServer", &[]).await;
     assert!(!public.headers.contains_key("cache-control"));
+}
+
+#[tokio::test]
+async fn whoever_sends_too_much_gets_an_answer() {
+    // As a client that sends everything before it looks: more than fits into any buffer on the way.
+    let pds = TestPds::sqlite().await;
+    let host = pds.url.trim_start_matches("http://");
+    let say = async |method: &str, kind: &str| {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let body = vec![b'x'; 24 << 20];
+        let head = format!(
+            "POST /xrpc/{method} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        String::from_utf8(answer.to_vec()).unwrap()
+    };
+    assert_eq!(say("com.atproto.server.createSession", "application/json").await, "HTTP/1.1 413");
+    assert_eq!(say("com.atproto.repo.uploadBlob", "image/png").await, "HTTP/1.1 401");
+    assert_eq!(say("com.example.unknown", "application/json").await, "HTTP/1.1 501");
 }
 
 #[tokio::test]
