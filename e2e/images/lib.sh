@@ -29,11 +29,11 @@ base_tree() {
   accounts "$tree"
   install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/ca-certificates.crt"
   for library in libc.so.6 libm.so.6 libgcc_s.so.1 libpthread.so.0 libdl.so.2 librt.so.1 libresolv.so.2 libnss_files.so.2 libnss_dns.so.2; do
-    file=$(ldconfig -p | awk -v l="$library" '$1 == l { print $NF; exit }')
+    file=$(ldconfig -p | awk -v l="$library" '$1 == l && !found++ { print $NF }') # reads to the end: a broken pipe is an error here
     [ -z "$file" ] || install -D -m 755 "$(readlink -f "$file")" "$tree$file"
   done
   local loader
-  loader=$(ldd /bin/sh | grep -o '/lib[^ ]*ld-linux[^ ]*' | head -1)
+  loader=$(ldd /bin/sh | grep -o '/lib[^ ]*ld-linux[^ ]*' | sed -n 1p)
   install -D -m 755 "$(readlink -f "$loader")" "$tree$loader"
   echo 'hosts: files dns' >"$tree/etc/nsswitch.conf"
 }
