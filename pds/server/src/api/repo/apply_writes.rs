@@ -4,13 +4,12 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CommitMeta, uri};
+use super::{CommitMeta, own_writable, uri};
 use crate::{
     actor::{
         prepare,
         write::{self, Change},
     },
-    api::own_repo,
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result, XrpcError},
@@ -107,9 +106,8 @@ pub async fn apply_writes(
     access: Access,
     Procedure(input): Procedure<ApplyWritesInput>,
 ) -> Result<Output<ApplyWritesOutput>> {
+    own_writable(&input.repo, &access)?;
     let account = &access.account;
-    own_repo(&input.repo, account)?;
-    access.may_write()?;
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
     }

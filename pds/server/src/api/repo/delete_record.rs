@@ -3,10 +3,9 @@ use pds_repo::Cid;
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 
-use super::CommitMeta;
+use super::{CommitMeta, own_writable};
 use crate::{
     actor::write::{self, Change},
-    api::own_repo,
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result},
@@ -38,11 +37,9 @@ pub async fn delete_record(
     access: Access,
     Procedure(input): Procedure<DeleteRecordInput>,
 ) -> Result<Output<DeleteRecordOutput>> {
-    let account = &access.account;
-    own_repo(&input.repo, account)?;
-    access.may_write()?;
+    own_writable(&input.repo, &access)?;
     let path = RepoPath::new(&input.collection, &input.rkey);
     let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
-    let outcome = write::apply(&app, account, changes, input.swap_commit).await?;
+    let outcome = write::apply(&app, &access.account, changes, input.swap_commit).await?;
     Ok(Output(DeleteRecordOutput { commit: outcome.head.map(Into::into) }))
 }

@@ -5,7 +5,6 @@ use pds_syntax::{AtIdentifier, AtUri, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::record_uri;
 use crate::{
     account,
     app::App,
@@ -44,7 +43,7 @@ pub async fn get_record(
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;
     let value = codec::to_json(&found.body).map_err(|error| XrpcError::internal("reading a stored record", &error))?;
     Ok(Output(GetRecordOutput {
-        uri: record_uri(&account.did, &params.collection, &params.rkey),
+        uri: AtUri::record(&account.did, &params.collection, &params.rkey),
         cid: found.cid,
         value,
     }))

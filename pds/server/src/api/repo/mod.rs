@@ -20,8 +20,20 @@ pub use put_record::put_record;
 pub use upload_blob::upload_blob;
 
 use pds_repo::{Cid, Head};
-use pds_syntax::{AtUri, Did, RepoPath, Tid};
+use pds_store::account::Account;
+use pds_syntax::{AtIdentifier, Did, RepoPath, Tid};
 use serde::Serialize;
+
+use super::own_repo;
+use crate::{
+    actor::{
+        prepare::Prepared,
+        write::{self, Change},
+    },
+    app::App,
+    auth::Access,
+    xrpc::{Output, XrpcError},
+};
 
 /// A commit as the write methods name it.
 #[derive(Debug, Serialize)]
@@ -52,7 +64,22 @@ pub struct Written {
     validation_status: Option<&'static str>,
 }
 
-/// The URI of a record whose parts are typed already.
-fn record_uri(did: &Did, collection: &pds_syntax::Nsid, rkey: &pds_syntax::RecordKey) -> AtUri {
-    AtUri::record(did, collection, rkey)
+/// May the caller write to the repository that the input's `repo` names?
+fn own_writable(repo: &AtIdentifier, access: &Access) -> Result<(), XrpcError> {
+    own_repo(repo, &access.account)?;
+    access.may_write()
+}
+
+/// Writes one record and says what became of it.
+async fn write_one(
+    app: &App,
+    account: &Account,
+    record: Prepared,
+    swap_commit: Option<Cid>,
+    change: impl FnOnce(Prepared) -> Change,
+) -> Result<Output<Written>, XrpcError> {
+    let (uri, cid, status) = (uri(&account.did, &record.path), record.record.cid, record.status);
+    let outcome = write::apply(app, account, vec![change(record)], swap_commit).await?;
+    let validation_status = status.map(|status| status.as_str());
+    Ok(Output(Written { uri, cid, commit: outcome.head.map(Into::into), validation_status }))
 }

@@ -4,13 +4,9 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Written, uri};
+use super::{Written, own_writable, write_one};
 use crate::{
-    actor::{
-        prepare,
-        write::{self, Change},
-    },
-    api::own_repo,
+    actor::{prepare, write::Change},
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result},
@@ -44,17 +40,8 @@ pub async fn put_record(
     access: Access,
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
-    let account = &access.account;
-    own_repo(&input.repo, account)?;
-    access.may_write()?;
+    own_writable(&input.repo, &access)?;
     let record = prepare::record(&app, &input.collection, Some(input.rkey), input.record, input.validate)?;
-    let (uri, cid, status) = (uri(&account.did, &record.path), record.record.cid, record.status);
-    let changes = vec![Change::Put { record, swap_record: input.swap_record }];
-    let outcome = write::apply(&app, account, changes, input.swap_commit).await?;
-    Ok(Output(Written {
-        uri,
-        cid,
-        commit: outcome.head.map(Into::into),
-        validation_status: status.map(|status| status.as_str()),
-    }))
+    let change = |record| Change::Put { record, swap_record: input.swap_record };
+    write_one(&app, &access.account, record, input.swap_commit, change).await
 }
