@@ -42,10 +42,8 @@ pub enum SubmitError {
     Stopped,
 }
 
-struct Job {
-    commit: Prepared,
-    done: oneshot::Sender<Result<i64, SubmitError>>,
-}
+type Done = oneshot::Sender<Result<i64, SubmitError>>;
+type Job = (Prepared, Done);
 
 /// The way to durability. Cheap to clone.
 #[derive(Clone)]
@@ -70,7 +68,7 @@ impl Committer {
     /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
     pub fn submit(&self, commit: Prepared) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
-        self.0.try_send(Job { commit, done }).map_err(|error| match error {
+        self.0.try_send((commit, done)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
         })?;
@@ -97,33 +95,33 @@ struct Parts {
 }
 
 async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>) {
-    while let Some(first) = receiver.recv().await {
-        let mut bytes = size(&first);
-        let mut batch = vec![first];
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok(job) = receiver.try_recv() else { break };
-            bytes += size(&job);
-            batch.push(job);
+    while let Some((commit, done)) = receiver.recv().await {
+        let mut bytes = size(&commit);
+        let (mut commits, mut waiting) = (vec![commit], vec![done]);
+        while commits.len() < BATCH && bytes < BATCH_BYTES {
+            let Ok((commit, done)) = receiver.try_recv() else { break };
+            bytes += size(&commit);
+            commits.push(commit);
+            waiting.push(done);
         }
-        store(&parts, batch).await;
+        store(&parts, commits, waiting).await;
     }
 }
 
-fn size(job: &Job) -> usize {
-    job.commit.frame.prefix.len() + job.commit.frame.suffix.len()
+fn size(commit: &Prepared) -> usize {
+    commit.frame.prefix.len() + commit.frame.suffix.len()
 }
 
 /// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through.
-async fn store(parts: &Parts, mut batch: Vec<Job>) {
-    while !batch.is_empty() {
-        let commits: Vec<Prepared> = batch.iter().map(|job| job.commit.clone()).collect();
+async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>) {
+    while !commits.is_empty() {
         let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
             Ok(committed) => {
                 let frames: Vec<_> = commits.into_iter().map(|commit| commit.frame).collect();
                 parts.sequencer.offer(committed.first_seq, &frames);
-                for (seq, job) in (committed.first_seq..).zip(batch) {
+                for (seq, done) in (committed.first_seq..).zip(waiting) {
                     // Whoever asked may have gone; the commit stays.
-                    let _ = job.done.send(Ok(seq));
+                    let _ = done.send(Ok(seq));
                 }
                 return;
             }
@@ -139,35 +137,34 @@ async fn store(parts: &Parts, mut batch: Vec<Job>) {
                     (id, Refused { from: culprit.unwrap_or(0), reason })
                 })
                 .collect(),
-            Err(CommitError::Store(error)) => {
-                let error = Arc::new(error);
-                for job in batch {
-                    let _ = job.done.send(Err(SubmitError::Store(error.clone())));
-                }
-                return;
-            }
+            Err(CommitError::Store(error)) => return refuse(waiting, &SubmitError::Store(Arc::new(error))),
         };
-        let mut rest = Vec::with_capacity(batch.len());
-        for (at, job) in batch.into_iter().enumerate() {
-            let answer = match refused.get(&job.commit.account_id) {
+        let before = commits.len();
+        let batch: Vec<Job> = commits.into_iter().zip(waiting).collect();
+        (commits, waiting) = (Vec::with_capacity(before), Vec::with_capacity(before));
+        for (at, (commit, done)) in batch.into_iter().enumerate() {
+            let answer = match refused.get(&commit.account_id) {
                 Some(refused) if at == refused.from => refused.reason.clone(),
                 // Built on one that is refused.
                 Some(refused) if at > refused.from => SubmitError::Stale,
                 _ => {
-                    rest.push(job);
+                    commits.push(commit);
+                    waiting.push(done);
                     continue;
                 }
             };
-            let _ = job.done.send(Err(answer));
+            let _ = done.send(Err(answer));
         }
         // A refusal that names nobody in the batch would go round for ever.
-        if rest.len() == commits.len() {
-            for job in rest {
-                let _ = job.done.send(Err(SubmitError::Stale));
-            }
-            return;
+        if commits.len() == before {
+            return refuse(waiting, &SubmitError::Stale);
         }
-        batch = rest;
+    }
+}
+
+fn refuse(waiting: Vec<Done>, reason: &SubmitError) {
+    for done in waiting {
+        let _ = done.send(Err(reason.clone()));
     }
 }
 

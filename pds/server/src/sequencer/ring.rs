@@ -21,15 +21,13 @@ pub(super) struct Ring {
 struct Window {
     frames: VecDeque<Numbered>,
     bytes: usize,
-    /// The last number.
-    head: i64,
     /// Everything above this number, up to the head, is in `frames`.
     floor: i64,
 }
 
 impl Ring {
     pub(super) fn new(head: i64, limit: usize) -> Self {
-        let window = Window { frames: VecDeque::new(), bytes: 0, head, floor: head };
+        let window = Window { frames: VecDeque::new(), bytes: 0, floor: head };
         Self { frames: RwLock::new(window), head: watch::Sender::new(head), limit }
     }
 
@@ -54,13 +52,15 @@ impl Ring {
     }
 
     fn extend(&self, frames: Vec<Numbered>, fits: impl Fn(i64, i64) -> bool) {
+        // The head moves under this lock only, so that it never goes back.
         let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
-        if !frames.first().is_some_and(|(first, _)| fits(window.head, *first)) {
+        let mut head = self.head();
+        if !frames.first().is_some_and(|(first, _)| fits(head, *first)) {
             return;
         }
         for (seq, frame) in frames {
-            if seq > window.head {
-                window.head = seq;
+            if seq > head {
+                head = seq;
                 window.bytes += frame.len();
                 window.frames.push_back((seq, frame));
             }
@@ -70,8 +70,6 @@ impl Ring {
             window.bytes -= frame.len();
             window.floor = seq;
         }
-        let head = window.head;
-        // Under the lock, so that the head never goes back.
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
