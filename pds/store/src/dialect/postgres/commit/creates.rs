@@ -1,11 +1,10 @@
 //! A batch that only creates records without blobs, which is what most batches are: one statement, one round trip.
 
-use sqlx::PgPool;
+use sqlx::{Arguments, PgPool, error::BoxDynError, postgres::PgArguments};
 
-use super::lone;
+use super::{columns, lone};
 use crate::{
-    Error, Result,
-    column::digest_bytes,
+    Error,
     commit::{Events, Net},
 };
 
@@ -44,30 +43,20 @@ pub(crate) const SQL: &str = "with input as ( \
      insert into event (first_seq, n, at, payload) select first_seq, $14, $15, $16 from range returning first_seq";
 
 /// Stores the batch and returns the number of its first event; `None`, and nothing stored, if a head has moved.
-pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<Option<i64>> {
-    let of = |bytes: fn(&Net<'_>) -> Vec<u8>| nets.iter().map(bytes).collect::<Vec<_>>();
-    let puts: Vec<_> =
-        nets.iter().flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write, put))).collect();
+pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> crate::Result<Option<i64>> {
+    let failed = || Error::during("store", "commit batch");
+    let arguments = arguments(nets, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction: anything less would return before the commit is durable.
-    let rows: Vec<(i64,)> = sqlx::query_as(SQL)
-        .bind(nets.iter().map(|net| net.account_id().0).collect::<Vec<_>>())
-        .bind(nets.iter().map(|net| net.expect_rev.to_string()).collect::<Vec<_>>())
-        .bind(nets.iter().map(|net| net.last.rev.to_string()).collect::<Vec<_>>())
-        .bind(of(|net| digest_bytes(&net.last.commit)))
-        .bind(of(|net| digest_bytes(&net.last.data)))
-        .bind(of(|net| net.last.commit_bytes.to_vec()))
-        .bind(nets.iter().map(Net::added).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(id, ..)| id.0).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, write, _)| write.path.as_str()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, write, _)| write.rev.to_string()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| put.subject_hash).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| &*put.body).collect::<Vec<_>>())
-        .bind(events.n)
-        .bind(events.at)
-        .bind(&*events.payload)
-        .fetch_all(pool)
-        .await
-        .map_err(Error::during("store", "commit batch"))?;
+    let rows: Vec<(i64,)> = sqlx::query_as_with(SQL, arguments).fetch_all(pool).await.map_err(failed())?;
     Ok(rows.first().map(|(first_seq,)| *first_seq))
+}
+
+fn arguments(nets: &[Net<'_>], events: &Events) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    columns::heads(&mut arguments, nets)?;
+    columns::puts(&mut arguments, nets)?;
+    arguments.add(events.n)?;
+    arguments.add(events.at)?;
+    arguments.add(&*events.payload)?;
+    Ok(arguments)
 }

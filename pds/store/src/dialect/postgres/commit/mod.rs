@@ -4,14 +4,14 @@
 //! replicas' batches wait for each other but never deadlock.
 
 pub(crate) mod blobs;
+mod columns;
 pub(crate) mod creates;
 pub(crate) mod lone;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, postgres::PgArguments};
 
 use crate::{
     AccountId, Error,
-    column::digest_bytes,
     commit::{CommitError, Events, Net},
 };
 
@@ -59,17 +59,9 @@ pub(crate) const SWAP: &str = "with input as ( \
 ///
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
 async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
-    let of = |bytes: fn(&Net<'_>) -> Vec<u8>| nets.iter().map(bytes).collect::<Vec<_>>();
-    let rows: Vec<(i64,)> = sqlx::query_as(SWAP)
-        .bind(nets.iter().map(|net| net.account_id().0).collect::<Vec<_>>())
-        .bind(nets.iter().map(|net| net.expect_rev.to_string()).collect::<Vec<_>>())
-        .bind(nets.iter().map(|net| net.last.rev.to_string()).collect::<Vec<_>>())
-        .bind(of(|net| digest_bytes(&net.last.commit)))
-        .bind(of(|net| digest_bytes(&net.last.data)))
-        .bind(of(|net| net.last.commit_bytes.to_vec()))
-        .bind(nets.iter().map(Net::added).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await?;
+    let mut arguments = PgArguments::default();
+    columns::heads(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    let rows: Vec<(i64,)> = sqlx::query_as_with(SWAP, arguments).fetch_all(conn).await?;
     let mut swapped: Vec<AccountId> = rows.into_iter().map(|(id,)| AccountId(id)).collect();
     swapped.sort_unstable();
     Ok(swapped)
@@ -81,20 +73,12 @@ pub(crate) const PUT: &str = "insert into record (repo_id, path, cid, rev, subje
        subject_hash = excluded.subject_hash, body = excluded.body";
 
 async fn put_records(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<()> {
-    let puts: Vec<_> =
-        nets.iter().flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write, put))).collect();
-    if puts.is_empty() {
+    if nets.iter().all(|net| net.puts().next().is_none()) {
         return Ok(());
     }
-    sqlx::query(PUT)
-        .bind(puts.iter().map(|(id, ..)| id.0).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, write, _)| write.path.as_str()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, write, _)| write.rev.to_string()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| put.subject_hash).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, _, put)| &*put.body).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
+    let mut arguments = PgArguments::default();
+    columns::puts(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    sqlx::query_with(PUT, arguments).execute(conn).await?;
     Ok(())
 }
 
