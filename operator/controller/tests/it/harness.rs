@@ -210,14 +210,14 @@ fn ignore_conflict<T>(result: kube::Result<T>) {
     }
 }
 
-/// Asks until there is an answer, for 30 seconds.
+/// Asks until there is an answer, for 90 seconds: the garbage collector looks for new kinds every 30 seconds only.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}: not within 30 seconds");
+        assert!(began.elapsed() < Duration::from_secs(90), "{what}: not within 90 seconds");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
