@@ -74,16 +74,7 @@ impl Pds {
             .send()
             .await?;
         let session = body("createAccount", answer).await?;
-        let text = |field: &str| {
-            session[field].as_str().map(str::to_owned).with_context(|| format!("createAccount gave no {field}"))
-        };
-        Ok(Account {
-            pds: self.clone(),
-            did: text("did")?,
-            handle: text("handle")?,
-            password,
-            access: text("accessJwt")?,
-        })
+        self.account(&session, &password)
     }
 
     /// Logs in again, for instance after a restore or on another replica.
@@ -95,8 +86,14 @@ impl Pds {
             .send()
             .await?;
         let session = body("createSession", answer).await?;
+        self.account(&session, password)
+    }
+}
+
+impl Pds {
+    fn account(&self, session: &Value, password: &str) -> Result<Account> {
         let text = |field: &str| {
-            session[field].as_str().map(str::to_owned).with_context(|| format!("createSession gave no {field}"))
+            session[field].as_str().map(str::to_owned).with_context(|| format!("no {field} in the session"))
         };
         Ok(Account {
             pds: self.clone(),

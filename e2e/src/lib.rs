@@ -6,6 +6,7 @@
 
 #![expect(missing_docs, reason = "the names say it; what does not show in a name is documented")]
 
+pub mod check;
 pub mod client;
 pub mod cluster;
 pub mod instance;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 
 use crate::{
+    Instance,
     client::{Account, Acknowledged},
     wait,
 };
@@ -31,9 +32,26 @@ pub struct Outcome {
     pub refused: u64,
 }
 
+/// Accounts that write.
+const WRITERS: usize = 4;
+/// Writes that are acknowledged before a test goes on.
+const UNDER_WAY: usize = 50;
+
 impl Load {
+    /// New accounts on `instance`, each with a writer, once they are well under way.
+    pub async fn on(instance: &Instance) -> Result<Self> {
+        let (pds, password) = (instance.pds().await?, instance.admin_password().await?);
+        let mut accounts = Vec::with_capacity(WRITERS);
+        for n in 0..WRITERS {
+            accounts.push(pds.sign_up(&format!("writer{n}x"), &password).await?);
+        }
+        let load = Self::start(&accounts);
+        load.progress(UNDER_WAY).await?;
+        Ok(load)
+    }
+
     /// One writer per account, each posting as fast as it is answered.
-    pub fn start(accounts: &[Account]) -> Self {
+    fn start(accounts: &[Account]) -> Self {
         let (stop, acknowledged, refused) =
             (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicU64>::default());
         let writers = accounts
