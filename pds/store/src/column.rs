@@ -6,6 +6,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use pds_repo::{Cid, Codec};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
 /// An identifier in a text column, parsed when read.
@@ -38,6 +39,18 @@ where
     fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
         let text = <&str as Decode<'r, DB>>::decode(value)?;
         text.parse().map(Self).map_err(|error: T::Err| error.to_string().into())
+    }
+}
+
+impl<T: FromStr<Err: Display>> FromSql for Text<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(|error: T::Err| FromSqlError::Other(error.to_string().into()))
+    }
+}
+
+impl FromSql for Digest {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        digest_cid(value.as_blob()?).map(Self).map_err(FromSqlError::Other)
     }
 }
 

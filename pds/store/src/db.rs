@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use sqlx::{PgPool, SqlitePool};
 
-use crate::{Error, Result, Snapshot, Tx, dialect, event::Appended, source::execute, tx::Open};
+use crate::{
+    Error, Result, Snapshot, Tx,
+    dialect::{self, sqlite::reader::Readers},
+    event::Appended,
+    source::execute,
+    tx::Open,
+};
 
 /// A database. Cheap to clone; all clones share the pools.
 #[derive(Clone, Debug)]
@@ -41,7 +47,12 @@ impl Default for Options {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    /// `bulk` is for reads of many rows.
+    Sqlite {
+        read: SqlitePool,
+        write: SqlitePool,
+        bulk: Readers,
+    },
     Postgres(PgPool),
 }
 
@@ -89,14 +100,11 @@ impl Db {
     /// # Errors
     /// Unavailable when no connection came free in time.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        let open = match &self.pools {
-            Pools::Sqlite { read, .. } => read.begin().await.map(Open::Sqlite),
-            Pools::Postgres(pool) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Open::Postgres)
-            }
-        }
-        .map_err(Error::during("begin", "snapshot"))?;
-        Ok(Snapshot { open })
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => Snapshot::on_postgres(pool).await,
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
     }
 
     /// Asks the database for an answer.
@@ -111,7 +119,8 @@ impl Db {
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { read, write } => {
+            Pools::Sqlite { read, write, bulk } => {
+                bulk.close();
                 read.close().await;
                 write.close().await;
             }
@@ -123,7 +132,7 @@ impl Db {
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
         match &self.pools {
-            Pools::Sqlite { read, write } => (read.size() + write.size(), read.num_idle() + write.num_idle()),
+            Pools::Sqlite { read, write, .. } => (read.size() + write.size(), read.num_idle() + write.num_idle()),
             Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
         }
     }
@@ -132,7 +141,7 @@ impl Db {
     #[must_use]
     pub fn max_connections(&self) -> u32 {
         match &self.pools {
-            Pools::Sqlite { read, write } => {
+            Pools::Sqlite { read, write, .. } => {
                 read.options().get_max_connections() + write.options().get_max_connections()
             }
             Pools::Postgres(pool) => pool.options().get_max_connections(),

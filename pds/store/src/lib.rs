@@ -5,7 +5,7 @@
 //! times come in as microseconds since 1970 UTC. It knows records as bytes; what they mean is the caller's.
 //!
 //! One SQL text serves both databases wherever that is possible; what differs stands in `dialect`. Functions that only
-//! read take any [`Source`] (the pool, a transaction, a snapshot); functions that write take `&mut` [`Tx`], so a domain
+//! read take any [`Source`] (the pool, a transaction); functions that write take `&mut` [`Tx`], so a domain
 //! function never opens a transaction behind its caller's back. The one exception is [`commit::commit_batch`], which
 //! *is* a transaction.
 
@@ -25,6 +25,7 @@ mod column;
 mod db;
 mod dialect;
 mod error;
+mod snapshot;
 mod source;
 mod tx;
 
@@ -32,5 +33,6 @@ pub use account::AccountId;
 pub use db::{Db, Dialect, Options};
 pub use error::{Error, Result};
 pub use schema::migrate;
+pub use snapshot::{Bodies, Page, Snapshot};
 pub use source::Source;
-pub use tx::{Snapshot, Tx};
+pub use tx::Tx;

@@ -3,7 +3,7 @@
 use crate::{
     Dialect, account, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
-    event, invite, record, repo, session,
+    event, invite, record, repo, session, snapshot,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -27,17 +27,20 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("record::list descending", record::DESCENDING),
         ("record::list ascending", record::ASCENDING),
         ("record::same_subject", record::SAME_SUBJECT),
-        ("record::entries", record::ENTRIES),
-        ("record::stream", record::ALL),
+        ("snapshot::entries", snapshot::ENTRIES),
         ("repo::root", repo::ROOT),
         ("repo::load", repo::LOAD),
         ("repo::list", repo::LIST),
         ("session::get", session::GET),
     ];
     match dialect {
-        Dialect::Sqlite => hot.push(("record::collections", record::COLLECTIONS_SQLITE)),
+        Dialect::Sqlite => hot.extend([
+            ("record::collections", record::COLLECTIONS_SQLITE),
+            ("snapshot::bodies", snapshot::BODIES_SQLITE),
+        ]),
         Dialect::Postgres => hot.extend([
             ("record::collections", record::COLLECTIONS_POSTGRES),
+            ("snapshot::bodies", snapshot::BODIES_POSTGRES),
             ("commit_batch swap", batch::SWAP),
             ("commit_batch put", batch::PUT),
             ("commit_batch remove", batch::REMOVE),

@@ -4,15 +4,16 @@
 //! would sort differently: `.` and `-` come before `/`.
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
 use pds_repo::Cid;
 use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
+use rusqlite::{OptionalExtension, params};
+use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use crate::{
-    AccountId, Error, Result, Snapshot, Source,
+    AccountId, Db, Error, Result, Source,
     column::{Digest, Text},
+    db::Pools,
     source::{Connection, on},
-    tx::Open,
 };
 
 /// A stored record.
@@ -39,12 +40,31 @@ pub struct Page<'a> {
     pub ascending: bool,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     path: Text<RepoPath>,
     cid: Digest,
     rev: Text<Tid>,
     body: Vec<u8>,
+}
+
+impl Row {
+    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { path: row.get(0)?, cid: row.get(1)?, rev: row.get(2)?, body: row.get(3)? })
+    }
+}
+
+impl<'r, R: sqlx::Row> FromRow<'r, R> for Row
+where
+    usize: ColumnIndex<R>,
+    Text<RepoPath>: Type<R::Database> + Decode<'r, R::Database>,
+    Text<Tid>: Type<R::Database> + Decode<'r, R::Database>,
+    Digest: Type<R::Database> + Decode<'r, R::Database>,
+    Vec<u8>: Type<R::Database> + Decode<'r, R::Database>,
+{
+    /// By place: looking columns up by name costs more than decoding them.
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        Ok(Self { path: row.try_get(0)?, cid: row.try_get(1)?, rev: row.try_get(2)?, body: row.try_get(3)? })
+    }
 }
 
 impl From<Row> for Record {
@@ -60,8 +80,6 @@ pub(crate) const ASCENDING: &str = "select path, cid, rev, body from record \
      where repo_id = $1 and path > $2 and path < $3 order by path limit $4";
 pub(crate) const SAME_SUBJECT: &str = "select path from record \
      where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path";
-pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
-pub(crate) const ALL: &str = "select path, cid, rev, body from record where repo_id = $1 and rev > $2 order by path";
 
 /// Jumps from each collection's first path to the next collection's: one index look-up per collection, however many
 /// records there are. `'0'` is the byte after `'/'`, so `collection || '0'` is beyond all of its paths.
@@ -90,28 +108,36 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, path: &RepoPa
     Ok(row.map(Record::from))
 }
 
+/// The same on a connection of its own.
+pub(crate) fn get_direct(conn: &rusqlite::Connection, id: AccountId, path: &str) -> rusqlite::Result<Option<Record>> {
+    let row = conn.prepare_cached(GET)?.query_row(params![id.0, path], Row::direct).optional()?;
+    Ok(row.map(Record::from))
+}
+
 /// A page of a collection.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list<'a>(
-    source: impl Into<Source<'a>>,
-    id: AccountId,
-    collection: &Nsid,
-    page: Page<'_>,
-) -> Result<Vec<Record>> {
+pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> Result<Vec<Record>> {
     let (mut above, mut below) = bounds(collection);
     if let Some(cursor) = page.cursor {
         let end = if page.ascending { &mut above } else { &mut below };
         *end = format!("{collection}/{cursor}");
     }
     let sql = if page.ascending { ASCENDING } else { DESCENDING };
-    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(sql)
-        .bind(id.0)
-        .bind(&*above)
-        .bind(&*below)
-        .bind(i64::from(page.limit))
-        .fetch_all(conn))
+    let limit = i64::from(page.limit);
+    let rows: Vec<Row> = match &db.pools {
+        Pools::Sqlite { bulk, .. } => {
+            bulk.run(move |conn| {
+                let mut statement = conn.prepare_cached(sql)?;
+                statement.query_map(params![id.0, above, below, limit], Row::direct)?.collect()
+            })
+            .await
+        }
+        Pools::Postgres(pool) => {
+            sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).fetch_all(pool).await
+        }
+    }
     .map_err(Error::during("list records", format_args!("{collection} of account {id}")))?;
     Ok(rows.into_iter().map(Record::from).collect())
 }
@@ -162,32 +188,6 @@ pub fn subject_hash(subject: &str) -> i64 {
     let digest = *Cid::raw(subject.as_bytes()).digest();
     let [a, b, c, d, e, f, g, h, ..] = digest;
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// All paths and CIDs of a repository in tree order, read as they are consumed.
-pub fn entries<'a>(
-    snapshot: &'a mut Snapshot,
-    id: AccountId,
-) -> impl Stream<Item = Result<(RepoPath, Cid)>> + Send + 'a {
-    let rows = match &mut snapshot.open {
-        Open::Sqlite(tx) => sqlx::query_as::<_, (Text<RepoPath>, Digest)>(ENTRIES).bind(id.0).fetch(&mut **tx),
-        Open::Postgres(tx) => sqlx::query_as::<_, (Text<RepoPath>, Digest)>(ENTRIES).bind(id.0).fetch(&mut **tx),
-    };
-    rows.map(move |row| row.map(|(path, cid)| (path.0, cid.0)).map_err(Error::during("read entries of account", id)))
-}
-
-/// All records of a repository in tree order, or only those written after a revision, read as they are consumed.
-pub fn stream<'a>(
-    snapshot: &'a mut Snapshot,
-    id: AccountId,
-    since: Option<Tid>,
-) -> impl Stream<Item = Result<Record>> + Send + 'a {
-    let since = since.map_or_else(String::new, |rev| rev.to_string());
-    let rows = match &mut snapshot.open {
-        Open::Sqlite(tx) => sqlx::query_as::<_, Row>(ALL).bind(id.0).bind(since).fetch(&mut **tx),
-        Open::Postgres(tx) => sqlx::query_as::<_, Row>(ALL).bind(id.0).bind(since).fetch(&mut **tx),
-    };
-    rows.map(move |row| row.map(Record::from).map_err(Error::during("read records of account", id)))
 }
 
 /// The exclusive ends of a collection's paths: all that begin with `collection/`.

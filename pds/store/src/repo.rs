@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pds_repo::{Cid, Head};
 use pds_syntax::{Did, Tid};
+use rusqlite::OptionalExtension;
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
@@ -59,6 +60,18 @@ struct Row {
     record_count: i64,
 }
 
+impl Row {
+    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            rev: row.get("rev")?,
+            commit_cid: row.get("commit_cid")?,
+            data_cid: row.get("data_cid")?,
+            commit_bytes: row.get("commit_bytes")?,
+            record_count: row.get("record_count")?,
+        })
+    }
+}
+
 impl From<Row> for Root {
     fn from(row: Row) -> Self {
         Self {
@@ -95,6 +108,12 @@ pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Op
     Ok(row.map(Root::from))
 }
 
+/// The same on a connection of its own.
+pub(crate) fn root_direct(conn: &rusqlite::Connection, id: AccountId) -> rusqlite::Result<Option<Root>> {
+    let row = conn.prepare_cached(ROOT)?.query_row([id.0], Row::direct).optional()?;
+    Ok(row.map(Root::from))
+}
+
 pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
      a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
      r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
@@ -114,6 +133,40 @@ struct LoadedRow {
     record_count: Option<i64>,
 }
 
+impl LoadedRow {
+    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            signing_key: row.get("signing_key")?,
+            activated: row.get("activated")?,
+            taken_down: row.get("taken_down")?,
+            deactivated: row.get("deactivated")?,
+            rev: row.get("rev")?,
+            commit_cid: row.get("commit_cid")?,
+            data_cid: row.get("data_cid")?,
+            commit_bytes: row.get("commit_bytes")?,
+            record_count: row.get("record_count")?,
+        })
+    }
+}
+
+impl From<LoadedRow> for Loaded {
+    fn from(row: LoadedRow) -> Self {
+        let root = match (row.rev, row.commit_cid, row.data_cid, row.commit_bytes, row.record_count) {
+            (Some(rev), Some(commit_cid), Some(data_cid), Some(commit_bytes), Some(record_count)) => {
+                Some(Root::from(Row { rev, commit_cid, data_cid, commit_bytes, record_count }))
+            }
+            _ => None,
+        };
+        Self {
+            account_id: AccountId(row.id),
+            status: Status::of(row.activated, row.taken_down, row.deactivated),
+            signing_key: row.signing_key,
+            root,
+        }
+    }
+}
+
 /// Everything that writing to a repository needs, in one statement.
 ///
 /// # Errors
@@ -121,20 +174,13 @@ struct LoadedRow {
 pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option<Loaded>> {
     let row: Option<LoadedRow> = on!(source, conn => sqlx::query_as(LOAD).bind(did.as_str()).fetch_optional(conn))
         .map_err(Error::during("load repository", did))?;
-    Ok(row.map(|row| {
-        let root = match (row.rev, row.commit_cid, row.data_cid, row.commit_bytes, row.record_count) {
-            (Some(rev), Some(commit_cid), Some(data_cid), Some(commit_bytes), Some(record_count)) => {
-                Some(Root::from(Row { rev, commit_cid, data_cid, commit_bytes, record_count }))
-            }
-            _ => None,
-        };
-        Loaded {
-            account_id: AccountId(row.id),
-            status: Status::of(row.activated, row.taken_down, row.deactivated),
-            signing_key: row.signing_key,
-            root,
-        }
-    }))
+    Ok(row.map(Loaded::from))
+}
+
+/// The same on a connection of its own.
+pub(crate) fn load_direct(conn: &rusqlite::Connection, did: &str) -> rusqlite::Result<Option<Loaded>> {
+    let row = conn.prepare_cached(LOAD)?.query_row([did], LoadedRow::direct).optional()?;
+    Ok(row.map(Loaded::from))
 }
 
 pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \

@@ -1,12 +1,12 @@
-//! One way to run a statement on either database, through the pool, a transaction or a snapshot.
+//! One way to run a statement on either database, through the pool or a transaction.
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Database, Postgres, Sqlite, pool::PoolConnection};
+use sqlx::{Database, PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
-use crate::{Db, Snapshot, Tx, db::Pools, tx::Open};
+use crate::{Db, Tx, db::Pools, tx::Open};
 
-/// Where a read may run: `&Db` (as its own statement), `&mut Tx` or `&mut Snapshot` (inside it).
+/// Where a read may run: `&Db` (as its own statement) or `&mut Tx` (inside it).
 ///
 /// A `&mut Tx` in hand is passed on as `&mut *tx`: generic parameters do not reborrow by themselves. It is a type rather
 /// than a trait: with a trait the compiler cannot see that the functions' futures are `Send`.
@@ -15,6 +15,7 @@ pub struct Source<'a>(Place<'a>);
 enum Place<'a> {
     Pool(&'a Db),
     Open(&'a mut Open),
+    Postgres(&'a mut PgConnection),
 }
 
 impl<'a> From<&'a Db> for Source<'a> {
@@ -29,9 +30,9 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
     }
 }
 
-impl<'a> From<&'a mut Snapshot> for Source<'a> {
-    fn from(snapshot: &'a mut Snapshot) -> Self {
-        Self(Place::Open(&mut snapshot.open))
+impl<'a> From<&'a mut PgConnection> for Source<'a> {
+    fn from(connection: &'a mut PgConnection) -> Self {
+        Self(Place::Postgres(connection))
     }
 }
 
@@ -47,6 +48,7 @@ impl<'a> Source<'a> {
             }
             Place::Open(Open::Sqlite(tx)) => Connection::Sqlite(Held::Borrowed(&mut **tx)),
             Place::Open(Open::Postgres(tx)) => Connection::Postgres(Held::Borrowed(&mut **tx)),
+            Place::Postgres(connection) => Connection::Postgres(Held::Borrowed(connection)),
         })
     }
 }

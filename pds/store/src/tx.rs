@@ -1,4 +1,4 @@
-//! Transactions that write, and snapshots that only read.
+//! Transactions that write.
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
@@ -13,13 +13,6 @@ pub struct Tx {
     pub(crate) appended: Appended,
     /// Of the events that the transaction adds.
     pub(crate) last_seq: Option<i64>,
-}
-
-/// A read-only view of the database at one moment: the moment of its first read.
-///
-/// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
-pub struct Snapshot {
-    pub(crate) open: Open,
 }
 
 /// An open transaction on one of the two databases.

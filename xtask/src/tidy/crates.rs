@@ -42,6 +42,7 @@ const RULES: &[(&str, &[&str])] = &[
 /// Outside crates that few may name, and why.
 const RESERVED: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["pds-store"], "SQL has one home"),
+    ("rusqlite", &["pds-store"], "SQL has one home"),
     (
         "aws-sdk-s3",
         &["pds-blobstore", "operator-controller", "e2e"],
@@ -53,7 +54,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 
 /// Crates that stay pure: they compute, others wait.
 const PURE: &[&str] = &["pds-syntax", "pds-crypto", "pds-repo", "pds-lexicon", "pds-config", "operator-api"];
-const IMPURE: &[&str] = &["tokio", "futures", "reqwest", "hyper", "axum", "sqlx", "aws-sdk-s3"];
+const IMPURE: &[&str] = &["tokio", "futures", "reqwest", "hyper", "axum", "sqlx", "rusqlite", "aws-sdk-s3"];
 
 #[derive(Deserialize)]
 struct Metadata {

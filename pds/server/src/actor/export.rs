@@ -15,7 +15,7 @@ use pds_repo::{
     Cid, Head, car as format,
     mst::{Item, Tree},
 };
-use pds_store::{Snapshot, account::Account, record, repo};
+use pds_store::{Bodies, Page, Snapshot, account::Account};
 use pds_syntax::Tid;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -78,7 +78,7 @@ pub async fn export(
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
     let turn = app.actors.exports.next(app).await.ok_or(Error::Busy)?;
     let mut snapshot = app.db.snapshot().await?;
-    let root = repo::root(&mut snapshot, account.id).await?.ok_or(Error::Missing)?;
+    let root = snapshot.root(account.id).await?.ok_or(Error::Missing)?;
     let tree = tree(app, &mut snapshot, account.id, &account.did, &root.head).await?;
     // A revision that is still to come says nothing about what its reader has.
     let since = since.filter(|since| *since <= root.head.rev);
@@ -175,32 +175,57 @@ impl Export {
     async fn write(&self, snapshot: &mut Snapshot, id: pds_store::AccountId, mut out: Out) -> Result<(), Stopped> {
         out.chunk.extend_from_slice(&format::header(&self.head.commit));
         out.block(&self.head.commit, &self.commit_bytes).await?;
-        let mut rows = Box::pin(record::stream(snapshot, id, self.since));
-        let mut row = rows.next().await.transpose()?;
+        let mut bodies = Ahead::new(snapshot.bodies(id, self.since)).await?;
         // The root goes along even if nothing changed, so that the commit can be checked.
         let items = if self.since == Some(self.head.rev) { 1 } else { usize::MAX };
         for item in self.tree.preorder().take(items) {
-            let (key, cid) = match item {
-                Item::Node(cid, block) => {
-                    out.block(&cid, &block).await?;
-                    continue;
-                }
-                Item::Record(key, cid) => (key, cid),
-            };
-            match row.take_if(|row| row.path.as_str() == &*key) {
-                Some(found) if found.cid == cid => {
-                    out.block(&cid, &found.body).await?;
-                    row = rows.next().await.transpose()?;
+            match item {
+                Item::Node(cid, block) => out.block(&cid, &block).await?,
+                Item::Record(_, cid) if bodies.cid() == Some(cid) => {
+                    out.block(&cid, bodies.body()).await?;
+                    bodies.step().await?;
                 }
                 // Older than what was asked for.
-                None if self.since.is_some() => {}
-                _ => return Err(Stopped::Failed(format!("record {key} is not the one in the tree"))),
+                Item::Record(..) if self.since.is_some() => {}
+                Item::Record(key, _) => {
+                    return Err(Stopped::Failed(format!("record {key} is not the one in the tree")));
+                }
             }
         }
-        match row {
+        match bodies.cid() {
             None => out.end().await,
-            Some(row) => Err(Stopped::Failed(format!("record {} is not in the tree", row.path))),
+            Some(cid) => Err(Stopped::Failed(format!("record {cid} is not in the tree"))),
         }
+    }
+}
+
+/// Bodies of records, of which the next one can be looked at.
+struct Ahead<'a> {
+    bodies: Bodies<'a>,
+    page: Page,
+    at: usize,
+}
+
+impl<'a> Ahead<'a> {
+    async fn new(mut bodies: Bodies<'a>) -> Result<Self, pds_store::Error> {
+        let page = bodies.next().await?.unwrap_or_default();
+        Ok(Self { bodies, page, at: 0 })
+    }
+
+    fn cid(&self) -> Option<Cid> {
+        self.page.get(self.at).map(|(cid, _)| cid)
+    }
+
+    fn body(&self) -> &[u8] {
+        self.page.get(self.at).map_or(&[], |(_, body)| body)
+    }
+
+    async fn step(&mut self) -> Result<(), pds_store::Error> {
+        self.at += 1;
+        if self.page.get(self.at).is_none() {
+            (self.page, self.at) = (self.bodies.next().await?.unwrap_or_default(), 0);
+        }
+        Ok(())
     }
 }
 

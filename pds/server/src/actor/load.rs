@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use pds_crypto::SigningKey;
 use pds_repo::{Cid, Head, Repo, mst::Tree};
-use pds_store::{AccountId, Snapshot, record, repo};
+use pds_store::{AccountId, Snapshot};
 use pds_syntax::Did;
 
 use super::{Actor, seal_purpose};
@@ -45,7 +44,7 @@ pub enum LoadError {
 pub async fn load(app: &App, id: AccountId, did: &Did) -> Result<Actor, LoadError> {
     let mut snapshot = app.db.snapshot().await?;
     let missing = || LoadError::Missing(did.clone());
-    let loaded = repo::load(&mut snapshot, did).await?.ok_or_else(missing)?;
+    let loaded = snapshot.load(did).await?.ok_or_else(missing)?;
     let head = loaded.root.ok_or_else(missing)?.head;
     let tree = build(&mut snapshot, id).await?;
     drop(snapshot);
@@ -79,6 +78,5 @@ pub async fn tree(
 }
 
 async fn build(snapshot: &mut Snapshot, id: AccountId) -> pds_store::Result<Tree> {
-    let entries = record::entries(snapshot, id).map_ok(|(path, cid)| (Arc::<str>::from(path.as_str()), cid));
-    Ok(Tree::from_sorted(entries.try_collect::<Vec<_>>().await?))
+    Ok(Tree::from_sorted(snapshot.entries(id).await?))
 }

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use pds_repo::event::Frame;
 
 use crate::{
-    Error, Result, Source, Tx,
+    Db, Error, Result, Source, Tx,
+    db::Pools,
     source::{execute, on},
 };
 
@@ -140,13 +141,20 @@ pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn after<'a>(source: impl Into<Source<'a>>, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
+pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
     let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
-    let rows: Vec<(i64, i32, i64, Vec<u8>)> = on!(source, conn => sqlx::query_as(AFTER)
-        .bind(seq.min(i64::MAX - 1))
-        .bind(PAGE_ROWS)
-        .bind(max_bytes)
-        .fetch_all(conn))
+    let seq = seq.min(i64::MAX - 1);
+    let rows: Vec<(i64, i32, i64, Vec<u8>)> = match &db.pools {
+        Pools::Sqlite { bulk, .. } => {
+            bulk.run(move |conn| {
+                let mut statement = conn.prepare_cached(AFTER)?;
+                let rows = statement.query_map([seq, PAGE_ROWS, max_bytes], |row| row.try_into())?;
+                rows.collect()
+            })
+            .await
+        }
+        Pools::Postgres(pool) => sqlx::query_as(AFTER).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool).await,
+    }
     .map_err(Error::during("read events after", seq))?;
     Ok(rows
         .into_iter()

@@ -1,6 +1,5 @@
 //! What a batch of commits does, and what a failed one does not.
 
-use futures::TryStreamExt;
 use pds_store::{
     Db,
     commit::{CommitError, Committed, Prepared, Write, commit_batch},
@@ -37,9 +36,15 @@ fn delete(path: &str) -> Write {
 
 async fn contents(db: &Db, alice: &Alice) -> Vec<(String, String)> {
     let mut snapshot = db.snapshot().await.unwrap();
-    let records: Vec<_> = record::stream(&mut snapshot, alice.id, None).try_collect().await.unwrap();
-    let text = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
-    records.iter().map(|record| (record.path.as_str().to_owned(), text(&record.body))).collect()
+    let entries = snapshot.entries(alice.id).await.unwrap();
+    let (mut texts, mut bodies) = (Vec::new(), snapshot.bodies(alice.id, None));
+    while let Some(page) = bodies.next().await.unwrap() {
+        let read = (0..).map_while(|at| page.get(at));
+        texts.extend(read.map(|(cid, body)| (cid, String::from_utf8(body.to_vec()).unwrap())));
+    }
+    assert_eq!(entries.len(), texts.len());
+    let both = entries.into_iter().zip(texts);
+    both.map(|((path, cid), (of, text))| (path.to_string(), if cid == of { text } else { of.to_string() })).collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

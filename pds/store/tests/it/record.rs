@@ -1,12 +1,13 @@
 //! Reading records: one, a page, all in tree order, from one moment.
 
-use futures::TryStreamExt;
+use pds_repo::Cid;
 use pds_store::{
+    AccountId, Snapshot,
     commit::{Put, Write},
     record::{self, Page, subject_hash},
     repo,
 };
-use pds_syntax::{Nsid, RepoPath};
+use pds_syntax::{Nsid, RepoPath, Tid};
 
 use crate::harness::{Alice, Store, cid, on_both, put, rkey};
 
@@ -18,6 +19,7 @@ on_both!(
     entries_come_in_bytewise_order_of_the_whole_path,
     a_stream_can_begin_at_a_revision,
     a_snapshot_does_not_see_later_commits,
+    bodies_come_whole_and_in_order_over_many_pages,
     records_about_a_subject_are_found,
 );
 
@@ -88,10 +90,10 @@ async fn entries_come_in_bytewise_order_of_the_whole_path(store: Store) {
     let alice = with_records(&store, &paths).await;
 
     let mut snapshot = store.db.snapshot().await.unwrap();
-    let entries: Vec<_> = record::entries(&mut snapshot, alice.id).try_collect().await.unwrap();
+    let entries = snapshot.entries(alice.id).await.unwrap();
 
-    let mut expected = paths.map(|path| (path.parse::<RepoPath>().unwrap(), cid(path)));
-    expected.sort_by(|a, b| a.0.as_str().as_bytes().cmp(b.0.as_str().as_bytes()));
+    let mut expected = paths.map(|path| (path.into(), cid(path)));
+    expected.sort();
     assert_eq!(entries, expected);
 }
 
@@ -102,27 +104,47 @@ async fn a_stream_can_begin_at_a_revision(store: Store) {
     alice.write(&store.db, writes).await.unwrap();
 
     let mut snapshot = store.db.snapshot().await.unwrap();
-    let all: Vec<_> = record::stream(&mut snapshot, alice.id, None).try_collect().await.unwrap();
-    let late: Vec<_> = record::stream(&mut snapshot, alice.id, Some(since)).try_collect().await.unwrap();
+    let all = bodies(&mut snapshot, alice.id, None).await;
+    let late = bodies(&mut snapshot, alice.id, Some(since)).await;
 
-    assert_eq!(all.iter().map(|r| r.path.rkey()).collect::<Vec<_>>(), ["1", "2", "3"]);
-    assert_eq!(
-        late.iter().map(|r| (r.path.rkey(), &r.body[..])).collect::<Vec<_>>(),
-        [("2", &b"new"[..]), ("3", b"new")]
-    );
+    let body = |body: &str| (cid(body), body.as_bytes().to_vec());
+    assert_eq!(all, [body("a.b.post/1"), body("new"), body("new")]);
+    assert_eq!(late, [body("new"), body("new")]);
+}
+
+async fn bodies(snapshot: &mut Snapshot, id: AccountId, since: Option<Tid>) -> Vec<(Cid, Vec<u8>)> {
+    let (mut all, mut bodies) = (Vec::new(), snapshot.bodies(id, since));
+    while let Some(page) = bodies.next().await.unwrap() {
+        all.extend((0..).map_while(|at| page.get(at)).map(|(cid, body)| (cid, body.to_vec())));
+    }
+    all
+}
+
+/// More than fit into one page, and one that is larger than a page.
+async fn bodies_come_whole_and_in_order_over_many_pages(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let body = |at: usize| format!("{at}").repeat(if at == 7 { 200_000 } else { 3_000 });
+    let path = |at: usize| format!("a.b.post/{at:03}");
+    let writes = (0..150).map(|at| Write::Create(put(&path(at), &body(at)))).collect();
+    alice.write(&store.db, writes).await.unwrap();
+
+    let mut snapshot = store.db.snapshot().await.unwrap();
+    let all = bodies(&mut snapshot, alice.id, None).await;
+
+    assert_eq!(all, (0..150).map(|at| (cid(&body(at)), body(at).into_bytes())).collect::<Vec<_>>());
 }
 
 async fn a_snapshot_does_not_see_later_commits(store: Store) {
     let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2"]).await;
     let mut snapshot = store.db.snapshot().await.unwrap();
-    let head = repo::root(&mut snapshot, alice.id).await.unwrap();
+    let head = snapshot.root(alice.id).await.unwrap();
 
     let writes = vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }, Write::Update(put("a.b.post/2", "new"))];
     alice.write(&store.db, writes).await.unwrap();
 
-    let seen: Vec<_> = record::stream(&mut snapshot, alice.id, None).try_collect().await.unwrap();
-    assert_eq!(seen.iter().map(|r| r.cid).collect::<Vec<_>>(), [cid("a.b.post/1"), cid("a.b.post/2")]);
-    assert_eq!(repo::root(&mut snapshot, alice.id).await.unwrap(), head);
+    let seen = bodies(&mut snapshot, alice.id, None).await;
+    assert_eq!(seen.iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), [cid("a.b.post/1"), cid("a.b.post/2")]);
+    assert_eq!(snapshot.root(alice.id).await.unwrap(), head);
     assert_ne!(repo::root(&store.db, alice.id).await.unwrap(), head);
 }
 

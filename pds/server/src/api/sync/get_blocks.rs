@@ -3,7 +3,6 @@ use std::collections::{HashMap, HashSet};
 use axum::{extract::State, response::Response};
 use bytes::{Bytes, BytesMut};
 use pds_repo::{Cid, car as format, mst::Item};
-use pds_store::{record, repo};
 use pds_syntax::{Did, RepoPath};
 use serde::Deserialize;
 
@@ -40,7 +39,7 @@ pub async fn get_blocks(
         return Err(XrpcError::invalid(format!("Params/cids: at most {MAX}")));
     }
     let mut snapshot = app.db.snapshot().await?;
-    let root = repo::root(&mut snapshot, account.id).await?;
+    let root = snapshot.root(account.id).await?;
     let root =
         root.ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
     let mut wanted: HashSet<Cid> = params.cids.iter().copied().collect();
@@ -69,7 +68,7 @@ pub async fn get_blocks(
     }
     for key in paths {
         let path: RepoPath = key.parse().map_err(|error| XrpcError::internal("reading a tree's key", &error))?;
-        if let Some(record) = record::get(&mut snapshot, account.id, &path).await? {
+        if let Some(record) = snapshot.record(account.id, &path).await? {
             found.insert(record.cid, record.body);
         }
     }

@@ -1,7 +1,6 @@
 use axum::{extract::State, response::Response};
 use bytes::Bytes;
 use pds_repo::{Cid, car as format};
-use pds_store::{record, repo};
 use pds_syntax::{Did, Nsid, RecordKey, RepoPath};
 use serde::Deserialize;
 
@@ -33,11 +32,11 @@ pub async fn get_record(
     let account = synced(&app, &params.did, &viewer).await?;
     let path = RepoPath::new(&params.collection, &params.rkey);
     let mut snapshot = app.db.snapshot().await?;
-    let root = repo::root(&mut snapshot, account.id).await?;
+    let root = snapshot.root(account.id).await?;
     let root =
         root.ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
     let tree = actor::tree(&app, &mut snapshot, account.id, &params.did, &root.head).await?;
-    let found = record::get(&mut snapshot, account.id, &path).await?;
+    let found = snapshot.record(account.id, &path).await?;
     let nodes = tree.proof(path.as_str(), false).map_err(|error| XrpcError::internal("proving a record", &error))?;
     let mut blocks: Vec<(Cid, Bytes)> = vec![(root.head.commit, root.commit_bytes)];
     blocks.extend(nodes);

@@ -1,6 +1,7 @@
 //! SQLite: one file, one writing connection, any number of readers.
 
 pub(crate) mod commit;
+pub(crate) mod reader;
 
 use std::{str::FromStr, time::Duration};
 
@@ -9,6 +10,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use self::reader::Readers;
 use crate::{Error, Options, Result, db::Pools};
 
 /// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
@@ -42,12 +44,13 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .connect_with(file.clone())
         .await
         .map_err(|source| Error::Connect { source })?;
+    let bulk = Readers::new(file.get_filename(), options.max_connections, options.acquire_timeout);
     let read = pool()
         .max_connections(options.max_connections.max(1))
         .connect_with(file.pragma("query_only", "on"))
         .await
         .map_err(|source| Error::Connect { source })?;
-    Ok(Pools::Sqlite { read, write })
+    Ok(Pools::Sqlite { read, write, bulk })
 }
 
 #[cfg(test)]
@@ -59,7 +62,7 @@ mod tests {
     async fn connections_are_durable_and_readers_cannot_write() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("pds.sqlite").display());
-        let Pools::Sqlite { read, write } = connect(&url, &Options::default()).await.unwrap() else {
+        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default()).await.unwrap() else {
             unreachable!("connects to SQLite")
         };
 

@@ -1,0 +1,166 @@
+//! Reads of many rows, each on a thread of its own from the first row to the last.
+//!
+//! The pool's driver hands every row from one thread to another, which costs several times what the row does.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use sqlx::error::{DatabaseError, ErrorKind};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
+
+use super::BUSY_TIMEOUT;
+
+/// Connections that only read. Cheap to clone; all clones share them.
+#[derive(Clone)]
+pub(crate) struct Readers(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+    acquire_timeout: Duration,
+}
+
+/// One of the connections, until it is dropped. What it has begun ends with it.
+pub(crate) struct Reader {
+    /// Absent while it is in use, and for good when that was given up.
+    held: Option<Held>,
+    home: Arc<Shared>,
+}
+
+struct Held {
+    connection: Connection,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    /// For the file at `path`, which exists; at most `max` connections, each opened when it is needed.
+    pub(super) fn new(path: &Path, max: u32, acquire_timeout: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(usize::try_from(max.max(1)).unwrap_or(usize::MAX)));
+        Self(Arc::new(Shared { path: path.to_owned(), idle: Mutex::default(), permits, acquire_timeout }))
+    }
+
+    /// A connection, as soon as one is free.
+    pub(crate) async fn acquire(&self) -> sqlx::Result<Reader> {
+        let permit = timeout(self.0.acquire_timeout, self.0.permits.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let idle = self.0.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open(&self.0.path).map_err(failed)?,
+        };
+        Ok(Reader { held: Some(Held { connection, _permit: permit }), home: self.0.clone() })
+    }
+
+    /// Runs `work` on a connection.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        self.acquire().await?.run(work).await
+    }
+
+    /// Closes those that are idle; the others follow as they are given back.
+    pub(crate) fn close(&self) {
+        self.0.permits.close();
+        self.0.idle().clear();
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Runs `work` on a thread that may block. Cancelled, the work goes on to its end, and the connection is closed then.
+    pub(crate) async fn run<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let done = spawn_blocking(move || {
+            let result = work(&held.connection);
+            (held, result)
+        });
+        let (held, result) = done.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        self.held = Some(held);
+        result.map_err(failed)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let clean = held.connection.is_autocommit() || held.connection.execute_batch("rollback").is_ok();
+        if clean && !self.home.permits.is_closed() {
+            self.home.idle().push(held.connection);
+        }
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// As the pool's driver would have said it.
+fn failed(error: rusqlite::Error) -> sqlx::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(..) => sqlx::Error::Database(Box::new(Failure(error))),
+        other => sqlx::Error::Decode(Box::new(other)),
+    }
+}
+
+/// An error of SQLite itself.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Failure(rusqlite::Error);
+
+impl DatabaseError for Failure {
+    fn message(&self) -> &str {
+        match &self.0 {
+            rusqlite::Error::SqliteFailure(_, Some(message)) => message,
+            _ => "SQLite failed",
+        }
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        self.0.sqlite_error().map(|error| error.extended_code.to_string().into())
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Readers({} idle)", self.0.idle().len())
+    }
+}

@@ -1,0 +1,231 @@
+//! Read-only views of one moment: for what must not change between two reads.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use futures::{Stream, TryStreamExt};
+use pds_repo::Cid;
+use pds_syntax::{Did, RepoPath, Tid};
+use rusqlite::params;
+use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
+
+use crate::{
+    AccountId, Error, Result,
+    column::Digest,
+    dialect::sqlite::reader::{Reader, Readers},
+    record::{self, Record},
+    repo::{self, Loaded, Root},
+};
+
+/// A read-only view of the database at one moment: the moment of its first read.
+///
+/// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
+pub struct Snapshot(View);
+
+enum View {
+    Sqlite(Reader),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
+pub(crate) const BODIES_SQLITE: &str =
+    "select path, cid, body from record where repo_id = $1 and path > $2 and rev > $3 order by path";
+pub(crate) const BODIES_POSTGRES: &str = "select cid, body from record where repo_id = $1 and rev > $2 order by path";
+
+impl Snapshot {
+    pub(crate) async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
+        let mut reader = readers.acquire().await?;
+        reader.run(|conn| conn.execute_batch("begin")).await?;
+        Ok(Self(View::Sqlite(reader)))
+    }
+
+    pub(crate) async fn on_postgres(pool: &PgPool) -> sqlx::Result<Self> {
+        let tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok(Self(View::Postgres(tx)))
+    }
+
+    /// As [`repo::root`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn root(&mut self, id: AccountId) -> Result<Option<Root>> {
+        match &mut self.0 {
+            View::Sqlite(reader) => {
+                let root = reader.run(move |conn| repo::root_direct(conn, id)).await;
+                root.map_err(Error::during("read head of account", id))
+            }
+            View::Postgres(tx) => repo::root(&mut **tx, id).await,
+        }
+    }
+
+    /// As [`repo::load`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load(&mut self, did: &Did) -> Result<Option<Loaded>> {
+        match &mut self.0 {
+            View::Sqlite(reader) => {
+                let whose = did.clone();
+                let loaded = reader.run(move |conn| repo::load_direct(conn, whose.as_str())).await;
+                loaded.map_err(Error::during("load repository", did))
+            }
+            View::Postgres(tx) => repo::load(&mut **tx, did).await,
+        }
+    }
+
+    /// As [`record::get`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn record(&mut self, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
+        match &mut self.0 {
+            View::Sqlite(reader) => {
+                let which = path.as_str().to_owned();
+                let found = reader.run(move |conn| record::get_direct(conn, id, &which)).await;
+                found.map_err(Error::during("read record", format_args!("{path} of account {id}")))
+            }
+            View::Postgres(tx) => record::get(&mut **tx, id, path).await,
+        }
+    }
+
+    /// All paths and CIDs of a repository in tree order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn entries(&mut self, id: AccountId) -> Result<Vec<(Arc<str>, Cid)>> {
+        let read = match &mut self.0 {
+            View::Sqlite(reader) => {
+                reader
+                    .run(move |conn| {
+                        let mut statement = conn.prepare_cached(ENTRIES)?;
+                        let rows = statement.query_map([id.0], |row| {
+                            Ok((Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0))
+                        })?;
+                        rows.collect()
+                    })
+                    .await
+            }
+            View::Postgres(tx) => {
+                let rows = sqlx::query(ENTRIES).bind(id.0).fetch(&mut **tx);
+                let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
+                rows.and_then(|row| std::future::ready(entry(row))).try_collect().await
+            }
+        };
+        read.map_err(Error::during("read entries of account", id))
+    }
+
+    /// The bodies of all records of a repository in tree order, or only of those written after a revision.
+    pub fn bodies(&mut self, id: AccountId, since: Option<Tid>) -> Bodies<'_> {
+        let since = since.map_or_else(String::new, |rev| rev.to_string());
+        let from = match &mut self.0 {
+            View::Sqlite(reader) => From::Sqlite { reader, since, after: Some(String::new()) },
+            View::Postgres(tx) => From::Postgres(sqlx::query(BODIES_POSTGRES).bind(id.0).bind(since).fetch(&mut **tx)),
+        };
+        Bodies { id, from }
+    }
+}
+
+/// Bodies of records, read as they are asked for; see [`Snapshot::bodies`].
+pub struct Bodies<'a> {
+    id: AccountId,
+    from: From<'a>,
+}
+
+enum From<'a> {
+    /// The last path read; none at the end.
+    Sqlite {
+        reader: &'a mut Reader,
+        since: String,
+        after: Option<String>,
+    },
+    Postgres(Pin<Box<dyn Stream<Item = sqlx::Result<PgRow>> + Send + 'a>>),
+}
+
+/// Bytes after which a page is full.
+const PAGE: usize = 128 * 1024;
+
+/// Some bodies in their order.
+#[derive(Debug, Default)]
+pub struct Page {
+    bytes: Vec<u8>,
+    /// Where each one ends.
+    ends: Vec<(Cid, usize)>,
+}
+
+impl Page {
+    /// CID and DAG-CBOR of one of them, counted from 0.
+    pub fn get(&self, at: usize) -> Option<(Cid, &[u8])> {
+        let (cid, end) = *self.ends.get(at)?;
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        Some((cid, &self.bytes[begin..end]))
+    }
+
+    fn push(&mut self, cid: Cid, body: &[u8]) {
+        self.bytes.extend_from_slice(body);
+        self.ends.push((cid, self.bytes.len()));
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= PAGE
+    }
+}
+
+impl Bodies<'_> {
+    /// The next ones; none at the end.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn next(&mut self) -> Result<Option<Page>> {
+        let id = self.id;
+        let page = match &mut self.from {
+            From::Sqlite { after: None, .. } => return Ok(None),
+            From::Sqlite { reader, since, after } => {
+                let (last, since) = (after.take().unwrap_or_default(), since.clone());
+                let read = reader.run(move |conn| page_direct(conn, id, &last, &since)).await;
+                read.map(|(page, last)| {
+                    *after = last;
+                    page
+                })
+            }
+            From::Postgres(rows) => page_of(rows).await,
+        };
+        let page = page.map_err(Error::during("read records of account", id))?;
+        Ok(Some(page).filter(|page| !page.ends.is_empty()))
+    }
+}
+
+/// A page and the path of its last record, if there may be more.
+fn page_direct(
+    conn: &rusqlite::Connection,
+    id: AccountId,
+    after: &str,
+    since: &str,
+) -> rusqlite::Result<(Page, Option<String>)> {
+    let mut statement = conn.prepare_cached(BODIES_SQLITE)?;
+    let mut rows = statement.query(params![id.0, after, since])?;
+    let mut page = Page::default();
+    while let Some(row) = rows.next()? {
+        page.push(row.get::<_, Digest>(1)?.0, row.get_ref(2)?.as_blob()?);
+        if page.is_full() {
+            return Ok((page, Some(row.get(0)?)));
+        }
+    }
+    Ok((page, None))
+}
+
+async fn page_of(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {
+    let mut page = Page::default();
+    while !page.is_full() {
+        let Some(row) = rows.try_next().await? else { break };
+        page.push(row.try_get::<Digest, _>(0)?.0, row.try_get(1)?);
+    }
+    Ok(page)
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            View::Sqlite(_) => "Snapshot(SQLite)",
+            View::Postgres(_) => "Snapshot(Postgres)",
+        })
+    }
+}
