@@ -6,7 +6,7 @@ mod text;
 
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 pub use check::MAX_DEPTH;
 
@@ -94,13 +94,10 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
-/// The JSON form of a stored record, which was canonical when it was written.
-pub fn to_json(bytes: &[u8]) -> Result<Box<RawValue>, Error> {
-    let mut out = Vec::with_capacity(bytes.len() * 3 / 2);
-    text::write(bytes, &mut out)?;
-    // Every piece is JSON of its own.
-    let text = String::from_utf8(out).map_err(|error| Error::Cbor(error.to_string()))?;
-    RawValue::from_string(text).map_err(|error| Error::Cbor(error.to_string()))
+/// Appends the JSON form of a stored record, which was canonical when it was written. After an error `out` ends in a part of it.
+pub fn write_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    out.reserve(bytes.len() * 3 / 2);
+    text::write(bytes, out)
 }
 
 /// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.

@@ -12,8 +12,10 @@ fn cases(file: &str) -> Vec<Value> {
 }
 
 /// The JSON form of a block.
-fn read(bytes: &[u8]) -> Value {
-    serde_json::from_str(record::to_json(bytes).unwrap().get()).unwrap()
+pub(crate) fn read(bytes: &[u8]) -> Value {
+    let mut json = Vec::new();
+    record::write_json(bytes, &mut json).unwrap();
+    serde_json::from_slice(&json).unwrap()
 }
 
 #[test]

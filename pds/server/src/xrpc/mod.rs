@@ -6,7 +6,7 @@ mod output;
 
 pub use error::{ErrorName, XrpcError};
 pub use input::{Procedure, Query, flag, list, number, plain};
-pub use output::Output;
+pub use output::{Output, Text};
 
 /// Result of a method.
 pub type Result<T, E = XrpcError> = std::result::Result<T, E>;

@@ -1,14 +1,14 @@
 use axum::extract::State;
-use pds_repo::{Cid, record as codec};
+use pds_repo::Cid;
 use pds_store::{account::Status, record};
-use pds_syntax::{AtIdentifier, AtUri, Nsid, RecordKey, RepoPath};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
+use serde::Deserialize;
 
+use super::write_record;
 use crate::{
     account,
     app::App,
-    xrpc::{Output, Query, Result, XrpcError},
+    xrpc::{Query, Result, Text, XrpcError},
 };
 
 /// Parameters of `com.atproto.repo.getRecord`.
@@ -20,19 +20,8 @@ pub struct GetRecordParams {
     cid: Option<Cid>,
 }
 
-/// Output of `com.atproto.repo.getRecord`.
-#[derive(Debug, Serialize)]
-pub struct GetRecordOutput {
-    uri: AtUri,
-    cid: Cid,
-    value: Box<RawValue>,
-}
-
 /// `com.atproto.repo.getRecord`
-pub async fn get_record(
-    State(app): State<App>,
-    Query(params): Query<GetRecordParams>,
-) -> Result<Output<GetRecordOutput>> {
+pub async fn get_record(State(app): State<App>, Query(params): Query<GetRecordParams>) -> Result<Text> {
     let missing = || {
         let (repo, collection, rkey) = (&params.repo, &params.collection, &params.rkey);
         XrpcError::named("RecordNotFound", format!("Could not locate record: at://{repo}/{collection}/{rkey}"))
@@ -41,10 +30,7 @@ pub async fn get_record(
     let account = account.ok_or_else(missing)?;
     let found = record::get(&app.db, account.id, &RepoPath::new(&params.collection, &params.rkey)).await?;
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;
-    let value = codec::to_json(&found.body).map_err(|error| XrpcError::internal("reading a stored record", &error))?;
-    Ok(Output(GetRecordOutput {
-        uri: AtUri::record(&account.did, &params.collection, &params.rkey),
-        cid: found.cid,
-        value,
-    }))
+    let mut out = Vec::new();
+    write_record(&mut out, &account.did, &found)?;
+    Ok(Text(out))
 }

@@ -19,8 +19,8 @@ pub use list_records::list_records;
 pub use put_record::put_record;
 pub use upload_blob::upload_blob;
 
-use pds_repo::{Cid, Head};
-use pds_store::account::Account;
+use pds_repo::{Cid, Head, record as codec};
+use pds_store::{account::Account, record::Record};
 use pds_syntax::{AtIdentifier, Did, RepoPath, Tid};
 use serde::Serialize;
 
@@ -50,6 +50,18 @@ impl From<Head> for CommitMeta {
 
 fn uri(did: &Did, path: &RepoPath) -> String {
     format!("at://{did}/{path}")
+}
+
+/// Appends `uri`, `cid` and `value` of a stored record as a JSON object. Straight into the answer: nearly all of it is the record itself,
+/// which is JSON already once it is written.
+fn write_record(out: &mut Vec<u8>, did: &Did, record: &Record) -> Result<(), XrpcError> {
+    // Neither a URI nor a CID has a character that JSON would escape.
+    out.extend_from_slice(
+        format!(r#"{{"uri":"{}","cid":"{}","value":"#, uri(did, &record.path), record.cid).as_bytes(),
+    );
+    codec::write_json(&record.body, out).map_err(|error| XrpcError::internal("reading a stored record", &error))?;
+    out.push(b'}');
+    Ok(())
 }
 
 /// What a written record is answered with.
