@@ -19,7 +19,6 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
         ("blob::sweepable", blob::SWEEPABLE),
-        ("event::after", event::AFTER),
         ("event::at", event::AT),
         ("invite::get", invite::GET),
         ("invite::list", invite::LIST),
@@ -36,10 +35,12 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
     match dialect {
         Dialect::Sqlite => hot.extend([
             ("record::collections", record::COLLECTIONS_SQLITE),
+            ("event::after", event::AFTER_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
         ]),
         Dialect::Postgres => hot.extend([
             ("record::collections", record::COLLECTIONS_POSTGRES),
+            ("event::after", event::AFTER_POSTGRES),
             ("snapshot::bodies", snapshot::BODIES_POSTGRES),
             ("commit_batch swap", batch::SWAP),
             ("commit_batch put", batch::PUT),

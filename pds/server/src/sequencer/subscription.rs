@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use pds_store::event;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
-use super::{READ_BYTES, Sequencer};
+use super::{READ_BYTES, Sequencer, ring::Numbered};
 
 /// Frames handed out at once.
 const AT_ONCE: usize = 64;
@@ -41,12 +41,15 @@ pub struct Subscription {
     sequencer: Sequencer,
     cursor: i64,
     head: watch::Receiver<i64>,
+    /// The page behind the position, read while the one before it is on its way out.
+    ahead: Option<JoinHandle<pds_store::Result<Vec<Numbered>>>>,
 }
 
 impl Sequencer {
     /// A subscription from `cursor`, or from now.
     pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
-        let subscription = |cursor| Subscription { sequencer: self.clone(), cursor, head: self.0.ring.watch() };
+        let subscription =
+            |cursor| Subscription { sequencer: self.clone(), cursor, head: self.0.ring.watch(), ahead: None };
         let Some(cursor) = cursor else { return Ok((subscription(self.head()), Start { outdated: false })) };
         // Another replica may be ahead of this one, and its follower may come here with its cursor.
         if cursor > self.head() && cursor > event::head(&self.0.db).await? {
@@ -75,6 +78,7 @@ impl Subscription {
             };
             if let Some((seq, _)) = frames.last() {
                 self.cursor = *seq;
+                self.read_ahead();
                 return Ok(Next::Frames(frames.into_iter().map(|(_, frame)| frame).collect()));
             }
             tokio::select! {
@@ -89,15 +93,39 @@ impl Subscription {
         self.sequencer.head() - self.cursor
     }
 
-    /// Events from the database, for a position that the ring has left behind. Never beyond the head, so that order is one.
-    async fn page(&self) -> pds_store::Result<Vec<(i64, Bytes)>> {
-        let head = self.sequencer.head();
-        let batches = event::after(&self.sequencer.0.db, self.cursor, READ_BYTES / 4).await?;
-        let mut frames = Vec::new();
-        for batch in &batches {
-            let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > self.cursor && *seq <= head);
-            frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
-        }
-        Ok(frames)
+    /// Events from the database, for a position that the ring has left behind. May be dropped and asked again.
+    async fn page(&mut self) -> pds_store::Result<Vec<Numbered>> {
+        let page = match &mut self.ahead {
+            Some(page) => page.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+            None => page(self.sequencer.clone(), self.cursor).await,
+        };
+        self.ahead = None;
+        page
     }
+
+    /// Begins to read the page behind the position, unless the ring has it.
+    fn read_ahead(&mut self) {
+        self.ahead = (!self.sequencer.0.ring.reaches(self.cursor))
+            .then(|| tokio::spawn(page(self.sequencer.clone(), self.cursor)));
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(page) = &self.ahead {
+            page.abort();
+        }
+    }
+}
+
+/// Never beyond the head, so that order is one.
+async fn page(sequencer: Sequencer, cursor: i64) -> pds_store::Result<Vec<Numbered>> {
+    let head = sequencer.head();
+    let batches = event::after(&sequencer.0.db, cursor, READ_BYTES / 4).await?;
+    let mut frames = Vec::new();
+    for batch in &batches {
+        let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > cursor && *seq <= head);
+        frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
+    }
+    Ok(frames)
 }

@@ -118,12 +118,18 @@ pub async fn at<'a>(source: impl Into<Source<'a>>, time: i64) -> Result<Option<i
     Ok(row.map(|(first_seq,)| first_seq))
 }
 
-/// Most rows that one page looks at.
-const PAGE_ROWS: i64 = 512;
+/// Most rows that one page has on Postgres.
+const PAGE_ROWS: i64 = 128;
 
-/// From the batch that holds the number after `$1` to the last one that begins within the budget. Only sizes are looked
-/// at to find that one, so no payload is read in vain.
-pub(crate) const AFTER: &str = "select first_seq, n, at, payload from event \
+/// From the batch that holds the number after `$1`. SQLite is read row by row, until the budget is used up.
+pub(crate) const AFTER_SQLITE: &str = "select first_seq, n, at, payload from event \
+     where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
+       and first_seq + n > $1 + 1 \
+     order by first_seq";
+
+/// The same up to the last batch that begins within the budget. Only sizes are looked at to find that one, so no payload
+/// is sent in vain.
+pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, payload from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
        and first_seq + n > $1 + 1 \
        and first_seq <= (select max(first_seq) from ( \
@@ -147,13 +153,23 @@ pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
     let rows: Vec<(i64, i32, i64, Vec<u8>)> = match &db.pools {
         Pools::Sqlite { bulk, .. } => {
             bulk.run(move |conn| {
-                let mut statement = conn.prepare_cached(AFTER)?;
-                let rows = statement.query_map([seq, PAGE_ROWS, max_bytes], |row| row.try_into())?;
-                rows.collect()
+                let (mut page, mut bytes) = (Vec::new(), 0);
+                let mut statement = conn.prepare_cached(AFTER_SQLITE)?;
+                let mut rows = statement.query([seq])?;
+                while bytes < max_bytes
+                    && let Some(row) = rows.next()?
+                {
+                    let row: (_, _, _, Vec<u8>) = row.try_into()?;
+                    bytes = bytes.saturating_add(i64::try_from(row.3.len()).unwrap_or(i64::MAX));
+                    page.push(row);
+                }
+                Ok(page)
             })
             .await
         }
-        Pools::Postgres(pool) => sqlx::query_as(AFTER).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool).await,
+        Pools::Postgres(pool) => {
+            sqlx::query_as(AFTER_POSTGRES).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool).await
+        }
     }
     .map_err(Error::during("read events after", seq))?;
     Ok(rows
