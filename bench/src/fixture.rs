@@ -85,7 +85,8 @@ impl Fixture {
         Ok(path)
     }
 
-    async fn fill(&self, address: SocketAddr, account: &Account, records: usize) -> Result<Vec<String>> {
+    /// So many records more.
+    pub(crate) async fn fill(&self, address: SocketAddr, account: &Account, records: usize) -> Result<Vec<String>> {
         let mut client = Client::connect(address).await?;
         let mut rkeys = Vec::with_capacity(records);
         while rkeys.len() < records {
@@ -98,7 +99,8 @@ impl Fixture {
         Ok(rkeys)
     }
 
-    async fn sign_up(&self, address: SocketAddr, count: usize) -> Result<Vec<Account>> {
+    /// New accounts.
+    pub(crate) async fn sign_up(&self, address: SocketAddr, count: usize) -> Result<Vec<Account>> {
         let made = stream::iter(0..count).map(|_| async {
             let answer = Client::connect(address).await?.json(create_account(&self.serial)).await?;
             let text = |name: &str| answer[name].as_str().map(str::to_owned).context("createAccount's answer");

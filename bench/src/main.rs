@@ -1,6 +1,7 @@
 //! Drives PDS implementations with one load driver, side by side, and compares them.
 
 mod client;
+mod curve;
 mod fixture;
 mod meter;
 mod scenario;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
+use curve::Curve;
 use fixture::Fixture;
 use scenario::{Amount, Scenario};
 use stats::Sample;
@@ -36,8 +38,14 @@ struct Cli {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Events that a replay reads.
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 100_000)]
     replayed_events: usize,
+    /// Instead of scenarios, curves: each is drawn into this folder, beside the table.
+    #[arg(long, requires = "folder")]
+    curve: Vec<Curve>,
+    /// Where curves go.
+    #[arg(long)]
+    folder: Option<PathBuf>,
     /// Every PDS writes a line for each request; without, none does.
     #[arg(long)]
     log_requests: bool,
@@ -68,7 +76,7 @@ async fn main() -> Result<()> {
     for subject in &mut subjects {
         subject.target.stop().await?;
     }
-    let text = table::markdown(&measured?);
+    let text = measured?;
     stdout().write_all(text.as_bytes())?;
     if let Some(path) = &cli.out {
         std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
@@ -76,8 +84,16 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<Vec<Row>> {
+async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<String> {
     let amount = Amount { length: Duration::from_secs(cli.seconds), replayed_events: cli.replayed_events };
+    if let Some(folder) = cli.folder.as_deref().filter(|_| !cli.curve.is_empty()) {
+        let mut text = String::new();
+        for curve in &cli.curve {
+            text.push_str(&curve::draw(*curve, subjects, amount.length, folder).await?);
+            text.push('\n');
+        }
+        return Ok(text);
+    }
     let scenarios = if cli.scenarios.is_empty() { Scenario::value_variants() } else { &cli.scenarios };
     let mut rows = Vec::new();
     for scenario in scenarios {
@@ -91,13 +107,14 @@ async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<Vec<Row>> {
         )?;
         rows.push(row);
     }
-    Ok(rows)
+    Ok(table::markdown(&rows))
 }
 
 /// The targets take turns, and every other round in the opposite order, so that what else the machine does meets them all.
 async fn rounds(scenario: Scenario, subjects: &mut [Subject], rounds: usize, amount: Amount) -> Result<Row> {
     let mut prepared = Vec::new();
-    for Subject { target, fixture } in subjects.iter_mut() {
+    let mut subjects: Vec<_> = subjects.iter_mut().filter(|subject| scenario.is_for(subject.target.kind)).collect();
+    for Subject { target, fixture } in subjects.iter_mut().map(|subject| &mut **subject) {
         let done = scenario.prepare(target, fixture, amount).await;
         prepared.push(done.with_context(|| format!("prepare {}", target.kind.name()))?);
     }
@@ -106,7 +123,7 @@ async fn rounds(scenario: Scenario, subjects: &mut [Subject], rounds: usize, amo
         let forward: Vec<_> = (0..subjects.len()).collect();
         let order = if round % 2 == 0 { forward } else { forward.into_iter().rev().collect() };
         for index in order {
-            let Subject { target, fixture } = &mut subjects[index];
+            let Subject { target, fixture } = &mut *subjects[index];
             let sample = prepared[index].run(target, fixture, amount).await;
             samples[index].push(sample.with_context(|| target.kind.name())?);
         }

@@ -50,9 +50,13 @@ impl Sample {
 }
 
 async fn go(target: &Target, workers: usize, calls: &Calls, length: Duration) -> Result<Done> {
-    let began = Instant::now();
-    let tasks: Vec<_> =
-        (0..workers).map(|worker| tokio::spawn(work(target.address, worker, calls.clone(), began + length))).collect();
+    let (began, addresses) = (Instant::now(), target.addresses());
+    let tasks: Vec<_> = (0..workers)
+        .map(|worker| {
+            let address = addresses[worker % addresses.len()];
+            tokio::spawn(work(address, worker, calls.clone(), began + length))
+        })
+        .collect();
     let mut all = Done { latencies_ms: Vec::new(), failed: 0, failure: None, elapsed: Duration::ZERO };
     for task in tasks {
         let done = task.await.context("a worker panicked")??;

@@ -2,6 +2,7 @@
 
 mod firehose;
 mod load;
+mod replicas;
 mod requests;
 
 use std::time::Duration;
@@ -11,8 +12,8 @@ use clap::ValueEnum;
 
 use crate::fixture::{Account, Fixture};
 use crate::stats::Sample;
-use crate::target::Target;
-use load::Calls;
+use crate::target::{Kind, Target};
+pub(crate) use load::{Calls, run as run_loop};
 use requests::Method;
 
 /// After a start, until memory is looked at.
@@ -69,6 +70,21 @@ pub(crate) enum Scenario {
     /// As event-latency, until the last of 100 subscribers has it; an operation is one delivery
     #[value(name = "fan-out-100")]
     FanOut100,
+    /// createRecord, 8 workers, beside 1 subscriber; an operation is one delivery, and the writes are part of its price
+    #[value(name = "firehose-1")]
+    Firehose1,
+    /// As firehose-1 with 10 subscribers
+    #[value(name = "firehose-10")]
+    Firehose10,
+    /// As firehose-1 with 100 subscribers
+    #[value(name = "firehose-100")]
+    Firehose100,
+    /// createRecord, 96 workers on one process
+    #[value(name = "replicas-1")]
+    Replicas1,
+    /// createRecord, 96 workers spread over three processes on one database, whose firehoses are compared afterwards
+    #[value(name = "replicas-3")]
+    Replicas3,
     /// One subscriber reads the history; an operation is an event
     Replay,
     /// From the start of the process to its first answer
@@ -83,9 +99,24 @@ pub(crate) enum Prepared {
     Loop(usize, Calls),
     /// With so many subscribers.
     Latency(usize, Account),
+    /// With so many subscribers.
+    Firehose(usize, Calls),
+    /// On so many processes.
+    Replicas(usize, Calls, Account),
     Replay,
     ColdStart,
     RssIdle,
+}
+
+/// Deliveries to so many subscribers while others write.
+pub(crate) async fn loaded(
+    target: &Target,
+    fixture: &mut Fixture,
+    subscribers: usize,
+    length: Duration,
+) -> Result<Sample> {
+    let calls = Method::CreateRecord.calls(fixture, target.address, firehose::WRITERS).await?;
+    firehose::loaded(target, subscribers, &calls, length).await
 }
 
 /// How much is done in each round.
@@ -106,6 +137,11 @@ impl Scenario {
         help.unwrap_or_default()
     }
 
+    /// Whether it can be run on such a target at all.
+    pub(crate) fn is_for(self, kind: Kind) -> bool {
+        !matches!(self, Self::Replicas1 | Self::Replicas3) || kind == Kind::Postgres
+    }
+
     fn in_a_loop(self) -> Option<(usize, Method)> {
         Some(match self {
             Self::CreateRecord1 => (1, Method::CreateRecord),
@@ -124,7 +160,7 @@ impl Scenario {
             Self::UploadBlob5mb => (2, Method::UploadBlob(5_000_000)),
             Self::CreateSession => (4, Method::CreateSession),
             Self::CreateAccount => (4, Method::CreateAccount),
-            Self::EventLatency | Self::FanOut100 | Self::Replay | Self::ColdStart | Self::RssIdle => return None,
+            _ => return None,
         })
     }
 
@@ -135,6 +171,20 @@ impl Scenario {
         Ok(match self {
             Self::EventLatency => Prepared::Latency(1, fixture.writers(target.address, 1).await?.remove(0)),
             Self::FanOut100 => Prepared::Latency(100, fixture.writers(target.address, 1).await?.remove(0)),
+            Self::Firehose1 | Self::Firehose10 | Self::Firehose100 => {
+                let subscribers = match self {
+                    Self::Firehose1 => 1,
+                    Self::Firehose10 => 10,
+                    _ => 100,
+                };
+                let calls = Method::CreateRecord.calls(fixture, target.address, firehose::WRITERS).await?;
+                Prepared::Firehose(subscribers, calls)
+            }
+            Self::Replicas1 | Self::Replicas3 => {
+                let calls = Method::CreateRecord.calls(fixture, target.address, replicas::WORKERS).await?;
+                let account = fixture.writers(target.address, 1).await?.remove(0);
+                Prepared::Replicas(if self == Self::Replicas1 { 1 } else { 3 }, calls, account)
+            }
             Self::Replay => {
                 firehose::prepare_replay(target, fixture, amount.replayed_events).await?;
                 Prepared::Replay
@@ -151,6 +201,10 @@ impl Prepared {
             Self::Loop(workers, calls) => load::run(target, *workers, calls, amount.length).await,
             Self::Latency(subscribers, account) => {
                 firehose::latency(target, account, &fixture.serial(), *subscribers, amount.length).await
+            }
+            Self::Firehose(subscribers, calls) => firehose::loaded(target, *subscribers, calls, amount.length).await,
+            Self::Replicas(processes, calls, account) => {
+                replicas::run(target, *processes, calls, account, &fixture.serial(), amount.length).await
             }
             Self::Replay => firehose::replay(target, amount.replayed_events).await,
             Self::ColdStart => {

@@ -48,6 +48,8 @@ pub(crate) struct Target {
     folder: PathBuf,
     child: Child,
     pid: u32,
+    /// Further processes on the same storage.
+    others: Vec<(SocketAddr, Child, u32)>,
 }
 
 /// CPU time used so far.
@@ -71,7 +73,30 @@ impl Target {
             }
         }
         let (address, child, pid) = launch(kind, services, &folder).await?;
-        Ok(Self { kind, address, services: services.clone(), folder, child, pid })
+        Ok(Self { kind, address, services: services.clone(), folder, child, pid, others: Vec::new() })
+    }
+
+    /// Adds processes on the same storage, or ends some, until there are so many.
+    pub(crate) async fn scale(&mut self, processes: usize) -> Result<()> {
+        while self.others.len() + 1 < processes {
+            self.others.push(launch(self.kind, &self.services, &self.folder).await?);
+        }
+        while self.others.len() + 1 > processes
+            && let Some((_, mut child, pid)) = self.others.pop()
+        {
+            terminate(self.kind, &mut child, pid).await?;
+        }
+        Ok(())
+    }
+
+    /// Of all processes.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        std::iter::once(self.address).chain(self.others.iter().map(|(address, ..)| *address)).collect()
+    }
+
+    /// The folder with its data, if that is on the disk.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// Ends the process and starts it anew on what it has stored. Answers how long it took from the start to the first answer.
@@ -84,12 +109,8 @@ impl Target {
 
     /// Asks the process to end, and waits for it.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        let asked = Command::new("kill").arg("-TERM").arg(self.pid.to_string()).status().await?;
-        if !asked.success() {
-            bail!("{} ended before it was asked to", self.kind.name());
-        }
-        tokio::time::timeout(STOP, self.child.wait()).await.context("the PDS does not end")??;
-        Ok(())
+        self.scale(1).await?;
+        terminate(self.kind, &mut self.child, self.pid).await
     }
 
     pub(crate) fn cpu(&self) -> Result<Cpu> {
@@ -97,7 +118,11 @@ impl Target {
             (Kind::Postgres, (postgres, s3)) => meter::cpu(postgres)? + meter::cpu(s3)?,
             _ => Duration::ZERO,
         };
-        Ok(Cpu { pds: meter::cpu(self.pid)?, storage, driver: meter::own_cpu()? })
+        let mut pds = meter::cpu(self.pid)?;
+        for (.., pid) in &self.others {
+            pds += meter::cpu(*pid)?;
+        }
+        Ok(Cpu { pds, storage, driver: meter::own_cpu()? })
     }
 
     pub(crate) fn rss_mb(&self) -> Result<f64> {
@@ -111,6 +136,15 @@ impl Target {
     pub(crate) fn forget_peak(&self) -> Result<()> {
         meter::forget_peak(self.pid)
     }
+}
+
+async fn terminate(kind: Kind, child: &mut Child, pid: u32) -> Result<()> {
+    let asked = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+    if !asked.success() {
+        bail!("{} ended before it was asked to", kind.name());
+    }
+    tokio::time::timeout(STOP, child.wait()).await.context("the PDS does not end")??;
+    Ok(())
 }
 
 /// Its output goes to `pds.log` in the folder. The process ends with this one's handle on it.
