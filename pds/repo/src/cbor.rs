@@ -88,6 +88,13 @@ impl Writer {
         self
     }
 
+    /// A link to a CID of any form.
+    pub fn any_link(&mut self, cid: &::cid::Cid) -> &mut Self {
+        let mut bytes = vec![0];
+        bytes.extend(cid.to_bytes());
+        self.head(6, 42).bytes(&bytes)
+    }
+
     /// Items that are encoded already.
     pub fn raw(&mut self, items: &[u8]) -> &mut Self {
         self.out.extend_from_slice(items);
@@ -235,7 +242,8 @@ impl<'a> Reader<'a> {
             return Err(invalid);
         }
         let bytes = self.bytes()?.strip_prefix(&[0]).ok_or(invalid)?;
-        ::cid::Cid::try_from(bytes).map_err(|_| invalid)
+        // Parsing passes over what stands behind a CID.
+        ::cid::Cid::try_from(bytes).ok().filter(|cid| cid.encoded_len() == bytes.len()).ok_or(invalid)
     }
 
     /// A link or null.

@@ -34,7 +34,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator-controller", &["operator-api", "pds-config"]),
-    ("bench", &[]),
+    ("bench", &["pds-crypto", "pds-repo"]),
     ("e2e", &["*"]),
     ("xtask", &["*"]),
 ];

@@ -1,6 +1,7 @@
 //! Records between their JSON and their DAG-CBOR form. Source: <https://atproto.com/specs/data-model>.
 
 mod check;
+mod codec;
 mod json;
 mod text;
 
@@ -77,7 +78,7 @@ impl Error {
 pub fn from_json(json: &Value) -> Result<Record, Error> {
     let value = json::to_ipld(json)?;
     let blobs = check::blobs(&value)?;
-    let bytes = serde_ipld_dagcbor::to_vec(&value).map_err(|error| Error::Cbor(error.to_string()))?;
+    let bytes = encode(&value)?;
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
@@ -89,8 +90,7 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
-    let value = decode(&bytes)?;
-    let blobs = check::blobs(&value)?;
+    let blobs = check::blobs(&codec::decode(&bytes)?)?;
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
@@ -100,16 +100,14 @@ pub fn write_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     text::write(bytes, out)
 }
 
-/// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
-pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
-    let value = parse(bytes)?;
-    // The parser lets links pass that have more bytes than their CID, and two blocks must never have one value.
-    let canonical = serde_ipld_dagcbor::to_vec(&value).is_ok_and(|again| again == bytes);
-    if canonical { Ok(value) } else { Err(Error::Cbor("a value is not in its one form".to_owned())) }
+/// The canonical block of a value. Floats and integers outside 64 bits are refused.
+pub fn encode(value: &Ipld) -> Result<Vec<u8>, Error> {
+    codec::encode(value)
 }
 
-fn parse(bytes: &[u8]) -> Result<Ipld, Error> {
-    let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| Error::Cbor(error.to_string()))?;
+/// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
+pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
+    let value = codec::decode(bytes)?;
     check::value(&value)?;
     Ok(value)
 }

@@ -63,6 +63,13 @@ fn other_encodings_of_a_value_are_refused() {
 }
 
 #[test]
+fn a_length_that_lies_takes_no_memory() {
+    // Found by fuzzing: lists in lists, each of which says that it has 2^32 - 1 items.
+    let bytes = [0x9a, 0xff, 0xff, 0xff, 0xff].repeat(128);
+    assert!(record::decode(&bytes).is_err());
+}
+
+#[test]
 fn a_link_with_more_behind_its_cid_is_refused() {
     let block = |cid: &[u8]| [b"\xa1\x61a\xd8\x2a\x58", &[1 + cid.len() as u8, 0][..], cid].concat();
     let cid = Cid::raw(b"").to_bytes();
