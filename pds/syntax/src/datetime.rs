@@ -44,7 +44,7 @@ impl Datetime {
         if day == 0 || day > days {
             return Err("the day is not in the month");
         }
-        if hour > 23 || minute > 59 || second > 60 {
+        if hour > 23 || minute > 59 || second > 59 {
             return Err("the time of day is out of range");
         }
         let mut rest = &bytes[19..];
@@ -69,6 +69,9 @@ impl Datetime {
                 if rest[0] == b'+' && (year, month, day) == (0, 1, 1) && hour * 60 + minute < ahead {
                     return Err("must not be before the year zero");
                 }
+                if rest[0] == b'-' && (year, month, day) == (9999, 12, 31) && hour * 60 + minute + ahead >= 24 * 60 {
+                    return Err("must not be after the year 9999");
+                }
                 Ok(())
             }
             _ => Err("a time zone is required: Z or +hh:mm"),
@@ -77,5 +80,25 @@ impl Datetime {
 
     fn canonical(text: &str) -> Arc<str> {
         text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_others_cannot_read_is_refused() {
+        for (text, valid) in [
+            ("2016-12-31T23:59:59Z", true),
+            ("2016-12-31T23:59:60Z", false),
+            ("0000-01-01T01:00:00+01:00", true),
+            ("0000-01-01T00:59:59+01:00", false),
+            ("9999-12-31T22:59:59-01:00", true),
+            ("9999-12-31T23:00:00-01:00", false),
+            ("9999-12-31T23:59:59Z", true),
+        ] {
+            assert_eq!(text.parse::<Datetime>().is_ok(), valid, "{text}");
+        }
     }
 }

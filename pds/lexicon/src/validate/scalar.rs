@@ -127,9 +127,10 @@ pub(super) fn within(
     }
 }
 
+/// A CID as it is written: parsing passes over upper case, other bases and what stands behind.
 pub(super) fn is_cid(text: &str) -> bool {
     // Decoding takes quadratic time in some bases; real ones are far shorter.
-    text.len() <= 128 && Cid::from_str(text).is_ok()
+    text.len() <= 128 && Cid::from_str(text).is_ok_and(|cid| cid.to_string() == text)
 }
 
 /// `image/*` takes all images, `*/*` everything.

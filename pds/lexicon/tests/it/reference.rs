@@ -1,7 +1,8 @@
 //! Generated records, judged by this crate and by the reference implementation's npm package.
 //!
 //! Left out is where the two differ on purpose: the reference's npm validator takes an array for an object, lets a blob's
-//! type and size pass (its server checks them elsewhere), and takes timestamps without a zone.
+//! type and size pass (its server checks them elsewhere), and takes timestamps without a zone or with a 61st second and CIDs in other
+//! bases, which the newer validator of its server refuses.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -188,6 +189,11 @@ impl<'a> Generator<'a> {
             "app.bsky".into(),
             "app.bsky.feed.like".into(),
             CID.into(),
+            CID.to_ascii_uppercase(),
+            CID.replacen("bafk", "bAFK", 1),
+            format!("{CID}aa"),
+            "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n".into(),
+            "f01551220e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
             "2026-01-01T00:00:00+01:00".into(),
             "2026-13-01T00:00:00Z".into(),
             "yesterday".into(),

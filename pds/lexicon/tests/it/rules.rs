@@ -61,6 +61,23 @@ fn links_and_bytes_have_exactly_their_key() {
 }
 
 #[test]
+fn a_cid_has_one_text() {
+    let format = || json!({ "type": "string", "format": "cid" });
+    let link = "bafkreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq";
+    for (text, valid) in [
+        (link.to_owned(), true),
+        ("QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n".to_owned(), true),
+        (link.to_ascii_uppercase(), false),
+        (link.replacen("bafk", "bAFK", 1), false),
+        (format!("{link}aa"), false),
+        ("f01551220e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(), false),
+    ] {
+        assert_eq!(passes(format(), json!(text)), valid, "{text}");
+        assert_eq!(passes(json!({ "type": "cid-link" }), json!({ "$link": text })), valid, "{text}");
+    }
+}
+
+#[test]
 fn legacy_blobs_and_wrong_references_are_no_blobs() {
     let link = json!({ "$link": "bafkreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq" });
     let blob = json!({ "$type": "blob", "ref": link, "mimeType": "image/png", "size": 3 });

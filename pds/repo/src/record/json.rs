@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Error, MAX_DEPTH,
-    check::{FLOAT, TOO_DEEP, TOO_LARGE},
+    check::{FLOAT, TOO_DEEP, UNSAFE},
 };
 
 pub(super) fn to_ipld(value: &Value) -> Result<Ipld, Error> {
@@ -44,16 +44,15 @@ fn ipld(value: &Value, depth: usize) -> Result<Ipld, Error> {
     })
 }
 
+/// Beyond this JSON means another number to the next reader: to many it is a 64-bit float.
+const MOST: i64 = (1 << 53) - 1;
+
 fn integer(number: &serde_json::Number) -> Result<i64, Error> {
-    if let Some(number) = number.as_i64() {
-        return Ok(number);
-    }
-    if number.is_u64() {
-        return Err(Error::value(TOO_LARGE));
-    }
-    // JSON does not tell 1.0 from 1; up to 2^53 the value is exact.
-    match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0) {
-        Some(float) => Ok(float as i64),
+    // JSON does not tell 1.0 from 1.
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64);
+    match number.as_i64().or_else(float) {
+        Some(number) if number.abs_diff(0) <= MOST as u64 => Ok(number),
+        Some(_) => Err(Error::value(UNSAFE)),
         None => Err(Error::value(FLOAT)),
     }
 }

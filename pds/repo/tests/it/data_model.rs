@@ -63,6 +63,28 @@ fn other_encodings_of_a_value_are_refused() {
 }
 
 #[test]
+fn integers_that_json_readers_would_round_are_refused() {
+    for (number, fits) in [
+        ("9007199254740991", true),
+        ("-9007199254740991", true),
+        ("9007199254740991.0", true),
+        ("9007199254740992", false),
+        ("-9007199254740992", false),
+        ("9223372036854775807", false),
+        ("18446744073709551615", false),
+        ("-9223372036854775808", false),
+        ("1e16", false),
+        ("1e300", false),
+        ("1.5", false),
+    ] {
+        let json: Value = serde_json::from_str(&format!("{{\"a\":{number}}}")).unwrap();
+        assert_eq!(record::from_json(&json).is_ok(), fits, "{number}");
+    }
+    // What is in a block already has one meaning.
+    assert!(record::decode(b"\xa1\x61a\x1b\x00\x20\0\0\0\0\0\0").is_ok());
+}
+
+#[test]
 fn a_length_that_lies_takes_no_memory() {
     // Found by fuzzing: lists in lists, each of which says that it has 2^32 - 1 items.
     let bytes = [0x9a, 0xff, 0xff, 0xff, 0xff].repeat(128);
