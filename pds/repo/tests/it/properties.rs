@@ -47,9 +47,11 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn path(key: u16) -> RepoPath {
-    let collection = ["app.bsky.feed.post", "app.bsky.feed.like", "a.b.c", "a.b.c.d", "a.b-c.e"][usize::from(key % 5)];
-    format!("{collection}/{key:04}").parse().unwrap()
+/// Neighbours that a comparison by collection would put elsewhere, and keys as long as they may be.
+pub(crate) fn path(key: u16) -> RepoPath {
+    let collections = ["app.bsky.feed.post", "app.bsky.feed.like", "a.b.c", "a.b.c.d", "a.b.c-d.e", "a.b-c.e"];
+    let (collection, more) = (collections[usize::from(key) % collections.len()], usize::from(key) % 11 / 10 * 508);
+    format!("{collection}/{key:04}{}", "~".repeat(more)).parse().unwrap()
 }
 
 fn body(value: u8) -> (Cid, Bytes) {
@@ -97,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn every_commit_equals_a_rebuild_and_can_be_undone(batches in prop::collection::vec(prop::collection::vec(step(), 1..6), 1..40)) {
+    fn every_commit_equals_a_rebuild_and_can_be_undone(batches in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..30)) {
         let (did, key) = ("did:plc:abc".parse::<Did>().unwrap(), SigningKey::generate());
         let (mut repo, first) = Repo::create(did.clone(), Tid::from_micros(1, 0), &[], &key).unwrap();
         let (mut records, mut micros, mut commit_bytes) = (BTreeMap::new(), 1, first.commit_bytes);
@@ -132,6 +134,24 @@ proptest! {
         // A whole export holds each block once per place, the root first, and every node is one that the tree loads from.
         let blocks: HashMap<Cid, Bytes> = export(&repo, &commit_bytes).into_iter().filter_map(|(cid, block)| Some((cid, block?))).collect();
         prop_assert_eq!(Tree::partial(&repo.head.data, &blocks).unwrap().len(), records.len());
+    }
+
+    #[test]
+    fn one_commit_may_hold_as_many_writes_as_the_protocol_allows(first in prop::collection::vec(step(), 0..200), second in prop::collection::vec(step(), 150..400)) {
+        let (did, key) = ("did:plc:abc".parse::<Did>().unwrap(), SigningKey::generate());
+        let mut records = BTreeMap::new();
+        let batch = |steps: &[Step], records: &mut BTreeMap<RepoPath, Cid>| {
+            let mut writes: BTreeMap<RepoPath, Write> = BTreeMap::new();
+            for write in steps.iter().filter_map(|step| write(records, step)).take(pds_repo::MAX_WRITES) {
+                writes.insert(write.path().clone(), write);
+            }
+            writes.values().for_each(|write| remember(records, write));
+            writes.into_values().collect::<Vec<_>>()
+        };
+        let (repo, _) = Repo::create(did, Tid::from_micros(1, 0), &batch(&first, &mut records), &key).unwrap();
+        let (repo, diff) = repo.apply(&batch(&second, &mut records), Tid::from_micros(2, 0), &key).unwrap();
+        prop_assert_eq!(repo.tree.root(), rebuilt(&records).root());
+        prop_assert_eq!(Some(proof::invert(&diff.car(), &diff.ops).unwrap()), diff.prev_data);
     }
 
     #[test]

@@ -14,25 +14,29 @@ const task = JSON.parse(text);
 let tree = await MST.create(new MemoryBlockstore());
 const roots = [];
 const present = new Set();
-for (const { path, cid } of task.ops) {
-  if (cid === null) {
-    tree = await tree.delete(path);
-    present.delete(path);
-  } else if (present.has(path)) {
-    tree = await tree.update(path, parseCid(cid));
-  } else {
-    tree = await tree.add(path, parseCid(cid));
-    present.add(path);
+for (const { ops } of task.commits) {
+  for (const { path, cid } of ops) {
+    if (cid === null) {
+      tree = await tree.delete(path);
+      present.delete(path);
+    } else if (present.has(path)) {
+      tree = await tree.update(path, parseCid(cid));
+    } else {
+      tree = await tree.add(path, parseCid(cid));
+      present.add(path);
+    }
   }
   roots.push(String(await tree.getPointer()));
 }
 
 const exported = await verifyRepoCar(Buffer.from(task.export, "base64"), task.did, task.key);
-let provenEvents = 0;
-for (const { car, path, cid } of task.events) {
-  const [collection, rkey] = path.split("/");
-  const claim = { collection, rkey, cid: cid === null ? null : parseCid(cid) };
-  const { unverified } = await verifyProofs(Buffer.from(car, "base64"), [claim], task.did, task.key);
-  if (unverified.length === 0) provenEvents += 1;
+let provenCommits = 0;
+for (const { car, ops } of task.commits) {
+  const claims = ops.map(({ path, cid }) => {
+    const [collection, rkey] = path.split("/");
+    return { collection, rkey, cid: cid === null ? null : parseCid(cid) };
+  });
+  const { verified, unverified } = await verifyProofs(Buffer.from(car, "base64"), claims, task.did, task.key);
+  if (verified.length === claims.length && unverified.length === 0) provenCommits += 1;
 }
-process.stdout.write(JSON.stringify({ roots, exported: exported.creates.length, provenEvents }));
+process.stdout.write(JSON.stringify({ roots, exported: exported.creates.length, provenCommits }));
