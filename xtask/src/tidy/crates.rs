@@ -35,6 +35,7 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("operator-controller", &["operator-api", "pds-config"]),
     ("bench", &["pds-crypto", "pds-repo"]),
+    ("fuzz", &["pds-crypto", "pds-repo", "pds-syntax"]),
     ("e2e", &["*"]),
     ("xtask", &["*"]),
 ];

@@ -1,0 +1,60 @@
+//! Records: DAG-CBOR in, JSON in.
+//!
+//! Decoding agrees with the rule of [`crate::dag_cbor`] both ways; what is decoded is encoded to the same bytes; a record goes to JSON and back
+//! without a change; and a record is what it is no matter which of the two forms it came in.
+
+use bytes::Bytes;
+use pds_repo::record::{self, Record};
+use serde_json::Value;
+
+use crate::dag_cbor::{Seen, is_valid};
+
+pub(crate) fn check(input: &[u8]) {
+    let mut seen = Seen::default();
+    let valid = is_valid(input, &mut seen);
+    let decoded = record::decode(input);
+    assert_eq!(decoded.is_ok(), valid, "{decoded:?}");
+    let record = record::from_bytes(Bytes::copy_from_slice(input));
+    if let Ok(value) = decoded {
+        assert_eq!(serde_ipld_dagcbor::to_vec(&value).expect("a value can be encoded"), input);
+        if let Some(json) = read(input)
+            && !seen.special_key
+            && !seen.large_integer
+        {
+            match (&record, record::from_json(&json)) {
+                (Ok(record), Ok(again)) => same(record, &again),
+                (Err(_), Err(_)) => {}
+                (one, other) => unreachable!("from its bytes {one:?}, from its JSON {other:?}"),
+            }
+        }
+    } else {
+        assert!(record.is_err());
+        // The writer of JSON is given stored records only, but must not be harmed by others.
+        let _ = record::to_json(input);
+    }
+    if let Ok(json) = serde_json::from_slice::<Value>(input)
+        && let Ok(record) = record::from_json(&json)
+    {
+        assert!(is_valid(&record.bytes, &mut Seen::default()));
+        same(&record, &record::from_bytes(record.bytes.clone()).expect("a record that was encoded can be decoded"));
+        if let Some(json) = read(&record.bytes) {
+            same(&record, &record::from_json(&json).expect("a record that was written can be read"));
+        }
+    }
+}
+
+/// The JSON form as a value; nothing for one that nests deeper than the parser goes.
+fn read(block: &[u8]) -> Option<Value> {
+    let json = record::to_json(block).expect("a valid record has a JSON form");
+    match serde_json::from_str(json.get()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            assert!(error.to_string().starts_with("recursion limit exceeded"), "{error}");
+            None
+        }
+    }
+}
+
+fn same(one: &Record, other: &Record) {
+    assert_eq!((one.cid, &one.bytes, &one.blobs), (other.cid, &other.bytes, &other.blobs));
+}
