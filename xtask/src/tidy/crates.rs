@@ -17,6 +17,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("pds-blobstore", &["pds-syntax"]),
     ("pds-config", &["pds-syntax"]),
     ("pds-lexicon", &["pds-syntax"]),
+    ("pds-limiter", &[]),
     ("pds-identity", &["pds-crypto", "pds-syntax"]),
     ("pds-repo", &["pds-crypto", "pds-syntax"]),
     ("pds-store", &["pds-repo", "pds-syntax"]),
@@ -28,6 +29,7 @@ const RULES: &[(&str, &[&str])] = &[
             "pds-crypto",
             "pds-identity",
             "pds-lexicon",
+            "pds-limiter",
             "pds-repo",
             "pds-store",
             "pds-syntax",
@@ -44,6 +46,7 @@ const RULES: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["pds-store"], "SQL has one home"),
     ("rusqlite", &["pds-store"], "SQL has one home"),
+    ("redis", &["pds-limiter"], "what replicas share has one home"),
     (
         "aws-sdk-s3",
         &["pds-blobstore", "operator-controller", "e2e"],
