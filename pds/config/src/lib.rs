@@ -12,6 +12,7 @@ mod database_url;
 mod error;
 mod network;
 mod reader;
+mod redis_url;
 pub mod secrets;
 mod settings;
 mod table;
@@ -21,10 +22,11 @@ mod variable;
 pub use database_url::DatabaseUrl;
 pub use error::{Errors, Problem};
 pub use network::{AllowRule, Cidr};
+pub use redis_url::RedisUrl;
 pub use secrets::{S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Log, LogFormat, Outbound, S3Store, Service, Settings,
-    Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Log, LogFormat, Outbound, Rate, RateLimits, S3Store,
+    Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

@@ -13,6 +13,7 @@ use url::Url;
 use crate::codec;
 use crate::database_url::DatabaseUrl;
 use crate::network::{AllowRule, Cidr};
+use crate::redis_url::RedisUrl;
 use crate::settings::LogFormat;
 use crate::variable::Fallback::{Computed, Required, Unset, Value};
 use crate::variable::{Setting, Variable};
@@ -150,6 +151,38 @@ table! {
             "Shown by describeServer.";
         TERMS_OF_SERVICE_URL: Url = "PDS_TERMS_OF_SERVICE_URL", Unset, codec::URL,
             "Shown by describeServer.";
+    }
+    "Rate limits" {
+        RATE_LIMITS_ENABLED: bool = "PDS_RATE_LIMITS_ENABLED", Computed("true; false in dev mode"), codec::BOOL,
+            "Whether requests are limited. Health and well-known documents never are.";
+        RATE_LIMIT_UNAUTHENTICATED: u32 = "RATE_LIMIT_UNAUTHENTICATED", Value("600"), codec::COUNT,
+            "Requests a minute from one address (IPv6: one /64) without a session.";
+        RATE_LIMIT_UNAUTHENTICATED_BURST: u32 = "RATE_LIMIT_UNAUTHENTICATED_BURST", Value("10"), codec::COUNT,
+            "How many of them may come at once.";
+        RATE_LIMIT_AUTHENTICATED: u32 = "RATE_LIMIT_AUTHENTICATED", Value("6000"), codec::COUNT,
+            "Requests a minute of one account.";
+        RATE_LIMIT_AUTHENTICATED_BURST: u32 = "RATE_LIMIT_AUTHENTICATED_BURST", Value("50"), codec::COUNT,
+            "How many of them may come at once.";
+        RATE_LIMIT_ADMIN: u32 = "RATE_LIMIT_ADMIN", Value("60000"), codec::COUNT,
+            "Requests a minute of the administrator.";
+        RATE_LIMIT_ADMIN_BURST: u32 = "RATE_LIMIT_ADMIN_BURST", Value("100"), codec::COUNT,
+            "How many of them may come at once.";
+        RATE_LIMIT_DISTRIBUTED: bool = "RATE_LIMIT_DISTRIBUTED", Computed("true with Redis"), codec::BOOL,
+            "Whether the replicas share their budgets through Redis.";
+        RATE_LIMIT_BYPASS_IPS: Vec<Cidr> = "PDS_RATE_LIMIT_BYPASS_IPS", Unset, codec::CIDRS,
+            "Clients that are not limited.";
+        RATE_LIMIT_BYPASS_KEY: SecretString = "PDS_RATE_LIMIT_BYPASS_KEY", Unset, codec::BYPASS_KEY,
+            "Requests with this text in `x-ratelimit-bypass` are not limited.";
+    }
+    "Redis" {
+        REDIS_URL: RedisUrl = "REDIS_URL", Computed("PDS_REDIS_SCRATCH_ADDRESS"), codec::REDIS_URL,
+            "Redis or Valkey, shared by the replicas. Nothing is lost with it.";
+        REDIS_SCRATCH_ADDRESS: String = "PDS_REDIS_SCRATCH_ADDRESS", Unset, codec::HOST_AND_PORT,
+            "The same without TLS, as the reference implementation names it. `REDIS_URL` wins.";
+        REDIS_SCRATCH_PASSWORD: SecretString = "PDS_REDIS_SCRATCH_PASSWORD", Unset, codec::REDIS_PASSWORD,
+            "Password at that address.";
+        CACHE_KEY_PREFIX: String = "CACHE_KEY_PREFIX", Value("aurora:"), codec::KEY_PREFIX,
+            "Begins every key in Redis. Instances on one Redis need one each.";
     }
     "Sync" {
         REPO_BACKFILL_LIMIT_MS: Duration = "PDS_REPO_BACKFILL_LIMIT_MS", Value("86400000"), codec::MILLISECONDS,

@@ -75,6 +75,12 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")], "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", "example.com")], "PDS_SERVICE_HANDLE_DOMAINS=\"example.com\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", ".pds.internal")], "PDS_SERVICE_HANDLE_DOMAINS")]
+#[case(&[("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": needs REDIS_URL")]
+#[case(&[("RATE_LIMIT_ADMIN_BURST", "0")], "RATE_LIMIT_ADMIN_BURST")]
+#[case(&[("REDIS_URL", "https://:hunter2@redis")], "REDIS_URL: is neither redis nor rediss")]
+#[case(&[("REDIS_URL", "redis://redis/main")], "REDIS_URL")]
+#[case(&[("PDS_REDIS_SCRATCH_ADDRESS", "redis")], "PDS_REDIS_SCRATCH_ADDRESS")]
+#[case(&[("CACHE_KEY_PREFIX", "{a}")], "CACHE_KEY_PREFIX")]
 #[case(&[("PDS_TLS_CERT_FILE", "/tls.crt")], "PDS_TLS_KEY_FILE")]
 #[case(&[("PDS_METRICS_PORT", "2583")], "PDS_METRICS_PORT=\"2583\"")]
 #[case(&[("PDS_PORT", "tcp://10.0.0.1:2583")], "PDS_PORT=\"tcp://10.0.0.1:2583\": looks like a Kubernetes service link")]
@@ -141,6 +147,8 @@ fn a_value_may_come_from_a_file() {
     ("PDS_BLOBSTORE_S3_REGION", "eu-central-1"), ("PDS_CRAWLERS", "https://relay.example,https://two.example"),
     ("PDS_INVITE_REQUIRED", "false"), ("PDS_CONTACT_EMAIL_ADDRESS", "ops@example.com"),
     ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy?v=1"), ("PDS_DEV_MODE", "1"),
+    ("PDS_RATE_LIMITS_ENABLED", "true"), ("RATE_LIMIT_UNAUTHENTICATED_BURST", "7"), ("RATE_LIMIT_DISTRIBUTED", "false"),
+    ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8"), ("CACHE_KEY_PREFIX", "alice:"),
 ])]
 fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     let (settings, _) = read(pairs).unwrap();
@@ -159,6 +167,25 @@ fn s3_at_a_short_or_numeric_host_uses_path_style() {
     };
     assert!(style("http://minio:9000") && style("http://10.1.2.3") && style("http://[::1]:9000"));
     assert!(!style("https://s3.example.com"));
+}
+
+#[test]
+fn limits_are_on_unless_in_dev_mode_and_as_told() {
+    let enabled = |pairs| read(pairs).unwrap().0.rate_limits.enabled;
+    assert!(enabled(&[]) && enabled(&[("PDS_DEV_MODE", "1"), ("PDS_RATE_LIMITS_ENABLED", "1")]));
+    assert!(!enabled(&[("PDS_DEV_MODE", "1")]) && !enabled(&[("PDS_RATE_LIMITS_ENABLED", "0")]));
+}
+
+#[test]
+fn redis_has_two_names_of_which_the_url_wins() {
+    let redis = |pairs| read(pairs).unwrap().1.redis;
+    let scratch = [("PDS_REDIS_SCRATCH_ADDRESS", "[::1]:6379"), ("PDS_REDIS_SCRATCH_PASSWORD", "hunter@2")];
+    assert!(redis(&[]).is_none());
+    let shown = redis(&scratch).unwrap();
+    assert_eq!(shown.expose(), "redis://:hunter%402@[::1]:6379");
+    assert_eq!(format!("{shown} {shown:?}"), "redis://[::1]:6379 RedisUrl(redis://[::1]:6379)");
+    let both = [scratch[0], ("REDIS_URL", "rediss://u:p@redis.test:6380/2"), ("RATE_LIMIT_DISTRIBUTED", "true")];
+    assert_eq!(redis(&both).unwrap().expose(), "rediss://u:p@redis.test:6380/2");
 }
 
 #[test]

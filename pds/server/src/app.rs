@@ -17,6 +17,7 @@ use crate::{
     actor::{Actors, Committer},
     clock::Clock,
     metrics::Metrics,
+    rate_limit::RateLimits,
     sequencer::Sequencer,
 };
 
@@ -48,6 +49,8 @@ pub struct Parts {
     pub sequencer: Sequencer,
     /// Password hashing under a memory bound.
     pub passwords: Passwords,
+    /// How much whom.
+    pub rate_limits: RateLimits,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// The time.
@@ -108,6 +111,7 @@ impl App {
             },
         );
         let shutdown = CancellationToken::new();
+        let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
         let metrics = Metrics::default();
         let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone()).await?;
         let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone());
@@ -125,6 +129,7 @@ impl App {
             resolver,
             committer,
             sequencer,
+            rate_limits,
             metrics,
             clock,
             shutdown,

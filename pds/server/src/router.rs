@@ -19,7 +19,7 @@ use tower_http::{
 use crate::{
     api::{identity, repo, server, sync},
     app::App,
-    http::{health, layers, well_known},
+    http::{health, layers, rate_limit, well_known},
     xrpc::XrpcError,
 };
 
@@ -42,6 +42,7 @@ pub fn public(app: App) -> Router {
         .fallback(nothing_here)
         .layer(CompressionLayer::new().gzip(true).zstd(true))
         .merge(uncompressed())
+        .layer(middleware::from_fn_with_state(app.clone(), rate_limit::limit))
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
@@ -143,6 +144,10 @@ fn cors() -> CorsLayer {
         "dpop-nonce",
         "www-authenticate",
         "retry-after",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+        "ratelimit-policy",
     ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::any())

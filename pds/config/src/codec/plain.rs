@@ -45,6 +45,19 @@ pub(crate) const NAME: Codec<String> = Codec::new(
     String::clone,
 );
 
+pub(crate) const KEY_PREFIX: Codec<String> = Codec::new(
+    "1 to 64 letters, digits and -_.:",
+    |text| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+        match text.len() <= 64 && text.bytes().all(legal) {
+            true => Ok(text.to_owned()),
+            // Braces would move the keys of one call to different nodes of a cluster.
+            false => Err("is longer, or holds another character".into()),
+        }
+    },
+    String::clone,
+);
+
 pub(crate) const PATH: Codec<PathBuf> =
     Codec::new("a path", |text| Ok(PathBuf::from(text)), |path| path.display().to_string());
 

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Codec;
 use crate::database_url::DatabaseUrl;
+use crate::redis_url::RedisUrl;
 
 /// Order of the secp256k1 group: a private key is at least 1 and below it.
 const K256_ORDER: [u8; 32] = [
@@ -18,6 +19,17 @@ pub(crate) const DATABASE_URL: Codec<DatabaseUrl> = Codec {
     parse: |text| DatabaseUrl::parse(text).map_err(str::to_owned),
     render: DatabaseUrl::expose,
 };
+
+pub(crate) const REDIS_URL: Codec<RedisUrl> = Codec {
+    allowed: "redis://user:password@host:port/database, or rediss:// for TLS",
+    secret: true,
+    parse: |text| RedisUrl::parse(text).map_err(str::to_owned),
+    render: RedisUrl::expose,
+};
+
+pub(crate) const REDIS_PASSWORD: Codec<SecretString> = secret("any text", |text| Ok(text.into()));
+
+pub(crate) const BYPASS_KEY: Codec<SecretString> = secret("at least 16 characters", |text| at_least(text, 16));
 
 pub(crate) const ACCESS_KEY: Codec<SecretString> = secret("the text the S3 server gave", |text| Ok(text.into()));
 

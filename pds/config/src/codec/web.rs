@@ -19,6 +19,15 @@ pub(crate) const HOSTNAME: Codec<String> = Codec::new(
     String::clone,
 );
 
+pub(crate) const HOST_AND_PORT: Codec<String> = Codec::new(
+    "host:port",
+    |text| match text.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("is not a host and a port".into()),
+    },
+    String::clone,
+);
+
 pub(crate) const SERVICE_DID: Codec<Did> = Codec::new(
     "a did:web or did:plc",
     |text| {
@@ -111,6 +120,11 @@ pub(crate) const BUCKET: Codec<String> = Codec::new(
     },
     String::clone,
 );
+
+fn is_host(text: &str) -> bool {
+    is_host_name(&text.to_ascii_lowercase())
+        || url::Host::parse(text).is_ok_and(|host| !matches!(host, url::Host::Domain(_)))
+}
 
 fn http_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::database_url::DatabaseUrl;
 use crate::reader::Reader;
+use crate::redis_url::RedisUrl;
 use crate::settings::{BlobStore, Settings};
 use crate::table::setting;
 use crate::variable::Setting;
@@ -19,6 +20,10 @@ pub struct Secrets {
     pub database: DatabaseUrl,
     /// Keys of the bucket; `None` means workload identity, or disk.
     pub s3: Option<S3Credentials>,
+    /// Where Redis is, if anywhere; may hold a password.
+    pub redis: Option<RedisUrl>,
+    /// Requests that show it are not limited.
+    pub rate_limit_bypass_key: Option<SecretString>,
     /// Signs the sessions.
     pub jwt_secret: SecretString,
     /// Password of the user `admin`.
@@ -42,6 +47,8 @@ impl Secrets {
     pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
         let database = Self::read_database(reader, &settings.service.data_directory);
         let s3 = S3Credentials::read(reader, &settings.blob.store);
+        let redis = Self::read_redis(reader, settings);
+        let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -49,11 +56,25 @@ impl Secrets {
         Some(Self {
             database: database?,
             s3,
+            redis,
+            rate_limit_bypass_key,
             jwt_secret: jwt_secret?,
             admin_password: admin_password?,
             plc_rotation_key: plc_rotation_key?,
             key_encryption_key: key_encryption_key?,
         })
+    }
+
+    fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {
+        let url = reader.optional(&setting::REDIS_URL);
+        let address = reader.optional(&setting::REDIS_SCRATCH_ADDRESS);
+        let password = reader.optional(&setting::REDIS_SCRATCH_PASSWORD);
+        let is_set = reader.is_set(&setting::REDIS_URL) || reader.is_set(&setting::REDIS_SCRATCH_ADDRESS);
+        if settings.rate_limits.distributed == Some(true) && !is_set {
+            let message = "needs REDIS_URL, which is not set";
+            reader.refuse(&setting::RATE_LIMIT_DISTRIBUTED, Some("true".into()), message);
+        }
+        url.or_else(|| RedisUrl::of(&address?, password.as_ref()))
     }
 
     /// `None` only if the URL is set and wrong.

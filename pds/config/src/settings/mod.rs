@@ -2,6 +2,7 @@
 
 mod blob;
 mod identity;
+mod rate_limits;
 mod rules;
 mod service;
 mod storage;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 pub use blob::{Blob, BlobStore, DiskStore, S3Store};
 pub use identity::Identity;
+pub use rate_limits::{Rate, RateLimits};
 pub use service::{Contact, Log, LogFormat, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub invite_required: bool,
     /// What describeServer says about the host.
     pub contact: Contact,
+    /// How many requests are answered.
+    pub rate_limits: RateLimits,
     /// Firehose and relays.
     pub sync: Sync,
     /// What outbound requests may reach.
@@ -81,7 +85,8 @@ impl Settings {
     /// Every value is written out, also where it is the default, so that a server of another version behaves the same.
     #[must_use]
     pub fn render(&self) -> BTreeMap<&'static str, String> {
-        let Self { service, identity, database, blob, invite_required, contact, sync, outbound, log } = self;
+        let Self { service, identity, database, blob, invite_required, contact, rate_limits, sync, outbound, log } =
+            self;
         let mut out = Rendered::default();
         service.render(&mut out);
         identity.render(&mut out);
@@ -89,6 +94,7 @@ impl Settings {
         blob.render(&mut out);
         out.put(&setting::INVITE_REQUIRED, invite_required);
         contact.render(&mut out);
+        rate_limits.render(&mut out);
         sync.render(&mut out);
         outbound.render(&mut out);
         log.render(&mut out);
@@ -111,6 +117,7 @@ impl Settings {
             blob: Blob::read(reader, &service.data_directory),
             invite_required: reader.value(&setting::INVITE_REQUIRED),
             contact: Contact::read(reader),
+            rate_limits: RateLimits::read(reader, service.dev_mode),
             sync: Sync::read(reader),
             outbound: Outbound::read(reader),
             log: Log::read(reader),

@@ -85,9 +85,7 @@ impl FromRequestParts<App> for Access {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
-        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
-        let token = token.ok_or_else(missing)?;
-        let claims = verify(app, &token, false)?;
+        let claims = claims(app, parts, false)?;
         if claims.scope != Scope::Access {
             return Err(XrpcError::named("InvalidToken", "Bad token scope"));
         }
@@ -112,8 +110,7 @@ impl FromRequestParts<App> for Refresh {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
-        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
-        let claims = verify(app, &token.ok_or_else(missing)?, true)?;
+        let claims = claims(app, parts, true)?;
         let invalid = || XrpcError::named("InvalidToken", "Bad token scope");
         match claims {
             Claims { scope: Scope::Refresh, sub, jti: Some(jti), exp, .. } => {
@@ -166,15 +163,26 @@ fn missing() -> XrpcError {
     XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required")
 }
 
-fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Claims, XrpcError> {
-    let audience = app.settings.service.did.as_str();
-    app.keys.session.verify(token, audience, app.clock.now_s(), accept_expired).map_err(|error| {
+/// The claims of a request's token, when it has been verified already.
+#[derive(Clone, Debug)]
+pub(super) struct Verified(pub(super) Claims);
+
+fn claims(app: &App, parts: &mut Parts, accept_expired: bool) -> Result<Claims, XrpcError> {
+    if let Some(Verified(claims)) = parts.extensions.remove() {
+        return Ok(claims);
+    }
+    let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Bearer"));
+    verify(app, token.ok_or_else(missing)?, accept_expired).map_err(|error| {
         app.metrics.auth_failed("token");
         match error {
             TokenError::Expired => XrpcError::named("ExpiredToken", error.to_string()),
             TokenError::Invalid => XrpcError::named("InvalidToken", error.to_string()),
         }
     })
+}
+
+pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Claims, TokenError> {
+    app.keys.session.verify(token, app.settings.service.did.as_str(), app.clock.now_s(), accept_expired)
 }
 
 /// The account of a token, unless its tokens were revoked since.

@@ -48,6 +48,9 @@ pub async fn xrpc(State(app): State<App>) -> Response {
 pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let accounts = pds_store::account::count(&app.db).await.ok();
     app.metrics.set_gauges(app.db.connections(), app.db.max_connections(), accounts);
+    if let Some((up, failures)) = app.rate_limits.redis() {
+        app.metrics.set_redis(up, failures);
+    }
     let text = app.metrics.text().map_err(|error| XrpcError::internal("writing metrics", &error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }

@@ -2,4 +2,5 @@
 
 pub mod health;
 pub mod layers;
+pub mod rate_limit;
 pub mod well_known;

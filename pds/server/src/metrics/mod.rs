@@ -1,6 +1,10 @@
 //! What `/metrics` shows. Names and labels are those of the operations guide; no label ever holds a DID, a handle or an address.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -18,6 +22,17 @@ struct Request {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refusal {
+    tier: &'static str,
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Use {
+    used_for: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -45,6 +60,9 @@ struct Families {
     requests: Family<Request, Counter>,
     durations: Family<Request, Histogram, fn() -> Histogram>,
     auth_failures: Family<Reason, Counter>,
+    rate_limited: Family<Refusal, Counter>,
+    redis_up: Family<Use, Gauge>,
+    redis_failures: Family<Use, Counter>,
     jobs: Family<Run, Counter>,
     job_durations: Family<Job, Histogram, fn() -> Histogram>,
     job_successes: Family<Job, Gauge>,
@@ -68,6 +86,9 @@ impl Default for Metrics {
             requests: Family::default(),
             durations,
             auth_failures: Family::default(),
+            rate_limited: Family::default(),
+            redis_up: Family::default(),
+            redis_failures: Family::default(),
             jobs: Family::default(),
             job_durations: Family::new_with_constructor(seconds),
             job_successes: Family::default(),
@@ -84,6 +105,9 @@ impl Default for Metrics {
             families.durations.clone(),
         );
         registry.register("auth_failures", "Refused credentials", families.auth_failures.clone());
+        registry.register("rate_limited", "Requests beyond a limit", families.rate_limited.clone());
+        registry.register("redis_up", "Whether Redis can be reached; absent without Redis", families.redis_up.clone());
+        registry.register("redis_failures", "Commands that Redis did not answer", families.redis_failures.clone());
         registry.register("job_runs", "Runs of background jobs", families.jobs.clone());
         registry.register(
             "job_duration_seconds",
@@ -116,6 +140,18 @@ impl Metrics {
     /// A credential was refused.
     pub fn auth_failed(&self, reason: &'static str) {
         self.0.auth_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A request was beyond a limit.
+    pub fn rate_limited(&self, tier: &'static str, limit: &'static str) {
+        self.0.rate_limited.get_or_create(&Refusal { tier, limit }).inc();
+    }
+
+    /// Sets what is read at scrape time, where there is Redis.
+    pub fn set_redis(&self, up: bool, failures: u64) {
+        let used_for = Use { used_for: "rate_limits" };
+        self.0.redis_up.get_or_create(&used_for).set(up.into());
+        self.0.redis_failures.get_or_create(&used_for).inner().store(failures, Ordering::Relaxed);
     }
 
     /// A job ran; `succeeded_at` is in seconds since 1970.

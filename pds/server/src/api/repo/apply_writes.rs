@@ -12,6 +12,8 @@ use crate::{
     },
     app::App,
     auth::Access,
+    http::rate_limit::Meter,
+    rate_limit::{WRITES, cost},
     xrpc::{Output, Procedure, Result, XrpcError},
 };
 
@@ -59,6 +61,17 @@ pub(super) enum Write {
     },
 }
 
+impl Write {
+    /// Points of its repository's budget.
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Create { .. } => cost::CREATE,
+            Self::Update { .. } => cost::UPDATE,
+            Self::Delete { .. } => cost::DELETE,
+        }
+    }
+}
+
 /// Output of `com.atproto.repo.applyWrites`.
 #[derive(Debug, Serialize)]
 pub struct ApplyWritesOutput {
@@ -104,6 +117,7 @@ pub(super) enum WriteResult {
 pub async fn apply_writes(
     State(app): State<App>,
     access: Access,
+    meter: Meter,
     Procedure(input): Procedure<ApplyWritesInput>,
 ) -> Result<Output<ApplyWritesOutput>> {
     own_writable(&input.repo, &access)?;
@@ -111,6 +125,8 @@ pub async fn apply_writes(
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
     }
+    let points = input.writes.iter().map(Write::cost).sum();
+    meter.draw(&app, &WRITES, account.did.as_str(), points).await?;
     let (mut changes, mut results) = (Vec::with_capacity(input.writes.len()), Vec::with_capacity(input.writes.len()));
     for write in input.writes {
         match write {

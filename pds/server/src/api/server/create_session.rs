@@ -1,13 +1,17 @@
 use axum::extract::State;
+use data_encoding::HEXLOWER;
 use pds_store::account::{self, Account, Status};
 use pds_syntax::AtIdentifier;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::session::{self, Session};
 use crate::{
     account::password::MAX_OLD_CHARS,
     app::App,
     auth::{Caller, account_takedown},
+    http::rate_limit::Meter,
+    rate_limit::LOGINS,
     xrpc::{Output, Procedure, Result, XrpcError},
 };
 
@@ -26,12 +30,15 @@ pub struct CreateSessionInput {
 pub async fn create_session(
     State(app): State<App>,
     caller: Caller,
+    meter: Meter,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
+    let identifier = input.identifier.trim().to_lowercase();
+    meter.draw(&app, &LOGINS, &pair(&identifier, meter.address()), 1).await?;
     if input.password.chars().count() > MAX_OLD_CHARS {
         return Err(XrpcError::auth_required("Password too long"));
     }
-    let account = find(&app, &input.identifier).await?;
+    let account = find(&app, &identifier).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verified = app.passwords.verify(stored, &input.password).await;
     let verified = verified.map_err(|error| XrpcError::internal("verifying a password", &error))?;
@@ -46,10 +53,14 @@ pub async fn create_session(
     session::open(&app, &account).await.map(Output)
 }
 
+/// Who is tried from where, as one text of bounded length that shows neither.
+fn pair(identifier: &str, address: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(format!("{address} {identifier}"))[..16])
+}
+
 async fn find(app: &App, identifier: &str) -> pds_store::Result<Option<Account>> {
-    let identifier = identifier.trim().to_lowercase();
     let found = if identifier.contains('@') {
-        account::by_email(&app.db, &identifier).await?
+        account::by_email(&app.db, identifier).await?
     } else {
         match identifier.parse() {
             Ok(AtIdentifier::Did(did)) => account::by_did(&app.db, &did).await?,

@@ -7,6 +7,7 @@ mod database;
 mod directory;
 mod firehose;
 mod person;
+mod redis;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -26,6 +27,7 @@ pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
 pub(crate) use person::Person;
+pub(crate) use redis::Redis;
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
@@ -81,17 +83,27 @@ impl TestPds {
     }
 
     async fn start(database: Database) -> Self {
-        Self::replica_on(Arc::new(database), Arc::default(), Arc::default(), None).await
+        Self::with(database, &[]).await
+    }
+
+    /// With settings of its own; requests are not limited unless they say so.
+    pub(crate) async fn with(database: Database, settings: &[(&'static str, &str)]) -> Self {
+        Self::replica_on(Arc::new(database), Arc::default(), Arc::default(), None, settings).await
     }
 
     /// On SQLite, with identities in `directory`; the one in the process stays empty.
     pub(crate) async fn with_directory(directory: Arc<dyn plc::Directory>) -> Self {
-        Self::replica_on(Arc::new(Database::sqlite()), Arc::default(), Arc::default(), Some(directory)).await
+        Self::replica_on(Arc::new(Database::sqlite()), Arc::default(), Arc::default(), Some(directory), &[]).await
     }
 
     /// Another replica on the same database, blobs and directory.
     pub(crate) async fn replica(&self) -> Self {
-        Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone(), None).await
+        self.replica_with(&[]).await
+    }
+
+    /// Another replica with settings of its own.
+    pub(crate) async fn replica_with(&self, settings: &[(&'static str, &str)]) -> Self {
+        Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone(), None, settings).await
     }
 
     async fn replica_on(
@@ -99,9 +111,10 @@ impl TestPds {
         directory: Arc<Directory>,
         blobs: Arc<Blobs>,
         other_directory: Option<Arc<dyn plc::Directory>>,
+        more: &[(&'static str, &str)],
     ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let variables = HashMap::from([
+        let mut variables = HashMap::from([
             ("PDS_HOSTNAME", "pds.test".to_owned()),
             ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.test".to_owned()),
             ("PDS_DATABASE_URL", database.url.clone()),
@@ -111,7 +124,9 @@ impl TestPds {
             ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
             ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
             ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
+            ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
         ]);
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let (settings, secrets) = Settings::from_env(|name| variables.get(name).cloned()).unwrap();
         let db = Db::connect(&database.url, &Options::default()).await.unwrap();
         pds_store::migrate(&db).await.unwrap();

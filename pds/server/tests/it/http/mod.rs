@@ -1,5 +1,7 @@
 //! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
 
+mod rate_limit;
+
 use std::sync::atomic::Ordering;
 
 use reqwest::Method;

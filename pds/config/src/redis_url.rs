@@ -1,0 +1,54 @@
+//! Where Redis is.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// A checked Redis URL. `Debug` and `Display` show its host alone.
+#[derive(Clone)]
+pub struct RedisUrl(SecretString);
+
+impl RedisUrl {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).map_err(|_| "is not a URL")?;
+        if !matches!(url.scheme(), "redis" | "rediss") {
+            return Err("is neither redis nor rediss");
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("names no host");
+        }
+        let database = url.path().trim_start_matches('/');
+        if !database.is_empty() && database.parse::<u32>().is_err() {
+            return Err("names a database that is not a number");
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The URL of `host:port`, which has been checked.
+    pub(crate) fn of(address: &str, password: Option<&SecretString>) -> Option<Self> {
+        let mut url = Url::parse(&format!("redis://{address}")).ok()?;
+        url.set_password(password.map(ExposeSecret::expose_secret)).ok()?;
+        Some(Self(String::from(url).into()))
+    }
+
+    /// The URL with its password, for connecting; never log it.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        self.0.expose_secret().to_owned()
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(url) = Url::parse(self.0.expose_secret()) else { return f.write_str("redis://") };
+        write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+        url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}

@@ -1,0 +1,127 @@
+//! Refuses requests beyond the limits, and says in every other answer how near they are.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use pds_limiter::{Limit, Standing};
+
+use crate::{
+    app::App,
+    auth,
+    rate_limit::{client, subject},
+    xrpc::XrpcError,
+};
+
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+const BYPASS: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Draws what the head of a request costs, before anything of its body is read. Only methods are limited; health is none.
+pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let method = request.uri().path().strip_prefix("/xrpc/").filter(|method| *method != "_health").map(str::to_owned);
+    let Some(method) = method else { return next.run(request).await };
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| {
+        let lines = request.headers().get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
+        client(peer.ip(), lines, &app.settings.service.trusted_proxies)
+    });
+    if !app.rate_limits.concern(address, request.headers().get(BYPASS).map(HeaderValue::as_bytes)) {
+        return next.run(request).await;
+    }
+    let asker = auth::asker(&app, &mut request);
+    let address = address.map(subject).unwrap_or_default();
+    let drawn = app.rate_limits.request(&method, &asker, &address, app.clock.now_us()).await;
+    let meter = Meter(Some(Arc::new(Reading { address, tier: asker.tier(), tightest: Mutex::default() })));
+    let mut answer = match meter.read(&app, drawn) {
+        Ok(()) => {
+            request.extensions_mut().insert(meter.clone());
+            next.run(request).await
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Some(standing) = meter.tightest() {
+        show(answer.headers_mut(), &standing, app.clock.now_us());
+    }
+    answer
+}
+
+/// What a request has drawn, for a handler that has more to draw. Without limits it draws nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Option<Arc<Reading>>);
+
+#[derive(Debug)]
+struct Reading {
+    address: String,
+    tier: &'static str,
+    tightest: Mutex<Option<Standing>>,
+}
+
+impl Meter {
+    /// What limits know the client by.
+    pub fn address(&self) -> &str {
+        self.0.as_ref().map_or("", |reading| &reading.address)
+    }
+
+    /// Draws `cost` points from each of the limits' budgets for `subject`, or refuses.
+    pub async fn draw(&self, app: &App, limits: &[Limit], subject: &str, cost: u32) -> Result<(), XrpcError> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        self.read(app, app.rate_limits.draw(limits, subject, cost, app.clock.now_us()).await)
+    }
+
+    fn read(&self, app: &App, drawn: Option<Standing>) -> Result<(), XrpcError> {
+        let (Some(reading), Some(standing)) = (&self.0, drawn) else { return Ok(()) };
+        let mut tightest = reading.tightest.lock().unwrap_or_else(PoisonError::into_inner);
+        *tightest = Some(tightest.map_or(standing, |before| before.tightest(standing)));
+        let Some(wait) = standing.retry_after else { return Ok(()) };
+        app.metrics.rate_limited(reading.tier, standing.limit.name);
+        let error = XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", "Rate Limit Exceeded");
+        Err(XrpcError { retry_after: Some(seconds(wait).max(1)), ..error })
+    }
+
+    fn tightest(&self) -> Option<Standing> {
+        *self.0.as_ref()?.tightest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Meter {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// The reference's headers; the reset is a time of day.
+fn show(headers: &mut HeaderMap, standing: &Standing, now_us: i64) {
+    let Limit { points, period, burst, .. } = standing.limit;
+    let now = Duration::from_micros(now_us.unsigned_abs());
+    headers.insert(LIMIT, burst.into());
+    headers.insert(REMAINING, standing.remaining.into());
+    headers.insert(RESET, seconds(now + standing.reset).into());
+    let mut policy = format!("{points};w={}", period.as_secs());
+    if burst != points {
+        policy.push_str(&format!(";burst={burst}"));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(POLICY, policy);
+    }
+}
+
+/// Whole seconds, never too few.
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,71 @@
+//! The limits of single methods, the reference's. Source: `@atproto/pds` 0.5.35.
+
+use std::time::Duration;
+
+use pds_limiter::Limit;
+
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// From one address to all methods that have a limit of their own.
+pub(super) const ADDRESS: Limit = Limit::bucket("address", 3000, FIVE_MINUTES);
+
+/// Logins as one account from one address.
+pub const LOGINS: [Limit; 2] =
+    [Limit::log("create-session", 30, FIVE_MINUTES), Limit::log("create-session-day", 300, DAY)];
+
+/// Points for writes to one repository.
+pub const WRITES: [Limit; 2] =
+    [Limit::window("repo-write-hour", 5000, HOUR), Limit::window("repo-write-day", 35_000, DAY)];
+
+/// Points of a write.
+pub mod cost {
+    /// A new record.
+    pub const CREATE: u32 = 3;
+    /// Another value of a record.
+    pub const UPDATE: u32 = 2;
+    /// A record less.
+    pub const DELETE: u32 = 1;
+}
+
+const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
+const HANDLES: [Limit; 2] =
+    [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
+const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
+const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];
+
+/// Whose budget a method draws from.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    Address,
+    Account,
+    /// Only the body says; the handler draws.
+    Body,
+}
+
+/// What a method draws.
+#[derive(Clone, Copy)]
+pub(super) struct Own {
+    pub(super) by: By,
+    pub(super) limits: &'static [Limit],
+    pub(super) cost: u32,
+    /// Instead of [`ADDRESS`], not beside it.
+    pub(super) alone: bool,
+}
+
+pub(super) fn own(method: &str) -> Option<Own> {
+    let own = |by, limits, cost| Some(Own { by, limits, cost, alone: false });
+    match method {
+        "com.atproto.server.createAccount" => own(By::Address, &SIGN_UPS, 1),
+        "com.atproto.server.createSession" | "com.atproto.repo.applyWrites" => own(By::Body, &[], 0),
+        "com.atproto.identity.updateHandle" => own(By::Account, &HANDLES, 1),
+        "com.atproto.repo.createRecord" => own(By::Account, &WRITES, cost::CREATE),
+        "com.atproto.repo.putRecord" => own(By::Account, &WRITES, cost::UPDATE),
+        "com.atproto.repo.deleteRecord" => own(By::Account, &WRITES, cost::DELETE),
+        "com.atproto.repo.uploadBlob" => own(By::Address, &UPLOADS, 1),
+        "com.atproto.sync.getRepo" => own(By::Address, &EXPORTS, 1).map(|own| Own { alone: true, ..own }),
+        _ => None,
+    }
+}

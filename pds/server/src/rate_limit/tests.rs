@@ -1,0 +1,70 @@
+//! Each limit refuses at its number, and not before.
+
+use std::collections::HashMap;
+
+use super::*;
+
+const NOW: i64 = 1_700_000_000_000_000;
+
+async fn limits() -> RateLimits {
+    let variables = HashMap::from([
+        ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough".to_owned()),
+        ("PDS_ADMIN_PASSWORD", "admin-password".to_owned()),
+        ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
+        ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
+        ("RATE_LIMIT_AUTHENTICATED", "6000000".to_owned()),
+        ("RATE_LIMIT_AUTHENTICATED_BURST", "100000".to_owned()),
+    ]);
+    let (settings, secrets) = Settings::from_env(|name| variables.get(name).cloned()).unwrap();
+    RateLimits::start(&settings, &secrets, CancellationToken::new()).await.unwrap()
+}
+
+/// How many requests at once pass, and which limit the next one meets.
+async fn passed(limits: &RateLimits, method: &str, asker: &Asker) -> (u32, &'static str) {
+    for passed in 0..100_000 {
+        let standing = limits.request(method, asker, "198.51.100.1", NOW).await.unwrap();
+        if standing.retry_after.is_some() {
+            return (passed, standing.limit.name);
+        }
+    }
+    (u32::MAX, "none")
+}
+
+#[tokio::test]
+async fn methods_have_the_limits_of_the_reference() {
+    let (nobody, alice) = (Asker::Anybody, Asker::Account("did:plc:alice".to_owned()));
+    let cases: [(&str, &Asker, u32, &str); 12] = [
+        ("com.atproto.server.describeServer", &nobody, 10, "unauthenticated"),
+        ("com.atproto.repo.getRecord", &nobody, 10, "unauthenticated"),
+        ("com.atproto.server.createAccount", &nobody, 100, "create-account"),
+        ("com.atproto.server.createSession", &nobody, 3000, "address"),
+        ("com.atproto.sync.listRepos", &nobody, 3000, "address"),
+        ("com.atproto.sync.getRepo", &nobody, 6000, "get-repo"),
+        ("com.atproto.repo.createRecord", &nobody, 3000, "address"),
+        ("com.atproto.repo.createRecord", &alice, 5000 / 3, "repo-write-hour"),
+        ("com.atproto.repo.putRecord", &alice, 5000 / 2, "repo-write-hour"),
+        ("com.atproto.repo.deleteRecord", &alice, 5000, "repo-write-hour"),
+        ("com.atproto.identity.updateHandle", &alice, 10, "update-handle"),
+        ("com.atproto.repo.uploadBlob", &alice, 1000, "upload-blob"),
+    ];
+    for (method, asker, count, limit) in cases {
+        assert_eq!(passed(&limits().await, method, asker).await, (count, limit), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_has_limits_too() {
+    let limits = limits().await;
+    let hours = |hour: i64| NOW + hour * 3_600_000_000;
+    let drawn = async |limit: &[Limit], cost, hour| limits.draw(limit, "alice", cost, hours(hour)).await.unwrap();
+    for hour in 0..7 {
+        assert_eq!(drawn(&WRITES, 5000, hour).await.retry_after, None, "{hour}");
+    }
+    assert_eq!(drawn(&WRITES, 1, 7).await.limit.name, "repo-write-day");
+    assert_eq!(drawn(&WRITES, 1, 24).await.retry_after, None);
+    for n in 0..300 {
+        assert_eq!(drawn(&LOGINS, 1, n / 30).await.retry_after, None, "{n}");
+    }
+    assert_eq!(drawn(&LOGINS, 1, 10).await.limit.name, "create-session-day");
+    assert_eq!(drawn(&LOGINS, 1, 24).await.retry_after, None);
+}
