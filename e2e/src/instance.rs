@@ -43,6 +43,8 @@ impl Instance {
             "hostname": self.hostname,
             "handleDomains": [{"domain": self.hostname}],
             "tls": {"secretName": "tls"},
+            // Few people do what many would.
+            "limits": {"rateLimits": {"enabled": false}},
         });
         if let (Some(spec), Value::Object(extra)) = (spec.as_object_mut(), extra) {
             spec.extend(extra);

@@ -15,7 +15,7 @@ pub mod status;
 pub use class::{ClassLimits, Images, PdsClass, PdsClassSpec, Provisioner, S3Class};
 pub use instance::{
     BlobStore, Database, Deletion, DeletionPolicy, External, HandleDomain, Identity, Invites, Limits, Network,
-    NetworkPolicyMode, PdsInstance, PdsInstanceSpec, S3Bucket, Volume,
+    NetworkPolicyMode, PdsInstance, PdsInstanceSpec, RateLimits, S3Bucket, Volume,
 };
 pub use pod::PodSettings;
 pub use secret::{Empty, SecretKey, SecretName};

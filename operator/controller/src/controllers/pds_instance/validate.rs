@@ -276,6 +276,9 @@ fn setting(name: &str, spec: &PdsInstanceSpec, class: &PdsClass, database: &Data
         }
         "PDS_CONTACT_EMAIL_ADDRESS" => identity?.contact_email.clone(),
         "PDS_BLOB_UPLOAD_LIMIT" => spec.limits.as_ref()?.blob_max_bytes.map(|bytes| bytes.to_string()),
+        "PDS_RATE_LIMITS_ENABLED" => {
+            spec.limits.as_ref()?.rate_limits.as_ref()?.enabled.map(|enabled| enabled.to_string())
+        }
         "PDS_BLOBSTORE_S3_BUCKET" => s3.map(|(bucket, _)| bucket.clone()),
         "PDS_BLOBSTORE_S3_ENDPOINT" => s3.map(|(_, class)| class.endpoint.clone()),
         "PDS_BLOBSTORE_S3_REGION" => s3.map(|(_, class)| class.region.clone().unwrap_or_else(|| "us-east-1".into())),

@@ -39,6 +39,7 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("identity.invites", json!({"identity": {"invites": "Open"}}), json!({})),
         ("identity.contactEmail", json!({"identity": {"contactEmail": "a@b.test"}}), json!({})),
         ("limits.blobMaxBytes", json!({"limits": {"blobMaxBytes": 7}}), json!({})),
+        ("limits.rateLimits.enabled", json!({"limits": {"rateLimits": {"enabled": false}}}), json!({})),
         ("tls.secretName", json!({"tls": {"secretName": "a"}}), json!({"tls": {"secretName": "b"}})),
         ("network.policy", json!({"network": {"policy": "Off"}}), json!({})),
         ("pod.resources", json!({"pod": {"resources": {"limits": {"memory": "1Gi"}}}}), json!({})),
