@@ -12,7 +12,8 @@ pub(crate) enum State {
     /// When the window ends and what is drawn in it.
     Window { ends: u64, drawn: u32 },
     /// When each point was drawn.
-    Log { drawn: VecDeque<u64> },
+    #[expect(clippy::box_collection, reason = "most budgets are of the other kinds, and smaller for it")]
+    Log { drawn: Box<VecDeque<u64>> },
 }
 
 /// Where a budget stands now.
@@ -36,7 +37,7 @@ impl State {
         match limit.law {
             Law::Bucket => Self::Bucket { full_at: 0 },
             Law::Window => Self::Window { ends: 0, drawn: 0 },
-            Law::Log => Self::Log { drawn: VecDeque::new() },
+            Law::Log => Self::Log { drawn: Box::default() },
         }
     }
 
@@ -116,7 +117,7 @@ impl State {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Bucket { .. } | Self::Window { .. } => 1,
-            Self::Log { drawn } => 1 + drawn.capacity() / 6,
+            Self::Log { drawn } => 2 + drawn.capacity() / 4,
         }
     }
 }

@@ -8,18 +8,18 @@ use crate::{
     limit::{Charge, Limit, Standing},
 };
 
-/// About 8 MB when full.
-const BOUND: usize = 128 * 1024;
+/// Enough for 250,000 accounts that wrote today; 20 to 40 MB when full.
+const BOUND: usize = 512 * 1024;
 
 #[derive(Debug)]
 struct Budget {
     state: State,
-    limit: Limit,
+    until: u64,
 }
 
 impl Passing for Budget {
     fn until(&self) -> u64 {
-        self.state.until(&self.limit)
+        self.until
     }
 
     fn weight(&self) -> usize {
@@ -46,10 +46,8 @@ impl Local {
         let mut refusal: Option<Standing> = None;
         for charge in charges {
             let limit = charge.limit.part(parts);
-            let level = budgets.get(self.key(charge)).map(|budget| {
-                budget.limit = limit;
-                budget.state.level(&limit, now, charge.cost().min(limit.burst))
-            });
+            let budget = budgets.get(self.key(charge));
+            let level = budget.map(|budget| budget.state.level(&limit, now, charge.cost().min(limit.burst)));
             if let Some(level) = level.filter(|level| level.wait_us > 0) {
                 let standing = level.standing(limit, true);
                 refusal = Some(refusal.map_or(standing, |other| other.tightest(standing)));
@@ -80,9 +78,11 @@ impl Local {
 }
 
 fn draw(budgets: &mut Bounded<Budget>, key: Key, limit: &Limit, cost: u32, now: u64) -> Level {
-    let new = || Budget { state: State::new(limit), limit: *limit };
+    let new = || Budget { state: State::new(limit), until: 0 };
     budgets.change(key, now, new, |budget| {
         budget.state.level(limit, now, cost);
-        budget.state.draw(limit, now, cost)
+        let level = budget.state.draw(limit, now, cost);
+        budget.until = budget.state.until(limit);
+        level
     })
 }

@@ -15,7 +15,7 @@ use redis::{
 use tokio::time::timeout;
 
 /// An answer that takes longer is as good as none.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// One connection, on which commands are pipelined, and what is known about it.
