@@ -152,3 +152,18 @@ async fn a_refresh_does_not_take_the_answer_to_an_earlier_question() {
     assert_eq!(late.await.unwrap().unwrap(), 2);
     assert_eq!(cache.get(&"key", far.question()).await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn answers_learnt_together_do_not_expire_together() {
+    let far = FarEnd::new(300, Ok);
+    let cache = Cached::<u32, u32>::new(1000, Ages { fresh: HOUR, stale: 24 * HOUR, failed: HOUR }, |_| 1);
+    let (mut first, mut last) = (Duration::MAX, Duration::ZERO);
+    for key in 0..300 {
+        cache.get(&key, far.question()).await.unwrap();
+        let entry = cache.known.get(&key).await.unwrap();
+        let fresh = entry.due - entry.asked;
+        (first, last) = (first.min(fresh), last.max(fresh));
+    }
+    assert!(first >= HOUR.mul_f64(0.9) && last < HOUR.mul_f64(1.11), "{first:?} {last:?}");
+    assert!(last - first > HOUR / 10, "{first:?} {last:?}");
+}
