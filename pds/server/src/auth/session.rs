@@ -91,6 +91,10 @@ impl FromRequestParts<App> for Access {
         }
         let account = holder(app, &claims).await?;
         Caller::of(parts).is(&account.did);
+        // Its tokens from before end with the takedown.
+        if account.status() == Status::TakenDown {
+            return Err(account_takedown());
+        }
         Ok(Self { account })
     }
 }
@@ -188,8 +192,13 @@ pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Cla
 /// The account of a token, unless its tokens were revoked since.
 async fn holder(app: &App, claims: &Claims) -> Result<Arc<Account>, XrpcError> {
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
-    let account =
-        account::cached(app, &did).await?.ok_or_else(|| XrpcError::named("AccountNotFound", "Account not found"))?;
+    let not_found = || XrpcError::named("AccountNotFound", "Account not found");
+    let mut account = account::cached(app, &did).await?.ok_or_else(not_found)?;
+    if i64::from(account.token_epoch) < claims.epoch {
+        // Another replica has begun a new epoch, and this token is of it.
+        app.accounts.forget(&did).await;
+        account = account::cached(app, &did).await?.ok_or_else(not_found)?;
+    }
     // As an expired token, so that stock clients try to refresh, fail, and log out.
     if i64::from(account.token_epoch) != claims.epoch {
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));

@@ -7,7 +7,7 @@ use pds_store::{account, session};
 use serde_json::json;
 
 use crate::{
-    harness::{TestPds, send},
+    harness::{Person, TestPds, send},
     on_both,
 };
 
@@ -48,11 +48,55 @@ on_both!(revoked_access_tokens_fail_on_every_replica, |pds| async move {
         (400, "ExpiredToken")
     );
     // This server did not make the change, as another replica would not have; it learns of it within seconds.
+    refused_soon(&alice, (400, "ExpiredToken")).await;
+});
+
+/// Waits until the access token is refused, as it has to be within seconds of a change elsewhere.
+async fn refused_soon(person: &Person, error: (u16, &str)) {
     let began = Instant::now();
-    while alice.query("com.atproto.server.getSession", &[]).await.error() != (400, "ExpiredToken") {
+    while person.query("com.atproto.server.getSession", &[]).await.error() != error {
         assert!(began.elapsed() < Duration::from_secs(7), "the access token is still good");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn logging_out_ends_access_tokens_on_every_replica() {
+    let one = TestPds::postgres().await;
+    let two = one.replica().await;
+    let phone = one.person("alice").await;
+    let input = json!({"identifier": phone.handle, "password": "correct horse"});
+    let laptop = Person::new(&one, send(one.post("com.atproto.server.createSession").json(&input)).await.ok());
+    for person in [&phone, &laptop, &phone.at(&two)] {
+        person.query("com.atproto.server.getSession", &[]).await.ok();
+    }
+    assert_eq!(phone.with_refresh("com.atproto.server.deleteSession", &phone.refresh).await.status, 200);
+    assert_eq!(phone.query("com.atproto.server.getSession", &[]).await.error(), (400, "ExpiredToken"));
+    // The other session goes on with a token of the new epoch, also where the old one is still remembered.
+    let refresh = "com.atproto.server.refreshSession";
+    let laptop = Person::new(&two, laptop.at(&two).with_refresh(refresh, &laptop.refresh).await.ok());
+    laptop.query("com.atproto.server.getSession", &[]).await.ok();
+    refused_soon(&phone.at(&two), (400, "ExpiredToken")).await;
+    assert_eq!(phone.with_refresh(refresh, &phone.refresh).await.error(), (400, "ExpiredToken"));
+
+    // Logging out twice does not end the other session.
+    assert_eq!(phone.with_refresh("com.atproto.server.deleteSession", &phone.refresh).await.status, 200);
+    for pds in [&one, &two] {
+        laptop.at(pds).query("com.atproto.server.getSession", &[]).await.ok();
+    }
+}
+
+on_both!(a_takedown_ends_access_tokens, |pds| async move {
+    let alice = pds.person("alice").await;
+    alice.query("com.atproto.server.getSession", &[]).await.ok();
+    let stored = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let mut tx = pds.app.db.begin().await.unwrap();
+    account::set_takedown(&mut tx, stored.id, Some("case 1")).await.unwrap();
+    tx.commit().await.unwrap();
+    // As on a replica that did not make the change.
+    refused_soon(&alice, (401, "AccountTakedown")).await;
+    let refresh = "com.atproto.server.refreshSession";
+    assert_eq!(alice.with_refresh(refresh, &alice.refresh).await.error(), (401, "AccountTakedown"));
 });
 
 on_both!(expired_sessions_and_unfinished_sign_ups_are_cleaned_up, |pds| async move {
