@@ -37,7 +37,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub(super) async fn serve() -> anyhow::Result<()> {
     let (settings, secrets, made) = settings::load()?;
     log::start(&settings.log)?;
-    settings::warn_of_unknown();
+    settings::warn_of_idle();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         max_connections: settings.database.connections(cores),

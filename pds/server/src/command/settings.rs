@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use pds_config::{Errors, Secrets, Settings, secrets::local as secrets, unknown_names};
+use pds_config::{Errors, Secrets, Settings, secrets::local as secrets, unknown_names, var};
 use secrecy::{ExposeSecret, SecretString};
 
 fn variable(name: &str) -> Option<String> {
@@ -67,8 +67,11 @@ pub(super) fn check() -> anyhow::Result<()> {
     parse(&kept).map(drop)
 }
 
-/// Logs variables that look like settings and are none.
-pub(super) fn warn_of_unknown() {
+/// Logs variables that look like settings and are none, or do not count.
+pub(super) fn warn_of_idle() {
+    if variable(var::REDIS_URL).is_some() && variable(var::REDIS_SCRATCH_ADDRESS).is_some() {
+        tracing::warn!("{} is set beside {}, which counts", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL);
+    }
     for unknown in unknown_names(env::vars().map(|(name, _)| name)) {
         let hint = unknown.nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
         tracing::warn!("{} is set, but there is no such setting{hint}", unknown.name);

@@ -4,11 +4,11 @@ mod log;
 mod process;
 mod tls;
 
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use reqwest::Method;
 
-use crate::harness::{Database, send};
+use crate::harness::{Database, Redis, send};
 use process::{Pds, run};
 
 const SECRETS: [(&str, &str); 4] = [
@@ -38,6 +38,31 @@ async fn serves_from_an_empty_folder_and_keeps_its_secrets() {
     assert_eq!(std::fs::read(&file).unwrap(), secrets);
     again.terminate();
     assert!(again.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_said_once() {
+    // AL-RL-6
+    let mut redis = Redis::start();
+    redis.kill();
+    let (folder, url) = (tempfile::tempdir().unwrap(), redis.url());
+    let settings = [("REDIS_URL", url.as_str()), ("PDS_REDIS_SCRATCH_ADDRESS", "localhost:1")];
+    let pds = Pds::start(folder.path(), &settings).await;
+    let described = || send(pds.request(Method::GET, "/xrpc/com.atproto.server.describeServer"));
+    let count = |text: &str| pds.log().matches(text).count();
+    for _ in 0..5 {
+        described().await.ok();
+    }
+    redis.run();
+    let back = async {
+        while count("Redis is back") == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), back).await.expect("it is noticed");
+    described().await.ok();
+    assert_eq!((count("Redis cannot be reached"), count("Redis is back")), (1, 1), "{}", pds.log());
+    assert_eq!(count("PDS_REDIS_SCRATCH_ADDRESS is set beside REDIS_URL"), 1);
 }
 
 #[tokio::test]
