@@ -6,7 +6,7 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::{
     Error, Result, Snapshot, Tx,
-    dialect::{self, sqlite::reader::Readers},
+    dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
     event::Appended,
     source::execute,
     tx::Open,
@@ -89,7 +89,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let open = match &self.pools {
             Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
-            Pools::Postgres(pool) => pool.begin().await.map(Open::Postgres),
+            Pools::Postgres(pool) => in_time_on(pool, pool.begin()).await.and_then(|begun| begun).map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
         Ok(Tx { open, appended: self.appended.clone(), last_seq: None })

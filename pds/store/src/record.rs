@@ -13,6 +13,7 @@ use crate::{
     AccountId, Db, Error, Result, Source,
     column::{Digest, Text},
     db::Pools,
+    dialect::postgres::in_time,
     source::{Connection, on},
 };
 
@@ -135,7 +136,7 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
             .await
         }
         Pools::Postgres(pool) => {
-            sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).fetch_all(pool).await
+            in_time(sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).fetch_all(pool)).await
         }
     }
     .map_err(Error::during("list records", format_args!("{collection} of account {id}")))?;
@@ -150,7 +151,7 @@ pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Re
     let names: Vec<(Text<Nsid>,)> = match source.into().connection().await {
         Ok(Connection::Sqlite(mut held)) => sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).fetch_all(&mut *held).await,
         Ok(Connection::Postgres(mut held)) => {
-            sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).fetch_all(&mut *held).await
+            in_time(sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).fetch_all(&mut *held)).await
         }
         Err(error) => Err(error),
     }

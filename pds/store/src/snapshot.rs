@@ -11,7 +11,10 @@ use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use crate::{
     AccountId, Error, Result,
     column::Digest,
-    dialect::sqlite::reader::{Reader, Readers},
+    dialect::{
+        postgres::{each_in_time, in_time, in_time_on},
+        sqlite::reader::{Reader, Readers},
+    },
     record::{self, Record},
     repo::{self, Loaded, Root},
 };
@@ -39,7 +42,8 @@ impl Snapshot {
     }
 
     pub(crate) async fn on_postgres(pool: &PgPool) -> sqlx::Result<Self> {
-        let tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        let tx = in_time_on(pool, begin).await.flatten()?;
         Ok(Self(View::Postgres(tx)))
     }
 
@@ -107,7 +111,7 @@ impl Snapshot {
             View::Postgres(tx) => {
                 let rows = sqlx::query(ENTRIES).bind(id.0).fetch(&mut **tx);
                 let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
-                rows.and_then(|row| std::future::ready(entry(row))).try_collect().await
+                each_in_time(rows).and_then(|row| std::future::ready(entry(row))).try_collect().await
             }
         };
         read.map_err(Error::during("read entries of account", id))
@@ -186,7 +190,7 @@ impl Bodies<'_> {
                     page
                 })
             }
-            From::Postgres(rows) => page_of(rows).await,
+            From::Postgres(rows) => in_time(page_of(rows)).await,
         };
         let page = page.map_err(Error::during("read records of account", id))?;
         Ok(Some(page).filter(|page| !page.ends.is_empty()))

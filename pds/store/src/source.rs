@@ -99,7 +99,7 @@ macro_rules! on {
             }
             Ok($crate::source::Connection::Postgres(mut held)) => {
                 let $conn = &mut *held;
-                $query.await
+                $crate::dialect::postgres::in_time($query).await
             }
             Err(error) => Err(error),
         }

@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::{Error, Result, event::Appended};
+use crate::{Error, Result, dialect::postgres::in_time, event::Appended};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -29,7 +29,7 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self.open {
             Open::Sqlite(tx) => tx.commit().await,
-            Open::Postgres(tx) => tx.commit().await,
+            Open::Postgres(tx) => in_time(tx.commit()).await,
         }
         .map_err(Error::during("commit", "transaction"))?;
         if let Some(last_seq) = self.last_seq {
@@ -45,7 +45,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<()> {
         match self.open {
             Open::Sqlite(tx) => tx.rollback().await,
-            Open::Postgres(tx) => tx.rollback().await,
+            Open::Postgres(tx) => in_time(tx.rollback()).await,
         }
         .map_err(Error::during("roll back", "transaction"))
     }

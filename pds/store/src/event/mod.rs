@@ -16,6 +16,7 @@ use pds_repo::event::Frame;
 use crate::{
     Db, Error, Result, Source, Tx,
     db::Pools,
+    dialect::postgres::in_time,
     source::{execute, on},
 };
 
@@ -168,7 +169,7 @@ pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
             .await
         }
         Pools::Postgres(pool) => {
-            sqlx::query_as(AFTER_POSTGRES).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool).await
+            in_time(sqlx::query_as(AFTER_POSTGRES).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool)).await
         }
     }
     .map_err(Error::during("read events after", seq))?;

@@ -11,13 +11,19 @@ use sqlx::{
     PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
-use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use crate::{Db, db::Pools};
+use crate::{Db, db::Pools, dialect::postgres::in_time};
 
 const CHANNEL: &str = "pds_event";
 const COALESCE: Duration = Duration::from_millis(2);
 const RETRY: Duration = Duration::from_secs(1);
+/// A connection on which nothing was heard for so long may be cut off, and is made anew.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// What is known of the events there are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,7 +107,7 @@ async fn tell(pool: PgPool, mut appended: watch::Receiver<News>, wake: watch::Se
         let News { upto, .. } = *appended.borrow_and_update();
         News::upto(&wake, upto);
         let notify = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(upto.to_string());
-        if let Err(error) = notify.execute(&pool).await {
+        if let Err(error) = in_time(notify.execute(&pool)).await {
             // The others notice by polling.
             tracing::debug!("cannot notify other replicas of new events: {error}");
         }
@@ -128,7 +134,8 @@ async fn listen_once(pool: &PgPool, wake: &watch::Sender<News>) -> sqlx::Result<
     News::unknown(wake);
     while !pool.is_closed() {
         // None: the connection was lost and is made anew by the next call.
-        let told = listener.try_recv().await?;
+        let Ok(told) = timeout(QUIET, listener.try_recv()).await else { return Ok(()) };
+        let told = told?;
         match told.and_then(|notification| notification.payload().parse().ok()) {
             Some(seq) => News::upto(wake, seq),
             None => News::unknown(wake),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pds_store::{Db, Error, Options};
+use pds_store::{Db, Error, Options, event};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::harness::{Alice, Store, on_both, run};
+use crate::harness::{Alice, Store, T0, frame, on_both, run};
 
 on_both!(a_database_answers, waiting_for_a_connection_ends_as_unavailable, a_closed_database_is_unavailable);
 
@@ -29,6 +29,35 @@ async fn a_closed_database_is_unavailable(store: Store) {
     store.db.close().await;
 
     assert!(store.db.ping().await.unwrap_err().is_unavailable());
+}
+
+#[tokio::test]
+async fn a_replica_that_falls_silent_in_a_transaction_holds_nobody_up() {
+    async fn append(store: &Store) -> pds_store::Result<i64> {
+        let mut tx = store.db.begin().await?;
+        let first_seq = event::append(&mut tx, &[frame("heard")], T0).await?;
+        tx.commit().await?;
+        Ok(first_seq)
+    }
+    run(pds_store::Dialect::Postgres, |store| async move {
+        let silent = store.another().await;
+        let mut tx = silent.begin().await.unwrap();
+        // From here on everybody who writes events waits for this transaction.
+        event::append(&mut tx, &[frame("silent")], T0).await.unwrap();
+
+        let first_seq = loop {
+            match append(&store).await {
+                Ok(first_seq) => break first_seq,
+                Err(error) => assert!(error.is_unavailable(), "{error:?}"),
+            }
+        };
+
+        assert_eq!(first_seq, 1);
+        assert!(tx.commit().await.unwrap_err().is_unavailable());
+        // The silent one has connections as before.
+        assert_eq!(event::head(&silent).await.unwrap(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]

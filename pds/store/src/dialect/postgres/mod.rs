@@ -3,18 +3,56 @@
 pub(crate) mod commit;
 pub(crate) mod lineage;
 
-use std::{str::FromStr, time::Duration};
+use std::{io, str::FromStr, time::Duration};
 
+use futures::{Stream, StreamExt, stream};
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    ConnectOptions, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+
+use tokio::time::timeout;
 
 use crate::{Error, Options, Result, db::Pools};
 
 /// A connection used this recently is handed out without asking the server first, which would cost each statement a
 /// round trip. If the server went away in between, the statement fails as unavailable.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// The longest wait for the answer to a statement. A server that is cut off from here without a word would be waited for
+/// until the system gives the connection up, which takes a quarter of an hour or for ever.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The same for a sign of life of a connection that is at rest.
+const SIGN: Duration = Duration::from_secs(2);
+
+/// What a statement answers in time; else the server counts as away, and whether the statement was carried out is unknown.
+pub(crate) async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER, statement).await.unwrap_or_else(|_| Err(away()))
+}
+
+/// The rows of a statement, each of them in time.
+pub(crate) fn each_in_time<T>(
+    rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
+) -> impl Stream<Item = sqlx::Result<T>> {
+    stream::unfold(rows, |mut rows| async move {
+        let row = in_time(async { rows.next().await.transpose() }).await;
+        Some((row.transpose()?, rows))
+    })
+}
+
+/// What is done on a connection that has to be waited for first.
+pub(crate) async fn in_time_on<T>(pool: &PgPool, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
+    timeout(pool.options().get_acquire_timeout() + ANSWER, work).await.map_err(|_| away())
+}
+
+fn away() -> sqlx::Error {
+    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
+}
+
+/// Is the connection good for another statement?
+async fn lives(connection: &mut PgConnection) -> bool {
+    matches!(timeout(SIGN, connection.ping()).await, Ok(Ok(())))
+}
 
 /// Connects, refusing a server that could lose acknowledged writes.
 ///
@@ -36,7 +74,11 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .acquire_timeout(options.acquire_timeout)
         .test_before_acquire(false)
         .before_acquire(|connection, usage| {
-            Box::pin(async move { Ok(usage.idle_for < TRUSTED || connection.ping().await.is_ok()) })
+            Box::pin(async move { Ok(usage.idle_for < TRUSTED || lives(connection).await) })
+        })
+        // A statement that was given up may still be waited for. Such a connection is not even said goodbye to.
+        .after_release(|connection, _| {
+            Box::pin(async move { if lives(connection).await { Ok(true) } else { Err(sqlx::Error::WorkerCrashed) } })
         })
         .after_connect(|connection, _| {
             Box::pin(async move {
@@ -51,10 +93,12 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
 }
 
 /// What must hold for a connection that writes; the inner error says what does not.
+///
+/// A transaction of a replica that the server hears nothing from ends on its own: it may hold the lock that all others wait for.
 async fn check(connection: &mut PgConnection) -> sqlx::Result<Result<(), String>> {
     const SQL: &str = "select current_setting('synchronous_commit'), current_setting('server_encoding'), \
-                       pg_is_in_recovery()";
-    let (synchronous_commit, encoding, is_standby): (String, String, bool) =
+                       pg_is_in_recovery(), set_config('idle_in_transaction_session_timeout', '10s', false)";
+    let (synchronous_commit, encoding, is_standby, _): (String, String, bool, String) =
         sqlx::query_as(SQL).fetch_one(connection).await?;
     Ok(if synchronous_commit == "off" {
         // Besides losing commits, a crash could then lose an event whose number a subscriber has already seen.

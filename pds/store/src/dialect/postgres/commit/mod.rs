@@ -10,6 +10,7 @@ pub(crate) mod lone;
 
 use sqlx::{PgConnection, PgPool, postgres::PgArguments};
 
+use super::in_time_on;
 use crate::{
     AccountId, Error,
     commit::{CommitError, Events, Net},
@@ -17,6 +18,10 @@ use crate::{
 
 /// Stores a batch and returns the number of its first event.
 pub(crate) async fn batch(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
+    in_time_on(pool, store(pool, nets, events)).await.map_err(Error::during("store", "commit batch"))?
+}
+
+async fn store(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
     if let [net] = nets
         && lone::applies(net)
     {
