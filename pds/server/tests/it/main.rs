@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod command;
+mod crash;
 mod harness;
 mod http;
 mod identity;

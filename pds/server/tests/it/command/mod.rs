@@ -1,7 +1,7 @@
 //! The program itself, as an operator of a host starts it.
 
 mod log;
-mod process;
+pub(crate) mod process;
 mod tls;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
@@ -11,7 +11,7 @@ use reqwest::Method;
 use crate::harness::{Database, Redis, send};
 use process::{Pds, run};
 
-const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough"),
     ("PDS_ADMIN_PASSWORD", "admin-password"),
     ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "1111111111111111111111111111111111111111111111111111111111111111"),

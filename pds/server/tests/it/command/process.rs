@@ -10,7 +10,7 @@ use std::{
 use reqwest::{Method, RequestBuilder};
 
 /// A server that is ready. Killed when dropped.
-pub(super) struct Pds {
+pub(crate) struct Pds {
     child: Child,
     port: u16,
     metrics_port: u16,
@@ -29,26 +29,43 @@ fn command(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Com
 }
 
 /// Runs `pds` to its end.
-pub(super) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command(folder, arguments, variables).stderr(Stdio::piped()).output().unwrap()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Different ones that nobody listens on just now.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 impl Pds {
     /// `pds serve` in `folder`, once it is ready.
-    pub(super) async fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let (port, metrics_port) = (free_port(), free_port());
+    pub(crate) async fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let pds = Self::spawn(folder, variables);
+        pds.ready().await;
+        pds
+    }
+
+    /// `pds serve` in `folder`, as soon as it is a process. Its log goes behind what is there.
+    pub(crate) fn spawn(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let [port, metrics_port] = free_ports();
         let mut serve = command(folder, &["serve"], variables);
         serve.env("PDS_PORT", port.to_string()).env("PDS_METRICS_PORT", metrics_port.to_string());
         let log = folder.join("log");
-        let child = serve.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let child = serve.stderr(file).spawn().unwrap();
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let pds = Self { child, port, metrics_port, log, http: reqwest::Client::new() };
-        pds.until("/readyz", 200).await;
-        pds
+        Self { child, port, metrics_port, log, http: reqwest::Client::new() }
+    }
+
+    pub(crate) async fn ready(&self) {
+        self.until("/readyz", 200).await;
+    }
+
+    /// Sends SIGKILL and waits until nothing is left of the process.
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// What `pds health` needs to find this server.
@@ -57,7 +74,7 @@ impl Pds {
     }
 
     /// Of the public port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
@@ -66,28 +83,34 @@ impl Pds {
     }
 
     /// What was logged so far, one line per event.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// What `/readyz` says: status and body.
+    pub(crate) async fn readiness(&self) -> (u16, serde_json::Value) {
+        let answer = self.http.get(format!("http://127.0.0.1:{}/readyz", self.metrics_port)).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// Waits until the metrics port answers so.
-    pub(super) async fn until(&self, path: &str, status: u16) {
+    pub(crate) async fn until(&self, path: &str, status: u16) {
         let (url, began) = (format!("http://127.0.0.1:{}{path}", self.metrics_port), Instant::now());
         loop {
             if self.http.get(&url).send().await.is_ok_and(|answer| answer.status().as_u16() == status) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "{url} does not answer {status}");
+            assert!(began.elapsed() < PATIENCE, "{url} does not answer {status}: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// Sends SIGTERM.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    pub(super) async fn ended(mut self) -> ExitStatus {
+    pub(crate) async fn ended(mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

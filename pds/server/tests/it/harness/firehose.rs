@@ -17,6 +17,19 @@ pub(crate) struct Event {
     pub(crate) bytes: Vec<u8>,
     /// Of a commit.
     pub(crate) ops: Vec<Op>,
+    pub(crate) commit: Option<Commit>,
+}
+
+/// What else a commit says. Its operations have been undone on its blocks, and gave the tree that `prevData` names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Commit {
+    pub(crate) did: String,
+    pub(crate) rev: String,
+    pub(crate) since: Option<String>,
+    pub(crate) cid: Cid,
+    /// The tree's root before.
+    pub(crate) before: Cid,
+    pub(crate) blocks: Vec<u8>,
 }
 
 impl Firehose {
@@ -34,7 +47,7 @@ impl Firehose {
                 .expect("an open stream")
                 .unwrap();
             match message {
-                Message::Binary(bytes) => return read(&bytes),
+                Message::Binary(bytes) => return Event::read(&bytes),
                 Message::Ping(payload) => self.0.send(Message::Pong(payload)).await.unwrap(),
                 other => panic!("unexpected {other:?}"),
             }
@@ -80,38 +93,40 @@ impl Firehose {
     }
 }
 
-fn read(bytes: &[u8]) -> Event {
-    let mut reader = Reader::new(bytes);
-    let pairs = reader.map().unwrap();
-    if pairs == 1 {
-        reader.key("op").unwrap();
-        return Event { kind: "error".into(), seq: 0, bytes: bytes.to_vec(), ops: Vec::new() };
-    }
-    let kind = reader.key("t").unwrap().text().unwrap().to_owned();
-    reader.key("op").unwrap().uint().unwrap();
-    reader.map().unwrap();
-    let (mut seq, mut ops) = (0, Vec::new());
-    match kind.as_str() {
-        "#commit" => {
-            for _ in 0..reader.key("ops").unwrap().array().unwrap() {
-                ops.push(op(&mut reader));
+impl Event {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let mut reader = Reader::new(bytes);
+        let pairs = reader.map().unwrap();
+        if pairs == 1 {
+            reader.key("op").unwrap();
+            return Self { kind: "error".into(), seq: 0, bytes: bytes.to_vec(), ops: Vec::new(), commit: None };
+        }
+        let kind = reader.key("t").unwrap().text().unwrap().to_owned();
+        reader.key("op").unwrap().uint().unwrap();
+        reader.map().unwrap();
+        let (mut seq, mut ops, mut commit) = (0, Vec::new(), None);
+        match kind.as_str() {
+            "#commit" => {
+                for _ in 0..reader.key("ops").unwrap().array().unwrap() {
+                    ops.push(op(&mut reader));
+                }
+                let rev = reader.key("rev").unwrap().text().unwrap().to_owned();
+                seq = reader.key("seq").unwrap().uint().unwrap() as i64;
+                commit = Some(rest(&mut reader, rev, &ops));
             }
-            reader.key("rev").unwrap().text().unwrap();
-            seq = reader.key("seq").unwrap().uint().unwrap() as i64;
-            check(&mut reader, &ops);
+            "#sync" => {
+                reader.key("did").unwrap().text().unwrap();
+                reader.key("rev").unwrap().text().unwrap();
+                seq = reader.key("seq").unwrap().uint().unwrap() as i64;
+            }
+            "#identity" | "#account" => {
+                reader.key("did").unwrap().text().unwrap();
+                seq = reader.key("seq").unwrap().uint().unwrap() as i64;
+            }
+            _ => {}
         }
-        "#sync" => {
-            reader.key("did").unwrap().text().unwrap();
-            reader.key("rev").unwrap().text().unwrap();
-            seq = reader.key("seq").unwrap().uint().unwrap() as i64;
-        }
-        "#identity" | "#account" => {
-            reader.key("did").unwrap().text().unwrap();
-            seq = reader.key("seq").unwrap().uint().unwrap() as i64;
-        }
-        _ => {}
+        Self { kind, seq, bytes: bytes.to_vec(), ops, commit }
     }
-    Event { kind, seq, bytes: bytes.to_vec(), ops }
 }
 
 fn op(reader: &mut Reader<'_>) -> Op {
@@ -128,21 +143,20 @@ fn op(reader: &mut Reader<'_>) -> Op {
 }
 
 /// The rest of a commit: its operations, undone on its own blocks, give `prevData`.
-fn check(reader: &mut Reader<'_>, ops: &[Op]) {
-    reader.key("repo").unwrap().text().unwrap();
+fn rest(reader: &mut Reader<'_>, rev: String, ops: &[Op]) -> Commit {
+    let did = reader.key("repo").unwrap().text().unwrap().to_owned();
     reader.key("time").unwrap().text().unwrap();
     reader.key("blobs").unwrap().array().unwrap();
     reader.key("since").unwrap();
-    if !reader.null() {
-        reader.text().unwrap();
-    }
+    let since = (!reader.null()).then(|| reader.text().unwrap().to_owned());
     let blocks = reader.key("blocks").unwrap().bytes().unwrap().to_vec();
     let before = proof::invert(&blocks, ops).unwrap();
-    reader.key("commit").unwrap().link().unwrap();
+    let cid = reader.key("commit").unwrap().link().unwrap();
     for name in ["rebase", "tooBig"] {
         assert!(!reader.key(name).unwrap().bool().unwrap());
     }
     if reader.end().is_err() {
         assert_eq!(reader.key("prevData").unwrap().link().unwrap(), before);
     }
+    Commit { did, rev, since, cid, before, blocks }
 }
