@@ -1,4 +1,4 @@
-//! The machine's clock, put forward.
+//! The machine's clock, put forward or back.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -23,6 +23,11 @@ impl TestClock {
     /// Lets that much time go by at once.
     pub(crate) fn forward(&self, by: Duration) {
         self.ahead_us.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Sets it back by so much.
+    pub(crate) fn back(&self, by: Duration) {
+        self.ahead_us.fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `com.atproto.repo.*`.
 
 mod chain;
+mod clock;
 mod replicas;
 mod upload_blob;
 
