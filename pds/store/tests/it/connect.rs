@@ -15,7 +15,7 @@ async fn a_database_answers(store: Store) {
 
 /// AL-STO-4
 async fn waiting_for_a_connection_ends_as_unavailable(store: Store) {
-    let options = Options { max_connections: 1, acquire_timeout: Duration::from_millis(50), ..Options::default() };
+    let options = Options { max_connections: 1, acquire_timeout: Duration::from_millis(500), ..Options::default() };
     let db = Db::connect(&store.url, &options).await.unwrap();
     let holder = db.begin().await.unwrap();
 

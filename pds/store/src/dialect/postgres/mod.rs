@@ -76,9 +76,11 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .before_acquire(|connection, usage| {
             Box::pin(async move { Ok(usage.idle_for < TRUSTED || lives(connection).await) })
         })
-        // A statement that was given up may still be waited for. Such a connection is not even said goodbye to.
+        // A statement that was given up is still waited for, within bounds. There is none as a rule, and nothing to wait for.
         .after_release(|connection, _| {
-            Box::pin(async move { if lives(connection).await { Ok(true) } else { Err(sqlx::Error::WorkerCrashed) } })
+            Box::pin(
+                async move { timeout(SIGN, connection.flush()).await.unwrap_or_else(|_| Err(away())).map(|()| true) },
+            )
         })
         .after_connect(|connection, _| {
             Box::pin(async move {
