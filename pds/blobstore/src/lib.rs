@@ -11,7 +11,7 @@ mod s3;
 
 use std::fmt;
 use std::ops::Range;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,8 @@ pub use disk::Disk;
 pub use error::{Error, Result};
 pub use key::{BlobKey, InvalidKey};
 pub use memory::Memory;
-pub use s3::{Credentials, Options as S3Options, PART_BYTES, S3};
+pub use s3::{Checksum as S3Checksum, Credentials, Options as S3Options, PART_BYTES, S3};
+use url::Url;
 
 /// A store of immutable objects. All of its methods may run at once, from any replica.
 #[async_trait]
@@ -35,6 +36,12 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::OutOfRange`] if the range is empty or begins at or after the end.
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob>;
+
+    /// Makes a URL under which everybody gets the object from the store itself for a while. `None` if only this process can read the
+    /// store. Whether there is such an object is not looked at.
+    async fn link(&self, _key: &BlobKey, _link: &Link<'_>) -> Result<Option<Url>> {
+        Ok(None)
+    }
 
     /// Removes an object; removing one that is not there succeeds.
     async fn delete(&self, key: &BlobKey) -> Result<()>;
@@ -64,6 +71,19 @@ pub trait Upload: Send {
 
     /// Makes the object durable and visible; its size in bytes.
     async fn finish(self: Box<Self>) -> Result<u64>;
+}
+
+/// How a link is to be answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    /// The answer's `Content-Type`.
+    pub content_type: &'a str,
+    /// The answer's `Content-Disposition`.
+    pub content_disposition: &'a str,
+    /// The answer's `Cache-Control`.
+    pub cache_control: &'a str,
+    /// How long the link is good; at most a week.
+    pub valid: Duration,
 }
 
 /// An opened object.

@@ -14,7 +14,7 @@ use crate::codec;
 use crate::database_url::DatabaseUrl;
 use crate::network::{AllowRule, Cidr};
 use crate::redis_url::RedisUrl;
-use crate::settings::LogFormat;
+use crate::settings::{LogFormat, RedirectKind, S3Checksum};
 use crate::variable::Fallback::{Computed, Required, Unset, Value};
 use crate::variable::{Setting, Variable};
 
@@ -119,7 +119,8 @@ table! {
         BLOBSTORE_S3_BUCKET: String = "PDS_BLOBSTORE_S3_BUCKET", Unset, codec::BUCKET,
             "Bucket of the blobs.";
         BLOBSTORE_S3_REGION: String = "PDS_BLOBSTORE_S3_REGION",
-            Computed("what the AWS environment says; us-east-1 at an own endpoint"), codec::NAME,
+            Computed("what the name of the endpoint says (R2, B2, Wasabi), else us-east-1; on AWS what the environment says"),
+            codec::NAME,
             "Region of the bucket.";
         BLOBSTORE_S3_ENDPOINT: Url = "PDS_BLOBSTORE_S3_ENDPOINT", Computed("the endpoint of AWS in the region"),
             codec::ORIGIN,
@@ -127,6 +128,11 @@ table! {
         BLOBSTORE_S3_FORCE_PATH_STYLE: bool = "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE",
             Computed("true at an endpoint that is an IP address or a name of one label"), codec::BOOL,
             "Puts the bucket into the path instead of the host name.";
+        BLOBSTORE_S3_CHECKSUM: S3Checksum = "PDS_BLOBSTORE_S3_CHECKSUM",
+            Computed("when_supported on AWS, when_required at an own endpoint"), codec::S3_CHECKSUM,
+            "Whether requests carry a CRC-32 beside the signature, which some servers refuse.";
+        BLOBSTORE_S3_PUBLIC_ENDPOINT: Url = "PDS_BLOBSTORE_S3_PUBLIC_ENDPOINT", Computed("the endpoint"), codec::ORIGIN,
+            "The S3 server as clients reach it, for `PDS_BLOB_REDIRECT=presigned`.";
         BLOBSTORE_S3_ACCESS_KEY_ID: SecretString = "PDS_BLOBSTORE_S3_ACCESS_KEY_ID",
             Computed("workload identity, as the AWS environment gives it"), codec::ACCESS_KEY,
             "Access key id; with the secret key or not at all.";
@@ -141,6 +147,14 @@ table! {
             "Longest time until any other S3 request is answered.";
         BLOB_UPLOAD_LIMIT: u64 = "PDS_BLOB_UPLOAD_LIMIT", Value("5242880"), codec::SIZE,
             "Largest blob an account may upload.";
+        BLOB_UPLOAD_MEMORY: u64 = "PDS_BLOB_UPLOAD_MEMORY", Value("134217728"), codec::SIZE,
+            "Memory that all uploads to S3 on their way may hold together, at least 16 MiB. Those that find none for 10 s are answered 503.";
+        ACCOUNT_QUOTA_BYTES: u64 = "PDS_ACCOUNT_QUOTA_BYTES", Value("0"), codec::SIZE,
+            "Bytes that all blobs of one account may have together; 0 is no limit.";
+        BLOB_REDIRECT: RedirectKind = "PDS_BLOB_REDIRECT", Value("off"), codec::REDIRECT,
+            "Where getBlob sends clients: nowhere, to a link into the bucket that is good for 5 minutes, or to a CDN whose origin is this server.";
+        BLOB_CDN_URL_PATTERN: String = "PDS_BLOB_CDN_URL_PATTERN", Unset, codec::CDN_PATTERN,
+            "Where `PDS_BLOB_REDIRECT=cdn` sends clients.";
     }
     "Accounts" {
         INVITE_REQUIRED: bool = "PDS_INVITE_REQUIRED", Value("true"), codec::BOOL,

@@ -73,6 +73,13 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_DISK_LOCATION", "/b")], "PDS_BLOBSTORE_DISK_LOCATION")]
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "Blobs")], "PDS_BLOBSTORE_S3_BUCKET=\"Blobs\"")]
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")], "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY")]
+#[case(&[("PDS_BLOBSTORE_S3_CHECKSUM", "when_required")], "PDS_BLOBSTORE_S3_BUCKET")]
+#[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_CHECKSUM", "md5")], "PDS_BLOBSTORE_S3_CHECKSUM=\"md5\"")]
+#[case(&[("PDS_BLOB_REDIRECT", "presigned")], "PDS_BLOB_REDIRECT=\"presigned\": needs S3")]
+#[case(&[("PDS_BLOB_REDIRECT", "cdn")], "PDS_BLOB_CDN_URL_PATTERN: is needed")]
+#[case(&[("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}")], "PDS_BLOB_CDN_URL_PATTERN")]
+#[case(&[("PDS_BLOB_CDN_URL_PATTERN", "ftp://cdn.example.com/{did}/{cid}")], "PDS_BLOB_CDN_URL_PATTERN")]
+#[case(&[("PDS_BLOB_UPLOAD_MEMORY", "1MiB")], "PDS_BLOB_UPLOAD_MEMORY=\"1048576\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", "example.com")], "PDS_SERVICE_HANDLE_DOMAINS=\"example.com\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", ".pds.internal")], "PDS_SERVICE_HANDLE_DOMAINS")]
 #[case(&[("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": needs REDIS_URL")]
@@ -149,7 +156,10 @@ fn a_value_may_come_from_a_file() {
     ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy?v=1"), ("PDS_DEV_MODE", "1"),
     ("PDS_RATE_LIMITS_ENABLED", "true"), ("RATE_LIMIT_UNAUTHENTICATED_BURST", "7"), ("RATE_LIMIT_DISTRIBUTED", "false"),
     ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8"), ("CACHE_KEY_PREFIX", "alice:"),
+    ("PDS_BLOBSTORE_S3_CHECKSUM", "when_supported"), ("PDS_BLOBSTORE_S3_PUBLIC_ENDPOINT", "https://s3.example.com"),
+    ("PDS_BLOB_REDIRECT", "presigned"), ("PDS_ACCOUNT_QUOTA_BYTES", "2GiB"), ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
 ])]
+#[case(&[("PDS_BLOB_REDIRECT", "cdn"), ("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}/{cid}")])]
 fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     let (settings, _) = read(pairs).unwrap();
     let rendered = settings.render();
@@ -167,6 +177,26 @@ fn s3_at_a_short_or_numeric_host_uses_path_style() {
     };
     assert!(style("http://minio:9000") && style("http://10.1.2.3") && style("http://[::1]:9000"));
     assert!(!style("https://s3.example.com"));
+}
+
+#[rstest]
+#[case(None, None, S3Checksum::WhenSupported)]
+#[case(Some("https://account.r2.cloudflarestorage.com"), Some("auto"), S3Checksum::WhenRequired)]
+#[case(Some("https://account.eu.r2.cloudflarestorage.com"), Some("auto"), S3Checksum::WhenRequired)]
+#[case(Some("https://s3.us-west-004.backblazeb2.com"), Some("us-west-004"), S3Checksum::WhenRequired)]
+#[case(Some("https://s3.eu-central-1.wasabisys.com"), Some("eu-central-1"), S3Checksum::WhenRequired)]
+#[case(Some("https://s3.wasabisys.com"), None, S3Checksum::WhenRequired)]
+#[case(Some("https://fra1.digitaloceanspaces.com"), None, S3Checksum::WhenRequired)]
+#[case(Some("http://minio:9000"), None, S3Checksum::WhenRequired)]
+fn an_endpoint_says_what_its_vendor_needs(
+    #[case] endpoint: Option<&str>,
+    #[case] region: Option<&str>,
+    #[case] checksum: S3Checksum,
+) {
+    let mut pairs = vec![("PDS_BLOBSTORE_S3_BUCKET", "blobs")];
+    pairs.extend(endpoint.map(|endpoint| ("PDS_BLOBSTORE_S3_ENDPOINT", endpoint)));
+    let BlobStore::S3(s3) = read(&pairs).unwrap().0.blob.store else { panic!("not S3") };
+    assert_eq!((s3.region.as_deref(), s3.checksum), (region, checksum));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
 use anyhow::Context;
-use pds_blobstore::{BlobStore, Disk, S3, S3Options};
+use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
 use pds_config::{AllowRule, Secrets, Settings};
 use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
 use pds_identity::{Guard, Resolver, plc};
@@ -146,13 +146,19 @@ pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::
                 bucket: s3.bucket.clone(),
                 region: s3.region.clone(),
                 endpoint: s3.endpoint.clone(),
+                public_endpoint: s3.public_endpoint.clone(),
                 force_path_style: s3.force_path_style,
+                checksum: match s3.checksum {
+                    pds_config::S3Checksum::WhenSupported => S3Checksum::WhenSupported,
+                    pds_config::S3Checksum::WhenRequired => S3Checksum::WhenRequired,
+                },
                 credentials: secrets.s3.as_ref().map(|keys| pds_blobstore::Credentials {
                     access_key_id: keys.access_key_id.clone(),
                     secret_access_key: keys.secret_access_key.clone(),
                 }),
                 upload_timeout: s3.upload_timeout,
                 request_timeout: s3.request_timeout,
+                upload_memory_bytes: usize::try_from(settings.blob.upload_memory)?,
             })
             .await,
         ),

@@ -14,6 +14,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{self, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
@@ -22,13 +23,11 @@ use futures::stream::{self, BoxStream};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload};
+use crate::{Blob, BlobKey, BlobStore, Error, Link, Result, Upload};
 use budget::Budget;
 pub use upload::PART_BYTES;
 use upload::S3Upload;
 
-/// Bytes that all uploads of one process may hold in memory together.
-const UPLOAD_MEMORY_BYTES: usize = 128 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How to reach a bucket.
@@ -40,14 +39,29 @@ pub struct Options {
     pub region: Option<String>,
     /// Server that is not AWS.
     pub endpoint: Option<Url>,
+    /// The same server as clients reach it, for links; `None` if there is no difference.
+    pub public_endpoint: Option<Url>,
     /// The bucket is in the path, not in the host name.
     pub force_path_style: bool,
+    /// Which checksums are sent and looked at.
+    pub checksum: Checksum,
     /// Keys; `None` means workload identity, found as the AWS SDKs do.
     pub credentials: Option<Credentials>,
     /// Longest time for sending one object or part, repeats included.
     pub upload_timeout: Duration,
     /// Longest time until any other request is answered, repeats included.
     pub request_timeout: Duration,
+    /// Bytes that all uploads may hold in memory together; at least two parts.
+    pub upload_memory_bytes: usize,
+}
+
+/// When requests and answers carry a checksum (CRC-32) beside the signature, in the words of the AWS SDKs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Always: AWS. Some other servers refuse it.
+    WhenSupported,
+    /// Where the protocol demands one, which it does for nothing that is done here.
+    WhenRequired,
 }
 
 /// Keys of an S3 user.
@@ -63,6 +77,8 @@ pub struct Credentials {
 #[derive(Debug, Clone)]
 pub struct S3 {
     client: Client,
+    /// Makes links: clients may reach the server by another name, and must not be asked for checksums.
+    links: Client,
     bucket: Arc<str>,
     budget: Budget,
     /// What protects parts on their way; an upload in parts has to name it from the start.
@@ -74,7 +90,6 @@ pub struct S3 {
 impl S3 {
     /// Prepares the client; asks neither the server nor, with keys given, the environment. See [`BlobStore::health`].
     pub async fn connect(options: Options) -> Self {
-        let is_own_server = options.endpoint.is_some();
         let mut config = match &options.credentials {
             Some(keys) => {
                 let id = keys.access_key_id.expose_secret();
@@ -84,26 +99,28 @@ impl S3 {
             }
             None => config::Builder::from(&aws_config::load_defaults(BehaviorVersion::latest()).await),
         };
-        if let Some(region) = options.region.or(is_own_server.then(|| "us-east-1".into())) {
+        if let Some(region) = options.region.or(options.endpoint.is_some().then(|| "us-east-1".into())) {
             config = config.region(Region::new(region));
         } else if options.credentials.is_some() {
             // Keys are given but no region: the environment may still know it.
             config = config.region(aws_config::default_provider::region::default_provider().region().await);
         }
         if let Some(endpoint) = options.endpoint {
-            // Servers other than AWS refuse, or ignore, the checksums that the SDK adds of its own accord.
-            config = config
-                .endpoint_url(endpoint)
-                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-                .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+            config = config.endpoint_url(endpoint);
         }
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT.min(options.request_timeout)).build();
-        let config = config.force_path_style(options.force_path_style).timeout_config(timeouts).build();
+        let config = config.force_path_style(options.force_path_style).timeout_config(timeouts);
+        let mut links = with_checksum(config.clone(), Checksum::WhenRequired);
+        if let Some(endpoint) = options.public_endpoint {
+            links = links.endpoint_url(endpoint);
+        }
+        let config = with_checksum(config, options.checksum);
         Self {
-            client: Client::from_conf(config),
+            client: Client::from_conf(config.build()),
+            links: Client::from_conf(links.build()),
             bucket: options.bucket.into(),
-            budget: Budget::new(UPLOAD_MEMORY_BYTES),
-            checksum: (!is_own_server).then_some(ChecksumAlgorithm::Crc32),
+            budget: Budget::new(options.upload_memory_bytes.max(2 * PART_BYTES)),
+            checksum: (options.checksum == Checksum::WhenSupported).then_some(ChecksumAlgorithm::Crc32),
             upload_timeout: options.upload_timeout,
             request_timeout: options.request_timeout,
         }
@@ -147,6 +164,15 @@ impl BlobStore for S3 {
             _ => return Err(nonsense("get", key)),
         };
         Ok(Blob { size, range: start..start + length, stream: pieces(object.body, key.clone()) })
+    }
+
+    async fn link(&self, key: &BlobKey, link: &Link<'_>) -> Result<Option<Url>> {
+        let validity = PresigningConfig::expires_in(link.valid).map_err(Error::failed("link", key))?;
+        let get = self.links.get_object().bucket(&*self.bucket).key(key.as_str());
+        let get = get.response_content_type(link.content_type).response_cache_control(link.cache_control);
+        let signed = get.response_content_disposition(link.content_disposition).presigned(validity);
+        let signed = self.request("link", key.as_str(), signed).await?.map_err(Error::failed("link", key))?;
+        signed.uri().parse().map(Some).map_err(Error::failed("link", key))
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<()> {
@@ -199,6 +225,16 @@ impl BlobStore for S3 {
             upload_marker = page.next_upload_id_marker;
         }
     }
+}
+
+fn with_checksum(config: config::Builder, checksum: Checksum) -> config::Builder {
+    let (calculation, validation) = match checksum {
+        Checksum::WhenSupported => {
+            (RequestChecksumCalculation::WhenSupported, ResponseChecksumValidation::WhenSupported)
+        }
+        Checksum::WhenRequired => (RequestChecksumCalculation::WhenRequired, ResponseChecksumValidation::WhenRequired),
+    };
+    config.request_checksum_calculation(calculation).response_checksum_validation(validation)
 }
 
 /// The HTTP status of the server's refusal, if it is one.

@@ -13,6 +13,9 @@ macro_rules! on_every_store {
         mod memory { $(#[tokio::test] async fn $test() { super::$test(crate::harness::memory().await).await })* }
         mod disk { $(#[tokio::test] async fn $test() { super::$test(crate::harness::disk().await).await })* }
         mod s3 { $(#[tokio::test] async fn $test() { super::$test(crate::harness::s3().await).await })* }
+        mod s3_with_checksums {
+            $(#[tokio::test] async fn $test() { super::$test(crate::harness::s3_with_checksums().await).await })*
+        }
     };
 }
 

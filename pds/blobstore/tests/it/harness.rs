@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Region};
 use bytes::Bytes;
-use pds_blobstore::{BlobStore, Credentials, Disk, Memory, S3, S3Options};
+use pds_blobstore::{BlobStore, Credentials, Disk, Memory, S3, S3Checksum, S3Options};
 use tempfile::TempDir;
 
 /// A store and what has to live as long as it.
@@ -35,6 +35,12 @@ pub(crate) async fn s3() -> Store {
     Store { blobs: Arc::new(S3::connect(bucket().await.options).await), _folder: None }
 }
 
+/// As on AWS.
+pub(crate) async fn s3_with_checksums() -> Store {
+    let options = S3Options { checksum: S3Checksum::WhenSupported, ..bucket().await.options };
+    Store { blobs: Arc::new(S3::connect(options).await), _folder: None }
+}
+
 pub(crate) async fn bucket() -> Bucket {
     let endpoint = variable("AURORA_TEST_S3_ENDPOINT");
     let (id, secret) = (variable("AURORA_TEST_S3_ACCESS_KEY"), variable("AURORA_TEST_S3_SECRET_KEY"));
@@ -48,10 +54,13 @@ pub(crate) async fn bucket() -> Bucket {
         bucket,
         region: None,
         endpoint: Some(endpoint.parse().unwrap()),
+        public_endpoint: None,
         force_path_style: true,
+        checksum: S3Checksum::WhenRequired,
         credentials: Some(Credentials { access_key_id: id.into(), secret_access_key: secret.into() }),
         upload_timeout: Duration::from_secs(20),
         request_timeout: Duration::from_secs(10),
+        upload_memory_bytes: 128 << 20,
     };
     Bucket { client, options }
 }

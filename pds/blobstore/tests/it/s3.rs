@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use pds_blobstore::{BlobKey, BlobStore, Error, PART_BYTES, S3, S3Options};
+use pds_blobstore::{BlobKey, BlobStore, Error, Link, PART_BYTES, S3, S3Checksum, S3Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{bucket, pattern};
@@ -113,10 +113,13 @@ async fn without_keys_the_aws_environment_gives_them() {
         bucket: name,
         region: None,
         endpoint: None,
+        public_endpoint: None,
         force_path_style: true,
+        checksum: S3Checksum::WhenRequired,
         credentials: None,
         upload_timeout: timeout,
         request_timeout: timeout,
+        upload_memory_bytes: 16 << 20,
     };
     let store = S3::connect(options).await;
     for length in [10, PART_BYTES * 2 + 1] {
@@ -126,25 +129,96 @@ async fn without_keys_the_aws_environment_gives_them() {
     }
 }
 
-/// Servers other than AWS get no checksum that they did not ask for.
+/// Some servers refuse what they did not ask for.
 #[tokio::test]
-async fn own_servers_see_no_added_checksums() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut options = bucket().await.options;
-    options.endpoint = Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
-    let request = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-            let mut piece = [0; 4096];
-            let count = socket.read(&mut piece).await.unwrap();
-            head.extend_from_slice(&piece[..count]);
-        }
-        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: \"x\"\r\n\r\n").await.unwrap();
-        String::from_utf8_lossy(&head).to_ascii_lowercase()
-    });
-    S3::connect(options).await.put(&BlobKey::random(), pattern(10)).await.unwrap();
-    let head = request.await.unwrap();
-    assert!(head.starts_with("put /blobstore-"), "{head}");
-    assert!(!head.contains("x-amz-checksum") && !head.contains("x-amz-sdk-checksum"), "{head}");
+async fn checksums_are_sent_as_configured() {
+    for (checksum, sent) in [(S3Checksum::WhenRequired, false), (S3Checksum::WhenSupported, true)] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let options = S3Options { endpoint: Some(endpoint), checksum, ..bucket().await.options };
+        let request = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+                let mut piece = [0; 4096];
+                let count = socket.read(&mut piece).await.unwrap();
+                head.extend_from_slice(&piece[..count]);
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: \"x\"\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&head).to_ascii_lowercase()
+        });
+        S3::connect(options).await.put(&BlobKey::random(), pattern(10)).await.unwrap();
+        let head = request.await.unwrap();
+        assert!(head.starts_with("put /blobstore-"), "{head}");
+        assert_eq!(head.contains("x-amz-checksum-crc32"), sent, "{head}");
+        assert_eq!(head.contains("x-amz-sdk-checksum"), sent, "{head}");
+    }
+}
+
+const LINK: Link<'_> = Link {
+    content_type: "image/png",
+    content_disposition: "attachment; filename=\"cat\"",
+    cache_control: "private, max-age=300",
+    valid: Duration::from_secs(300),
+};
+
+#[tokio::test]
+async fn a_link_gives_everybody_the_object_with_the_headers_asked_for() {
+    for checksum in [S3Checksum::WhenRequired, S3Checksum::WhenSupported] {
+        let store = S3::connect(S3Options { checksum, ..bucket().await.options }).await;
+        let key = BlobKey::random();
+        store.put(&key, pattern(100)).await.unwrap();
+        let link = store.link(&key, &LINK).await.unwrap().unwrap();
+        assert!(link.as_str().contains("X-Amz-Expires=300&"), "{link}");
+        assert!(link.as_str().contains("X-Amz-SignedHeaders=host&"), "{link}");
+
+        let answer = reqwest::get(link.clone()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), LINK.content_type);
+        assert_eq!(header("content-disposition"), LINK.content_disposition);
+        assert_eq!(header("cache-control"), LINK.cache_control);
+        assert_eq!(answer.bytes().await.unwrap(), pattern(100));
+
+        let part = reqwest::Client::new().get(link).header("range", "bytes=5-9").send().await.unwrap();
+        assert_eq!(part.status(), 206);
+        assert_eq!(part.bytes().await.unwrap(), pattern(100).slice(5..10));
+    }
+}
+
+#[tokio::test]
+async fn a_link_names_the_server_as_clients_reach_it_and_serves_nothing_else() {
+    let options = bucket().await.options;
+    let public = "https://blobs.example.com".parse().ok();
+    let store = S3::connect(S3Options { public_endpoint: public, ..options.clone() }).await;
+    let key = BlobKey::random();
+    let link = store.link(&key, &LINK).await.unwrap().unwrap();
+    assert!(link.as_str().starts_with(&format!("https://blobs.example.com/{}/{key}?", options.bucket)), "{link}");
+
+    let store = S3::connect(options).await;
+    let other = BlobKey::random();
+    store.put(&other, pattern(10)).await.unwrap();
+    let link = store.link(&key, &LINK).await.unwrap().unwrap();
+    assert_eq!(reqwest::get(link.clone()).await.unwrap().status(), 404);
+    let tampered = link.as_str().replace(key.as_str(), other.as_str());
+    assert_eq!(reqwest::get(tampered).await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn uploads_share_a_memory_budget() {
+    let store = S3::connect(S3Options { upload_memory_bytes: 2 * PART_BYTES, ..bucket().await.options }).await;
+    let (mut first, mut second) =
+        (store.begin(&BlobKey::random()).await.unwrap(), store.begin(&BlobKey::random()).await.unwrap());
+    first.write(pattern(PART_BYTES)).await.unwrap();
+    second.write(pattern(PART_BYTES)).await.unwrap();
+    let key = BlobKey::random();
+    let mut third = store.begin(&key).await.unwrap();
+    {
+        let mut blocked = third.write(pattern(1));
+        assert!(futures::poll!(&mut blocked).is_pending());
+        first.finish().await.unwrap();
+        blocked.await.unwrap();
+    }
+    third.finish().await.unwrap();
+    assert!(store.exists(&key).await.unwrap());
 }

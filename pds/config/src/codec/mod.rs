@@ -3,11 +3,13 @@
 //! A codec never sees where the text comes from. Its reason for refusing must not repeat the text: the reader adds the
 //! value itself, unless it is a secret.
 
+mod blob;
 mod plain;
 mod secret;
 mod unit;
 mod web;
 
+pub(crate) use blob::{CDN_PATTERN, REDIRECT, S3_CHECKSUM};
 pub(crate) use plain::{BOOL, COUNT, COUNT_FROM_ZERO, FILTER, KEY_PREFIX, LOG_FORMAT, NAME, PATH, PORT};
 pub(crate) use secret::{
     ACCESS_KEY, ADMIN_PASSWORD, BYPASS_KEY, DATABASE_URL, JWT_SECRET, K256_KEY, REDIS_PASSWORD, REDIS_URL, SEAL_KEY,

@@ -9,7 +9,7 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-pub use blob::{Blob, BlobStore, DiskStore, S3Store};
+pub use blob::{Blob, BlobStore, DiskStore, Redirect, RedirectKind, S3Checksum, S3Store};
 pub use identity::Identity;
 pub use rate_limits::{Rate, RateLimits};
 pub use service::{Contact, Log, LogFormat, Outbound, Service, Sync, Tls};
