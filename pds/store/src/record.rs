@@ -1,4 +1,4 @@
-//! Records: read by path, in pages, or all of a repository in order. Written by [`crate::commit`] alone.
+//! Records: read by path, in pages, or all of a repository in order. Written by [`crate::commit`], and hidden here.
 //!
 //! A path (`collection/rkey`) is one text compared bytewise, which is the order of the repository's tree. Splitting it
 //! would sort differently: `.` and `-` come before `/`.
@@ -10,11 +10,11 @@ use rusqlite::{OptionalExtension, params};
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use crate::{
-    AccountId, Db, Error, Result, Source,
+    AccountId, Db, Error, Result, Source, Tx,
     column::{Digest, Text},
     db::Pools,
     dialect::postgres::in_time,
-    source::{Connection, on},
+    source::{Connection, execute, on},
 };
 
 /// A stored record.
@@ -75,10 +75,12 @@ impl From<Row> for Record {
 }
 
 pub(crate) const GET: &str = "select path, cid, rev, body from record where repo_id = $1 and path = $2";
+pub(crate) const VISIBLE: &str =
+    "select path, cid, rev, body from record where repo_id = $1 and path = $2 and takedown_ref is null";
 pub(crate) const DESCENDING: &str = "select path, cid, rev, body from record \
-     where repo_id = $1 and path > $2 and path < $3 order by path desc limit $4";
+     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path desc limit $4";
 pub(crate) const ASCENDING: &str = "select path, cid, rev, body from record \
-     where repo_id = $1 and path > $2 and path < $3 order by path limit $4";
+     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path limit $4";
 pub(crate) const SAME_SUBJECT: &str = "select path from record \
      where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path";
 
@@ -99,12 +101,29 @@ macro_rules! collections {
 pub(crate) const COLLECTIONS_SQLITE: &str = collections!("substr(hop.path, 1, instr(hop.path, '/') - 1)");
 pub(crate) const COLLECTIONS_POSTGRES: &str = collections!("split_part(hop.path, '/', 1)");
 
-/// The record at a path.
+/// The record at a path, whether or not it was taken down: it stays part of its repository.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
-    let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(id.0).bind(path.as_str()).fetch_optional(conn))
+    one(source, GET, id, path).await
+}
+
+/// The record at a path, unless it was taken down.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn visible<'a>(source: impl Into<Source<'a>>, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
+    one(source, VISIBLE, id, path).await
+}
+
+async fn one<'a>(
+    source: impl Into<Source<'a>>,
+    sql: &'static str,
+    id: AccountId,
+    path: &RepoPath,
+) -> Result<Option<Record>> {
+    let row: Option<Row> = on!(source, conn => sqlx::query_as(sql).bind(id.0).bind(path.as_str()).fetch_optional(conn))
         .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
     Ok(row.map(Record::from))
 }
@@ -115,7 +134,35 @@ pub(crate) fn get_direct(conn: &rusqlite::Connection, id: AccountId, path: &str)
     Ok(row.map(Record::from))
 }
 
-/// A page of a collection.
+/// A record's CID and, if it was taken down, the moderation decision's reference.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn takedown<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    path: &RepoPath,
+) -> Result<Option<(Cid, Option<String>)>> {
+    const SQL: &str = "select cid, takedown_ref from record where repo_id = $1 and path = $2";
+    let row: Option<(Digest, Option<String>)> =
+        on!(source, conn => sqlx::query_as(SQL).bind(id.0).bind(path.as_str()).fetch_optional(conn))
+            .map_err(Error::during("read takedown of record", format_args!("{path} of account {id}")))?;
+    Ok(row.map(|(cid, reference)| (cid.0, reference)))
+}
+
+/// Hides a record under a reference, or shows it again (`None`). An update does not bring it back, deleting it forgets this.
+/// Says whether there is such a record.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_takedown(tx: &mut Tx, id: AccountId, path: &RepoPath, reference: Option<&str>) -> Result<bool> {
+    const SQL: &str = "update record set takedown_ref = $3 where repo_id = $1 and path = $2";
+    let changed = execute!(tx, SQL, id.0, path.as_str(), reference)
+        .map_err(Error::during("set takedown of record", format_args!("{path} of account {id}")))?;
+    Ok(changed == 1)
+}
+
+/// A page of a collection, without what was taken down.
 ///
 /// # Errors
 /// When the database cannot be read.

@@ -1,5 +1,7 @@
 //! One upload: hashed and looked at while it streams into the store.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use pds_blobstore::BlobKey;
@@ -9,11 +11,15 @@ use pds_store::{
     blob::{self, Recorded},
 };
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
+use super::sweep::drop_object;
 use crate::app::App;
 
 /// How much of the beginning is looked at to tell the type.
 const SNIFF_BYTES: usize = 4096;
+/// How long a client may send nothing: what it has sent so far holds memory.
+const STALL: Duration = Duration::from_secs(30);
 
 /// A stored upload.
 #[derive(Debug)]
@@ -35,13 +41,18 @@ pub enum Error {
         /// In bytes.
         limit: u64,
     },
-    /// No bytes at all.
-    #[error("The upload is empty")]
-    Empty,
+    /// The account has no room for it.
+    #[error("The account's blobs would have more than {quota} bytes together; they have {used}")]
+    Quota {
+        /// What it may have, in bytes.
+        quota: u64,
+        /// What it has, in bytes.
+        used: u64,
+    },
     /// The host took this blob down.
     #[error("Blob has been taken down")]
     TakenDown,
-    /// The client went away.
+    /// The client went away, or stopped sending.
     #[error("the upload broke off")]
     Broken,
     /// The store failed.
@@ -52,61 +63,86 @@ pub enum Error {
     Store(#[from] pds_store::Error),
 }
 
-/// Streams `body` into the store under a random name and records it for the account.
+/// Streams `body`, of which the client may have said how long it is, into the store under a random name and records it for the
+/// account.
 pub async fn upload<E>(
     app: &App,
     account: AccountId,
     said_type: &str,
+    said_size: Option<u64>,
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Uploaded, Error> {
-    let limit = app.settings.blob.upload_limit;
+    let room = Room::of(app, account).await?;
+    room.check(said_size.unwrap_or_default())?;
     let key = BlobKey::random();
     let mut object = app.blobs.begin(&key).await?;
     let (mut hash, mut head, mut size) = (Sha256::new(), BytesMut::new(), 0u64);
-    while let Some(chunk) = body.next().await {
+    while let Some(chunk) = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)? {
         let chunk = chunk.map_err(|_| Error::Broken)?;
         size += chunk.len() as u64;
-        if size > limit {
-            return Err(Error::TooLarge { limit });
-        }
+        room.check(size)?;
         hash.update(&chunk);
         if head.len() < SNIFF_BYTES {
             head.extend_from_slice(&chunk[..chunk.len().min(SNIFF_BYTES - head.len())]);
         }
         object.write(chunk).await?;
     }
-    if size == 0 {
-        return Err(Error::Empty);
-    }
     object.finish().await?;
     let cid = Cid::from_digest(Codec::Raw, hash.finalize().into());
     let mime = infer::get(&head).map_or(said_type, |kind| kind.mime_type());
-    match record(app, account, &cid, mime, size, &key).await {
-        Ok(Recorded::New) => Ok(Uploaded { cid, mime_type: mime.to_owned(), size }),
-        Ok(Recorded::Known(known)) => {
-            app.blobs.delete(&key).await?;
-            Ok(Uploaded { cid, mime_type: known.mime, size })
-        }
-        Ok(Recorded::TakenDown) => {
-            app.blobs.delete(&key).await?;
-            Err(Error::TakenDown)
-        }
-        // Should COMMIT have succeeded all the same, the row needs its bytes: they stay.
-        Err(error) => Err(error.into()),
+    let upload = blob::Upload {
+        account_id: account,
+        cid,
+        mime,
+        size,
+        storage_key: key.as_str(),
+        at: app.clock.now_us(),
+        quota: room.quota,
+    };
+    // Should COMMIT fail and have succeeded all the same, the row needs its bytes: they stay.
+    let recorded = record(app, &upload).await?;
+    if recorded != Recorded::New {
+        drop_object(app, &key).await?;
+    }
+    match recorded {
+        Recorded::New => Ok(Uploaded { cid, mime_type: mime.to_owned(), size }),
+        Recorded::Known(known) => Ok(Uploaded { cid, mime_type: known.mime, size }),
+        Recorded::TakenDown => Err(Error::TakenDown),
+        Recorded::OverQuota { used } => Err(Error::Quota { quota: room.quota.unwrap_or_default(), used }),
     }
 }
 
-async fn record(
-    app: &App,
-    account_id: AccountId,
-    cid: &Cid,
-    mime: &str,
-    size: u64,
-    key: &BlobKey,
-) -> pds_store::Result<Recorded> {
+async fn record(app: &App, upload: &blob::Upload<'_>) -> pds_store::Result<Recorded> {
     let mut tx = app.db.begin().await?;
-    let upload = blob::Upload { account_id, cid: *cid, mime, size, storage_key: key.as_str(), at: app.clock.now_us() };
-    let recorded = blob::record(&mut tx, &upload).await?;
-    tx.commit().await?;
+    let recorded = blob::record(&mut tx, upload).await?;
+    match recorded {
+        Recorded::OverQuota { .. } => tx.rollback().await?,
+        _ => tx.commit().await?,
+    }
     Ok(recorded)
+}
+
+/// How large an upload may be, as far as can be told before it is there.
+struct Room {
+    limit: u64,
+    quota: Option<u64>,
+    used: u64,
+}
+
+impl Room {
+    async fn of(app: &App, account: AccountId) -> pds_store::Result<Self> {
+        let (limit, quota) = (app.settings.blob.upload_limit, app.settings.blob.account_quota);
+        let used = if quota.is_some() { blob::used_bytes(&app.db, account).await? } else { 0 };
+        Ok(Self { limit, quota, used })
+    }
+
+    fn check(&self, size: u64) -> Result<(), Error> {
+        if size > self.limit {
+            return Err(Error::TooLarge { limit: self.limit });
+        }
+        match self.quota {
+            Some(quota) if self.used.saturating_add(size) > quota => Err(Error::Quota { quota, used: self.used }),
+            _ => Ok(()),
+        }
+    }
 }

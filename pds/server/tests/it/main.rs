@@ -32,3 +32,34 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// Runs a story with further settings and real blobs: in a folder beside SQLite, on an S3 server beside Postgres.
+macro_rules! on_places {
+    ($name:ident, $settings:expr, $story:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "not every story names what its file imports")]
+            use super::*;
+            use std::sync::Arc;
+
+            use crate::harness::{Database, Place, TestPds};
+
+            async fn run(database: Database, place: Place) {
+                let mut settings = place.settings();
+                settings.extend($settings.map(|(name, value): (&'static str, &str)| (name, value.to_owned())));
+                let (story, place): (fn(TestPds, Arc<Place>) -> _, _) = ($story, Arc::new(place));
+                story(TestPds::with(database, &settings).await, place.clone()).await
+            }
+
+            #[tokio::test]
+            async fn disk() {
+                run(Database::sqlite(), Place::disk()).await
+            }
+
+            #[tokio::test]
+            async fn s3() {
+                run(Database::postgres().await, Place::s3().await).await
+            }
+        }
+    };
+}
+pub(crate) use on_places;

@@ -14,6 +14,7 @@ use crate::{
     column::Text,
     error::violates_unique,
     source::{execute, on},
+    tx::Open,
 };
 
 pub(crate) use reservation::STALE;
@@ -160,6 +161,19 @@ pub(crate) const BY_EMAIL: &str = select_account!("email = $1");
 pub async fn by_id<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Account>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(conn))
         .map_err(Error::during("read account", id))?;
+    Ok(row.map(Account::from))
+}
+
+/// The account as it is now; until the transaction ends nobody else changes it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn lock(tx: &mut Tx, id: AccountId) -> Result<Option<Account>> {
+    // On SQLite there is no other writer. On Postgres rows that refer to the account may still be added.
+    const LOCK: &str = select_account!("id = $1 for no key update");
+    let sql = if matches!(tx.open, Open::Postgres(_)) { LOCK } else { BY_ID };
+    let row: Option<Row> = on!(tx, conn => sqlx::query_as(sql).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("lock account", id))?;
     Ok(row.map(Account::from))
 }
 

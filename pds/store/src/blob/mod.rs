@@ -4,17 +4,19 @@
 //! reference makes it temporary again. Only permanent blobs are served. A blob that stays temporary is swept (`sweep`).
 //! The bytes themselves are in the blob store under `storage_key`; this module never touches them.
 
+mod garbage;
 mod sweep;
 
 use pds_repo::Cid;
 use pds_syntax::Tid;
 
 use crate::{
-    AccountId, Error, Result, Source, Tx,
+    AccountId, Error, Result, Source, Tx, account,
     column::{FullCid, full_bytes},
     source::{execute, on},
 };
 
+pub use garbage::{discard, discarded, forget_discarded};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
@@ -46,6 +48,8 @@ pub struct Blob {
     pub state: State,
     /// First upload; microseconds.
     pub created_at: i64,
+    /// The moderation decision's reference, while it is taken down.
+    pub takedown_ref: Option<String>,
 }
 
 /// A finished upload.
@@ -63,6 +67,8 @@ pub struct Upload<'a> {
     pub storage_key: &'a str,
     /// Now; microseconds.
     pub at: i64,
+    /// What the account's blobs may have together, this one included; in bytes.
+    pub quota: Option<u64>,
 }
 
 /// What an upload led to.
@@ -74,6 +80,12 @@ pub enum Recorded {
     Known(Blob),
     /// It was taken down: the upload is refused, the bytes just written are to be deleted.
     TakenDown,
+    /// With it the account would have more than its quota: the transaction can only be rolled back, and the bytes just
+    /// written are to be deleted.
+    OverQuota {
+        /// Bytes that the account's blobs have without it.
+        used: u64,
+    },
 }
 
 impl State {
@@ -96,6 +108,7 @@ struct Row {
     storage_key: String,
     state: i16,
     created_at: i64,
+    takedown_ref: Option<String>,
 }
 
 impl From<Row> for Blob {
@@ -108,11 +121,13 @@ impl From<Row> for Blob {
             storage_key: row.storage_key,
             state: State::from_column(row.state),
             created_at: row.created_at,
+            takedown_ref: row.takedown_ref,
         }
     }
 }
 
-/// Notes an upload. One of bytes that are known begins the sweeper's time anew.
+/// Notes an upload. One of bytes that are known begins the sweeper's time anew. With a quota, uploads to one account take
+/// turns, so that no two of them fit where only one does.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -120,8 +135,11 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     const SQL: &str = "insert into blob (repo_id, cid, mime, size, storage_key, state, created_at, temporary_since) \
                        values ($1, $2, $3, $4, $5, 0, $6, $6) \
                        on conflict (repo_id, cid) do update set temporary_since = excluded.temporary_since \
-                       returning repo_id, cid, mime, size, storage_key, state, created_at";
-    let row: Row = on!(tx, conn => sqlx::query_as(SQL)
+                       returning repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref";
+    if upload.quota.is_some() {
+        account::lock(tx, upload.account_id).await?;
+    }
+    let row: Row = on!(&mut *tx, conn => sqlx::query_as(SQL)
         .bind(upload.account_id.0)
         .bind(FullCid(upload.cid))
         .bind(upload.mime)
@@ -131,6 +149,14 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
         .fetch_one(conn))
     .map_err(Error::during("record upload of", upload.cid))?;
     let blob = Blob::from(row);
+    if blob.storage_key == upload.storage_key
+        && let Some(quota) = upload.quota
+    {
+        let used = used_bytes(tx, upload.account_id).await?;
+        if used > quota {
+            return Ok(Recorded::OverQuota { used: used - upload.size });
+        }
+    }
     Ok(if blob.state == State::TakenDown {
         Recorded::TakenDown
     } else if blob.storage_key == upload.storage_key {
@@ -140,7 +166,7 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     })
 }
 
-pub(crate) const GET: &str = "select repo_id, cid, mime, size, storage_key, state, created_at from blob \
+pub(crate) const GET: &str = "select repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref from blob \
                               where repo_id = $1 and cid = $2";
 
 /// An account's blob in whatever state. Serve it only if permanent.
@@ -151,6 +177,21 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, cid: &Cid) ->
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(id.0).bind(FullCid(*cid)).fetch_optional(conn))
         .map_err(Error::during("read blob", cid))?;
     Ok(row.map(Blob::from))
+}
+
+/// `cast`, because Postgres sums bigints to a numeric.
+pub(crate) const USED: &str =
+    "select cast(coalesce(sum(size), 0) as bigint) from blob where repo_id = $1 and state <> 2";
+
+/// Bytes of all blobs of an account, those included that no record refers to yet. What was taken down does not count: its
+/// owner cannot delete it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn used_bytes<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<u64> {
+    let (bytes,): (i64,) = on!(source, conn => sqlx::query_as(USED).bind(id.0).fetch_one(conn))
+        .map_err(Error::during("add up the blobs of account", id))?;
+    Ok(bytes.max(0).unsigned_abs())
 }
 
 pub(crate) const LIST: &str = "select distinct blob_cid from record_blob where repo_id = $1 and blob_cid > $2 \
@@ -186,16 +227,22 @@ pub async fn list<'a>(
     Ok(rows.into_iter().map(|(cid,)| cid.0).collect())
 }
 
-/// Withdraws a blob, or gives it back the state that its references call for. Says whether there is such a blob.
+/// Withdraws a blob under a reference, or (`None`) gives it back the state that its references call for. Says whether there
+/// is such a blob.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn set_taken_down(tx: &mut Tx, id: AccountId, cid: &Cid, taken_down: bool) -> Result<bool> {
-    const DOWN: &str = "update blob set state = 2 where repo_id = $1 and cid = $2";
-    const UP: &str = "update blob set state = case when exists (select 1 from record_blob l \
-                      where l.repo_id = $1 and l.blob_cid = $2) then 1 else 0 end \
-                      where repo_id = $1 and cid = $2 and state = 2";
-    let sql = if taken_down { DOWN } else { UP };
-    let changed = execute!(tx, sql, id.0, FullCid(*cid)).map_err(Error::during("set takedown of blob", cid))?;
-    Ok(changed == 1)
+pub async fn set_takedown(tx: &mut Tx, id: AccountId, cid: &Cid, reference: Option<&str>, at: i64) -> Result<bool> {
+    const DOWN: &str = "update blob set state = 2, takedown_ref = $3 where repo_id = $1 and cid = $2";
+    // Its time as a temporary blob begins anew: the sweeper is not to be faster than its owner.
+    const UP: &str = "update blob set takedown_ref = null, \
+                      temporary_since = case when state = 2 then $3 else temporary_since end, \
+                      state = case when state <> 2 then state \
+                      when exists (select 1 from record_blob l where l.repo_id = $1 and l.blob_cid = $2) then 1 else 0 end \
+                      where repo_id = $1 and cid = $2";
+    let changed = match reference {
+        Some(reference) => execute!(tx, DOWN, id.0, FullCid(*cid), reference),
+        None => execute!(tx, UP, id.0, FullCid(*cid), at),
+    };
+    Ok(changed.map_err(Error::during("set takedown of blob", cid))? == 1)
 }

@@ -2,6 +2,7 @@
 
 use pds_repo::Cid;
 
+use super::discard;
 use crate::{AccountId, Error, Result, Source, Tx, column::FullCid, source::on};
 
 /// A blob to sweep, or swept.
@@ -35,20 +36,23 @@ pub async fn sweepable<'a>(source: impl Into<Source<'a>>, before: i64, limit: u3
         .collect())
 }
 
-/// Forgets a blob if it is (under the row's lock) still temporary and old enough, and returns its storage key.
-///
-/// Delete the bytes after COMMIT: a row without bytes would be a lie, bytes without a row are only waste.
+/// Forgets a blob if it is (under the row's lock) still temporary and old enough, and notes its object as one to be deleted
+/// ([`super::discarded`]). Says whether it did.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn delete_temporary(tx: &mut Tx, id: AccountId, cid: &Cid, before: i64) -> Result<Option<String>> {
+pub async fn delete_temporary(tx: &mut Tx, id: AccountId, cid: &Cid, before: i64) -> Result<bool> {
     const SQL: &str = "delete from blob where repo_id = $1 and cid = $2 and state = 0 and temporary_since < $3 \
                        returning storage_key";
-    let row: Option<(String,)> = on!(tx, conn => sqlx::query_as(SQL)
+    let row: Option<(String,)> = on!(&mut *tx, conn => sqlx::query_as(SQL)
         .bind(id.0)
         .bind(FullCid(*cid))
         .bind(before)
         .fetch_optional(conn))
     .map_err(Error::during("sweep blob", cid))?;
-    Ok(row.map(|(storage_key,)| storage_key))
+    match &row {
+        Some((storage_key,)) => discard(tx, storage_key, before).await?,
+        None => {}
+    }
+    Ok(row.is_some())
 }

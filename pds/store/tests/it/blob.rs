@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pds_repo::Cid;
 use pds_store::{
-    AccountId,
+    AccountId, Db,
     blob::{self, Recorded, State, Upload},
     commit::{BlobRefusal, CommitError, Put, RefusedBlob, Write},
 };
@@ -21,6 +21,10 @@ on_both!(
     a_blob_used_meanwhile_survives_the_sweeper,
     a_blob_swept_meanwhile_is_missing,
     a_taken_down_blob_can_neither_be_used_nor_uploaded,
+    a_takedown_is_remembered_with_its_reference,
+    what_is_swept_stays_noted_until_its_object_is_gone,
+    a_quota_counts_what_the_account_has,
+    uploads_at_once_do_not_pass_the_quota_together,
     blobs_are_listed_in_pages_and_since_a_revision,
 );
 
@@ -31,10 +35,24 @@ fn raw(text: &str) -> Cid {
 }
 
 async fn upload(store: &Store, id: AccountId, text: &str, key: &str, at: i64) -> Recorded {
-    let upload = Upload { account_id: id, cid: raw(text), mime: "image/png", size: 4, storage_key: key, at };
+    let upload =
+        Upload { account_id: id, cid: raw(text), mime: "image/png", size: 4, storage_key: key, at, quota: None };
     let mut tx = store.begin().await;
     let recorded = blob::record(&mut tx, &upload).await.unwrap();
     tx.commit().await.unwrap();
+    recorded
+}
+
+/// As a server with a quota does it: kept unless it is too much.
+async fn upload_within(db: &Db, id: AccountId, text: &str, size: u64, quota: u64) -> Recorded {
+    let (cid, quota) = (raw(text), Some(quota));
+    let upload = Upload { account_id: id, cid, mime: "image/png", size, storage_key: text, at: T0, quota };
+    let mut tx = db.begin().await.unwrap();
+    let recorded = blob::record(&mut tx, &upload).await.unwrap();
+    match recorded {
+        Recorded::OverQuota { .. } => tx.rollback().await.unwrap(),
+        _ => tx.commit().await.unwrap(),
+    }
     recorded
 }
 
@@ -134,9 +152,8 @@ async fn only_old_temporary_blobs_are_swept(store: Store) {
 
     assert_eq!(found.iter().map(|swept| swept.storage_key.as_str()).collect::<Vec<_>>(), ["old"]);
     let mut tx = store.begin().await;
-    let key = blob::delete_temporary(&mut tx, alice.id, &raw("old"), T0 + DAY).await.unwrap();
-    assert_eq!(key.as_deref(), Some("old"));
-    assert_eq!(blob::delete_temporary(&mut tx, alice.id, &raw("young"), T0 + DAY).await.unwrap(), None);
+    assert!(blob::delete_temporary(&mut tx, alice.id, &raw("old"), T0 + DAY).await.unwrap());
+    assert!(!blob::delete_temporary(&mut tx, alice.id, &raw("young"), T0 + DAY).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(state(&store, alice.id, "old").await, None);
 }
@@ -150,7 +167,7 @@ async fn a_blob_used_meanwhile_survives_the_sweeper(store: Store) {
     alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
 
     let mut tx = store.begin().await;
-    assert_eq!(blob::delete_temporary(&mut tx, alice.id, &raw("cat"), T0 + DAY).await.unwrap(), None);
+    assert!(!blob::delete_temporary(&mut tx, alice.id, &raw("cat"), T0 + DAY).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
 }
@@ -160,7 +177,7 @@ async fn a_blob_swept_meanwhile_is_missing(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
     let mut sweeper = store.begin().await;
-    assert!(blob::delete_temporary(&mut sweeper, alice.id, &raw("cat"), T0 + DAY).await.unwrap().is_some());
+    assert!(blob::delete_temporary(&mut sweeper, alice.id, &raw("cat"), T0 + DAY).await.unwrap());
 
     let db = store.db.clone();
     let commit = tokio::spawn(async move { alice.write(&db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await });
@@ -192,8 +209,93 @@ async fn a_taken_down_blob_can_neither_be_used_nor_uploaded(store: Store) {
 
 async fn set_taken_down(store: &Store, id: AccountId, down: bool) {
     let mut tx = store.begin().await;
-    assert!(blob::set_taken_down(&mut tx, id, &raw("cat"), down).await.unwrap());
+    assert!(blob::set_takedown(&mut tx, id, &raw("cat"), down.then_some("case 1"), T0 + DAY).await.unwrap());
     tx.commit().await.unwrap();
+}
+
+async fn a_takedown_is_remembered_with_its_reference(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "key", T0).await;
+    set_taken_down(&store, alice.id, true).await;
+    let found = blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
+    assert_eq!((found.state, found.takedown_ref.as_deref()), (State::TakenDown, Some("case 1")));
+
+    set_taken_down(&store, alice.id, false).await;
+    let found = blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
+    assert_eq!((found.state, found.takedown_ref), (State::Temporary, None));
+    assert!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().is_empty(), "its time began anew");
+
+    // Lifting what was not taken down changes nothing.
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    set_taken_down(&store, alice.id, false).await;
+    assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
+    let mut tx = store.begin().await;
+    assert!(!blob::set_takedown(&mut tx, alice.id, &raw("dog"), Some("case 2"), T0).await.unwrap());
+}
+
+async fn what_is_swept_stays_noted_until_its_object_is_gone(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    for name in ["a", "b", "c"] {
+        upload(&store, alice.id, name, name, T0).await;
+    }
+    let mut tx = store.begin().await;
+    for name in ["a", "c"] {
+        assert!(blob::delete_temporary(&mut tx, alice.id, &raw(name), T0 + DAY).await.unwrap());
+    }
+    blob::discard(&mut tx, "twin", T0).await.unwrap();
+    blob::discard(&mut tx, "twin", T0).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(blob::discarded(&store.db, "", 2).await.unwrap(), ["a", "c"]);
+    assert_eq!(blob::discarded(&store.db, "c", 2).await.unwrap(), ["twin"]);
+
+    let mut tx = store.begin().await;
+    blob::forget_discarded(&mut tx, "c").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(blob::discarded(&store.db, "", 9).await.unwrap(), ["a", "twin"]);
+}
+
+/// AL-REP-5
+async fn a_quota_counts_what_the_account_has(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let bob = Alice::create(&store.db, "bob").await;
+    assert_eq!(upload_within(&store.db, alice.id, "cat", 60, 100).await, Recorded::New);
+    assert_eq!(upload_within(&store.db, alice.id, "dog", 41, 100).await, Recorded::OverQuota { used: 60 });
+    assert_eq!(state(&store, alice.id, "dog").await, None);
+    assert_eq!(upload_within(&store.db, alice.id, "owl", 40, 100).await, Recorded::New);
+    assert_eq!(upload_within(&store.db, bob.id, "dog", 100, 100).await, Recorded::New);
+    // What it has already takes no more space, even if the quota has shrunk since.
+    assert!(matches!(upload_within(&store.db, alice.id, "cat2", 1, 50).await, Recorded::OverQuota { used: 100 }));
+    let again = Upload {
+        account_id: alice.id,
+        cid: raw("cat"),
+        mime: "image/png",
+        size: 60,
+        storage_key: "twin",
+        at: T0,
+        quota: Some(50),
+    };
+    let mut tx = store.begin().await;
+    assert!(matches!(blob::record(&mut tx, &again).await.unwrap(), Recorded::Known(_)));
+    tx.commit().await.unwrap();
+
+    // What the host took down is not the account's to delete.
+    set_taken_down(&store, alice.id, true).await;
+    assert_eq!(blob::used_bytes(&store.db, alice.id).await.unwrap(), 40);
+    let mut tx = store.begin().await;
+    assert!(blob::delete_temporary(&mut tx, alice.id, &raw("owl"), T0 + DAY).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(blob::used_bytes(&store.db, alice.id).await.unwrap(), 0);
+}
+
+/// AL-REP-5
+async fn uploads_at_once_do_not_pass_the_quota_together(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let replicas = [store.replica().await, store.replica().await];
+    let names: Vec<String> = (0..12).map(|n| format!("blob {n}")).collect();
+    let uploads = names.iter().zip(replicas.iter().cycle()).map(|(name, db)| upload_within(db, alice.id, name, 10, 55));
+    let recorded = futures::future::join_all(uploads).await;
+    assert_eq!(recorded.iter().filter(|recorded| **recorded == Recorded::New).count(), 5, "{recorded:?}");
+    assert_eq!(blob::used_bytes(&store.db, alice.id).await.unwrap(), 50);
 }
 
 async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {

@@ -21,6 +21,7 @@ on_both!(
     a_snapshot_does_not_see_later_commits,
     bodies_come_whole_and_in_order_over_many_pages,
     records_about_a_subject_are_found,
+    a_record_that_was_taken_down_is_hidden_and_still_there,
 );
 
 fn nsid(text: &str) -> Nsid {
@@ -171,4 +172,37 @@ async fn records_about_a_subject_are_found(store: Store) {
 fn subject_hashes_are_stored_and_must_never_change() {
     // The first 8 bytes of SHA-256("abc").
     assert_eq!(subject_hash("abc"), i64::from_be_bytes([0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]));
+}
+
+/// AL-MOD-3
+async fn a_record_that_was_taken_down_is_hidden_and_still_there(store: Store) {
+    let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2"]).await;
+    let path: RepoPath = "a.b.post/1".parse().unwrap();
+    let page = Page { cursor: None, limit: 10, ascending: true };
+    let set = async |path: &RepoPath, reference| {
+        let mut tx = store.begin().await;
+        let found = record::set_takedown(&mut tx, alice.id, path, reference).await.unwrap();
+        tx.commit().await.unwrap();
+        found
+    };
+    assert!(set(&path, Some("case 1")).await);
+    assert!(!set(&"a.b.post/none".parse().unwrap(), Some("case 1")).await);
+
+    assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap(), None);
+    for ascending in [true, false] {
+        let page = Page { ascending, ..page };
+        let listed = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+        assert_eq!(listed.iter().map(|record| record.path.rkey()).collect::<Vec<_>>(), ["2"]);
+    }
+    assert!(record::get(&store.db, alice.id, &path).await.unwrap().is_some());
+    let takedown = record::takedown(&store.db, alice.id, &path).await.unwrap();
+    assert_eq!(takedown, Some((cid("a.b.post/1"), Some("case 1".to_owned()))));
+
+    // Its owner does not bring it back with an update, only the host does.
+    alice.write(&store.db, vec![Write::Update(put("a.b.post/1", "new"))]).await.unwrap();
+    assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap(), None);
+    let mut tx = store.begin().await;
+    assert!(record::set_takedown(&mut tx, alice.id, &path, None).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap().unwrap().cid, cid("new"));
 }

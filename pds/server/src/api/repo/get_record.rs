@@ -28,7 +28,7 @@ pub async fn get_record(State(app): State<App>, Query(params): Query<GetRecordPa
     };
     let account = account::find(&app, &params.repo).await?.filter(|account| account.status() == Status::Active);
     let account = account.ok_or_else(missing)?;
-    let found = record::get(&app.db, account.id, &RepoPath::new(&params.collection, &params.rkey)).await?;
+    let found = record::visible(&app.db, account.id, &RepoPath::new(&params.collection, &params.rkey)).await?;
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;
     let mut out = Vec::new();
     write_record(&mut out, &account.did, &found)?;

@@ -1,5 +1,5 @@
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
@@ -10,6 +10,7 @@ use crate::{
     app::App,
     auth::{Access, account_takedown},
     blob::{self, Error},
+    report::chain,
     xrpc::{Output, Result, XrpcError, plain},
 };
 
@@ -31,21 +32,22 @@ pub async fn upload_blob(
         .parse::<mime::Mime>()
         .map_err(|_| XrpcError::invalid("Request encoding (Content-Type) is not a media type"))?;
     let said = if said == mime::STAR_STAR { mime::APPLICATION_OCTET_STREAM } else { said };
-    let too_large = |limit| {
-        let message = Error::TooLarge { limit }.to_string();
-        XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", message)
-    };
-    let limit = app.settings.blob.upload_limit;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let mut body = body.into_data_stream();
-    if length.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // A body of no bytes is a blob of no bytes, as in the reference; none at all is a mistake.
+    if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
+        return Err(XrpcError::invalid("A request body is expected but none was provided"));
     }
-    let stored = blob::upload(&app, access.account.id, said.essence_str(), &mut body).await;
+    let mut body = body.into_data_stream();
+    let stored = blob::upload(&app, access.account.id, said.essence_str(), length, &mut body).await;
     let stored = stored.map_err(|error| match error {
-        Error::TooLarge { limit } => too_large(limit),
-        Error::Empty | Error::Broken => XrpcError::invalid(error.to_string()),
+        Error::TooLarge { .. } => XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
+        Error::Quota { .. } => XrpcError::named("AccountQuotaExceeded", error.to_string()),
+        Error::Broken => XrpcError::invalid(error.to_string()),
         Error::TakenDown => XrpcError::named("BlobTakedown", error.to_string()),
+        Error::Blobs(pds_blobstore::Error::TimedOut { .. }) => {
+            tracing::warn!(error = chain(&error), "the blob store takes too long");
+            XrpcError::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", "Operation timed out, please try again.")
+        }
         Error::Blobs(error) => error.into(),
         Error::Store(error) => error.into(),
     })?;

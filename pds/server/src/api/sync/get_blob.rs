@@ -3,7 +3,7 @@ use std::ops::Range;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
@@ -11,7 +11,7 @@ use pds_blobstore::BlobKey;
 use pds_repo::Cid;
 use pds_store::{
     account::Status,
-    blob::{self, State as BlobState},
+    blob::{self, Blob, State as BlobState},
 };
 use pds_syntax::Did;
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
+    blob::{disposition, redirect},
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -30,11 +31,15 @@ pub struct GetBlobParams {
     cid: Cid,
 }
 
+/// Sent by a CDN with every request to its origin (RFC 8586).
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+
 /// `com.atproto.sync.getBlob`
 ///
 /// Only blobs that a record refers to. The content never changes, so caches may keep it; browsers may not run it.
 pub async fn get_blob(
     State(app): State<App>,
+    method: Method,
     viewer: Viewer,
     headers: HeaderMap,
     Query(params): Query<GetBlobParams>,
@@ -42,49 +47,69 @@ pub async fn get_blob(
     let account = synced(&app, &params.did, &viewer).await?;
     let found = blob::get(&app.db, account.id, &params.cid).await?.filter(|blob| blob.state == BlobState::Permanent);
     let found = found.ok_or_else(|| XrpcError::named("BlobNotFound", "Blob not found"))?;
+    let key: BlobKey =
+        found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
     let tag = format!("\"{}\"", params.cid);
-    let mut head = HeaderMap::new();
-    let value =
-        |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    head.insert(header::CONTENT_TYPE, value(&found.mime));
-    head.insert(header::ETAG, value(&tag));
-    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // What only its owner and the administrator may see must not come out of a cache that others use.
-    let cache = match account.status() {
-        Status::Active => "public, max-age=31536000, s-maxage=3600, immutable",
-        _ => "private, max-age=3600",
-    };
-    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
-    head.insert(header::CONTENT_DISPOSITION, value(&format!("attachment; filename=\"{}\"", params.cid)));
+    let mut head = head(&found, &tag, account.status());
     if matches(headers.get(header::IF_NONE_MATCH), &tag) {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+    }
+    // A credential is for this server alone, and so is what only its bearer may see. A link is good for GET, not for HEAD.
+    let may_leave = method == Method::GET && account.status() == Status::Active && matches!(viewer, Viewer::Anybody);
+    if may_leave
+        && !headers.contains_key(CDN_LOOP)
+        && let Some(target) = redirect(&app, &params.did, &found, &key).await?
+    {
+        return Ok((
+            StatusCode::FOUND,
+            [(header::LOCATION, value(&target.url)?), (header::CACHE_CONTROL, value(target.cache_control)?)],
+        )
+            .into_response());
     }
     let range = match range(headers.get(header::RANGE), found.size) {
         Wanted::All => None,
         Wanted::Part(range) => Some(range),
         Wanted::Outside => {
-            head.insert(header::CONTENT_RANGE, value(&format!("bytes */{}", found.size)));
+            head.insert(header::CONTENT_RANGE, value(&format!("bytes */{}", found.size))?);
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, head).into_response());
         }
     };
-    let key: BlobKey =
-        found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
     let object = app.blobs.get(&key, range.clone()).await?;
     head.insert(header::CONTENT_LENGTH, HeaderValue::from(object.range.end - object.range.start));
     let status = match range {
         Some(range) => {
-            head.insert(
-                header::CONTENT_RANGE,
-                value(&format!("bytes {}-{}/{}", range.start, range.end - 1, found.size)),
-            );
+            let text = format!("bytes {}-{}/{}", range.start, range.end - 1, found.size);
+            head.insert(header::CONTENT_RANGE, value(&text)?);
             StatusCode::PARTIAL_CONTENT
         }
         None => StatusCode::OK,
     };
     Ok((status, head, Body::from_stream(object.stream.map(|piece| piece.map_err(std::io::Error::other))))
         .into_response())
+}
+
+/// What is said of a blob wherever its bytes come from.
+fn head(blob: &Blob, tag: &str, status: Status) -> HeaderMap {
+    let mut head = HeaderMap::new();
+    let value =
+        |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    head.insert(header::CONTENT_TYPE, value(&blob.mime));
+    head.insert(header::ETAG, value(tag));
+    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // What only its owner and the administrator may see must not come out of a cache that others use.
+    let cache = match status {
+        Status::Active => "public, max-age=31536000, s-maxage=3600, immutable",
+        _ => "private, max-age=3600",
+    };
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    head.insert(header::CONTENT_DISPOSITION, value(&disposition(&blob.cid)));
+    head
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|error| XrpcError::internal("writing a header", &error))
 }
 
 fn matches(given: Option<&HeaderValue>, tag: &str) -> bool {

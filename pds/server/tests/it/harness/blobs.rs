@@ -1,46 +1,76 @@
-//! A blob store in memory, with a switch to be away.
+//! A blob store with a switch to be away; in memory unless a test says where.
 
 use std::{
     ops::Range,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
 use async_trait::async_trait;
-use pds_blobstore::{Blob, BlobKey, BlobStore, Error, Memory, Result, Upload};
+use pds_blobstore::{Blob, BlobKey, BlobStore, Error, Link, Memory, Result, Upload};
+use url::Url;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Blobs {
-    memory: Memory,
+    inner: Arc<dyn BlobStore>,
     pub(crate) away: AtomicBool,
+}
+
+impl Blobs {
+    pub(super) fn over(inner: Arc<dyn BlobStore>) -> Self {
+        Self { inner, away: AtomicBool::default() }
+    }
+
+    fn present(&self) -> Result<()> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(Error::TimedOut { operation: "test", subject: "store".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Blobs {
+    fn default() -> Self {
+        Self::over(Arc::new(Memory::new()))
+    }
 }
 
 #[async_trait]
 impl BlobStore for Blobs {
     async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>> {
-        self.memory.begin(key).await
+        self.present()?;
+        self.inner.begin(key).await
     }
 
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob> {
-        self.memory.get(key, range).await
+        self.present()?;
+        self.inner.get(key, range).await
+    }
+
+    async fn link(&self, key: &BlobKey, link: &Link<'_>) -> Result<Option<Url>> {
+        self.inner.link(key, link).await
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<()> {
-        self.memory.delete(key).await
+        self.present()?;
+        self.inner.delete(key).await
     }
 
     async fn exists(&self, key: &BlobKey) -> Result<bool> {
-        self.memory.exists(key).await
+        self.present()?;
+        self.inner.exists(key).await
     }
 
     async fn health(&self) -> Result<()> {
-        if self.away.load(Ordering::Relaxed) {
-            return Err(Error::TimedOut { operation: "health", subject: "store".to_owned() });
-        }
-        Ok(())
+        self.present()?;
+        self.inner.health().await
     }
 
     async fn sweep(&self, begun_before: SystemTime) -> Result<u64> {
-        self.memory.sweep(begun_before).await
+        self.present()?;
+        self.inner.sweep(begun_before).await
     }
 }

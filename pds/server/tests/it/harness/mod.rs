@@ -1,5 +1,5 @@
-//! A running server for a test: own database, blobs in memory, a PLC directory in the process, ports of its own, and a clock
-//! that can be put forward.
+//! A running server for a test: own database, blobs in memory or where the test says, a PLC directory in the process, ports of
+//! its own, and a clock that can be put forward.
 
 mod blobs;
 mod clock;
@@ -7,14 +7,16 @@ mod database;
 mod directory;
 mod firehose;
 mod person;
+mod place;
+mod proxy;
 mod redis;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use pds_config::Settings;
+use pds_config::{Secrets, Settings};
 use pds_identity::plc;
 use pds_server::{
-    app::{App, Outside},
+    app::{App, Outside, open_blob_store},
     router,
 };
 use pds_store::{Db, Options};
@@ -27,6 +29,8 @@ pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
 pub(crate) use person::Person;
+pub(crate) use place::Place;
+pub(crate) use proxy::Proxy;
 pub(crate) use redis::Redis;
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
@@ -83,12 +87,19 @@ impl TestPds {
     }
 
     async fn start(database: Database) -> Self {
-        Self::with(database, &[]).await
+        Self::with(database, PLAIN).await
     }
 
-    /// With settings of its own; requests are not limited unless they say so.
-    pub(crate) async fn with(database: Database, settings: &[(&'static str, &str)]) -> Self {
-        Self::replica_on(Arc::new(database), Arc::default(), Arc::default(), None, settings).await
+    /// With settings of its own; if they say where blobs are, they are there. Requests are not limited unless they say so.
+    pub(crate) async fn with(database: Database, settings: &[(&'static str, impl AsRef<str>)]) -> Self {
+        let (database, directory) = (Arc::new(database), Arc::<Directory>::default());
+        let (settings, secrets) = read_settings(&database, settings);
+        let is_memory = settings.blob.store == read_settings(&database, PLAIN).0.blob.store;
+        let blobs = match is_memory {
+            true => Blobs::default(),
+            false => Blobs::over(open_blob_store(&settings, &secrets).await.unwrap()),
+        };
+        Self::run(database, directory, Arc::new(blobs), None, (settings, secrets)).await
     }
 
     /// On SQLite, with identities in `directory`; the one in the process stays empty.
@@ -113,21 +124,18 @@ impl TestPds {
         other_directory: Option<Arc<dyn plc::Directory>>,
         more: &[(&'static str, &str)],
     ) -> Self {
+        let settings = read_settings(&database, more);
+        Self::run(database, directory, blobs, other_directory, settings).await
+    }
+
+    async fn run(
+        database: Arc<Database>,
+        directory: Arc<Directory>,
+        blobs: Arc<Blobs>,
+        other_directory: Option<Arc<dyn plc::Directory>>,
+        (settings, secrets): (Settings, Secrets),
+    ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut variables = HashMap::from([
-            ("PDS_HOSTNAME", "pds.test".to_owned()),
-            ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.test".to_owned()),
-            ("PDS_DATABASE_URL", database.url.clone()),
-            ("PDS_BLOBSTORE_DISK_LOCATION", "/nonexistent".to_owned()),
-            ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough".to_owned()),
-            ("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
-            ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
-            ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
-            ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
-            ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
-        ]);
-        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let (settings, secrets) = Settings::from_env(|name| variables.get(name).cloned()).unwrap();
         let db = Db::connect(&database.url, &Options::default()).await.unwrap();
         pds_store::migrate(&db).await.unwrap();
         let clock = Arc::new(TestClock::default());
@@ -149,6 +157,11 @@ impl TestPds {
 
     pub(crate) async fn query(&self, method: &str, params: &[(&str, &str)]) -> Answer {
         send(self.get(method).query(params)).await
+    }
+
+    /// As the administrator.
+    pub(crate) async fn admin(&self, method: &str, input: Value) -> Answer {
+        send(self.post(method).basic_auth("admin", Some(ADMIN_PASSWORD)).json(&input)).await
     }
 
     pub(crate) async fn invite(&self, uses: u32) -> String {
@@ -177,6 +190,29 @@ impl TestPds {
         };
         Firehose::open(&self.url, cursor).await
     }
+}
+
+/// No settings of its own.
+const PLAIN: &[(&str, &str)] = &[];
+
+fn read_settings(database: &Database, further: &[(&'static str, impl AsRef<str>)]) -> (Settings, Secrets) {
+    let mut variables = HashMap::from([
+        ("PDS_HOSTNAME", "pds.test".to_owned()),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.test".to_owned()),
+        ("PDS_DATABASE_URL", database.url.clone()),
+        ("PDS_BLOBSTORE_DISK_LOCATION", "/nonexistent".to_owned()),
+        ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough".to_owned()),
+        ("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+        ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
+        ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
+        ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
+        ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
+    ]);
+    variables.extend(further.iter().map(|(name, value)| (*name, value.as_ref().to_owned())));
+    if variables.contains_key("PDS_BLOBSTORE_S3_BUCKET") {
+        variables.remove("PDS_BLOBSTORE_DISK_LOCATION");
+    }
+    Settings::from_env(|name| variables.get(name).cloned()).unwrap()
 }
 
 async fn serve(routes: axum::Router) -> String {

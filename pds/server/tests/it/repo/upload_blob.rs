@@ -1,9 +1,31 @@
 //! `com.atproto.repo.uploadBlob`, and what a record may say about a blob.
 
-use pds_store::account;
-use serde_json::json;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use crate::on_both;
+use pds_server::blob;
+use pds_store::{account, blob as blobs};
+use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    harness::{Database, Person, Place, Proxy, TestPds, send},
+    on_both, on_places,
+};
+
+const UPLOAD: &str = "com.atproto.repo.uploadBlob";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Uploads and refers; the CID.
+async fn file(alice: &Person, bytes: Vec<u8>) -> String {
+    let blob = alice.upload(bytes, "application/octet-stream").await.ok()["blob"].clone();
+    alice.create("com.example.file", json!({"file": blob})).await.ok();
+    blob["ref"]["$link"].as_str().unwrap().to_owned()
+}
+
+async fn used(pds: &TestPds, alice: &Person) -> u64 {
+    let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    blobs::used_bytes(&pds.app.db, account.id).await.unwrap()
+}
 
 on_both!(a_record_must_say_of_a_blob_what_is_true, |pds| async move {
     let alice = pds.person("alice").await;
@@ -37,3 +59,176 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     pds.app.accounts.forget(&did).await;
     assert_eq!(alice.upload(b"bytes".to_vec(), "text/plain").await.error(), (401, "AccountTakedown"));
 });
+
+on_places!(
+    an_upload_cut_at_nine_tenths_leaves_nothing,
+    [("PDS_BLOB_UPLOAD_LIMIT", "64MiB")],
+    |pds, place| async move {
+        // AL-BLB-2
+        let alice = pds.person("alice").await;
+        let length = 40 << 20;
+        let mut client = TcpStream::connect(pds.url.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "POST /xrpc/{UPLOAD} HTTP/1.1\r\nhost: pds.test\r\nauthorization: Bearer {}\r\ncontent-type: video/mp4\r\ncontent-length: {length}\r\n\r\n",
+            alice.access
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..36 {
+            client.write_all(&vec![7; 1 << 20]).await.unwrap();
+        }
+        // By now something is in the store, under way.
+        place.until(1).await;
+        drop(client);
+        place.until(0).await;
+        assert_eq!(used(&pds, &alice).await, 0);
+    }
+);
+
+on_places!(an_upload_without_bytes_is_a_blob, [], |pds, _place| async move {
+    let alice = pds.person("alice").await;
+    let upload = || pds.post(UPLOAD).bearer_auth(&alice.access).header("content-type", "text/plain");
+    let blob = send(upload().header("content-length", "0").body("")).await.ok()["blob"].clone();
+    assert_eq!((&blob["size"], &blob["mimeType"]), (&json!(0), &json!("text/plain")));
+    let chunks = futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::new())]);
+    let again = send(upload().body(reqwest::Body::wrap_stream(chunks))).await.ok()["blob"].clone();
+    assert_eq!(again, blob);
+
+    alice.create("com.example.file", json!({"file": blob})).await.ok();
+    let params = [("did", alice.did.as_str()), ("cid", blob["ref"]["$link"].as_str().unwrap())];
+    let answer = pds.get("com.atproto.sync.getBlob").query(&params).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["content-length"].to_str().unwrap()), (200, "0"));
+
+    // No body at all is a mistake.
+    let mut client = TcpStream::connect(pds.url.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "POST /xrpc/{UPLOAD} HTTP/1.1\r\nhost: pds.test\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-type: text/plain\r\n\r\n",
+        alice.access
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut client, &mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("A request body is expected"), "{answer}");
+});
+
+on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "1000")], |pds, place| async move {
+    // AL-REP-5
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let cid = file(&alice, vec![1; 600]).await;
+    let over = alice.upload(vec![2; 401], "text/plain").await;
+    assert_eq!(over.error(), (400, "AccountQuotaExceeded"));
+    assert!(over.body["message"].as_str().unwrap().contains("1000 bytes together; they have 600"), "{}", over.body);
+    // Also when the client does not say how much comes.
+    let upload = pds.post(UPLOAD).bearer_auth(&alice.access).header("content-type", "text/plain");
+    let chunks = futures::stream::iter((0..5).map(|n| Ok::<_, std::io::Error>(bytes::Bytes::from(vec![n; 100]))));
+    assert_eq!(send(upload.body(reqwest::Body::wrap_stream(chunks))).await.error(), (400, "AccountQuotaExceeded"));
+    place.until(1).await;
+    file(&alice, vec![3; 400]).await;
+    bob.upload(vec![2; 401], "text/plain").await.ok();
+
+    // Uploads at once do not get past it together.
+    let uploads = (0..8).map(|n| bob.upload(vec![10 + n; 200], "text/plain"));
+    let stored = futures::future::join_all(uploads).await.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((stored, used(&pds, &bob).await), (2, 801));
+
+    // Records are written and deleted as ever, and what a deleted one referred to makes room when it is swept.
+    alice.post("full").await;
+    let rkey = |uri: &str| uri.rsplit('/').next().unwrap().to_owned();
+    let page = [("repo", alice.did.as_str()), ("collection", "com.example.file")];
+    let listed = pds.query("com.atproto.repo.listRecords", &page).await.ok();
+    let record =
+        listed["records"].as_array().unwrap().iter().find(|r| r["value"]["file"]["ref"]["$link"] == *cid).unwrap();
+    let delete =
+        json!({"repo": alice.did, "collection": "com.example.file", "rkey": rkey(record["uri"].as_str().unwrap())});
+    alice.call("com.atproto.repo.deleteRecord", delete).await.ok();
+    pds.clock.forward(DAY + DAY);
+    blob::sweep(&pds.app).await.unwrap();
+    assert_eq!(used(&pds, &alice).await, 400);
+});
+
+on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
+    // AL-JOB-5
+    let alice = pds.person("alice").await;
+    alice.upload(b"orphan".to_vec(), "text/plain").await.ok();
+    let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let orphan = blobs::get(&pds.app.db, account.id, &pds_repo::Cid::raw(b"orphan")).await.unwrap().unwrap();
+    let key = orphan.storage_key.parse().unwrap();
+    let store = pds.app.blobs.clone();
+    assert_eq!(blob::sweep(&pds.app).await.unwrap(), 0);
+    assert!(store.exists(&key).await.unwrap());
+
+    pds.clock.forward(DAY + DAY);
+    pds.blobs.away.store(true, Ordering::Relaxed);
+    assert!(blob::sweep(&pds.app).await.is_err());
+    assert_eq!(used(&pds, &alice).await, 0);
+    pds.blobs.away.store(false, Ordering::Relaxed);
+    assert!(store.exists(&key).await.unwrap());
+    blob::sweep(&pds.app).await.unwrap();
+    assert!(!store.exists(&key).await.unwrap());
+});
+
+/// AL-STO-7
+#[tokio::test]
+async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
+    let place = Place::s3().await;
+    let Place::S3 { endpoint, .. } = &place else { panic!("not S3") };
+    let mut way = Proxy::to(endpoint).await;
+    let mut settings = place.settings();
+    settings.push(("PDS_BLOBSTORE_S3_ENDPOINT", way.url()));
+    settings.push(("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS", "3000".into()));
+    settings.push(("PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS", "2000".into()));
+    settings.push(("PDS_BLOB_UPLOAD_LIMIT", "64MiB".into()));
+    let pds = TestPds::with(Database::postgres().await, &settings).await;
+    let alice = pds.person("alice").await;
+    let cid = file(&alice, b"picture".to_vec()).await;
+    let params = [("did", alice.did.as_str()), ("cid", cid.as_str())];
+    let ready = || async { pds.http.get(format!("{}/readyz", pds.metrics_url)).send().await.unwrap().status() };
+    assert_eq!(ready().await, 200);
+
+    way.cut().await;
+    let refused = |answer: crate::harness::Answer| {
+        let named = [(503, "ServiceUnavailable"), (504, "UpstreamTimeout")].contains(&answer.error());
+        assert!(named, "{} {}", answer.status, answer.body);
+    };
+    refused(pds.query("com.atproto.sync.getBlob", &params).await);
+    for length in [10, 20 << 20] {
+        refused(alice.upload(vec![9; length], "text/plain").await);
+    }
+    assert_eq!(ready().await, 503);
+    assert_eq!(used(&pds, &alice).await, 7);
+    // What needs no bytes goes on.
+    alice.post("no picture").await;
+
+    way.open().await;
+    assert_eq!(pds.query("com.atproto.sync.getBlob", &params).await.ok(), "picture");
+    file(&alice, vec![9; 20 << 20]).await;
+    assert_eq!(ready().await, 200);
+
+    // Cut in the middle of an upload.
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let first = vec![bytes::Bytes::from(vec![5; 1 << 20]); 18];
+    let body =
+        futures::stream::unfold((first.into_iter(), Some((tell, gone)), 0), |(mut first, mut then, sent)| async move {
+            if let Some(piece) = first.next() {
+                return Some((Ok::<_, std::io::Error>(piece), (first, then, sent)));
+            }
+            if let Some((tell, gone)) = then.take() {
+                tell.send(()).await.unwrap();
+                gone.await.unwrap();
+            }
+            (sent < 12).then(|| (Ok(bytes::Bytes::from(vec![6; 1 << 20])), (first, then, sent + 1)))
+        });
+    let upload = pds.post(UPLOAD).bearer_auth(&alice.access).header("content-type", "text/plain");
+    let upload = tokio::spawn(send(upload.body(reqwest::Body::wrap_stream(body))));
+    told.recv().await.unwrap();
+    place.until(3).await;
+    way.cut().await;
+    go.send(()).unwrap();
+    refused(upload.await.unwrap());
+    way.open().await;
+    file(&alice, vec![5; 30]).await;
+    assert_eq!(used(&pds, &alice).await, 7 + (20 << 20) + 30);
+    // The parts that could not be taken back while the store was away are the sweeper's.
+    pds.app.blobs.sweep(std::time::SystemTime::now() + DAY).await.unwrap();
+    assert_eq!(place.count().await, 3);
+}

@@ -1,0 +1,9 @@
+-- The moderation decision's reference; state 2 of a blob and a record that is hidden have one.
+alter table blob add column takedown_ref text;
+alter table record add column takedown_ref text;
+
+-- Objects of the blob store that no row names any more and that are still to be deleted there.
+create table blob_garbage (
+    storage_key text collate "C" primary key,
+    since bigint not null
+);

@@ -1,0 +1,41 @@
+//! Objects of the blob store that no row names any more.
+//!
+//! A key stands here from the transaction that lets go of it until the object is known to be gone, so a blob store that is
+//! away in between costs time, not space.
+
+use crate::{
+    Error, Result, Source, Tx,
+    source::{execute, on},
+};
+
+/// Notes an object that is to be deleted.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn discard(tx: &mut Tx, storage_key: &str, at: i64) -> Result<()> {
+    const SQL: &str = "insert into blob_garbage (storage_key, since) values ($1, $2) on conflict do nothing";
+    execute!(tx, SQL, storage_key, at).map_err(Error::during("discard object", storage_key))?;
+    Ok(())
+}
+
+/// Keys of objects that are to be deleted, after the last one of the page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn discarded<'a>(source: impl Into<Source<'a>>, after: &str, limit: u32) -> Result<Vec<String>> {
+    const SQL: &str = "select storage_key from blob_garbage where storage_key > $1 order by storage_key limit $2";
+    let rows: Vec<(String,)> =
+        on!(source, conn => sqlx::query_as(SQL).bind(after).bind(i64::from(limit)).fetch_all(conn))
+            .map_err(Error::during("list", "discarded objects"))?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// The object is gone.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn forget_discarded(tx: &mut Tx, storage_key: &str) -> Result<()> {
+    const SQL: &str = "delete from blob_garbage where storage_key = $1";
+    execute!(tx, SQL, storage_key).map_err(Error::during("forget object", storage_key))?;
+    Ok(())
+}
