@@ -13,6 +13,7 @@ pub mod app;
 pub mod blob;
 pub mod identity;
 pub mod job;
+pub mod moderation;
 pub mod rate_limit;
 
 pub mod api;

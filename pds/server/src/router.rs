@@ -17,7 +17,7 @@ use tower_http::{
 };
 
 use crate::{
-    api::{identity, repo, server, sync},
+    api::{admin, identity, repo, server, sync},
     app::App,
     http::{health, layers, rate_limit, well_known},
     xrpc::XrpcError,
@@ -71,6 +71,8 @@ fn methods() -> Router<App> {
         .route("/xrpc/com.atproto.server.deleteSession", procedure(server::delete_session))
         .route("/xrpc/com.atproto.server.createInviteCode", procedure(server::create_invite_code))
         .route("/xrpc/com.atproto.server.createInviteCodes", procedure(server::create_invite_codes))
+        .route("/xrpc/com.atproto.admin.getSubjectStatus", query(admin::get_subject_status))
+        .route("/xrpc/com.atproto.admin.updateSubjectStatus", procedure(admin::update_subject_status))
         .route("/xrpc/com.atproto.identity.resolveHandle", query(identity::resolve_handle))
         .route("/xrpc/com.atproto.identity.updateHandle", procedure(identity::update_handle))
         .route("/xrpc/com.atproto.repo.deleteRecord", procedure(repo::delete_record))

@@ -1,5 +1,6 @@
 //! The XRPC methods, one file each, in the folders of their lexicons.
 
+pub mod admin;
 pub mod identity;
 pub mod repo;
 pub mod server;

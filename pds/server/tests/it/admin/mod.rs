@@ -1,0 +1,3 @@
+//! `com.atproto.admin.*`.
+
+mod subject_status;
