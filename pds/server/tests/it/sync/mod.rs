@@ -1,5 +1,6 @@
 //! `com.atproto.sync.*`: exports, proofs, the firehose, several replicas.
 
+mod blob_redirect;
 mod get_blob;
 mod get_repo;
 
