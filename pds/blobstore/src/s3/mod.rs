@@ -1,6 +1,7 @@
 //! Objects in a bucket of any S3 server.
 
 mod budget;
+mod buffer;
 mod upload;
 
 use std::ops::Range;
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::{Blob, BlobKey, BlobStore, Error, Link, Result, Upload};
 use budget::Budget;
+use buffer::Pool;
 pub use upload::PART_BYTES;
 use upload::S3Upload;
 
@@ -81,6 +83,7 @@ pub struct S3 {
     links: Client,
     bucket: Arc<str>,
     budget: Budget,
+    pool: Pool,
     /// What protects parts on their way; an upload in parts has to name it from the start.
     checksum: Option<ChecksumAlgorithm>,
     upload_timeout: Duration,
@@ -120,6 +123,7 @@ impl S3 {
             links: Client::from_conf(links.build()),
             bucket: options.bucket.into(),
             budget: Budget::new(options.upload_memory_bytes.max(2 * PART_BYTES)),
+            pool: Pool::default(),
             checksum: (options.checksum == Checksum::WhenSupported).then_some(ChecksumAlgorithm::Crc32),
             upload_timeout: options.upload_timeout,
             request_timeout: options.request_timeout,

@@ -7,23 +7,23 @@ use std::mem;
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::budget::Reserved;
+use super::buffer::Buffer;
 use super::{S3, status};
 use crate::{BlobKey, Error, Result, Upload};
 
-/// Size of a part. An object that is smaller goes in one request.
-pub const PART_BYTES: usize = 8 << 20;
+/// Size of a part, the least that S3 takes; an object up to it goes in one request. Two of them and what is around them stay below
+/// 16 MB.
+pub const PART_BYTES: usize = 5 << 20;
 
 /// An object on its way into the bucket.
 pub(super) struct S3Upload {
     store: S3,
     key: BlobKey,
-    buffer: BytesMut,
-    reserved: Reserved,
+    buffer: Buffer,
     size: u64,
     progress: Progress,
     /// Something may be at the server: dropping has to clean up.
@@ -40,8 +40,8 @@ struct Progress {
 
 impl S3Upload {
     pub(super) fn new(store: S3, key: BlobKey) -> Self {
-        let (buffer, reserved) = (BytesMut::new(), Reserved::none());
-        Self { store, key, buffer, reserved, size: 0, progress: Progress::default(), sent: false }
+        let buffer = store.pool.buffer();
+        Self { store, key, buffer, size: 0, progress: Progress::default(), sent: false }
     }
 
     /// Sends the buffer as the next part, after the one before has arrived.
@@ -53,9 +53,8 @@ impl S3Upload {
         };
         // Counted from 1, at most 10,000: more than enough for any limit on blobs.
         let number = i32::try_from(self.progress.done.len() + 1).map_err(Error::failed("write", &self.key))?;
-        let bytes = mem::take(&mut self.buffer).freeze();
-        let reserved = mem::replace(&mut self.reserved, Reserved::none());
-        let part = send_part(self.store.clone(), self.key.clone(), id, number, bytes, reserved);
+        let bytes = self.buffer.freeze();
+        let part = send_part(self.store.clone(), self.key.clone(), id, number, bytes);
         self.progress.in_flight = Some(tokio::spawn(part));
         Ok(())
     }
@@ -84,7 +83,7 @@ impl S3Upload {
     }
 
     async fn complete(&mut self, id: String) -> Result<()> {
-        if !self.buffer.is_empty() {
+        if self.buffer.len() > 0 {
             self.send_part().await?;
         }
         self.wait_for_part().await?;
@@ -97,7 +96,7 @@ impl S3Upload {
 
     async fn put_whole(&mut self) -> Result<()> {
         self.sent = true;
-        let body = ByteStream::from(mem::take(&mut self.buffer).freeze());
+        let body = ByteStream::from(self.buffer.freeze());
         let put = self.store.client.put_object().bucket(&*self.store.bucket).key(self.key.as_str()).body(body).send();
         within(&self.store, &self.key, put).await?.map(drop).map_err(Error::failed("finish", &self.key))
     }
@@ -113,8 +112,8 @@ impl Upload for S3Upload {
                 self.send_part().await?;
             }
             let piece = chunk.split_to(chunk.len().min(PART_BYTES - self.buffer.len()));
-            self.store.budget.reserve(piece.len(), &mut self.reserved, &self.key).await?;
-            self.buffer.extend_from_slice(&piece);
+            self.store.budget.reserve(piece.len(), &mut self.buffer.reserved, &self.key).await?;
+            self.buffer.extend(&piece).await;
         }
         Ok(())
     }
@@ -164,14 +163,7 @@ async fn clean_up(store: S3, key: BlobKey, progress: Progress) {
     }
 }
 
-async fn send_part(
-    store: S3,
-    key: BlobKey,
-    id: String,
-    number: i32,
-    bytes: Bytes,
-    _reserved: Reserved,
-) -> Result<CompletedPart> {
+async fn send_part(store: S3, key: BlobKey, id: String, number: i32, bytes: Bytes) -> Result<CompletedPart> {
     let part = store.client.upload_part().bucket(&*store.bucket).key(key.as_str()).upload_id(id).part_number(number);
     let part = part.set_checksum_algorithm(store.checksum.clone());
     let sent = within(&store, &key, part.body(ByteStream::from(bytes)).send()).await?;

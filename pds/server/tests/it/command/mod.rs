@@ -1,6 +1,7 @@
 //! The program itself, as an operator of a host starts it.
 
 mod log;
+mod memory;
 pub(crate) mod process;
 mod tls;
 

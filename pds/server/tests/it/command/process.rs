@@ -82,6 +82,13 @@ impl Pds {
         self.http.request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
 
+    /// Memory that is its own: the program's text and files do not count.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// What was logged so far, one line per event.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
