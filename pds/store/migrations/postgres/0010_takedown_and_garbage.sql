@@ -7,3 +7,6 @@ create table blob_garbage (
     storage_key text collate "C" primary key,
     since bigint not null
 );
+
+-- What an account's blobs have together, without looking at them.
+create index blob_size_idx on blob (repo_id) include (size) where state <> 2;

@@ -7,3 +7,6 @@ create table blob_garbage (
     storage_key text primary key,
     since integer not null
 ) without rowid;
+
+-- What an account's blobs have together, without looking at them.
+create index blob_size_idx on blob (repo_id, size) where state <> 2;

@@ -50,9 +50,8 @@ pub async fn delete_temporary(tx: &mut Tx, id: AccountId, cid: &Cid, before: i64
         .bind(before)
         .fetch_optional(conn))
     .map_err(Error::during("sweep blob", cid))?;
-    match &row {
-        Some((storage_key,)) => discard(tx, storage_key, before).await?,
-        None => {}
+    if let Some((storage_key,)) = &row {
+        discard(tx, storage_key, before).await?;
     }
     Ok(row.is_some())
 }
