@@ -67,7 +67,7 @@ pub enum BlobStore {
     /// A folder.
     Disk(DiskStore),
     /// A bucket.
-    S3(S3Store),
+    S3(Box<S3Store>),
 }
 
 /// Blobs in a folder.
@@ -191,7 +191,7 @@ impl BlobStore {
             reader.refuse(&setting::BLOBSTORE_S3_BUCKET, None, "is needed because other PDS_BLOBSTORE_S3_* are set");
         }
         if bucket.is_some() {
-            return Self::S3(s3);
+            return Self::S3(Box::new(s3));
         }
         let location = location.unwrap_or_else(|| data_directory.join("blobs"));
         let tmp_location = tmp_location.unwrap_or_else(|| location.join(".tmp"));

@@ -58,7 +58,7 @@ macro_rules! on_places {
 
             #[tokio::test]
             async fn s3() {
-                run(Database::postgres().await, Place::s3().await).await
+                run(Database::postgres().await, Place::s3()).await
             }
         }
     };

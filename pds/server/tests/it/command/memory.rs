@@ -60,5 +60,5 @@ async fn a_hundred_megabytes_cost_little_memory_on_disk() {
 
 #[tokio::test]
 async fn a_hundred_megabytes_cost_little_memory_on_s3() {
-    a_hundred_megabytes(Place::s3().await).await;
+    a_hundred_megabytes(Place::s3()).await;
 }

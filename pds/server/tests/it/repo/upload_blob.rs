@@ -169,7 +169,7 @@ on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
 /// AL-STO-7
 #[tokio::test]
 async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
-    let place = Place::s3().await;
+    let place = Place::s3();
     let Place::S3 { endpoint, .. } = &place else { panic!("not S3") };
     let mut way = Proxy::to(endpoint).await;
     let mut settings = place.settings();
@@ -230,5 +230,5 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     assert_eq!(used(&pds, &alice).await, 7 + (20 << 20) + 30);
     // The parts that could not be taken back while the store was away are the sweeper's.
     pds.app.blobs.sweep(std::time::SystemTime::now() + DAY).await.unwrap();
-    assert_eq!(place.count().await, 3);
+    assert_eq!(place.count(), 3);
 }

@@ -35,7 +35,7 @@ fn header(answer: &Response, name: &str) -> String {
 
 #[tokio::test]
 async fn a_link_into_the_bucket_keeps_the_headers_that_make_a_blob_safe() {
-    let place = Place::s3().await;
+    let place = Place::s3();
     let mut settings = place.settings();
     settings.push(("PDS_BLOB_REDIRECT", "presigned".into()));
     let pds = TestPds::with(Database::postgres().await, &settings).await;
