@@ -8,7 +8,7 @@ use pds_store::blob;
 use crate::app::App;
 
 /// How long an upload may wait for a record that refers to it, and a broken one for somebody to notice.
-const UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
 const PAGE: u32 = 500;
 
 /// Deletes uploads that no record came to refer to, and what broken uploads left behind; how many blobs there were. Rows first,
@@ -36,7 +36,7 @@ pub async fn sweep(app: &App) -> anyhow::Result<usize> {
 async fn empty_bin(app: &App) -> anyhow::Result<()> {
     let mut after = String::new();
     loop {
-        let keys = blob::discarded(&app.db, &after, PAGE).await?;
+        let keys = blob::discarded(&app.db, app.clock.now_us(), &after, PAGE).await?;
         for key in &keys {
             app.blobs.delete(&key.parse::<BlobKey>()?).await?;
             let mut tx = app.db.begin().await?;

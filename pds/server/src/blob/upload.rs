@@ -13,11 +13,14 @@ use pds_store::{
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::sweep::drop_object;
+use super::sweep::{UNREFERENCED, drop_object};
 use crate::app::App;
 
 /// How much of the beginning is looked at to tell the type.
 const SNIFF_BYTES: usize = 4096;
+/// An upload that is larger is noted before it is finished, so that a crash between its bytes and its row leaves nothing for
+/// good. For smaller ones that would cost more than what may be left.
+const NOTED_BYTES: u64 = 1 << 20;
 /// How long a client may send nothing: what it has sent so far holds memory.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -76,7 +79,7 @@ pub async fn upload<E>(
     room.check(said_size.unwrap_or_default())?;
     let key = BlobKey::random();
     let mut object = app.blobs.begin(&key).await?;
-    let (mut hash, mut head, mut size) = (Sha256::new(), BytesMut::new(), 0u64);
+    let (mut hash, mut head, mut size, mut is_noted) = (Sha256::new(), BytesMut::new(), 0u64, false);
     while let Some(chunk) = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)? {
         let chunk = chunk.map_err(|_| Error::Broken)?;
         size += chunk.len() as u64;
@@ -86,6 +89,10 @@ pub async fn upload<E>(
             head.extend_from_slice(&chunk[..chunk.len().min(SNIFF_BYTES - head.len())]);
         }
         object.write(chunk).await?;
+        if size > NOTED_BYTES && !is_noted {
+            note(app, &key).await?;
+            is_noted = true;
+        }
     }
     object.finish().await?;
     let cid = Cid::from_digest(Codec::Raw, hash.finalize().into());
@@ -99,8 +106,8 @@ pub async fn upload<E>(
         at: app.clock.now_us(),
         quota: room.quota,
     };
-    // Should COMMIT fail and have succeeded all the same, the row needs its bytes: they stay.
-    let recorded = record(app, &upload).await?;
+    // Should COMMIT fail and have succeeded all the same, the row needs its bytes: they stay until the sweep knows.
+    let recorded = record(app, &upload, is_noted).await?;
     if recorded != Recorded::New {
         drop_object(app, &key).await?;
     }
@@ -112,11 +119,23 @@ pub async fn upload<E>(
     }
 }
 
-async fn record(app: &App, upload: &blob::Upload<'_>) -> pds_store::Result<Recorded> {
+/// Has the object deleted once the upload is over for certain, unless it is recorded before.
+async fn note(app: &App, key: &BlobKey) -> pds_store::Result<()> {
+    let wait = i64::try_from(UNREFERENCED.as_micros()).unwrap_or(i64::MAX);
+    let mut tx = app.db.begin().await?;
+    blob::discard(&mut tx, key.as_str(), app.clock.now_us().saturating_add(wait)).await?;
+    tx.commit().await
+}
+
+async fn record(app: &App, upload: &blob::Upload<'_>, is_noted: bool) -> pds_store::Result<Recorded> {
     let mut tx = app.db.begin().await?;
     let recorded = blob::record(&mut tx, upload).await?;
     match recorded {
         Recorded::OverQuota { .. } => tx.rollback().await?,
+        Recorded::New if is_noted => {
+            blob::forget_discarded(&mut tx, upload.storage_key).await?;
+            tx.commit().await?;
+        }
         _ => tx.commit().await?,
     }
     Ok(recorded)

@@ -2,10 +2,11 @@
 alter table blob add column takedown_ref text;
 alter table record add column takedown_ref text;
 
--- Objects of the blob store that no row names any more and that are still to be deleted there.
+-- Objects of the blob store that are to be deleted there when they are due: no row names them any more, or they are uploads on
+-- their way, whose row takes this one's place.
 create table blob_garbage (
     storage_key text primary key,
-    since integer not null
+    due integer not null
 ) without rowid;
 
 -- What an account's blobs have together, without looking at them.

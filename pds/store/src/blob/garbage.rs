@@ -1,36 +1,39 @@
-//! Objects of the blob store that no row names any more.
+//! Objects of the blob store that no row names.
 //!
 //! A key stands here from the transaction that lets go of it until the object is known to be gone, so a blob store that is
-//! away in between costs time, not space.
+//! away in between costs time, not space. The key of a large upload stands here, due later, until its blob is recorded: what
+//! a crash leaves is found.
 
 use crate::{
     Error, Result, Source, Tx,
     source::{execute, on},
 };
 
-/// Notes an object that is to be deleted.
+/// Notes an object that is to be deleted at a time; microseconds.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn discard(tx: &mut Tx, storage_key: &str, at: i64) -> Result<()> {
-    const SQL: &str = "insert into blob_garbage (storage_key, since) values ($1, $2) on conflict do nothing";
-    execute!(tx, SQL, storage_key, at).map_err(Error::during("discard object", storage_key))?;
+pub async fn discard(tx: &mut Tx, storage_key: &str, due: i64) -> Result<()> {
+    const SQL: &str = "insert into blob_garbage (storage_key, due) values ($1, $2) \
+                       on conflict (storage_key) do update set due = excluded.due";
+    execute!(tx, SQL, storage_key, due).map_err(Error::during("discard object", storage_key))?;
     Ok(())
 }
 
-/// Keys of objects that are to be deleted, after the last one of the page before.
+/// Keys of objects that are due to be deleted, after the last one of the page before.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn discarded<'a>(source: impl Into<Source<'a>>, after: &str, limit: u32) -> Result<Vec<String>> {
-    const SQL: &str = "select storage_key from blob_garbage where storage_key > $1 order by storage_key limit $2";
+pub async fn discarded<'a>(source: impl Into<Source<'a>>, now: i64, after: &str, limit: u32) -> Result<Vec<String>> {
+    const SQL: &str = "select storage_key from blob_garbage where storage_key > $1 and due <= $2 \
+                       order by storage_key limit $3";
     let rows: Vec<(String,)> =
-        on!(source, conn => sqlx::query_as(SQL).bind(after).bind(i64::from(limit)).fetch_all(conn))
+        on!(source, conn => sqlx::query_as(SQL).bind(after).bind(now).bind(i64::from(limit)).fetch_all(conn))
             .map_err(Error::during("list", "discarded objects"))?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }
 
-/// The object is gone.
+/// The object is gone, or has a row now.
 ///
 /// # Errors
 /// When the database cannot be written.

@@ -242,16 +242,18 @@ async fn what_is_swept_stays_noted_until_its_object_is_gone(store: Store) {
     for name in ["a", "c"] {
         assert!(blob::delete_temporary(&mut tx, alice.id, &raw(name), T0 + DAY).await.unwrap());
     }
-    blob::discard(&mut tx, "twin", T0).await.unwrap();
-    blob::discard(&mut tx, "twin", T0).await.unwrap();
+    blob::discard(&mut tx, "twin", T0 + 2 * DAY).await.unwrap();
+    blob::discard(&mut tx, "twin", T0 + DAY).await.unwrap();
+    blob::discard(&mut tx, "later", T0 + 2 * DAY).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(blob::discarded(&store.db, "", 2).await.unwrap(), ["a", "c"]);
-    assert_eq!(blob::discarded(&store.db, "c", 2).await.unwrap(), ["twin"]);
+    assert_eq!(blob::discarded(&store.db, T0 + DAY, "", 2).await.unwrap(), ["a", "c"]);
+    assert_eq!(blob::discarded(&store.db, T0 + DAY, "c", 2).await.unwrap(), ["twin"]);
 
     let mut tx = store.begin().await;
     blob::forget_discarded(&mut tx, "c").await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(blob::discarded(&store.db, "", 9).await.unwrap(), ["a", "twin"]);
+    assert_eq!(blob::discarded(&store.db, T0 + DAY, "", 9).await.unwrap(), ["a", "twin"]);
+    assert_eq!(blob::discarded(&store.db, T0 + 2 * DAY, "", 9).await.unwrap(), ["a", "later", "twin"]);
 }
 
 /// AL-REP-5

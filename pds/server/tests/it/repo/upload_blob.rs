@@ -166,6 +166,24 @@ on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
     assert!(!store.exists(&key).await.unwrap());
 });
 
+/// AL-JOB-5
+#[tokio::test]
+async fn bytes_whose_row_could_not_be_written_are_swept() {
+    let place = Place::disk();
+    let pds = TestPds::with(Database::postgres().await, &place.settings()).await;
+    let alice = pds.person("alice").await;
+    pds.database.psql("alter table blob rename to blob_away");
+    assert_eq!(alice.upload(vec![1; 2 << 20], "text/plain").await.error(), (500, "InternalServerError"));
+    pds.database.psql("alter table blob_away rename to blob");
+    blob::sweep(&pds.app).await.unwrap();
+    assert_eq!(place.count(), 1, "nobody knows yet that it has no row");
+    let kept = file(&alice, vec![2; 2 << 20]).await;
+    pds.clock.forward(DAY + DAY);
+    blob::sweep(&pds.app).await.unwrap();
+    assert_eq!(place.count(), 1);
+    pds.query("com.atproto.sync.getBlob", &[("did", &alice.did), ("cid", &kept)]).await.ok();
+}
+
 /// AL-STO-7
 #[tokio::test]
 async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
