@@ -1,6 +1,6 @@
 //! CAR v1. Source: <https://ipld.io/specs/transport/car/carv1/>.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::{Cid, cbor};
 
@@ -55,6 +55,9 @@ pub enum Error {
     /// A block that does not hash to its CID.
     #[error("block {0} of the CAR file does not hash to its CID")]
     Hash(Cid),
+    /// Above [`MAX_BLOCK`].
+    #[error("the CAR file holds a block of {0} bytes: at most {MAX_BLOCK}")]
+    Large(usize),
 }
 
 /// Reads the blocks of a file in memory, each checked against its CID.
@@ -98,27 +101,84 @@ impl<'a> Iterator for Reader<'a> {
             return Some(Err(Error::Cut));
         };
         self.rest = rest;
-        let Some((cid, block)) = body.split_at_checked(Cid::LEN) else { return Some(Err(Error::Form)) };
-        Some(match Cid::from_bytes(cid) {
-            Ok(cid) if cid.matches(block) => Ok((cid, block)),
-            Ok(cid) => Err(Error::Hash(cid)),
-            Err(_) => Err(Error::Form),
-        })
+        Some(checked(body).map(|cid| (cid, &body[Cid::LEN..])))
     }
+}
+
+/// The CID at the beginning of a section, if the rest hashes to it.
+fn checked(section: &[u8]) -> Result<Cid, Error> {
+    let (cid, block) = section.split_at_checked(Cid::LEN).ok_or(Error::Form)?;
+    let cid = Cid::from_bytes(cid).map_err(|_| Error::Form)?;
+    if cid.matches(block) { Ok(cid) } else { Err(Error::Hash(cid)) }
 }
 
 /// Splits a length-prefixed section off.
 fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, at) = length(bytes).ok()??;
+    bytes[at..].split_at_checked(len)
+}
+
+/// The length that the bytes begin with, and how many bytes say it; `None` if they end before that.
+fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Error> {
     let mut len = 0u64;
     for (n, byte) in bytes.iter().take(5).enumerate() {
         len |= u64::from(byte & 0x7f) << (7 * n);
         if byte & 0x80 == 0 {
             // The shortest form only.
             if *byte == 0 && n > 0 {
-                return None;
+                return Err(Error::Cut);
             }
-            return bytes[n + 1..].split_at_checked(usize::try_from(len).ok()?);
+            return usize::try_from(len).map(|len| Some((len, n + 1))).map_err(|_| Error::Cut);
         }
     }
-    None
+    if bytes.len() < 5 { Ok(None) } else { Err(Error::Cut) }
+}
+
+/// The largest block that [`Feed`] takes: twice a record, and more than a node that could go into an event.
+pub const MAX_BLOCK: usize = 2 << 20;
+
+/// Reads the blocks of a file that comes in pieces, each checked against its CID.
+///
+/// What is held beyond the pieces is less than one block: a length that a file claims takes no memory until its bytes are there.
+/// After an error there is nothing more to be read.
+#[derive(Debug, Default)]
+pub struct Feed {
+    held: BytesMut,
+    root: Option<Cid>,
+}
+
+impl Feed {
+    /// The next bytes of the file.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.held.extend_from_slice(piece);
+    }
+
+    /// The next block; `None` until more was pushed.
+    pub fn block(&mut self) -> Result<Option<(Cid, Bytes)>, Error> {
+        if self.root.is_none() {
+            let Some(header) = self.section().map_err(|_| Error::Header)? else { return Ok(None) };
+            self.root = Some(read_header(&header).map_err(|_| Error::Header)?);
+        }
+        let Some(mut block) = self.section()? else { return Ok(None) };
+        let cid = checked(&block)?;
+        Ok(Some((cid, block.split_off(Cid::LEN))))
+    }
+
+    /// The header's root. Nothing more comes, so nothing may be left.
+    pub fn end(self) -> Result<Cid, Error> {
+        let root = self.root.ok_or(Error::Header)?;
+        if self.held.is_empty() { Ok(root) } else { Err(Error::Cut) }
+    }
+
+    fn section(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some((len, at)) = length(&self.held)? else { return Ok(None) };
+        if len > MAX_BLOCK + Cid::LEN {
+            return Err(Error::Large(len));
+        }
+        if self.held.len() - at < len {
+            return Ok(None);
+        }
+        self.held.advance(at);
+        Ok(Some(self.held.split_to(len).freeze()))
+    }
 }

@@ -8,12 +8,13 @@ mod build;
 mod change;
 mod codec;
 mod node;
+mod read;
 mod tree;
 mod walk;
 
 pub use node::height;
 pub use tree::Tree;
-pub use walk::{Item, Preorder};
+pub use walk::{Item, Preorder, Records};
 
 /// Why a tree could not be read or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -97,6 +97,11 @@ impl Tree {
         empty.into_iter().chain(Preorder::new(self.root.as_ref()))
     }
 
+    /// Every record in order.
+    pub fn records(&self) -> super::Records<'_> {
+        super::Records::new(self.root.as_ref())
+    }
+
     /// The nodes made since the root was last asked for, hashed now: what a commit adds. Children come before their parents.
     pub fn take_new(&self) -> Vec<(Cid, Bytes)> {
         let mut out = Vec::new();

@@ -68,3 +68,46 @@ impl Iterator for Preorder {
         }
     }
 }
+
+/// The records of a tree in order. Stubs of a partial tree are passed over.
+#[derive(Debug)]
+pub struct Records<'a> {
+    /// Nodes with the entry that comes next in each.
+    stack: Vec<(&'a Node, usize)>,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(root: Option<&'a Arc<Node>>) -> Self {
+        let mut records = Self { stack: Vec::new() };
+        records.enter(root.map(|root| &**root));
+        records
+    }
+
+    /// Goes down to the first record below.
+    fn enter(&mut self, mut node: Option<&'a Node>) {
+        while let Some(at) = node {
+            if !at.entries.is_empty() {
+                self.stack.push((at, 0));
+            }
+            node = below(&at.children[0]);
+        }
+    }
+}
+
+fn below(child: &Child) -> Option<&Node> {
+    if let Child::Node(node) = child { Some(node) } else { None }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a Arc<str>, Cid);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (node, at) = self.stack.pop()?;
+        if at + 1 < node.entries.len() {
+            self.stack.push((node, at + 1));
+        }
+        self.enter(below(&node.children[at + 1]));
+        let entry = &node.entries[at];
+        Some((&entry.key, entry.value))
+    }
+}

@@ -3,6 +3,7 @@
 
 mod damage;
 mod data_model;
+mod feed;
 mod fixtures;
 mod limits;
 mod properties;
