@@ -19,6 +19,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::used_bytes", blob::USED),
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
+        ("blob::missing", blob::MISSING),
         ("blob::sweepable", blob::SWEEPABLE),
         ("event::at", event::AT),
         ("invite::get", invite::GET),

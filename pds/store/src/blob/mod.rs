@@ -2,9 +2,11 @@
 //!
 //! An upload is *temporary*; a commit whose record refers to it makes it *permanent*; the commit that removes the last
 //! reference makes it temporary again. Only permanent blobs are served. A blob that stays temporary is swept (`sweep`).
+//! Records that came with a whole repository may refer to blobs that are still to be uploaded (`missing`).
 //! The bytes themselves are in the blob store under `storage_key`; this module never touches them.
 
 mod garbage;
+mod missing;
 mod sweep;
 
 use pds_repo::Cid;
@@ -17,6 +19,8 @@ use crate::{
 };
 
 pub use garbage::{discard, discarded, forget_discarded};
+pub(crate) use missing::MISSING;
+pub use missing::{Missing, adopt, missing};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
@@ -126,14 +130,15 @@ impl From<Row> for Blob {
     }
 }
 
-/// Notes an upload. One of bytes that are known begins the sweeper's time anew. With a quota, uploads to one account take
-/// turns, so that no two of them fit where only one does.
+/// Notes an upload. One of bytes that are known begins the sweeper's time anew; one that a record waits for is permanent at
+/// once. With a quota, uploads to one account take turns, so that no two of them fit where only one does.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     const SQL: &str = "insert into blob (repo_id, cid, mime, size, storage_key, state, created_at, temporary_since) \
-                       values ($1, $2, $3, $4, $5, 0, $6, $6) \
+                       values ($1, $2, $3, $4, $5, case when exists (select 1 from record_blob l \
+                         where l.repo_id = $1 and l.blob_cid = $2) then 1 else 0 end, $6, $6) \
                        on conflict (repo_id, cid) do update set temporary_since = excluded.temporary_since \
                        returning repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref";
     if upload.quota.is_some() {

@@ -4,6 +4,7 @@
 //! that its commit was built on and swapped; if any has moved, the whole batch is undone and the movers are named.
 //! Holding a lock or a lease on an account is never needed for correctness, only for speed.
 
+mod import;
 mod net;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use pds_syntax::{RepoPath, Tid};
 
 use crate::{AccountId, Db, Error, db::Pools, dialect, event};
 
+pub use import::Import;
 pub(crate) use net::{Change, Net, NetWrite};
 
 /// A signed commit, ready to be stored.
@@ -31,7 +33,7 @@ pub struct Prepared {
     pub commit_bytes: Bytes,
     /// What changes, each path at most once.
     pub writes: Vec<Write>,
-    /// The `#commit` event.
+    /// The event that tells of it.
     pub frame: Frame,
 }
 

@@ -1,6 +1,8 @@
-//! The commit transaction on SQLite: one statement per row, all of them prepared once.
+//! The commit transaction on SQLite: few rows per statement, all of them prepared once.
 //!
 //! Everything that must hold between the statements holds because `BEGIN IMMEDIATE` makes this the only writer.
+
+use std::sync::LazyLock;
 
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -36,7 +38,7 @@ pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) 
 }
 
 /// Moves the head; false if it is not where the commit expects it.
-async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
+pub(crate) async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
     const SQL: &str = "update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, \
                        record_count = record_count + $7 where account_id = $1 and rev = $2";
     let last = net.last;
@@ -54,8 +56,8 @@ async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error>
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes the records and their references to blobs, adding those that cannot be had to `refused`.
-async fn write(
+/// Writes the records and their references to blobs, adding those that cannot be had to `refused`: the caller decides.
+pub(crate) async fn write(
     conn: &mut SqliteConnection,
     net: &Net<'_>,
     at: i64,
@@ -74,8 +76,21 @@ async fn write(
             .await
             .map_err(Error::during("delete record", path))?;
     }
-    for (write, put) in net.puts() {
-        store(conn, id.0, write, put).await.map_err(Error::during("store record", write.path))?;
+    let puts: Vec<_> = net.puts().collect();
+    for some in puts.chunks(ROWS) {
+        let stored = match some.len() {
+            ROWS => store(conn, &STORE_MANY, id.0, some).await,
+            _ => {
+                let mut stored = Ok(());
+                for one in some.chunks(1) {
+                    stored = stored.and(store(conn, STORE, id.0, one).await);
+                }
+                stored
+            }
+        };
+        stored.map_err(Error::during("store records of account", id))?;
+    }
+    for (write, put) in puts {
         for cid in &put.blobs {
             let refusal = refer(conn, id.0, write, cid).await.map_err(Error::during("refer to blob", cid))?;
             refused.extend(refusal.map(|reason| RefusedBlob { account_id: id, cid: *cid, reason }));
@@ -87,19 +102,35 @@ async fn write(
     Ok(())
 }
 
-async fn store(conn: &mut SqliteConnection, repo: i64, write: &NetWrite<'_>, put: &Put) -> sqlx::Result<()> {
-    const SQL: &str = "insert into record (repo_id, path, cid, rev, subject_hash, body) values ($1, $2, $3, $4, $5, $6) \
-                       on conflict (repo_id, path) do update set cid = excluded.cid, rev = excluded.rev, \
-                       subject_hash = excluded.subject_hash, body = excluded.body";
-    sqlx::query(SQL)
-        .bind(repo)
-        .bind(write.path.as_str())
-        .bind(Digest(put.cid))
-        .bind(write.rev.to_string())
-        .bind(put.subject_hash)
-        .bind(&*put.body)
-        .execute(conn)
-        .await?;
+/// Rows of one statement when there are many: the driver's way to its thread and back costs more than a row does.
+const ROWS: usize = 50;
+const STORE: &str = "insert into record (repo_id, path, cid, rev, subject_hash, body) values ($1, $2, $3, $4, $5, $6) \
+                     on conflict (repo_id, path) do update set cid = excluded.cid, rev = excluded.rev, \
+                     subject_hash = excluded.subject_hash, body = excluded.body";
+static STORE_MANY: LazyLock<String> = LazyLock::new(|| {
+    let more = |row: usize| (1..=6).map(|column| format!("${}", row * 6 + column)).collect::<Vec<_>>().join(", ");
+    let rows: Vec<_> = (0..ROWS).map(|row| format!("({})", more(row))).collect();
+    STORE.replacen("($1, $2, $3, $4, $5, $6)", &rows.join(", "), 1)
+});
+
+/// With [`STORE`] one record, with [`STORE_MANY`] as many as it has rows.
+async fn store(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    repo: i64,
+    records: &[(&NetWrite<'_>, &Put)],
+) -> sqlx::Result<()> {
+    let mut query = sqlx::query(sql);
+    for (write, put) in records {
+        query = query
+            .bind(repo)
+            .bind(write.path.as_str())
+            .bind(Digest(put.cid))
+            .bind(write.rev.to_string())
+            .bind(put.subject_hash)
+            .bind(&*put.body);
+    }
+    query.execute(conn).await?;
     Ok(())
 }
 
@@ -110,7 +141,7 @@ async fn release(conn: &mut SqliteConnection, repo: i64, path: &str) -> sqlx::Re
     Ok(rows.into_iter().map(|(cid,)| cid).collect())
 }
 
-/// Adds a reference and makes the blob permanent, or says why not.
+/// Adds a reference and makes the blob permanent, or says why it cannot be had.
 async fn refer(
     conn: &mut SqliteConnection,
     repo: i64,
@@ -121,16 +152,17 @@ async fn refer(
     const STATE: &str = "select state from blob where repo_id = $1 and cid = $2";
     const INSERT: &str = "insert into record_blob (repo_id, blob_cid, path) values ($1, $2, $3) on conflict do nothing";
     let state: Option<(i16,)> = sqlx::query_as(STATE).bind(repo).bind(FullCid(*cid)).fetch_optional(&mut *conn).await?;
-    match state.map(|(state,)| State::from_column(state)) {
-        None => return Ok(Some(BlobRefusal::NotFound)),
-        Some(State::TakenDown) => return Ok(Some(BlobRefusal::TakenDown)),
-        Some(State::Permanent) => {}
+    let refusal = match state.map(|(state,)| State::from_column(state)) {
+        None => Some(BlobRefusal::NotFound),
+        Some(State::TakenDown) => Some(BlobRefusal::TakenDown),
+        Some(State::Permanent) => None,
         Some(State::Temporary) => {
             sqlx::query(PROMOTE).bind(repo).bind(FullCid(*cid)).execute(&mut *conn).await?;
+            None
         }
-    }
+    };
     sqlx::query(INSERT).bind(repo).bind(FullCid(*cid)).bind(write.path.as_str()).execute(conn).await?;
-    Ok(None)
+    Ok(refusal)
 }
 
 /// Makes a blob temporary if nothing refers to it any more.

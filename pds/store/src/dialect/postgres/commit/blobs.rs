@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use crate::{
-    Error,
     blob::State,
     column::{FullCid, full_bytes},
-    commit::{BlobRefusal, CommitError, Net, RefusedBlob},
+    commit::{BlobRefusal, Net, RefusedBlob},
 };
 
 pub(crate) const LOCK: &str = "select blob.repo_id, blob.cid, blob.state \
@@ -22,26 +21,24 @@ pub(crate) const REFER: &str = "with promoted as ( \
      insert into record_blob (repo_id, blob_cid, path) \
      select * from unnest($1::bigint[], $2::bytea[], $3::text[]) on conflict do nothing";
 
-/// Adds the references of all stored records and makes their blobs permanent.
+/// Adds the references of all stored records, makes their blobs permanent, and says which of them cannot be had.
 ///
 /// The blob rows are locked first, so the sweeper either was there before (and the blob is not found) or finds it
 /// permanent.
-pub(super) async fn refer(conn: &mut PgConnection, nets: &[Net<'_>]) -> Result<(), CommitError> {
+pub(super) async fn refer(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<RefusedBlob>> {
     let wanted: BTreeSet<_> = nets
         .iter()
         .flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write.path, put)))
         .flat_map(|(id, path, put)| put.blobs.iter().map(move |cid| (id, *cid, path)))
         .collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let ids: Vec<i64> = wanted.iter().map(|(id, ..)| id.0).collect();
     let cids: Vec<Vec<u8>> = wanted.iter().map(|(_, cid, _)| full_bytes(cid)).collect();
     let paths: Vec<&str> = wanted.iter().map(|(.., path)| path.as_str()).collect();
-    let failed = || Error::during("refer to blobs of", "commit batch");
 
-    let found: Vec<(i64, FullCid, i16)> =
-        sqlx::query_as(LOCK).bind(&ids).bind(&cids).fetch_all(&mut *conn).await.map_err(failed())?;
+    let found: Vec<(i64, FullCid, i16)> = sqlx::query_as(LOCK).bind(&ids).bind(&cids).fetch_all(&mut *conn).await?;
     let found: BTreeMap<_, _> =
         found.into_iter().map(|(id, cid, state)| ((id, cid.0), State::from_column(state))).collect();
     let mut refused: Vec<_> = wanted
@@ -56,11 +53,8 @@ pub(super) async fn refer(conn: &mut PgConnection, nets: &[Net<'_>]) -> Result<(
         })
         .collect();
     refused.dedup();
-    if !refused.is_empty() {
-        return Err(CommitError::Blobs { refused });
-    }
-    sqlx::query(REFER).bind(&ids).bind(&cids).bind(&paths).execute(conn).await.map_err(failed())?;
-    Ok(())
+    sqlx::query(REFER).bind(&ids).bind(&cids).bind(&paths).execute(conn).await?;
+    Ok(refused)
 }
 
 pub(crate) const DEMOTE: &str = "update blob set state = 0, temporary_since = $3 \

@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool, postgres::PgArguments};
 use super::in_time_on;
 use crate::{
     AccountId, Error,
-    commit::{CommitError, Events, Net},
+    commit::{CommitError, Events, Net, RefusedBlob},
 };
 
 /// Stores a batch and returns the number of its first event.
@@ -39,13 +39,22 @@ async fn store(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, 
         let accounts = nets.iter().map(Net::account_id).filter(|id| swapped.binary_search(id).is_err()).collect();
         return Err(CommitError::Stale { accounts });
     }
-    put_records(&mut tx, nets).await.map_err(Error::during("store records of", "commit batch"))?;
-    let released = remove(&mut tx, nets).await.map_err(Error::during("delete records of", "commit batch"))?;
-    blobs::refer(&mut tx, nets).await?;
-    blobs::demote(&mut tx, &released, events.at).await.map_err(Error::during("demote blobs of", "commit batch"))?;
+    let refused = write(&mut tx, nets, events.at).await?;
+    if !refused.is_empty() {
+        return Err(CommitError::Blobs { refused });
+    }
     let first_seq = append(&mut tx, events).await.map_err(Error::during("append", "events"))?;
     tx.commit().await.map_err(Error::during("commit", "commit batch"))?;
     Ok(first_seq)
+}
+
+/// Writes the records and their references to blobs, and names those that cannot be had: the caller decides.
+pub(crate) async fn write(conn: &mut PgConnection, nets: &[Net<'_>], at: i64) -> Result<Vec<RefusedBlob>, Error> {
+    put_records(conn, nets).await.map_err(Error::during("store records of", "commit batch"))?;
+    let released = remove(conn, nets).await.map_err(Error::during("delete records of", "commit batch"))?;
+    let refused = blobs::refer(conn, nets).await.map_err(Error::during("refer to blobs of", "commit batch"))?;
+    blobs::demote(conn, &released, at).await.map_err(Error::during("demote blobs of", "commit batch"))?;
+    Ok(refused)
 }
 
 pub(crate) const SWAP: &str = "with input as ( \
@@ -63,7 +72,7 @@ pub(crate) const SWAP: &str = "with input as ( \
 /// Moves the heads that stand where their commit expects them, and returns whose those are, sorted.
 ///
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
-async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
+pub(crate) async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
     let mut arguments = PgArguments::default();
     columns::heads(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
     let rows: Vec<(i64,)> = sqlx::query_as_with(SWAP, arguments).fetch_all(conn).await?;

@@ -1,0 +1,56 @@
+//! Blobs that records refer to and nobody has uploaded: a repository that moves in comes before its blobs.
+
+use pds_repo::Cid;
+use pds_syntax::RepoPath;
+
+use crate::{
+    AccountId, Db, Error, Result, Source,
+    column::{FullCid, Text, full_bytes},
+    source::{execute, on},
+};
+
+/// A blob that is not there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Missing {
+    /// Which.
+    pub cid: Cid,
+    /// The first of the records that refer to it.
+    pub path: RepoPath,
+}
+
+pub(crate) const MISSING: &str = "select l.blob_cid, min(l.path) from record_blob l \
+     where l.repo_id = $1 and l.blob_cid > $2 \
+       and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid) \
+     group by l.blob_cid order by l.blob_cid limit $3";
+
+/// A page of an account's missing blobs, in the order of their bytes; `after` is the last CID of the page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn missing<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    after: Option<&Cid>,
+    limit: u32,
+) -> Result<Vec<Missing>> {
+    let after = after.map_or_else(Vec::new, full_bytes);
+    let rows: Vec<(FullCid, Text<RepoPath>)> = on!(source, conn => sqlx::query_as(MISSING)
+        .bind(id.0)
+        .bind(&*after)
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list missing blobs of account", id))?;
+    Ok(rows.into_iter().map(|(cid, path)| Missing { cid: cid.0, path: path.0 }).collect())
+}
+
+/// Makes those uploads permanent that records refer to: on Postgres the two may have come at once and not seen each other.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn adopt(db: &Db, id: AccountId) -> Result<()> {
+    const SQL: &str = "update blob set state = 1 where repo_id = $1 and state = 0 \
+                       and exists (select 1 from record_blob l where l.repo_id = $1 and l.blob_cid = blob.cid)";
+    let mut tx = db.begin().await?;
+    execute!(&mut tx, SQL, id.0).map_err(Error::during("adopt blobs of account", id))?;
+    tx.commit().await
+}
