@@ -25,8 +25,8 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Log, LogFormat, Outbound, Rate, RateLimits, Redirect,
-    RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Outbound, Rate, RateLimits,
+    Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

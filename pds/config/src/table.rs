@@ -159,6 +159,10 @@ table! {
     "Accounts" {
         INVITE_REQUIRED: bool = "PDS_INVITE_REQUIRED", Value("true"), codec::BOOL,
             "Whether an account can be created only with an invite code.";
+        ACCEPTING_REPO_IMPORTS: bool = "PDS_ACCEPTING_REPO_IMPORTS", Value("true"), codec::BOOL,
+            "Whether accounts may bring the repository that they had elsewhere.";
+        MAX_REPO_IMPORT_SIZE: u64 = "PDS_MAX_REPO_IMPORT_SIZE", Value("268435456"), codec::SIZE,
+            "Largest file of a repository that is brought. While it is read it lies in the folder for temporary files.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
             "Shown by describeServer.";
         PRIVACY_POLICY_URL: Url = "PDS_PRIVACY_POLICY_URL", Unset, codec::URL,

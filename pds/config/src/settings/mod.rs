@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub use blob::{Blob, BlobStore, DiskStore, Redirect, RedirectKind, S3Checksum, S3Store};
 pub use identity::Identity;
 pub use rate_limits::{Rate, RateLimits};
-pub use service::{Contact, Log, LogFormat, Outbound, Service, Sync, Tls};
+pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
 use crate::database_url::DatabaseUrl;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub blob: Blob,
     /// Whether an account can be created only with an invite code.
     pub invite_required: bool,
+    /// Repositories that move in.
+    pub import: Import,
     /// What describeServer says about the host.
     pub contact: Contact,
     /// How many requests are answered.
@@ -85,14 +87,26 @@ impl Settings {
     /// Every value is written out, also where it is the default, so that a server of another version behaves the same.
     #[must_use]
     pub fn render(&self) -> BTreeMap<&'static str, String> {
-        let Self { service, identity, database, blob, invite_required, contact, rate_limits, sync, outbound, log } =
-            self;
+        let Self {
+            service,
+            identity,
+            database,
+            blob,
+            invite_required,
+            import,
+            contact,
+            rate_limits,
+            sync,
+            outbound,
+            log,
+        } = self;
         let mut out = Rendered::default();
         service.render(&mut out);
         identity.render(&mut out);
         database.render(&mut out);
         blob.render(&mut out);
         out.put(&setting::INVITE_REQUIRED, invite_required);
+        import.render(&mut out);
         contact.render(&mut out);
         rate_limits.render(&mut out);
         sync.render(&mut out);
@@ -116,6 +130,7 @@ impl Settings {
             database: Database::read(reader),
             blob: Blob::read(reader, &service.data_directory),
             invite_required: reader.value(&setting::INVITE_REQUIRED),
+            import: Import::read(reader),
             contact: Contact::read(reader),
             rate_limits: RateLimits::read(reader, service.dev_mode),
             sync: Sync::read(reader),

@@ -52,6 +52,15 @@ pub struct Contact {
     pub terms_of_service: Option<Url>,
 }
 
+/// Repositories that move in from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Whether they may.
+    pub accepted: bool,
+    /// Largest file, in bytes.
+    pub max_bytes: u64,
+}
+
 /// Firehose and relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sync {
@@ -161,6 +170,21 @@ impl Contact {
         out.put_some(&setting::CONTACT_EMAIL_ADDRESS, email.as_ref());
         out.put_some(&setting::PRIVACY_POLICY_URL, privacy_policy.as_ref());
         out.put_some(&setting::TERMS_OF_SERVICE_URL, terms_of_service.as_ref());
+    }
+}
+
+impl Import {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            accepted: reader.value(&setting::ACCEPTING_REPO_IMPORTS),
+            max_bytes: reader.value(&setting::MAX_REPO_IMPORT_SIZE),
+        }
+    }
+
+    pub(super) fn render(&self, out: &mut Rendered) {
+        let Self { accepted, max_bytes } = self;
+        out.put(&setting::ACCEPTING_REPO_IMPORTS, accepted);
+        out.put(&setting::MAX_REPO_IMPORT_SIZE, max_bytes);
     }
 }
 
