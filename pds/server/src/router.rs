@@ -78,6 +78,7 @@ fn methods() -> Router<App> {
         .route("/xrpc/com.atproto.repo.deleteRecord", procedure(repo::delete_record))
         .route("/xrpc/com.atproto.repo.getRecord", query(repo::get_record))
         .route("/xrpc/com.atproto.repo.listRecords", query(repo::list_records))
+        .route("/xrpc/com.atproto.repo.listMissingBlobs", query(repo::list_missing_blobs))
         .route("/xrpc/com.atproto.repo.describeRepo", query(repo::describe_repo))
         .route("/xrpc/com.atproto.sync.getRepo", query(sync::get_repo))
         .route("/xrpc/com.atproto.sync.getRecord", query(sync::get_record))
@@ -92,11 +93,12 @@ fn methods() -> Router<App> {
         .route("/xrpc/com.atproto.repo.putRecord", procedure(repo::put_record))
         .route("/xrpc/com.atproto.repo.applyWrites", procedure(repo::apply_writes))
         .layer(writes);
-    // The upload's own limit is checked while it streams.
-    let blobs = Router::new()
+    // Their own limits are checked while they stream.
+    let streams = Router::new()
+        .route("/xrpc/com.atproto.repo.importRepo", procedure(repo::import_repo))
         .route("/xrpc/com.atproto.repo.uploadBlob", procedure(repo::upload_blob))
         .layer(DefaultBodyLimit::disable());
-    base.merge(records).merge(blobs)
+    base.merge(records).merge(streams)
 }
 
 /// Blobs are served as they are, so that their length, ranges and tag stay true; frames have a socket of their own.

@@ -4,6 +4,7 @@
 
 mod committer;
 pub mod export;
+pub mod import;
 mod load;
 pub mod prepare;
 pub mod write;
@@ -146,11 +147,12 @@ impl Slot {
     }
 }
 
-/// The repositories that this replica has in memory, and those it is sending out.
+/// The repositories that this replica has in memory, those it is sending out and those it is taking in.
 #[derive(Clone)]
 pub struct Actors {
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
     exports: export::Turns,
+    imports: import::Turns,
 }
 
 impl Default for Actors {
@@ -159,7 +161,7 @@ impl Default for Actors {
             .weigher(|_, slot: &Arc<Slot>| slot.weight())
             .max_capacity(KEPT_BYTES)
             .time_to_idle(IDLE);
-        Self { slots: slots.build(), exports: export::Turns::default() }
+        Self { slots: slots.build(), exports: export::Turns::default(), imports: import::Turns::default() }
     }
 }
 

@@ -84,7 +84,7 @@ pub fn record(
     if catalog.knows(collection) && validate != Some(false) {
         catalog.validate_key(collection, &rkey).map_err(lexicon)?;
     }
-    let subject_hash = subject(collection, &value).map(pds_store::record::subject_hash);
+    let subject_hash = subject_hash(collection.as_str(), &value);
     let record =
         record::from_json(&value).map_err(|source| Error::DataModel { collection: collection.clone(), source })?;
     Ok(Prepared { path: RepoPath::new(collection, &rkey), record, status, subject_hash })
@@ -99,13 +99,25 @@ fn next_key(app: &App, catalog: &Catalog, collection: &Nsid) -> RecordKey {
     app.tids.next(app.clock.now_us().unsigned_abs()).into()
 }
 
-/// What a like, repost, follow or block is about: an account has one of each per subject.
-fn subject<'a>(collection: &Nsid, value: &'a Value) -> Option<&'a str> {
-    match collection.as_str() {
-        "app.bsky.graph.follow" | "app.bsky.graph.block" => value["subject"].as_str(),
-        "app.bsky.feed.like" | "app.bsky.feed.repost" => value["subject"]["uri"].as_str(),
+/// Where a like, repost, follow or block says what it is about: an account has one of each per subject.
+fn subject(collection: &str) -> Option<&'static str> {
+    match collection {
+        "app.bsky.graph.follow" | "app.bsky.graph.block" => Some("/subject"),
+        "app.bsky.feed.like" | "app.bsky.feed.repost" => Some("/subject/uri"),
         _ => None,
     }
+}
+
+fn subject_hash(collection: &str, value: &Value) -> Option<i64> {
+    value.pointer(subject(collection)?)?.as_str().map(pds_store::record::subject_hash)
+}
+
+/// The subject of a record that somebody else encoded.
+pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i64> {
+    subject(collection)?;
+    let mut json = Vec::new();
+    record::write_json(block, &mut json).ok()?;
+    subject_hash(collection, &serde_json::from_slice(&json).ok()?)
 }
 
 /// The path of an object `{cid, mimeType}`, which once was a blob reference.

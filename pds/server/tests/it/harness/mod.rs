@@ -206,6 +206,7 @@ fn read_settings(database: &Database, further: &[(&'static str, impl AsRef<str>)
         ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
         ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
         ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
+        ("PDS_MAX_REPO_IMPORT_SIZE", "4MiB".to_owned()),
         ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
     ]);
     variables.extend(further.iter().map(|(name, value)| (*name, value.as_ref().to_owned())));

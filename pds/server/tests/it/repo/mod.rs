@@ -2,6 +2,7 @@
 
 mod chain;
 mod clock;
+mod import_repo;
 mod replicas;
 mod upload_blob;
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Reads an export: signed by `did`, whole, every record there. The number of records.
-fn verify(bytes: &[u8], did: &str) -> usize {
+pub(crate) fn verify(bytes: &[u8], did: &str) -> usize {
     let reader = car::Reader::new(bytes).unwrap();
     let root = reader.root;
     let blocks: HashMap<Cid, Bytes> =

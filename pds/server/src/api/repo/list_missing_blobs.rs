@@ -1,0 +1,53 @@
+use axum::extract::State;
+use pds_repo::Cid;
+use pds_store::blob;
+use serde::{Deserialize, Serialize};
+
+use super::uri;
+use crate::{
+    app::App,
+    auth::Access,
+    xrpc::{Output, Query, Result, XrpcError, number},
+};
+
+/// Parameters of `com.atproto.repo.listMissingBlobs`.
+#[derive(Debug, Deserialize)]
+pub struct ListMissingBlobsParams {
+    #[serde(default, deserialize_with = "number")]
+    limit: Option<u32>,
+    cursor: Option<Cid>,
+}
+
+/// Output of `com.atproto.repo.listMissingBlobs`.
+#[derive(Debug, Serialize)]
+pub struct ListMissingBlobsOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cid>,
+    blobs: Vec<RecordBlob>,
+}
+
+/// A blob and a record that refers to it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordBlob {
+    cid: Cid,
+    record_uri: String,
+}
+
+/// `com.atproto.repo.listMissingBlobs`
+pub async fn list_missing_blobs(
+    State(app): State<App>,
+    access: Access,
+    Query(params): Query<ListMissingBlobsParams>,
+) -> Result<Output<ListMissingBlobsOutput>> {
+    let limit = params.limit.unwrap_or(500);
+    if !(1..=1000).contains(&limit) {
+        return Err(XrpcError::invalid("Params/limit must be between 1 and 1000"));
+    }
+    let (id, did) = (access.account.id, &access.account.did);
+    let missing = blob::missing(&app.db, id, params.cursor.as_ref(), limit).await?;
+    Ok(Output(ListMissingBlobsOutput {
+        cursor: missing.last().map(|last| last.cid),
+        blobs: missing.iter().map(|one| RecordBlob { cid: one.cid, record_uri: uri(did, &one.path) }).collect(),
+    }))
+}
