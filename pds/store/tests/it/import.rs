@@ -96,7 +96,8 @@ fn raw(text: &str) -> Cid {
 
 async fn upload(store: &Store, alice: &Alice, text: &str) -> State {
     let (mut tx, cid) = (store.begin().await, raw(text));
-    let upload = Upload { account_id: alice.id, cid, mime: "image/png", size: 4, storage_key: text, at: T0 };
+    let upload =
+        Upload { account_id: alice.id, cid, mime: "image/png", size: 4, storage_key: text, at: T0, quota: None };
     blob::record(&mut tx, &upload).await.unwrap();
     tx.commit().await.unwrap();
     blob::get(&store.db, alice.id, &cid).await.unwrap().unwrap().state
