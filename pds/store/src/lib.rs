@@ -6,8 +6,8 @@
 //!
 //! One SQL text serves both databases wherever that is possible; what differs stands in `dialect`. Functions that only
 //! read take any [`Source`] (the pool, a transaction); functions that write take `&mut` [`Tx`], so a domain
-//! function never opens a transaction behind its caller's back. The one exception is [`commit::commit_batch`], which
-//! *is* a transaction.
+//! function never opens a transaction behind its caller's back. The exceptions are [`commit::commit_batch`] and
+//! [`commit::Import`], which *are* transactions, and [`blob::adopt`], which comes after one.
 
 pub mod account;
 pub mod blob;

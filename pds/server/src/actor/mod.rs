@@ -55,6 +55,8 @@ struct Slot {
     /// Whoever holds it builds the next commit. Commits are handed to the committer in this order.
     turn: tokio::sync::Mutex<()>,
     line: Mutex<Line>,
+    /// Held by the one import of this repository that may run.
+    importing: Arc<tokio::sync::Mutex<()>>,
     /// Something was answered.
     answered: Notify,
     /// As many as the cache was told of.

@@ -46,8 +46,8 @@ impl Default for Turns {
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Too many run already.
-    #[error("Too many repositories are being imported")]
+    /// Too many run already, or one of this account.
+    #[error("Too many imports are running")]
     Busy,
     /// Above the host's limit.
     #[error("The repository is too large: the file may have {limit} bytes")]
@@ -92,14 +92,17 @@ pub async fn import<E>(
     account: &Account,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<(), Error> {
-    let permit = app.actors.imports.0.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
+    // One of each account: nobody can take all turns by sending slowly.
+    let own = app.actors.slot(account.id).await.importing.clone();
+    let own = own.try_lock_owned().map_err(|_| Error::Busy)?;
+    let turn = app.actors.imports.0.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
     let (spool, root) = spool::receive(body, app.settings.import.max_bytes).await?;
     let (app, account) = (app.clone(), account.clone());
     let task = tokio::spawn(async move {
         let did = account.did.clone();
         let content = Arc::new(blocking(move || Content::read(spool, &root, &did)).await?);
         let imported = in_turn(&app, &account, &content).await;
-        drop(permit);
+        drop((turn, own));
         imported
     });
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
@@ -125,10 +128,12 @@ async fn in_turn(app: &App, account: &Account, content: &Arc<Content>) -> Result
                 slot.line().draw(Actor { repo, key: actor.key });
                 drop(turn);
                 app.metrics.committed();
+                let (did, records) = (&account.did, content.tree.len());
+                tracing::info!(repo.did = %did, records, "imported the repository of {did}");
                 app.actors.weigh(account.id, &slot, content.tree.len()).await;
                 // The import is durable. A blob that this leaves temporary is swept, and then listed as missing.
                 if let Err(error) = blob::adopt(&app.db, account.id).await {
-                    tracing::warn!(repo.did = %account.did, error = chain(&error), "blobs may have to be uploaded again");
+                    tracing::warn!(repo.did = %did, error = chain(&error), "blobs may have to be uploaded again");
                 }
                 return Ok(());
             }

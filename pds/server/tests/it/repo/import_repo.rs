@@ -274,6 +274,39 @@ on_both!(nothing_of_a_bad_file_is_kept, |pds| async move {
 });
 
 #[tokio::test]
+async fn an_account_imports_one_file_at_a_time() {
+    let pds = TestPds::sqlite().await;
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let records = BTreeMap::from([(format!("{THING}/new"), json!({"$type": THING}))]);
+    let good = elsewhere(&alice.did, &records);
+    let (begin, end) = good.split_at(100);
+
+    // One that has begun to send, and one that comes while it does. If they come the other way round the first is refused: once more.
+    let (pieces, slow, refused) = loop {
+        let (pieces, body) = futures::channel::mpsc::unbounded::<std::io::Result<Vec<u8>>>();
+        pieces.unbounded_send(Ok(begin.to_vec())).unwrap();
+        let slow = pds.post(METHOD).bearer_auth(&alice.access).header("content-type", CAR);
+        let slow = tokio::spawn(send(slow.body(reqwest::Body::wrap_stream(body))));
+        latest(&pds, &alice).await;
+        let answer = import(&pds, &alice, good.clone()).await;
+        if answer.status != 200 {
+            break (pieces, slow, answer);
+        }
+        drop(pieces);
+        slow.await.unwrap();
+    };
+    assert_eq!(refused.error(), (503, "ServiceUnavailable"));
+    assert!(refused.headers.contains_key("retry-after"));
+    import(&pds, &bob, elsewhere(&bob.did, &records)).await.ok();
+
+    pieces.unbounded_send(Ok(end.to_vec())).unwrap();
+    drop(pieces);
+    slow.await.unwrap().ok();
+    import(&pds, &alice, good.clone()).await.ok();
+    assert_eq!(verify(&alice.car().await, &alice.did), 1);
+}
+
+#[tokio::test]
 async fn a_replica_that_remembers_the_repository_before_goes_on() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;

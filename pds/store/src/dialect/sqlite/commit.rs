@@ -78,17 +78,10 @@ pub(crate) async fn write(
     }
     let puts: Vec<_> = net.puts().collect();
     for some in puts.chunks(ROWS) {
-        let stored = match some.len() {
-            ROWS => store(conn, &STORE_MANY, id.0, some).await,
-            _ => {
-                let mut stored = Ok(());
-                for one in some.chunks(1) {
-                    stored = stored.and(store(conn, STORE, id.0, one).await);
-                }
-                stored
-            }
-        };
-        stored.map_err(Error::during("store records of account", id))?;
+        let (sql, rows) = if some.len() == ROWS { (STORE_MANY.as_str(), ROWS) } else { (STORE, 1) };
+        for few in some.chunks(rows) {
+            store(conn, sql, id.0, few).await.map_err(Error::during("store records of account", id))?;
+        }
     }
     for (write, put) in puts {
         for cid in &put.blobs {
