@@ -1,12 +1,17 @@
 //! Makes commits durable: one task per replica that stores together whatever has arrived while the last batch was being stored.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pds_store::{
     AccountId, Db,
     commit::{BlobRefusal, CommitError, Prepared, Write, commit_batch},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{clock::Clock, sequencer::Sequencer};
 
@@ -16,6 +21,8 @@ const BATCH: usize = 128;
 const BATCH_BYTES: usize = 1 << 20;
 /// Commits that may wait; more are refused.
 const WAITING: usize = 2_048;
+/// When those who are being stored have waited for so long and more than a batch waits behind them, new commits are refused.
+const DELAY: Duration = Duration::from_millis(250);
 
 /// Why a commit was not stored. Nothing of it exists.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,23 +50,30 @@ pub enum SubmitError {
 }
 
 type Done = oneshot::Sender<Result<i64, SubmitError>>;
-type Job = (Prepared, Done);
+type Job = (Prepared, Done, Instant);
 
 /// The way to durability. Cheap to clone.
 #[derive(Clone)]
-pub struct Committer(mpsc::Sender<Job>);
+pub struct Committer {
+    jobs: mpsc::Sender<Job>,
+    /// When the oldest commit that is being stored came in.
+    oldest: watch::Receiver<Option<Instant>>,
+}
 
 impl Committer {
     /// Starts the task; it ends when the last clone is dropped.
     pub fn start(db: Db, sequencer: Sequencer, clock: Arc<dyn Clock>) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(run(Parts { db, sequencer, clock }, receiver));
-        Self(sender)
+        let (jobs, receiver) = mpsc::channel(WAITING);
+        let (taken, oldest) = watch::channel(None);
+        tokio::spawn(run(Parts { db, sequencer, clock }, receiver, taken));
+        Self { jobs, oldest }
     }
 
-    /// No more commits are taken just now.
+    /// No more commits are taken just now: they would wait for too long.
     pub fn is_full(&self) -> bool {
-        self.0.capacity() == 0
+        let waiting = WAITING - self.jobs.capacity();
+        let late = || self.oldest.borrow().is_some_and(|oldest| oldest.elapsed() > DELAY);
+        waiting == WAITING || (waiting > BATCH && late())
     }
 
     /// Takes a commit in, behind those taken in before.
@@ -68,7 +82,7 @@ impl Committer {
     /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
     pub fn submit(&self, commit: Prepared) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
-        self.0.try_send((commit, done)).map_err(|error| match error {
+        self.jobs.try_send((commit, done, Instant::now())).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
         })?;
@@ -94,17 +108,19 @@ struct Parts {
     clock: Arc<dyn Clock>,
 }
 
-async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>) {
-    while let Some((commit, done)) = receiver.recv().await {
+async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Sender<Option<Instant>>) {
+    while let Some((commit, done, since)) = receiver.recv().await {
+        taken.send_replace(Some(since));
         let mut bytes = size(&commit);
         let (mut commits, mut waiting) = (vec![commit], vec![done]);
         while commits.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok((commit, done)) = receiver.try_recv() else { break };
+            let Ok((commit, done, _)) = receiver.try_recv() else { break };
             bytes += size(&commit);
             commits.push(commit);
             waiting.push(done);
         }
         store(&parts, commits, waiting).await;
+        taken.send_replace(None);
     }
 }
 
@@ -140,7 +156,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
             Err(CommitError::Store(error)) => return refuse(waiting, &SubmitError::Store(Arc::new(error))),
         };
         let before = commits.len();
-        let batch: Vec<Job> = commits.into_iter().zip(waiting).collect();
+        let batch: Vec<_> = commits.into_iter().zip(waiting).collect();
         (commits, waiting) = (Vec::with_capacity(before), Vec::with_capacity(before));
         for (at, (commit, done)) in batch.into_iter().enumerate() {
             let answer = match refused.get(&commit.account_id) {
@@ -183,6 +199,6 @@ fn refers(commit: &Prepared, blob: &pds_repo::Cid) -> bool {
 
 impl fmt::Debug for Committer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Committer({} waiting)", WAITING - self.0.capacity())
+        write!(f, "Committer({} waiting)", WAITING - self.jobs.capacity())
     }
 }
