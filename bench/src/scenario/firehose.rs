@@ -24,8 +24,11 @@ use crate::fixture::{self, Account, Fixture};
 use crate::stats::Sample;
 use crate::target::{Kind, Target};
 
-/// Pause between the writes of [`latency`]: the server has nothing else to do.
+/// Pause between the writes of [`latency`] when it is busy, and at least when it is quiet: pollers have gone to sleep by then.
 const PAUSE: Duration = Duration::from_millis(20);
+const QUIET_PAUSE: Duration = Duration::from_millis(1200);
+/// Writes of one round after a quiet pause.
+const QUIET_WRITES: usize = 8;
 /// After so long without an event nothing more is expected.
 const QUIET: Duration = Duration::from_secs(2);
 /// So many events the reference writes by itself for a replay, and how they become more.
@@ -71,6 +74,7 @@ pub(super) async fn latency(
     account: &Account,
     serial: &AtomicU64,
     subscribers: usize,
+    quiet: bool,
     length: Duration,
 ) -> Result<Sample> {
     let mut firehoses = Vec::with_capacity(subscribers);
@@ -81,7 +85,11 @@ pub(super) async fn latency(
     let mut latencies_ms = Vec::new();
     target.forget_peak()?;
     let (began, before) = (Instant::now(), target.cpu()?);
-    while began.elapsed() < length {
+    while if quiet { latencies_ms.len() < QUIET_WRITES } else { began.elapsed() < length } {
+        // Pauses that differ meet a poller at every point of its sleep.
+        let pause =
+            if quiet { QUIET_PAUSE + Duration::from_millis(379) * latencies_ms.len() as u32 / 4 } else { PAUSE };
+        tokio::time::sleep(pause).await;
         let rkey = tid();
         let sent = Instant::now();
         let arrivals = try_join_all(firehoses.iter_mut().map(|firehose| arrival(firehose, &rkey)));
@@ -91,7 +99,6 @@ pub(super) async fn latency(
         answer?;
         let last = arrived?.into_iter().max().context("nobody listens")?;
         latencies_ms.push((last - sent).as_secs_f64() * 1e3);
-        tokio::time::sleep(PAUSE).await;
     }
     let mut sample = Sample { rss_mb: Some(target.peak_rss_mb()?), ..Sample::default() };
     sample.set_cpu(before, target.cpu()?, latencies_ms.len() * subscribers);

@@ -65,9 +65,11 @@ pub(crate) enum Scenario {
     CreateSession,
     /// createAccount, 4 workers
     CreateAccount,
-    /// From createRecord sent to event received, 1 writer that pauses
+    /// From createRecord sent to event received, 8 writes after more than a second without any
     EventLatency,
-    /// As event-latency, until the last of 100 subscribers has it; an operation is one delivery
+    /// The same with 20 ms between the writes
+    EventLatencyBusy,
+    /// As event-latency-busy, until the last of 100 subscribers has it; an operation is one delivery
     #[value(name = "fan-out-100")]
     FanOut100,
     /// createRecord, 8 workers, beside 1 subscriber; an operation is one delivery, and the writes are part of its price
@@ -97,8 +99,8 @@ pub(crate) enum Scenario {
 pub(crate) enum Prepared {
     /// With so many workers.
     Loop(usize, Calls),
-    /// With so many subscribers.
-    Latency(usize, Account),
+    /// With so many subscribers, after quiet pauses or not.
+    Latency(usize, bool, Account),
     /// With so many subscribers.
     Firehose(usize, Calls),
     /// On so many processes.
@@ -169,8 +171,11 @@ impl Scenario {
             return Ok(Prepared::Loop(workers, method.calls(fixture, target.address, workers).await?));
         }
         Ok(match self {
-            Self::EventLatency => Prepared::Latency(1, fixture.writers(target.address, 1).await?.remove(0)),
-            Self::FanOut100 => Prepared::Latency(100, fixture.writers(target.address, 1).await?.remove(0)),
+            Self::EventLatency | Self::EventLatencyBusy => {
+                let account = fixture.writers(target.address, 1).await?.remove(0);
+                Prepared::Latency(1, self == Self::EventLatency, account)
+            }
+            Self::FanOut100 => Prepared::Latency(100, false, fixture.writers(target.address, 1).await?.remove(0)),
             Self::Firehose1 | Self::Firehose10 | Self::Firehose100 => {
                 let subscribers = match self {
                     Self::Firehose1 => 1,
@@ -199,8 +204,8 @@ impl Prepared {
     pub(crate) async fn run(&self, target: &mut Target, fixture: &Fixture, amount: Amount) -> Result<Sample> {
         match self {
             Self::Loop(workers, calls) => load::run(target, *workers, calls, amount.length).await,
-            Self::Latency(subscribers, account) => {
-                firehose::latency(target, account, &fixture.serial(), *subscribers, amount.length).await
+            Self::Latency(subscribers, quiet, account) => {
+                firehose::latency(target, account, &fixture.serial(), *subscribers, *quiet, amount.length).await
             }
             Self::Firehose(subscribers, calls) => firehose::loaded(target, *subscribers, calls, amount.length).await,
             Self::Replicas(processes, calls, account) => {
