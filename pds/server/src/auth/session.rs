@@ -85,12 +85,7 @@ impl FromRequestParts<App> for Access {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
-        let claims = claims(app, parts, false)?;
-        if claims.scope != Scope::Access {
-            return Err(XrpcError::named("InvalidToken", "Bad token scope"));
-        }
-        let account = holder(app, &claims).await?;
-        Caller::of(parts).is(&account.did);
+        let account = holder(app, parts, &[Scope::Access]).await?;
         // Its tokens from before end with the takedown.
         if account.status() == Status::TakenDown {
             return Err(account_takedown());
@@ -159,7 +154,8 @@ impl FromRequestParts<App> for Viewer {
         if is_admin(app, &parts.headers) {
             return Ok(Self::Admin);
         }
-        Access::from_request_parts(parts, app).await.map(|access| Self::Account(access.account))
+        // Whoever was taken down may still read what is theirs, and leave with it.
+        Ok(Self::Account(holder(app, parts, &[Scope::Access, Scope::Takendown]).await?))
     }
 }
 
@@ -189,8 +185,12 @@ pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Cla
     app.keys.session.verify(token, app.settings.service.did.as_str(), app.clock.now_s(), accept_expired)
 }
 
-/// The account of a token, unless its tokens were revoked since.
-async fn holder(app: &App, claims: &Claims) -> Result<Arc<Account>, XrpcError> {
+/// The account of an access token of one of these kinds, unless its tokens were revoked since.
+async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Account>, XrpcError> {
+    let claims = claims(app, parts, false)?;
+    if !scopes.contains(&claims.scope) {
+        return Err(XrpcError::named("InvalidToken", "Bad token scope"));
+    }
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
     let not_found = || XrpcError::named("AccountNotFound", "Account not found");
     let mut account = account::cached(app, &did).await?.ok_or_else(not_found)?;
@@ -203,6 +203,7 @@ async fn holder(app: &App, claims: &Claims) -> Result<Arc<Account>, XrpcError> {
     if i64::from(account.token_epoch) != claims.epoch {
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));
     }
+    Caller::of(parts).is(&account.did);
     Ok(account)
 }
 

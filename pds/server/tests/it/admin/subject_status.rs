@@ -119,6 +119,11 @@ on_both!(an_account_that_was_taken_down_may_leave_but_not_stay, |pds| async move
     assert_eq!(alice.create("com.example.thing", json!({})).await.error(), (401, "AccountTakedown"));
     assert!(!alice.with_refresh("com.atproto.server.refreshSession", &alice.refresh).await.status.is_success());
     assert!(alice.query("com.atproto.sync.getRepo", &repo).await.status.is_success());
+    let login = json!({"identifier": alice.did, "password": "correct horse", "allowTakendown": true});
+    let again = send(pds.post("com.atproto.server.createSession").json(&login)).await.ok();
+    let leaving = Person::new(&pds, again);
+    assert!(leaving.query("com.atproto.sync.getRepo", &repo).await.status.is_success());
+    assert_eq!(leaving.create("com.example.thing", json!({})).await.error(), (400, "InvalidToken"));
     let said = status(&pds, &repo).await.ok();
     assert_eq!(said["takedown"], json!({"applied": true, "ref": "case 7"}));
     assert_eq!(said["deactivated"], json!({"applied": false}));

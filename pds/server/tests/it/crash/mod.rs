@@ -66,7 +66,12 @@ fn directory() -> String {
 
 fn variables(own: &[(&str, &str)]) -> Vec<(String, String)> {
     let directory = directory();
-    let all = [("PDS_DID_PLC_URL", directory.as_str()), ("PDS_INVITE_REQUIRED", "false"), ("RUST_LOG", "warn")];
+    let all = [
+        ("PDS_DID_PLC_URL", directory.as_str()),
+        ("PDS_INVITE_REQUIRED", "false"),
+        ("PDS_RATE_LIMITS_ENABLED", "false"),
+        ("RUST_LOG", "warn"),
+    ];
     all.iter().chain(own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
