@@ -135,7 +135,8 @@ async fn a_replica_without_its_blobs_says_so_and_writes_what_needs_none() {
         plan.say(&format!("the way to the blobs is {way:?}"));
         pair.readiness(Some("blobStore")).await;
         let answered = pair.ask("com.atproto.repo.uploadBlob", "text/plain", "a blob".to_owned()).await;
-        assert_eq!(answered, StatusCode::SERVICE_UNAVAILABLE);
+        // Not there, or there and silent.
+        assert!([StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&answered), "{answered}");
         pair.site.progress(20).await;
         pair.blobs.set(Way::Open);
         pair.readiness(None).await;

@@ -231,7 +231,7 @@ async fn answer(call: RequestBuilder) -> Option<Value> {
     let (status, text) = (answer.status(), answer.text().await);
     match status {
         StatusCode::OK => serde_json::from_str(&text.ok()?).ok(),
-        StatusCode::SERVICE_UNAVAILABLE => None,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => None,
         _ => panic!("answered {status}: {text:?}"),
     }
 }

@@ -117,7 +117,7 @@ async fn on_postgres_a_kill_of_a_replica_or_of_the_database_loses_nothing_and_ad
     let own = [("PDS_DATABASE_URL", url.as_str()), ("PDS_BLOBSTORE_DISK_LOCATION", blobs.path().to_str().unwrap())];
     let own = variables(&[&own[..], &SECRETS].concat());
     let mut replicas = vec![Replica::new(own.clone()), Replica::new(own)];
-    migrate(replicas[0].folder.path(), &replicas[0].variables()[..4]);
+    migrate(replicas[0].folder.path(), &[("PDS_DATABASE_URL", &url)]);
     for replica in &mut replicas {
         replica.spawn();
         replica.process().ready().await;
