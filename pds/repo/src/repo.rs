@@ -249,6 +249,7 @@ fn build(
         ops,
         blocks,
     };
+    tree.compact_if_worth_it();
     Ok((Repo { did, head: diff.head(), tree }, diff))
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     Cid,
-    mst::node::{Child, Entry, Node, height},
+    mst::{
+        node::{Child, Entry, Node, height},
+        pack::{self, Pack},
+    },
 };
 
 /// Builds the tree of `records`, which must be sorted bytewise and without repeats.
@@ -19,7 +22,14 @@ fn subtree(items: &[(Entry, u8)], level: u8) -> Option<Arc<Node>> {
     if items.is_empty() {
         return None;
     }
-    let below = |part: &[(Entry, u8)]| Child::from(level.checked_sub(1).and_then(|level| subtree(part, level)));
+    let below = |part: &[(Entry, u8)]| {
+        let node = level.checked_sub(1).and_then(|level| subtree(part, level));
+        // At once: a large tree is never there in its large form.
+        match node.as_ref().filter(|node| node.level == pack::LEVEL).and_then(|node| Pack::of(node)) {
+            Some(pack) => Child::Packed(Arc::new(pack)),
+            None => Child::from(node),
+        }
+    };
     let (mut entries, mut children, mut from) = (Vec::new(), Vec::new(), 0);
     for (at, (entry, _)) in items.iter().enumerate().filter(|(_, (_, height))| *height == level) {
         children.push(below(&items[from..at]));

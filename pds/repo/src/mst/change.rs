@@ -51,7 +51,7 @@ fn put(node: &Arc<Node>, key: &Arc<str>, height: u8, value: Cid) -> Result<(Arc<
         Ok(at) => Some(std::mem::replace(&mut entries[at].value, value)),
         Err(at) if node.level == height => {
             let (left, right) = match children[at].node()? {
-                Some(child) => split(child, key)?,
+                Some(child) => split(&child, key)?,
                 None => (None, None),
             };
             entries.insert(at, Entry { key: key.clone(), value });
@@ -61,7 +61,7 @@ fn put(node: &Arc<Node>, key: &Arc<str>, height: u8, value: Cid) -> Result<(Arc<
         }
         Err(at) => {
             let (child, previous) = match children[at].node()? {
-                Some(child) => put(child, key, height, value)?,
+                Some(child) => put(&child, key, height, value)?,
                 None => {
                     let leaf = single(key, height, value, Child::Empty, Child::Empty);
                     match lift(Child::Node(leaf), height, node.level - 1) {
@@ -86,7 +86,7 @@ fn split(node: &Arc<Node>, key: &str) -> Result<Sides> {
         Ok(at) | Err(at) => at,
     };
     let (left, right) = match node.children[at].node()? {
-        Some(child) => split(child, key)?,
+        Some(child) => split(&child, key)?,
         None => (None, None),
     };
     let mut before = node.children[..at].to_vec();
@@ -108,7 +108,7 @@ pub(crate) fn delete_root(root: &Arc<Node>, key: &str) -> Result<Option<(Option<
         if !node.entries.is_empty() {
             break;
         }
-        root = node.children[0].node()?.cloned();
+        root = node.children[0].node()?;
     }
     Ok(Some((root, value)))
 }
@@ -124,7 +124,7 @@ fn delete(node: &Arc<Node>, key: &str) -> Result<Option<(Option<Arc<Node>>, Cid)
         }
         Err(at) => {
             let Some(child) = node.children[at].node()? else { return Ok(None) };
-            let Some((child, value)) = delete(child, key)? else { return Ok(None) };
+            let Some((child, value)) = delete(&child, key)? else { return Ok(None) };
             children[at] = child.into();
             value
         }

@@ -47,6 +47,10 @@ impl Node {
     }
 }
 
+fn stub(cid: Cid) -> Child {
+    Child::Stub(Box::new(cid))
+}
+
 fn parts(block: &[u8]) -> Result<(Vec<Entry>, Vec<Child>), Invalid> {
     let mut reader = Reader::new(block);
     if reader.map()? != 2 {
@@ -71,10 +75,10 @@ fn parts(block: &[u8]) -> Result<(Vec<Entry>, Vec<Child>), Invalid> {
         }
         let key = [prefix, suffix].concat();
         let key = std::str::from_utf8(&key).map_err(|_| reader.invalid())?.into();
-        children.push(reader.key("t")?.optional_link()?.map_or(Child::Empty, Child::Stub));
+        children.push(reader.key("t")?.optional_link()?.map_or(Child::Empty, stub));
         entries.push(Entry { key, value: reader.key("v")?.link()? });
     }
-    children[0] = reader.key("l")?.optional_link()?.map_or(Child::Empty, Child::Stub);
+    children[0] = reader.key("l")?.optional_link()?.map_or(Child::Empty, stub);
     reader.end()?;
     Ok((entries, children))
 }

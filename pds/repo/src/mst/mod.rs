@@ -1,13 +1,15 @@
 //! The Merkle search tree of a repository. Source: <https://atproto.com/specs/repository#mst-structure>.
 //!
 //! Trees share their nodes: a change copies the nodes on the path to a key and nothing else, so a clone is cheap and an abandoned
-//! change is simply dropped. A node knows its CID once it has been asked for it; nodes without one are the ones that a commit adds.
+//! change is simply dropped. A node knows its CID once it has been asked for it; nodes without one are the ones that a commit adds. What lies
+//! low in a tree and is not being changed is kept packed.
 //! Keys are `collection/rkey`, compared bytewise.
 
 mod build;
 mod change;
 mod codec;
 mod node;
+mod pack;
 mod read;
 mod tree;
 mod walk;

@@ -4,7 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Cid, mst::Error};
+use crate::{
+    Cid,
+    mst::{Error, pack::Pack},
+};
 
 /// The level at which a key stands: pairs of leading zero bits of its SHA-256.
 pub fn height(key: &str) -> u8 {
@@ -39,17 +42,27 @@ pub(crate) struct Entry {
 pub(crate) enum Child {
     Empty,
     Node(Arc<Node>),
+    /// Nodes in their compact form.
+    Packed(Arc<Pack>),
     /// A node of a partial tree of which only the CID is known.
-    Stub(Cid),
+    Stub(Box<Cid>),
 }
 
 impl Child {
-    /// The node, `None` for an empty subtree.
-    pub(crate) fn node(&self) -> Result<Option<&Arc<Node>>, Error> {
+    /// The node, `None` for an empty subtree. Packed nodes are unpacked.
+    pub(crate) fn node(&self) -> Result<Option<Arc<Node>>, Error> {
         match self {
-            Self::Empty => Ok(None),
-            Self::Node(node) => Ok(Some(node)),
-            Self::Stub(cid) => Err(Error::Missing(*cid)),
+            Self::Stub(cid) => Err(Error::Missing(**cid)),
+            child => Ok(child.here()),
+        }
+    }
+
+    /// The node if there is one here.
+    pub(crate) fn here(&self) -> Option<Arc<Node>> {
+        match self {
+            Self::Empty | Self::Stub(_) => None,
+            Self::Node(node) => Some(node.clone()),
+            Self::Packed(pack) => Some(pack.open()),
         }
     }
 
@@ -57,7 +70,8 @@ impl Child {
         match self {
             Self::Empty => None,
             Self::Node(node) => Some(node.cid()),
-            Self::Stub(cid) => Some(*cid),
+            Self::Packed(pack) => Some(pack.cid()),
+            Self::Stub(cid) => Some(**cid),
         }
     }
 

@@ -60,7 +60,7 @@ fn descend<E: From<Error>>(
             let below = read_node(cid, Some(level), block)?;
             // A node without keys leads to one that has some.
             if below.entries.is_empty() && below.children[0].is_empty() {
-                return Err(Error::Invalid(*cid).into());
+                return Err(Error::Invalid(**cid).into());
             }
             descend(&below, block, records)?;
         }

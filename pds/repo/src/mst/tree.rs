@@ -12,14 +12,20 @@ use crate::{
     mst::{
         Error, Preorder, build, change,
         node::{Child, Node, height},
+        pack,
     },
 };
+
+/// So many records may be loose in any tree.
+const LOOSE: usize = 4096;
 
 /// A repository's tree: key to record CID. A clone shares every node.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     root: Option<Arc<Node>>,
     len: usize,
+    /// Changes since it was compact.
+    changes: usize,
 }
 
 impl Tree {
@@ -31,7 +37,7 @@ impl Tree {
     /// From records sorted bytewise by key, without repeats.
     pub fn from_sorted(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> Self {
         let (root, len) = build::build(records);
-        Self { root, len }
+        Self { root, len, changes: 0 }
     }
 
     /// A tree of which only the blocks in `blocks` are there; touching another node is [`Error::Missing`].
@@ -41,7 +47,7 @@ impl Tree {
         let node = load(root, block, None, (None, None), blocks)?;
         let len = Preorder::new(Some(&node)).filter(|item| matches!(item, super::Item::Record(..))).count();
         let empty = node.entries.is_empty() && node.children[0].is_empty();
-        Ok(Self { root: if empty { None } else { Some(node) }, len })
+        Ok(Self { root: if empty { None } else { Some(node) }, len, changes: 0 })
     }
 
     /// How many keys there are.
@@ -64,7 +70,7 @@ impl Tree {
 
     /// The record at `key`.
     pub fn get(&self, key: &str) -> Result<Option<Cid>, Error> {
-        let mut node = self.root.as_ref();
+        let mut node = self.root.clone();
         while let Some(current) = node {
             match current.find(key) {
                 Ok(at) => return Ok(Some(current.entries[at].value)),
@@ -79,6 +85,7 @@ impl Tree {
         let (root, previous) = change::put_root(self.root.as_ref(), key, height(key), value)?;
         self.root = Some(root);
         self.len += usize::from(previous.is_none());
+        self.changes += 1;
         Ok(previous)
     }
 
@@ -88,6 +95,7 @@ impl Tree {
         let Some((root, value)) = change::delete_root(root, key)? else { return Ok(None) };
         self.root = root;
         self.len = self.len.saturating_sub(1);
+        self.changes += 1;
         Ok(Some(value))
     }
 
@@ -98,8 +106,24 @@ impl Tree {
     }
 
     /// Every record in order.
-    pub fn records(&self) -> super::Records<'_> {
+    pub fn records(&self) -> super::Records {
         super::Records::new(self.root.as_ref())
+    }
+
+    /// Brings most of the tree into its compact form, unless there is little to gain. A change makes a pack's worth of records loose.
+    pub(crate) fn compact_if_worth_it(&mut self) {
+        if self.changes * pack::RECORDS > self.len / 8 + LOOSE {
+            self.compact();
+        }
+    }
+
+    pub(crate) fn compact(&mut self) {
+        self.changes = 0;
+        // Packs keep the CIDs of their nodes.
+        self.root();
+        if let Some(compact) = self.root.as_deref().and_then(pack::compact) {
+            self.root = Some(compact);
+        }
     }
 
     /// The nodes made since the root was last asked for, hashed now: what a commit adds. Children come before their parents.
@@ -136,11 +160,11 @@ impl Tree {
         Ok(())
     }
 
-    fn path(&self, key: &str, neighbours: bool) -> Result<Vec<&Arc<Node>>, Error> {
+    fn path(&self, key: &str, neighbours: bool) -> Result<Vec<Arc<Node>>, Error> {
         let mut nodes = Vec::new();
-        let mut node = self.root.as_ref();
+        let mut node = self.root.clone();
         while let Some(current) = node {
-            nodes.push(current);
+            nodes.push(current.clone());
             match current.find(key) {
                 Ok(at) => {
                     if neighbours {
@@ -157,14 +181,14 @@ impl Tree {
 }
 
 /// From `child` down along one edge.
-fn spine<'a>(child: &'a Child, nodes: &mut Vec<&'a Arc<Node>>, next: fn(&Node) -> Option<&Child>) -> Result<(), Error> {
+fn spine(child: &Child, nodes: &mut Vec<Arc<Node>>, next: fn(&Node) -> Option<&Child>) -> Result<(), Error> {
     let mut at = child.node()?;
     while let Some(node) = at {
-        nodes.push(node);
-        at = match next(node) {
+        at = match next(&node) {
             Some(child) => child.node()?,
             None => None,
         };
+        nodes.push(node);
     }
     Ok(())
 }
@@ -214,7 +238,7 @@ fn load(
     let mut children = node.children.clone();
     for (at, child) in children.iter_mut().enumerate() {
         if let Child::Stub(below) = child
-            && let Some(block) = blocks.get(below)
+            && let Some(block) = blocks.get(&**below)
         {
             let level = node.level.checked_sub(1).ok_or(Error::Invalid(*cid))?;
             let left = at.checked_sub(1).map(|left| &*node.entries[left].key).or(after);

@@ -38,9 +38,7 @@ impl Preorder {
     }
 
     fn push_child(&mut self, child: &Child) {
-        if let Child::Node(node) = child {
-            self.stack.push(Step::Enter(node.clone()));
-        }
+        self.stack.extend(child.here().map(Step::Enter));
     }
 }
 
@@ -71,43 +69,39 @@ impl Iterator for Preorder {
 
 /// The records of a tree in order. Stubs of a partial tree are passed over.
 #[derive(Debug)]
-pub struct Records<'a> {
+pub struct Records {
     /// Nodes with the entry that comes next in each.
-    stack: Vec<(&'a Node, usize)>,
+    stack: Vec<(Arc<Node>, usize)>,
 }
 
-impl<'a> Records<'a> {
-    pub(crate) fn new(root: Option<&'a Arc<Node>>) -> Self {
+impl Records {
+    pub(crate) fn new(root: Option<&Arc<Node>>) -> Self {
         let mut records = Self { stack: Vec::new() };
-        records.enter(root.map(|root| &**root));
+        records.enter(root.cloned());
         records
     }
 
     /// Goes down to the first record below.
-    fn enter(&mut self, mut node: Option<&'a Node>) {
+    fn enter(&mut self, mut node: Option<Arc<Node>>) {
         while let Some(at) = node {
+            node = at.children[0].here();
             if !at.entries.is_empty() {
                 self.stack.push((at, 0));
             }
-            node = below(&at.children[0]);
         }
     }
 }
 
-fn below(child: &Child) -> Option<&Node> {
-    if let Child::Node(node) = child { Some(node) } else { None }
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = (&'a Arc<str>, Cid);
+impl Iterator for Records {
+    type Item = (Arc<str>, Cid);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (node, at) = self.stack.pop()?;
+        let (record, right) = (node.entries[at].clone(), node.children[at + 1].here());
         if at + 1 < node.entries.len() {
             self.stack.push((node, at + 1));
         }
-        self.enter(below(&node.children[at + 1]));
-        let entry = &node.entries[at];
-        Some((&entry.key, entry.value))
+        self.enter(right);
+        Some((record.key, record.value))
     }
 }

@@ -34,11 +34,11 @@ pub(crate) fn seal_purpose(did: &Did) -> String {
 }
 
 /// How much memory repositories may take, how many there may be, and how long one stays without being used.
-const KEPT_BYTES: u64 = 256 << 20;
+const KEPT_BYTES: u64 = 96 << 20;
 const KEPT: u64 = 2_000;
 const IDLE: Duration = Duration::from_secs(600);
 /// What a tree takes per record, about.
-const RECORD_BYTES: u64 = 190;
+const RECORD_BYTES: u64 = 80;
 
 /// A repository with its key, as this replica last saw it.
 #[derive(Clone)]
