@@ -114,11 +114,11 @@ pub enum BlobRefusal {
     TakenDown,
 }
 
-/// The event row of a batch, still without numbers.
+/// The events of a batch, still without numbers.
 pub(crate) struct Events {
     pub(crate) n: i32,
     pub(crate) at: i64,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) rows: Vec<event::Row>,
 }
 
 /// Stores a batch: all of it, or nothing. It is durable when this returns, and its events are visible to every reader.
@@ -137,7 +137,12 @@ pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Commit
         return Ok(Committed { first_seq: event::head(db).await? + 1 });
     }
     let frames: Vec<Frame> = batch.iter().map(|commit| commit.frame.clone()).collect();
-    let events = Events { n: i32::try_from(frames.len()).unwrap_or(i32::MAX), at, payload: event::pack(&frames) };
+    let limit = match &db.pools {
+        Pools::Sqlite { .. } => usize::MAX,
+        Pools::Postgres(_) => event::ROW_BYTES,
+    };
+    let n = i32::try_from(frames.len()).unwrap_or(i32::MAX);
+    let events = Events { n, at, rows: event::rows(&frames, limit) };
     let first_seq = match &db.pools {
         Pools::Sqlite { write, .. } => dialect::sqlite::commit::batch(write, &nets, &events).await?,
         Pools::Postgres(pool) => dialect::postgres::commit::batch(pool, &nets, &events).await?,

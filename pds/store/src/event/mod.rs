@@ -1,7 +1,7 @@
 //! The event sequence: frames in one gapless order, the same for every reader.
 //!
 //! Frames are appended in the transaction of the change that they tell of, so an event exists if and only if its change
-//! does. A row holds the frames of one transaction, packed. Numbering locks the counter's row until the transaction
+//! does. A row holds frames of one transaction, packed. Numbering locks the counter's row until the transaction
 //! ends; Postgres lets go of that lock only when the commit is flushed *and* visible. So whoever gets the next numbers
 //! commits later, and a reader that saw number n has seen all below n.
 //!
@@ -11,6 +11,7 @@ mod payload;
 mod wakeups;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use pds_repo::event::Frame;
 
 use crate::{
@@ -20,11 +21,11 @@ use crate::{
     source::{execute, on},
 };
 
-pub(crate) use payload::pack;
+pub(crate) use payload::{Row, rows};
 pub(crate) use wakeups::Appended;
 pub use wakeups::Wakeups;
 
-/// The frames of one transaction, numbered from `first_seq` without a gap.
+/// Frames of one transaction, numbered from `first_seq` without a gap.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Batch {
     /// Number of the first frame.
@@ -64,6 +65,10 @@ impl Batch {
     }
 }
 
+/// The longest payload that stands in its page of Postgres' table. A longer one is cut into pieces of 2 KB there, each with an index
+/// entry, which costs more than the rest of a commit.
+pub(crate) const ROW_BYTES: usize = 8_000;
+
 /// Appends frames and returns the number of the first; the rest follow. `at` is now, in microseconds.
 ///
 /// It must be the transaction's last statement: all other writers of events wait until the transaction ends. With no
@@ -78,11 +83,12 @@ pub async fn append(tx: &mut Tx, frames: &[Frame], at: i64) -> Result<i64> {
         return Ok(head(tx).await? + 1);
     }
     let n = i32::try_from(frames.len()).unwrap_or(i32::MAX);
-    let payload = pack(frames);
     let failed = || Error::during("append", "events");
     let (first_seq,): (i64,) =
         on!(&mut *tx, conn => sqlx::query_as(RANGE).bind(i64::from(n)).fetch_one(conn)).map_err(failed())?;
-    execute!(&mut *tx, INSERT, first_seq, n, at, &*payload).map_err(failed())?;
+    for row in rows(frames, ROW_BYTES) {
+        execute!(&mut *tx, INSERT, first_seq + row.before, row.n, at, &*row.payload).map_err(failed())?;
+    }
     tx.last_seq = Some(first_seq + i64::from(n) - 1);
     Ok(first_seq)
 }
@@ -119,64 +125,72 @@ pub async fn at<'a>(source: impl Into<Source<'a>>, time: i64) -> Result<Option<i
     Ok(row.map(|(first_seq,)| first_seq))
 }
 
-/// Most rows that one page has on Postgres.
-const PAGE_ROWS: i64 = 128;
-
-/// From the batch that holds the number after `$1`. SQLite is read row by row, until the budget is used up.
+/// From the batch that holds the number after `$1`. Read row by row, until the budget is used up.
 pub(crate) const AFTER_SQLITE: &str = "select first_seq, n, at, payload from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
        and first_seq + n > $1 + 1 \
      order by first_seq";
 
-/// The same up to the last batch that begins within the budget. Only sizes are looked at to find that one, so no payload
-/// is sent in vain.
+/// The same. Postgres sends all rows at once, so that there must not be many more than are wanted: here 256 KiB of full rows and a
+/// few. A number that came as an argument would have the statement planned anew each time, which takes longer than to carry it out.
 pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, payload from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
        and first_seq + n > $1 + 1 \
-       and first_seq <= (select max(first_seq) from ( \
-         select first_seq, sum(length(payload)) over (order by first_seq) - length(payload) as bytes_before from ( \
-           select first_seq, payload from event \
-           where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
-             and first_seq + n > $1 + 1 \
-           order by first_seq limit $2) candidate \
-         ) page where bytes_before < $3) \
-     order by first_seq";
+     order by first_seq limit 40";
+
 pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by at, first_seq limit 1";
 
-/// The batches that hold events after number `seq`, in order, until `max_bytes` (as stored) are exceeded: at least one
+/// The first batches that hold events after number `seq`, in order, until `max_bytes` (as stored) are exceeded: at least one
 /// if there is one. The first may begin at or before `seq`.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
-    let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
+    let max_bytes = max_bytes.max(1);
     let seq = seq.min(i64::MAX - 1);
-    let rows: Vec<(i64, i32, i64, Vec<u8>)> = match &db.pools {
+    let mut page = Page::default();
+    let page = match &db.pools {
         Pools::Sqlite { bulk, .. } => {
             bulk.run(move |conn| {
-                let (mut page, mut bytes) = (Vec::new(), 0);
                 let mut statement = conn.prepare_cached(AFTER_SQLITE)?;
                 let mut rows = statement.query([seq])?;
-                while bytes < max_bytes
+                while page.bytes < max_bytes
                     && let Some(row) = rows.next()?
                 {
-                    let row: (_, _, _, Vec<u8>) = row.try_into()?;
-                    bytes = bytes.saturating_add(i64::try_from(row.3.len()).unwrap_or(i64::MAX));
-                    page.push(row);
+                    page.push(row.try_into()?);
                 }
                 Ok(page)
             })
             .await
         }
         Pools::Postgres(pool) => {
-            in_time(sqlx::query_as(AFTER_POSTGRES).bind(seq).bind(PAGE_ROWS).bind(max_bytes).fetch_all(pool)).await
+            let read = async {
+                let mut rows = sqlx::query_as(AFTER_POSTGRES).bind(seq).fetch(pool);
+                while page.bytes < max_bytes
+                    && let Some(row) = rows.try_next().await?
+                {
+                    page.push(row);
+                }
+                Ok(page)
+            };
+            in_time(read).await
         }
+    };
+    Ok(page.map_err(Error::during("read events after", seq))?.batches)
+}
+
+/// What has been read of a page.
+#[derive(Default)]
+struct Page {
+    batches: Vec<Batch>,
+    bytes: usize,
+}
+
+impl Page {
+    fn push(&mut self, (first_seq, n, at, payload): (i64, i32, i64, Vec<u8>)) {
+        self.bytes = self.bytes.saturating_add(payload.len());
+        self.batches.push(Batch { first_seq, n: n.max(0).unsigned_abs(), at, payload: payload.into() });
     }
-    .map_err(Error::during("read events after", seq))?;
-    Ok(rows
-        .into_iter()
-        .map(|(first_seq, n, at, payload)| Batch { first_seq, n: n.max(0).unsigned_abs(), at, payload: payload.into() })
-        .collect())
 }
 
 /// Forgets events written before a time (microseconds), at most `limit` rows of them, and returns how many rows went.

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use pds_repo::event::Frame;
-use pds_store::event::{self, Batch};
+use pds_store::{
+    Dialect,
+    event::{self, Batch},
+};
+use sqlx::{Connection, PgConnection};
 
-use crate::harness::{Store, T0, frame, label, on_both};
+use crate::harness::{Store, T0, frame, label, on_both, run};
 
 on_both!(
     an_empty_sequence_has_no_events,
@@ -152,4 +156,32 @@ async fn pruning_everything_keeps_the_number(store: Store) {
     assert_eq!(event::oldest(&store.db).await.unwrap(), None);
     assert_eq!(event::head(&store.db).await.unwrap(), 3);
     assert_eq!(append(&store, &["d"], T0).await, 4);
+}
+
+/// What is cut into pieces for the TOAST table costs more than the rest of a commit.
+#[tokio::test]
+async fn many_frames_at_once_stay_in_the_table_on_postgres() {
+    run(Dialect::Postgres, |store: Store| async move {
+        let noise = |seed: u32| {
+            let next = |state: &mut u32| {
+                *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                Some((*state >> 24) as u8)
+            };
+            (0..2_800).scan(seed, move |state, _| next(state)).collect::<Bytes>()
+        };
+        let frames: Vec<_> = (0..40).map(|n| Frame { prefix: noise(n), suffix: Bytes::from_static(b"end") }).collect();
+        let mut tx = store.begin().await;
+        assert_eq!(event::append(&mut tx, &frames, T0).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+
+        let batches = event::after(&store.db, 0, usize::MAX).await.unwrap();
+        let read: Vec<_> = batches.iter().flat_map(|batch| batch.frames().unwrap()).collect();
+        assert!(read.iter().map(|(seq, _)| *seq).eq(1..=40));
+        assert!(read.iter().map(|(_, frame)| frame).eq(&frames));
+        let mut connection = PgConnection::connect(&store.url).await.unwrap();
+        let toast = "select pg_relation_size(reltoastrelid) from pg_class where relname = 'event'";
+        assert_eq!(sqlx::query_scalar::<_, i64>(toast).fetch_one(&mut connection).await.unwrap(), 0);
+        connection.close().await.unwrap();
+    })
+    .await;
 }

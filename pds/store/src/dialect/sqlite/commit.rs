@@ -170,6 +170,9 @@ async fn append(conn: &mut SqliteConnection, events: &Events) -> sqlx::Result<i6
     const RANGE: &str = "update seq_state set next = next + $1 where id = 1 returning next - $1";
     const INSERT: &str = "insert into event (first_seq, n, at, payload) values ($1, $2, $3, $4)";
     let (first_seq,): (i64,) = sqlx::query_as(RANGE).bind(i64::from(events.n)).fetch_one(&mut *conn).await?;
-    sqlx::query(INSERT).bind(first_seq).bind(events.n).bind(events.at).bind(&*events.payload).execute(conn).await?;
+    for row in &events.rows {
+        let insert = sqlx::query(INSERT).bind(first_seq + row.before).bind(row.n).bind(events.at).bind(&*row.payload);
+        insert.execute(&mut *conn).await?;
+    }
     Ok(first_seq)
 }

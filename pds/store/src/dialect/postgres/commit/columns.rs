@@ -2,7 +2,10 @@
 
 use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 
-use crate::{column::digest_bytes, commit::Net};
+use crate::{
+    column::digest_bytes,
+    commit::{Events, Net},
+};
 
 /// Account, expected and new revision, commit, root, commit block and added records of each repository.
 pub(super) fn heads(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
@@ -25,4 +28,11 @@ pub(super) fn puts(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), 
     arguments.add(puts.iter().map(|(_, write, _)| write.rev.to_string()).collect::<Vec<_>>())?;
     arguments.add(puts.iter().map(|(_, _, put)| put.subject_hash).collect::<Vec<_>>())?;
     arguments.add(puts.iter().map(|(_, _, put)| &*put.body).collect::<Vec<_>>())
+}
+
+/// Place, number of frames and payload of each row of events.
+pub(super) fn events(arguments: &mut PgArguments, events: &Events) -> Result<(), BoxDynError> {
+    arguments.add(events.rows.iter().map(|row| row.before).collect::<Vec<_>>())?;
+    arguments.add(events.rows.iter().map(|row| row.n).collect::<Vec<_>>())?;
+    arguments.add(events.rows.iter().map(|row| &*row.payload).collect::<Vec<_>>())
 }

@@ -40,7 +40,9 @@ pub(crate) const SQL: &str = "with input as ( \
        where id = 1 and (select count(*) from put) = cardinality($8::bigint[]) \
        returning next - $14::integer as first_seq \
      ) \
-     insert into event (first_seq, n, at, payload) select first_seq, $14, $15, $16 from range returning first_seq";
+     insert into event (first_seq, n, at, payload) \
+     select range.first_seq + t.before, t.n, $15, t.payload \
+     from range, unnest($16::bigint[], $17::integer[], $18::bytea[]) as t(before, n, payload) returning first_seq";
 
 /// Stores the batch and returns the number of its first event; `None`, and nothing stored, if a head has moved.
 pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> crate::Result<Option<i64>> {
@@ -48,7 +50,7 @@ pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> 
     let arguments = arguments(nets, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction: anything less would return before the commit is durable.
     let rows: Vec<(i64,)> = sqlx::query_as_with(SQL, arguments).fetch_all(pool).await.map_err(failed())?;
-    Ok(rows.first().map(|(first_seq,)| *first_seq))
+    Ok(rows.into_iter().map(|(first_seq,)| first_seq).min())
 }
 
 fn arguments(nets: &[Net<'_>], events: &Events) -> Result<PgArguments, BoxDynError> {
@@ -57,6 +59,6 @@ fn arguments(nets: &[Net<'_>], events: &Events) -> Result<PgArguments, BoxDynErr
     columns::puts(&mut arguments, nets)?;
     arguments.add(events.n)?;
     arguments.add(events.at)?;
-    arguments.add(&*events.payload)?;
+    columns::events(&mut arguments, events)?;
     Ok(arguments)
 }

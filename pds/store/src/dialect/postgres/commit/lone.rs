@@ -29,7 +29,9 @@ pub(crate) const SQL: &str = "with moved as ( \
        update seq_state set next = next + $13::integer where id = 1 and (select count(*) from put) = $7 \
        returning next - $13::integer as first_seq \
      ) \
-     insert into event (first_seq, n, at, payload) select first_seq, $13, $14, $15 from range returning first_seq";
+     insert into event (first_seq, n, at, payload) \
+     select range.first_seq + t.before, t.n, $14, t.payload \
+     from range, unnest($15::bigint[], $16::integer[], $17::bytea[]) as t(before, n, payload) returning first_seq";
 
 /// Stores the commit and returns the number of its first event.
 pub(super) async fn commit(pool: &PgPool, net: &Net<'_>, events: &Events) -> Result<i64, CommitError> {
@@ -52,12 +54,12 @@ pub(super) async fn commit(pool: &PgPool, net: &Net<'_>, events: &Events) -> Res
         .bind(puts.iter().map(|(_, put)| &*put.body).collect::<Vec<_>>())
         .bind(events.n)
         .bind(events.at)
-        .bind(&*events.payload)
+        .bind(events.rows.iter().map(|row| row.before).collect::<Vec<_>>())
+        .bind(events.rows.iter().map(|row| row.n).collect::<Vec<_>>())
+        .bind(events.rows.iter().map(|row| &*row.payload).collect::<Vec<_>>())
         .fetch_all(pool)
         .await
         .map_err(Error::during("commit to repository of account", last.account_id))?;
-    match rows[..] {
-        [(first_seq,)] => Ok(first_seq),
-        _ => Err(CommitError::Stale { accounts: vec![last.account_id] }),
-    }
+    let first_seq = rows.into_iter().map(|(first_seq,)| first_seq).min();
+    first_seq.ok_or_else(|| CommitError::Stale { accounts: vec![last.account_id] })
 }

@@ -8,7 +8,7 @@ mod columns;
 pub(crate) mod creates;
 pub(crate) mod lone;
 
-use sqlx::{PgConnection, PgPool, postgres::PgArguments};
+use sqlx::{Arguments, PgConnection, PgPool, postgres::PgArguments};
 
 use super::in_time_on;
 use crate::{
@@ -122,11 +122,16 @@ async fn remove(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<(
 pub(crate) const APPEND: &str = "with range as ( \
        update seq_state set next = next + $1::integer where id = 1 returning next - $1::integer as first_seq \
      ) \
-     insert into event (first_seq, n, at, payload) select first_seq, $1, $2, $3 from range returning first_seq";
+     insert into event (first_seq, n, at, payload) \
+     select range.first_seq + t.before, t.n, $2, t.payload \
+     from range, unnest($3::bigint[], $4::integer[], $5::bytea[]) as t(before, n, payload) returning first_seq";
 
 /// Numbers and stores the events in one statement. From here to COMMIT every other writer of events waits.
 async fn append(conn: &mut PgConnection, events: &Events) -> sqlx::Result<i64> {
-    let (first_seq,): (i64,) =
-        sqlx::query_as(APPEND).bind(events.n).bind(events.at).bind(&*events.payload).fetch_one(conn).await?;
-    Ok(first_seq)
+    let mut arguments = PgArguments::default();
+    arguments.add(events.n).map_err(sqlx::Error::Encode)?;
+    arguments.add(events.at).map_err(sqlx::Error::Encode)?;
+    columns::events(&mut arguments, events).map_err(sqlx::Error::Encode)?;
+    let rows: Vec<(i64,)> = sqlx::query_as_with(APPEND, arguments).fetch_all(conn).await?;
+    rows.into_iter().map(|(first_seq,)| first_seq).min().ok_or(sqlx::Error::RowNotFound)
 }

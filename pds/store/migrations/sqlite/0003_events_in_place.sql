@@ -1,0 +1,1 @@
+-- Nothing to do: a long value goes on in pages of its own, of whatever length (see the Postgres twin).
