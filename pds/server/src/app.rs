@@ -113,7 +113,7 @@ impl App {
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
         let metrics = Metrics::default();
-        let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone()).await?;
+        let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone());
         let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.

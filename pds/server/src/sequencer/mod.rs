@@ -1,6 +1,7 @@
 //! Events in order, to whoever follows: one task reads them from the database, numbers them, and keeps the newest in a ring.
 //!
-//! The order and the numbers come from the database alone, so every replica says the same. A wake-up is only a hint to look.
+//! The order and the numbers come from the database alone, so every replica says the same. A wake-up is only a hint to look. A replica
+//! that nobody follows does not look at all, so that replicas do not read for nothing what the others write.
 
 mod ring;
 mod subscription;
@@ -13,6 +14,7 @@ use pds_store::{
     event::{self, Batch, Wakeups},
 };
 use tokio::{
+    sync::watch,
     task::yield_now,
     time::{sleep, timeout},
 };
@@ -29,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(3);
 /// After a failed read.
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Stored bytes that are read at once.
-const READ_BYTES: usize = 1 << 20;
+const READ_BYTES: usize = 256 << 10;
 /// Finished frames kept in memory.
 const RING_BYTES: usize = 32 << 20;
 
@@ -40,30 +42,31 @@ pub struct Sequencer(Arc<Shared>);
 struct Shared {
     db: Db,
     ring: Ring,
+    /// How many follow.
+    followers: watch::Sender<usize>,
     /// How far back subscribers may begin.
     window: Duration,
     shutdown: CancellationToken,
 }
 
 impl Sequencer {
-    /// Starts at the newest event; older ones are read from the database when somebody asks.
-    pub async fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> pds_store::Result<Self> {
-        let head = event::head(&db).await?;
-        let shared = Shared { ring: Ring::new(head, RING_BYTES), window: settings.backfill_limit, db, shutdown };
-        let this = Self(Arc::new(shared));
+    /// Rests until somebody follows; events before that are read from the database when they are asked for.
+    pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
+        let (ring, followers) = (Ring::new(0, RING_BYTES), watch::Sender::new(0));
+        let this = Self(Arc::new(Shared { ring, followers, window: settings.backfill_limit, db, shutdown }));
         tokio::spawn(this.clone().follow());
-        Ok(this)
+        this
     }
 
-    /// The newest number that this replica has seen.
-    pub fn head(&self) -> i64 {
+    /// The newest number in the ring: that of the newest event which this replica has seen, while somebody follows.
+    fn head(&self) -> i64 {
         self.0.ring.head()
     }
 
     /// Takes over frames that this replica has just stored, the first as number `first_seq`, unless there are others before them to be
     /// read. Saves reading them.
     pub fn offer(&self, first_seq: i64, frames: &[Frame]) {
-        if first_seq == self.head() + 1 {
+        if *self.0.followers.borrow() > 0 && first_seq == self.head() + 1 {
             self.0.ring.push_next((first_seq..).zip(frames).map(|(seq, frame)| (seq, frame.numbered(seq))).collect());
         }
     }
@@ -83,8 +86,11 @@ impl Sequencer {
 
     async fn follow(self) {
         let mut wakeups = Wakeups::start(&self.0.db);
+        let mut rested = true;
         while !self.0.shutdown.is_cancelled() {
-            match self.read_new().await {
+            rested |= self.rest().await;
+            match self.read_new(rested).await {
+                Ok(Read::Head) => rested = false,
                 Ok(Read::Page) => {}
                 Ok(Read::Some) => sleep(GATHER).await,
                 Ok(Read::Nothing) => self.wait(&mut wakeups).await,
@@ -94,6 +100,21 @@ impl Sequencer {
                 }
             }
         }
+    }
+
+    /// Waits while nobody follows; `true` if it did.
+    async fn rest(&self) -> bool {
+        let mut followers = self.0.followers.subscribe();
+        if *followers.borrow_and_update() > 0 {
+            return false;
+        }
+        self.0.ring.clear();
+        tokio::select! {
+            () = self.0.shutdown.cancelled() => {}
+            // The sender lives as long as this.
+            _ = followers.wait_for(|followers| *followers > 0) => {}
+        }
+        true
     }
 
     /// Until there may be something to read: not what [`Sequencer::offer`] has brought already.
@@ -112,8 +133,12 @@ impl Sequencer {
         let _ = timeout(POLL, look).await;
     }
 
-    /// Moves what is new into the ring.
-    async fn read_new(&self) -> pds_store::Result<Read> {
+    /// Moves what is new into the ring; after a rest, the ring to what is the newest event now.
+    async fn read_new(&self, rested: bool) -> pds_store::Result<Read> {
+        if rested {
+            self.0.ring.restart(event::head(&self.0.db).await?);
+            return Ok(Read::Head);
+        }
         let head = self.head();
         let batches = event::after(&self.0.db, head, READ_BYTES).await?;
         let mut frames = Vec::new();
@@ -139,6 +164,8 @@ impl Sequencer {
 
 /// How much there was.
 enum Read {
+    /// Where to begin.
+    Head,
     Nothing,
     Some,
     Page,

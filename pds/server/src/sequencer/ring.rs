@@ -73,6 +73,21 @@ impl Ring {
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
+    /// Forgets the frames.
+    pub(super) fn clear(&self) {
+        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        *window = Window { frames: VecDeque::new(), bytes: 0, floor: self.head() };
+    }
+
+    /// Goes on behind `head`, unless there is something newer already.
+    pub(super) fn restart(&self, head: i64) {
+        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        if head > self.head() {
+            *window = Window { frames: VecDeque::new(), bytes: 0, floor: head };
+            self.head.send_replace(head);
+        }
+    }
+
     /// Is everything after `cursor` here?
     pub(super) fn reaches(&self, cursor: i64) -> bool {
         cursor >= self.frames.read().unwrap_or_else(PoisonError::into_inner).floor
@@ -124,5 +139,18 @@ mod tests {
         // After a restore.
         ring.push(frames(1_000..=1_001));
         assert_eq!(seqs(&ring, 7), [8, 1_000, 1_001]);
+    }
+
+    #[test]
+    fn after_a_rest_it_holds_what_came_since_and_never_goes_back() {
+        let ring = Ring::new(5, 1000);
+        ring.push(frames(6..=8));
+        ring.clear();
+        assert_eq!((ring.head(), ring.after(7, 10), ring.after(8, 10)), (8, None, Some(vec![])));
+        ring.restart(20);
+        assert_eq!((ring.head(), ring.after(19, 10), ring.after(20, 10)), (20, None, Some(vec![])));
+        ring.push_next(frames(21..=21));
+        ring.restart(20);
+        assert_eq!((ring.head(), ring.after(20, 10).unwrap().len()), (21, 1));
     }
 }

@@ -39,6 +39,7 @@ pub enum Next {
 /// A position and what is needed to move it.
 pub struct Subscription {
     sequencer: Sequencer,
+    _counted: Counted,
     cursor: i64,
     head: watch::Receiver<i64>,
     /// The page behind the position, read while the one before it is on its way out.
@@ -48,23 +49,48 @@ pub struct Subscription {
 impl Sequencer {
     /// A subscription from `cursor`, or from now.
     pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
-        let subscription =
-            |cursor| Subscription { sequencer: self.clone(), cursor, head: self.0.ring.watch(), ahead: None };
-        let Some(cursor) = cursor else { return Ok((subscription(self.head()), Start { outdated: false })) };
-        // Another replica may be ahead of this one, and its follower may come here with its cursor.
-        if cursor > self.head() && cursor > event::head(&self.0.db).await? {
+        let mut subscription = Subscription {
+            _counted: Counted::new(self.clone()),
+            sequencer: self.clone(),
+            cursor: 0,
+            head: self.0.ring.watch(),
+            ahead: None,
+        };
+        // The ring may rest, and another replica may be ahead of it, whose follower comes here with its cursor.
+        let head = event::head(&self.0.db).await?;
+        let Some(cursor) = cursor else {
+            subscription.cursor = head;
+            return Ok((subscription, Start { outdated: false }));
+        };
+        if cursor > head {
             return Err(StartError::FutureCursor);
         }
         let edge = now_us - i64::try_from(self.0.window.as_micros()).unwrap_or(i64::MAX);
         // The last event before the window; without any, everything there ever was is inside it.
         let first = match event::at(&self.0.db, edge).await? {
             Some(first) => first,
-            None => self.head() + 1,
+            None => head + 1,
         };
         let oldest = event::oldest(&self.0.db).await?.unwrap_or(first);
         let outdated = cursor + 1 < first.min(oldest.max(1)) || (cursor + 1 < first && oldest < first);
-        let from = if outdated { first - 1 } else { cursor };
-        Ok((subscription(from), Start { outdated }))
+        subscription.cursor = if outdated { first - 1 } else { cursor };
+        Ok((subscription, Start { outdated }))
+    }
+}
+
+/// Keeps the sequencer awake.
+struct Counted(Sequencer);
+
+impl Counted {
+    fn new(sequencer: Sequencer) -> Self {
+        sequencer.0.followers.send_modify(|followers| *followers += 1);
+        Self(sequencer)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.followers.send_modify(|followers| *followers -= 1);
     }
 }
 
@@ -86,11 +112,6 @@ impl Subscription {
                 changed = self.head.changed() => if changed.is_err() { return Ok(Next::Stopped) },
             }
         }
-    }
-
-    /// How far the position is behind the newest event.
-    pub fn lag(&self) -> i64 {
-        self.sequencer.head() - self.cursor
     }
 
     /// Events from the database, for a position that the ring has left behind. May be dropped and asked again.
@@ -121,7 +142,7 @@ impl Drop for Subscription {
 /// Never beyond the head, so that order is one.
 async fn page(sequencer: Sequencer, cursor: i64) -> pds_store::Result<Vec<Numbered>> {
     let head = sequencer.head();
-    let batches = event::after(&sequencer.0.db, cursor, READ_BYTES / 4).await?;
+    let batches = event::after(&sequencer.0.db, cursor, READ_BYTES).await?;
     let mut frames = Vec::new();
     for batch in &batches {
         let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > cursor && *seq <= head);

@@ -185,6 +185,28 @@ async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
 }
 
 #[tokio::test]
+async fn a_replica_that_nobody_followed_for_a_while_misses_nothing() {
+    let one = TestPds::postgres().await;
+    let two = one.replica().await;
+    let here = one.person("alice").await;
+    let there = here.at(&two);
+    let numbers = |events: Vec<Event>| events.into_iter().map(|event| event.seq).collect::<Vec<_>>();
+    let mut follower = two.firehose(Some(0)).await;
+    assert_eq!(numbers(follower.take(4).await), [1, 2, 3, 4]);
+    follower.leave().await;
+    for writer in [&here, &there, &here] {
+        writer.post("unseen").await;
+    }
+    let mut follower = two.firehose(Some(5)).await;
+    assert_eq!(numbers(follower.take(2).await), [6, 7]);
+    let mut other = two.firehose(None).await;
+    here.post("seen").await;
+    there.post("seen, too").await;
+    assert_eq!(numbers(follower.take(2).await), [8, 9]);
+    assert_eq!(numbers(other.take(2).await), [8, 9]);
+}
+
+#[tokio::test]
 async fn an_export_that_stalls_while_the_account_writes_still_verifies() {
     use futures::StreamExt;
     let pds = TestPds::postgres().await;
