@@ -28,8 +28,9 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
+        // More at once would not be faster, only take more memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { permits: Arc::new(Semaphore::new(2 * cores)), decoy: decoy().into() }
+        Self { permits: Arc::new(Semaphore::new(cores)), decoy: decoy().into() }
     }
 }
 
