@@ -9,12 +9,14 @@ use tokio::time::sleep;
 
 use super::{
     Plan, directory,
-    proxy::{Proxy, Way},
     replica::{Replica, migrate},
     site::Site,
     variables,
 };
-use crate::{command::SECRETS, harness::Database};
+use crate::{
+    command::SECRETS,
+    harness::{Database, Proxy, Way},
+};
 
 /// The settings' longest wait for a connection, and for S3. What a request may take is a small multiple of it, on a busy machine too.
 const WAIT: Duration = Duration::from_secs(2);

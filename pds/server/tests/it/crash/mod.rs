@@ -9,7 +9,6 @@ mod follower;
 mod ledger;
 mod load;
 mod postgres;
-mod proxy;
 mod replica;
 mod site;
 

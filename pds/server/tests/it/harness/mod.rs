@@ -30,7 +30,7 @@ use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
 pub(crate) use person::Person;
 pub(crate) use place::Place;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use redis::Redis;
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";

@@ -8,7 +8,7 @@ use std::{
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::harness::{ADMIN_PASSWORD, Answer, Database, Person, Redis, TestPds, send};
+use crate::harness::{ADMIN_PASSWORD, Answer, Database, Person, Proxy, Redis, TestPds, Way, send};
 
 const ON: (&str, &str) = ("PDS_RATE_LIMITS_ENABLED", "true");
 
@@ -246,7 +246,8 @@ async fn three_servers_have_one_budget() {
 async fn a_redis_that_goes_and_comes_back_fails_no_request() {
     // AL-CCH-1, AL-RL-6
     let mut redis = Redis::start();
-    let url = redis.url();
+    let way = Proxy::to(redis.url().trim_start_matches("redis://").parse().unwrap()).await;
+    let url = format!("redis://127.0.0.1:{}", way.port);
     let settings = [
         ON,
         ("REDIS_URL", url.as_str()),
@@ -270,17 +271,22 @@ async fn a_redis_that_goes_and_comes_back_fails_no_request() {
         let metrics = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.body;
         metrics.as_str().unwrap().contains(line)
     };
-    let story = async {
-        for _ in 0..2 {
-            redis.kill();
-            for pds in [&one, &two] {
-                wait_for(async || shown(pds, "aurora_redis_up{used_for=\"rate_limits\"} 0").await).await;
-            }
-            redis.run();
-            for pds in [&one, &two] {
-                wait_for(async || shown(pds, "aurora_redis_up{used_for=\"rate_limits\"} 1").await).await;
-            }
+    let up = async |up: u8| {
+        for pds in [&one, &two] {
+            wait_for(async || shown(pds, &format!("aurora_redis_up{{used_for=\"rate_limits\"}} {up}")).await).await;
         }
+    };
+    let story = async {
+        for closed in [Way::Refused, Way::Silent] {
+            way.set(closed);
+            up(0).await;
+            way.set(Way::Open);
+            up(1).await;
+        }
+        redis.kill();
+        up(0).await;
+        redis.run();
+        up(1).await;
         done.store(true, Ordering::Relaxed);
     };
     let (counts, ()) = tokio::join!(futures::future::join_all(load), story);

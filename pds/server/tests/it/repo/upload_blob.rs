@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    harness::{Database, Person, Place, Proxy, TestPds, send},
+    harness::{Database, Person, Place, Proxy, TestPds, Way, send},
     on_both, on_places,
 };
 
@@ -189,9 +189,9 @@ async fn bytes_whose_row_could_not_be_written_are_swept() {
 async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     let place = Place::s3();
     let Place::S3 { endpoint, .. } = &place else { panic!("not S3") };
-    let mut way = Proxy::to(endpoint).await;
+    let way = Proxy::to(endpoint.trim_start_matches("http://").parse().unwrap()).await;
     let mut settings = place.settings();
-    settings.push(("PDS_BLOBSTORE_S3_ENDPOINT", way.url()));
+    settings.push(("PDS_BLOBSTORE_S3_ENDPOINT", format!("http://127.0.0.1:{}", way.port)));
     settings.push(("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS", "3000".into()));
     settings.push(("PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS", "2000".into()));
     settings.push(("PDS_BLOB_UPLOAD_LIMIT", "64MiB".into()));
@@ -202,7 +202,7 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     let ready = || async { pds.http.get(format!("{}/readyz", pds.metrics_url)).send().await.unwrap().status() };
     assert_eq!(ready().await, 200);
 
-    way.cut().await;
+    way.set(Way::Refused);
     let refused = |answer: crate::harness::Answer| {
         let named = [(503, "ServiceUnavailable"), (504, "UpstreamTimeout")].contains(&answer.error());
         assert!(named, "{} {}", answer.status, answer.body);
@@ -216,7 +216,7 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     // What needs no bytes goes on.
     alice.post("no picture").await;
 
-    way.open().await;
+    way.set(Way::Open);
     assert_eq!(pds.query("com.atproto.sync.getBlob", &params).await.ok(), "picture");
     file(&alice, vec![9; 20 << 20]).await;
     assert_eq!(ready().await, 200);
@@ -240,10 +240,10 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     let upload = tokio::spawn(send(upload.body(reqwest::Body::wrap_stream(body))));
     told.recv().await.unwrap();
     place.until(3).await;
-    way.cut().await;
+    way.set(Way::Refused);
     go.send(()).unwrap();
     refused(upload.await.unwrap());
-    way.open().await;
+    way.set(Way::Open);
     file(&alice, vec![5; 30]).await;
     assert_eq!(used(&pds, &alice).await, 7 + (20 << 20) + 30);
     // The parts that could not be taken back while the store was away are the sweeper's.
