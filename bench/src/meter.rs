@@ -1,4 +1,4 @@
-//! CPU time and memory of processes, read from `/proc`.
+//! CPU time and memory of processes, and what disks were told, read from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -34,6 +34,34 @@ pub(crate) fn peak_rss_mb(pid: u32) -> Result<f64> {
 
 pub(crate) fn forget_peak(pid: u32) -> Result<()> {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").context("reset the peak of resident memory")
+}
+
+/// What this machine's disks have done so far, for whomever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Disks {
+    /// Requests to make durable what was written.
+    pub(crate) flushes: u64,
+    pub(crate) written_bytes: u64,
+}
+
+pub(crate) fn disks() -> Result<Disks> {
+    let stats = fs::read_to_string("/proc/diskstats").context("read /proc/diskstats")?;
+    // Those behind which there is a device; the others lie on these, and partitions are part of them.
+    Ok(sum(&stats, |name| fs::exists(format!("/sys/block/{name}/device")).unwrap_or(false)))
+}
+
+/// Sectors of 512 bytes in field 10, flushes in field 19 (Linux 5.5).
+fn sum(stats: &str, counts: impl Fn(&str) -> bool) -> Disks {
+    let mut sum = Disks::default();
+    for line in stats.lines() {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+        if fields.get(2).is_some_and(|name| counts(name)) {
+            sum.written_bytes += number(9) * 512;
+            sum.flushes += number(18);
+        }
+    }
+    sum
 }
 
 fn own_ticks(pid: u32) -> Result<u64> {
@@ -77,6 +105,13 @@ mod tests {
         assert_eq!(ticks(stat, 2), Some(33));
         assert_eq!(ticks(stat, 4), Some(110));
         assert_eq!(parent(stat), Some(1));
+    }
+
+    #[test]
+    fn disks_are_counted_once() {
+        let stats = " 254 0 vda 1 2 3 4 5 6 10 8 0 9 10 11 12 13 14 7 16\n 254 1 vda1 1 2 3 4 5 6 10 8 0 9 10 11 12 13 14 7 16\n";
+        assert_eq!(sum(stats, |name| name == "vda"), Disks { flushes: 7, written_bytes: 5120 });
+        disks().unwrap();
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub(crate) struct Sample {
     /// CPU time of the load driver per operation: what the measuring itself takes away from the machine.
     pub(crate) driver_cpu_ms: Option<f64>,
     pub(crate) rss_mb: Option<f64>,
+    /// How often the disk was told to make durable what was written, per operation; how much was written to it.
+    pub(crate) flushes: Option<f64>,
+    pub(crate) disk_kb: Option<f64>,
     pub(crate) failed: u64,
 }
 
@@ -30,6 +33,8 @@ impl Sample {
             storage_cpu_ms: of(|sample| sample.storage_cpu_ms),
             driver_cpu_ms: of(|sample| sample.driver_cpu_ms),
             rss_mb: of(|sample| sample.rss_mb),
+            flushes: of(|sample| sample.flushes),
+            disk_kb: of(|sample| sample.disk_kb),
             failed: rounds.iter().map(|sample| sample.failed).sum(),
         }
     }

@@ -12,8 +12,8 @@ pub(crate) struct Row {
     pub(crate) medians: Vec<(Kind, Sample)>,
 }
 
-const HEAD: &str = "| scenario | target | per s | × ref. | p50 ms | p95 ms | p99 ms | PDS CPU ms/op | × ref. | storage CPU ms/op | driver CPU ms/op | RSS MB |\n\
-    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+const HEAD: &str = "| scenario | target | per s | × ref. | p50 ms | p95 ms | p99 ms | PDS CPU ms/op | × ref. | storage CPU ms/op | driver CPU ms/op | RSS MB | flushes/op | disk KB/op |\n\
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
 
 /// The columns of ratios say how many times better the target is: more operations a second (where nothing is counted, a
 /// shorter median latency), and less CPU time of PDS and storage together.
@@ -39,6 +39,8 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
                 figure(sample.storage_cpu_ms.filter(|_| *kind == Kind::Postgres)),
                 figure(sample.driver_cpu_ms),
                 figure(sample.rss_mb),
+                figure(sample.flushes),
+                figure(sample.disk_kb),
             ];
             let failed = if sample.failed > 0 { format!(" ({} failed)", sample.failed) } else { String::new() };
             let _ = writeln!(text, "| {} |{failed}", cells.join(" | "));

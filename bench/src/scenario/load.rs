@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::client::{Call, Client};
+use crate::meter;
 use crate::stats::Sample;
 use crate::target::{Cpu, Target};
 
@@ -25,9 +26,9 @@ struct Done {
 pub(crate) async fn run(target: &Target, workers: usize, calls: &Calls, length: Duration) -> Result<Sample> {
     go(target, workers, calls, WARM_UP).await?;
     target.forget_peak()?;
-    let before = target.cpu()?;
+    let (before, disks_before) = (target.cpu()?, meter::disks()?);
     let mut done = go(target, workers, calls, length).await?;
-    let after = target.cpu()?;
+    let (after, disks_after) = (target.cpu()?, meter::disks()?);
     let operations = done.latencies_ms.len();
     if let Some(failure) = done.failure.filter(|_| done.failed as usize * 100 > operations) {
         return Err(failure.context(format!("{} requests failed, {operations} did not; one of them", done.failed)));
@@ -35,6 +36,9 @@ pub(crate) async fn run(target: &Target, workers: usize, calls: &Calls, length: 
     let mut sample = Sample { failed: done.failed, rss_mb: Some(target.peak_rss_mb()?), ..Sample::default() };
     sample.per_second = Some(operations as f64 / done.elapsed.as_secs_f64());
     sample.set_cpu(before, after, operations);
+    let per_operation = |before: u64, after: u64| Some((after - before) as f64 / operations.max(1) as f64);
+    sample.flushes = per_operation(disks_before.flushes, disks_after.flushes);
+    sample.disk_kb = per_operation(disks_before.written_bytes, disks_after.written_bytes).map(|bytes| bytes / 1e3);
     sample.set_latencies(&mut done.latencies_ms);
     Ok(sample)
 }
