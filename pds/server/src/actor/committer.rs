@@ -11,7 +11,10 @@ use pds_store::{
     AccountId, Db,
     commit::{BlobRefusal, CommitError, Prepared, Write, commit_batch},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::sleep,
+};
 
 use crate::{clock::Clock, sequencer::Sequencer};
 
@@ -21,6 +24,11 @@ const BATCH: usize = 128;
 const BATCH_BYTES: usize = 1 << 20;
 /// Commits that may wait; more are refused.
 const WAITING: usize = 2_048;
+/// Replicas that write at once wait for each other in the database. When one of them is busy it rather waits here for a part of that
+/// time, at most so long, and stores together what comes in: fewer and larger batches are less work for all.
+const GATHER: Duration = Duration::from_millis(4);
+/// A batch of so many was a busy one.
+const BUSY: usize = 8;
 /// When those who are being stored have waited for so long and more than a batch waits behind them, new commits are refused.
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -109,8 +117,12 @@ struct Parts {
 }
 
 async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Sender<Option<Instant>>) {
+    let mut last = Last::default();
     while let Some((commit, done, since)) = receiver.recv().await {
         taken.send_replace(Some(since));
+        if last.crowded {
+            sleep((last.took / 2).min(GATHER)).await;
+        }
         let mut bytes = size(&commit);
         let (mut commits, mut waiting) = (vec![commit], vec![done]);
         while commits.len() < BATCH && bytes < BATCH_BYTES {
@@ -119,8 +131,28 @@ async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Send
             commits.push(commit);
             waiting.push(done);
         }
-        store(&parts, commits, waiting).await;
+        let (began, count) = (Instant::now(), commits.len());
+        let first_seq = store(&parts, commits, waiting).await;
+        last = last.then(first_seq, count, began.elapsed());
         taken.send_replace(None);
+    }
+}
+
+/// What the last batch tells about the next one.
+#[derive(Default)]
+struct Last {
+    /// The number that comes next if nobody else writes.
+    next_seq: Option<i64>,
+    took: Duration,
+    /// It was a large one, and others wrote before it.
+    crowded: bool,
+}
+
+impl Last {
+    fn then(&self, first_seq: Option<i64>, count: usize, took: Duration) -> Self {
+        let others = self.next_seq.zip(first_seq).is_some_and(|(expected, first)| expected != first);
+        let next_seq = first_seq.map(|first| first + i64::try_from(count).unwrap_or(i64::MAX));
+        Self { next_seq, took, crowded: others && count >= BUSY }
     }
 }
 
@@ -128,8 +160,8 @@ fn size(commit: &Prepared) -> usize {
     commit.frame.prefix.len() + commit.frame.suffix.len()
 }
 
-/// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through.
-async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>) {
+/// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through. The number of its first event.
+async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>) -> Option<i64> {
     while !commits.is_empty() {
         let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
             Ok(committed) => {
@@ -139,7 +171,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
                     // Whoever asked may have gone; the commit stays.
                     let _ = done.send(Ok(seq));
                 }
-                return;
+                return Some(committed.first_seq);
             }
             Err(CommitError::Stale { accounts }) => {
                 accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Stale })).collect()
@@ -153,7 +185,10 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
                     (id, Refused { from: culprit.unwrap_or(0), reason })
                 })
                 .collect(),
-            Err(CommitError::Store(error)) => return refuse(waiting, &SubmitError::Store(Arc::new(error))),
+            Err(CommitError::Store(error)) => {
+                refuse(waiting, &SubmitError::Store(Arc::new(error)));
+                return None;
+            }
         };
         let before = commits.len();
         let batch: Vec<_> = commits.into_iter().zip(waiting).collect();
@@ -173,9 +208,11 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
         }
         // A refusal that names nobody in the batch would go round for ever.
         if commits.len() == before {
-            return refuse(waiting, &SubmitError::Stale);
+            refuse(waiting, &SubmitError::Stale);
+            return None;
         }
     }
+    None
 }
 
 fn refuse(waiting: Vec<Done>, reason: &SubmitError) {
@@ -200,5 +237,22 @@ fn refers(commit: &Prepared, blob: &pds_repo::Cid) -> bool {
 impl fmt::Debug for Committer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Committer({} waiting)", WAITING - self.jobs.capacity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_busy_one_among_several_waits() {
+        let took = Duration::from_millis(3);
+        let after = |last: &Last, first_seq, count| last.then(Some(first_seq), count, took);
+        let first = after(&Last::default(), 100, 20);
+        assert!(!first.crowded, "nothing is known of others yet");
+        assert!(!after(&first, 120, 20).crowded, "nobody else wrote");
+        assert!(after(&first, 150, 20).crowded);
+        assert!(!after(&first, 150, 3).crowded, "not busy");
+        assert!(!first.then(None, 20, took).crowded, "it failed");
     }
 }
