@@ -1,4 +1,4 @@
-//! Subtrees in a compact form: what nobody changes takes a fourth of the memory.
+//! Subtrees in a compact form: what nobody changes takes a third of the memory.
 //!
 //! A pack holds a few dozen records with their nodes, in key order, the keys shortened by what they share with the one before. Each node
 //! keeps its CID, so that opening a pack hashes nothing. Packs stand at one level; what is above stays as nodes, and a change opens the pack
@@ -17,6 +17,9 @@ pub(crate) const LEVEL: u8 = 2;
 /// Records of a pack, about: so many become loose with a change.
 pub(crate) const RECORDS: usize = 64;
 
+/// A subtree of more bytes is not packed: whoever chooses keys with their heights in mind can make one as large as they like.
+const MAX_BYTES: usize = 64 << 10;
+
 /// A whole subtree of level [`LEVEL`].
 #[derive(Debug)]
 pub(crate) struct Pack {
@@ -27,7 +30,7 @@ pub(crate) struct Pack {
 }
 
 impl Pack {
-    /// `None` if the subtree is not whole, or not one that the protocol knows.
+    /// `None` if the subtree is not whole, not one that the protocol knows, or too large.
     pub(crate) fn of(node: &Node) -> Option<Self> {
         let (mut bytes, mut before) = (Vec::with_capacity(RECORDS * 64), Vec::new());
         write(node, &mut bytes, &mut before)?;
@@ -53,6 +56,9 @@ fn write(node: &Node, out: &mut Vec<u8>, before: &mut Vec<u8>) -> Option<()> {
     number(out, node.entries.len());
     out.extend_from_slice(cid.digest());
     for (at, child) in node.children.iter().enumerate() {
+        if out.len() > MAX_BYTES {
+            return None;
+        }
         if let Some(entry) = at.checked_sub(1).map(|at| &node.entries[at]) {
             let key = entry.key.as_bytes();
             let shared = key.iter().zip(&*before).take_while(|(a, b)| a == b).count();
@@ -230,6 +236,20 @@ mod tests {
             assert_eq!(packed.take_new(), loose.take_new());
         }
         assert!(packed.preorder().eq(loose.preorder()));
+    }
+
+    #[test]
+    fn a_subtree_that_somebody_made_large_stays_as_it_is() {
+        let low =
+            (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}"))).filter(|key| height(key) < LEVEL + 1);
+        let mut records: Vec<_> = low.take(3_000).map(|key| (key, Cid::raw(b""))).collect();
+        let high =
+            (0..).map(|n| Arc::<str>::from(format!("z.example.record/{n}"))).find(|key| height(key) == LEVEL + 1);
+        records.push((high.unwrap(), Cid::raw(b"")));
+        let mut tree = Tree::from_sorted(records.clone());
+        assert_eq!(tree.root(), loose(&records).root());
+        tree.compact();
+        assert!(tree.records().eq(records));
     }
 
     #[test]

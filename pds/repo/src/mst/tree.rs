@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// So many records may be loose in any tree.
-const LOOSE: usize = 4096;
+const LOOSE: usize = 512;
 
 /// A repository's tree: key to record CID. A clone shares every node.
 #[derive(Clone, Debug, Default)]

@@ -120,7 +120,8 @@ async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Send
     let mut last = Last::default();
     while let Some((commit, done, since)) = receiver.recv().await {
         taken.send_replace(Some(since));
-        if last.crowded {
+        let is_full = receiver.len() + 1 >= BATCH;
+        if last.crowded && !is_full && last.at.is_some_and(|at| at.elapsed() < DELAY) {
             sleep((last.took / 2).min(GATHER)).await;
         }
         let mut bytes = size(&commit);
@@ -144,6 +145,8 @@ struct Last {
     /// The number that comes next if nobody else writes.
     next_seq: Option<i64>,
     took: Duration,
+    /// When it ended.
+    at: Option<Instant>,
     /// It was a large one, and others wrote before it.
     crowded: bool,
 }
@@ -152,7 +155,7 @@ impl Last {
     fn then(&self, first_seq: Option<i64>, count: usize, took: Duration) -> Self {
         let others = self.next_seq.zip(first_seq).is_some_and(|(expected, first)| expected != first);
         let next_seq = first_seq.map(|first| first + i64::try_from(count).unwrap_or(i64::MAX));
-        Self { next_seq, took, crowded: others && count >= BUSY }
+        Self { next_seq, took, at: Some(Instant::now()), crowded: others && count >= BUSY }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Commits: the one way in which repositories change.
 //!
-//! A batch of prepared commits is one transaction and one event row. Each repository's head is compared with the one
+//! A batch of prepared commits is one transaction. Each repository's head is compared with the one
 //! that its commit was built on and swapped; if any has moved, the whole batch is undone and the movers are named.
 //! Holding a lock or a lease on an account is never needed for correctness, only for speed.
 

@@ -11,7 +11,6 @@ mod payload;
 mod wakeups;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use pds_repo::event::Frame;
 
 use crate::{
@@ -131,66 +130,60 @@ pub(crate) const AFTER_SQLITE: &str = "select first_seq, n, at, payload from eve
        and first_seq + n > $1 + 1 \
      order by first_seq";
 
-/// The same. Postgres sends all rows at once, so that there must not be many more than are wanted: here 256 KiB of full rows and a
-/// few. A number that came as an argument would have the statement planned anew each time, which takes longer than to carry it out.
+/// The same up to the last row that begins within the budget, which is found by sizes alone, so that no payload is sent in vain, and at
+/// most 64 rows. (As an argument that number would have the statement planned anew each time, which takes longer than to carry it out.)
 pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, payload from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
        and first_seq + n > $1 + 1 \
-     order by first_seq limit 40";
+       and first_seq <= (select max(first_seq) from ( \
+         select first_seq, sum(bytes) over (order by first_seq) - bytes as bytes_before from ( \
+           select first_seq, octet_length(payload) as bytes from event \
+           where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
+             and first_seq + n > $1 + 1 \
+           order by first_seq limit 64) candidate \
+         ) page where bytes_before < $2) \
+     order by first_seq";
 
 pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by at, first_seq limit 1";
 
-/// The first batches that hold events after number `seq`, in order, until `max_bytes` (as stored) are exceeded: at least one
-/// if there is one. The first may begin at or before `seq`.
+/// The next batches that hold events after number `seq`, in order: at least one if there is one, and not many more than `max_bytes` (as
+/// stored) have room for. The first may begin at or before `seq`. That no more come does not mean that there are no more.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Vec<Batch>> {
     let max_bytes = max_bytes.max(1);
     let seq = seq.min(i64::MAX - 1);
-    let mut page = Page::default();
-    let page = match &db.pools {
+    let rows: Vec<(i64, i32, i64, Vec<u8>)> = match &db.pools {
         Pools::Sqlite { bulk, .. } => {
             bulk.run(move |conn| {
+                let (mut page, mut bytes) = (Vec::new(), 0_usize);
                 let mut statement = conn.prepare_cached(AFTER_SQLITE)?;
                 let mut rows = statement.query([seq])?;
-                while page.bytes < max_bytes
+                while bytes < max_bytes
                     && let Some(row) = rows.next()?
                 {
-                    page.push(row.try_into()?);
+                    let row: (_, _, _, Vec<u8>) = row.try_into()?;
+                    bytes = bytes.saturating_add(row.3.len());
+                    page.push(row);
                 }
                 Ok(page)
             })
             .await
         }
         Pools::Postgres(pool) => {
-            let read = async {
-                let mut rows = sqlx::query_as(AFTER_POSTGRES).bind(seq).fetch(pool);
-                while page.bytes < max_bytes
-                    && let Some(row) = rows.try_next().await?
-                {
-                    page.push(row);
-                }
-                Ok(page)
-            };
-            in_time(read).await
+            let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+            in_time(sqlx::query_as(AFTER_POSTGRES).bind(seq).bind(max_bytes).fetch_all(pool)).await
         }
-    };
-    Ok(page.map_err(Error::during("read events after", seq))?.batches)
-}
-
-/// What has been read of a page.
-#[derive(Default)]
-struct Page {
-    batches: Vec<Batch>,
-    bytes: usize,
-}
-
-impl Page {
-    fn push(&mut self, (first_seq, n, at, payload): (i64, i32, i64, Vec<u8>)) {
-        self.bytes = self.bytes.saturating_add(payload.len());
-        self.batches.push(Batch { first_seq, n: n.max(0).unsigned_abs(), at, payload: payload.into() });
     }
+    .map_err(Error::during("read events after", seq))?;
+    let batch = |(first_seq, n, at, payload): (i64, i32, i64, Vec<u8>)| Batch {
+        first_seq,
+        n: n.max(0).unsigned_abs(),
+        at,
+        payload: payload.into(),
+    };
+    Ok(rows.into_iter().map(batch).collect())
 }
 
 /// Forgets events written before a time (microseconds), at most `limit` rows of them, and returns how many rows went.
