@@ -1,6 +1,7 @@
 //! CAR v1. Source: <https://ipld.io/specs/transport/car/carv1/>.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use unsigned_varint::{decode, encode};
 
 use crate::{Cid, cbor};
 
@@ -10,7 +11,7 @@ pub fn header(root: &Cid) -> Bytes {
     body.map(2).text("roots").array(1).link(root).text("version").int(1);
     let body = body.into_bytes();
     let mut out = BytesMut::with_capacity(body.len() + 1);
-    varint(&mut out, body.len() as u64);
+    out.extend_from_slice(encode::usize(body.len(), &mut encode::usize_buffer()));
     out.extend_from_slice(&body);
     out.freeze()
 }
@@ -18,7 +19,7 @@ pub fn header(root: &Cid) -> Bytes {
 /// Appends a block.
 pub fn append(out: &mut BytesMut, cid: &Cid, block: &[u8]) {
     out.reserve(block.len() + Cid::LEN + 5);
-    varint(out, (block.len() + Cid::LEN) as u64);
+    out.extend_from_slice(encode::usize(block.len() + Cid::LEN, &mut encode::usize_buffer()));
     out.extend_from_slice(&cid.to_bytes());
     out.extend_from_slice(block);
 }
@@ -30,14 +31,6 @@ pub fn write<'a>(root: &Cid, blocks: impl IntoIterator<Item = (&'a Cid, &'a Byte
         append(&mut out, cid, block);
     }
     out.freeze()
-}
-
-fn varint(out: &mut BytesMut, mut value: u64) {
-    while value >= 0x80 {
-        out.put_u8(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.put_u8(value as u8);
 }
 
 /// What is wrong with a CAR file.
@@ -118,20 +111,13 @@ fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     bytes[at..].split_at_checked(len)
 }
 
-/// The length that the bytes begin with, and how many bytes say it; `None` if they end before that.
+/// The length that the bytes begin with, in the shortest form, and how many bytes say it; `None` if they end before that.
 fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Error> {
-    let mut len = 0u64;
-    for (n, byte) in bytes.iter().take(5).enumerate() {
-        len |= u64::from(byte & 0x7f) << (7 * n);
-        if byte & 0x80 == 0 {
-            // The shortest form only.
-            if *byte == 0 && n > 0 {
-                return Err(Error::Cut);
-            }
-            return usize::try_from(len).map(|len| Some((len, n + 1))).map_err(|_| Error::Cut);
-        }
+    match decode::u32(bytes) {
+        Ok((len, rest)) => Ok(Some((len as usize, bytes.len() - rest.len()))),
+        Err(decode::Error::Insufficient) => Ok(None),
+        Err(_) => Err(Error::Cut),
     }
-    if bytes.len() < 5 { Ok(None) } else { Err(Error::Cut) }
 }
 
 /// The largest block that [`Feed`] takes: twice a record, and more than a node that could go into an event.

@@ -6,7 +6,7 @@ use crate::{
     Cid,
     mst::{
         node::{Child, Entry, Node, height},
-        pack::{self, Pack},
+        pack::{LEVEL, packed},
     },
 };
 
@@ -25,10 +25,8 @@ fn subtree(items: &[(Entry, u8)], level: u8) -> Option<Arc<Node>> {
     let below = |part: &[(Entry, u8)]| {
         let node = level.checked_sub(1).and_then(|level| subtree(part, level));
         // At once: a large tree is never there in its large form.
-        match node.as_ref().filter(|node| node.level == pack::LEVEL).and_then(|node| Pack::of(node)) {
-            Some(pack) => Child::Packed(Arc::new(pack)),
-            None => Child::from(node),
-        }
+        let packed = node.as_ref().filter(|node| node.level == LEVEL).and_then(|node| packed(node));
+        packed.unwrap_or_else(|| Child::from(node))
     };
     let (mut entries, mut children, mut from) = (Vec::new(), Vec::new(), 0);
     for (at, (entry, _)) in items.iter().enumerate().filter(|(_, (_, height))| *height == level) {

@@ -7,7 +7,7 @@ use crate::{
     cbor::{Invalid, Reader, Writer},
     mst::{
         Error,
-        node::{Child, Entry, Node, height},
+        node::{Child, Entry, Node, height, shared},
     },
 };
 
@@ -22,7 +22,7 @@ impl Node {
         let mut before: &[u8] = &[];
         for (entry, right) in self.entries.iter().zip(&self.children[1..]) {
             let key = entry.key.as_bytes();
-            let shared = key.iter().zip(before).take_while(|(a, b)| a == b).count();
+            let shared = shared(before, key);
             out.map(4).text("k").bytes(&key[shared..]).text("p").int(shared as i64);
             out.text("t").optional_link(right.cid().as_ref()).text("v").link(&entry.value);
             before = key;

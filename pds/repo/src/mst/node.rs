@@ -21,6 +21,11 @@ pub fn height(key: &str) -> u8 {
     (zeros / 2) as u8
 }
 
+/// How many bytes a key has in common with the beginning of the one before it.
+pub(crate) fn shared(before: &[u8], key: &[u8]) -> usize {
+    key.iter().zip(before).take_while(|(a, b)| a == b).count()
+}
+
 /// Keys of one level with the subtrees between them. `children[i]` holds what sorts before `entries[i]`; the last one what sorts after all.
 #[derive(Debug)]
 pub(crate) struct Node {

@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
+use unsigned_varint::{decode, encode};
+
 use crate::{
     Cid,
     cid::Codec,
-    mst::node::{Child, Entry, Node},
+    mst::node::{Child, Entry, Node, shared},
 };
 
 /// Where packs stand: a subtree of this level has 4^3 records on average.
@@ -31,7 +33,7 @@ pub(crate) struct Pack {
 
 impl Pack {
     /// `None` if the subtree is not whole, not one that the protocol knows, or too large.
-    pub(crate) fn of(node: &Node) -> Option<Self> {
+    fn of(node: &Node) -> Option<Self> {
         let (mut bytes, mut before) = (Vec::with_capacity(RECORDS * 64), Vec::new());
         write(node, &mut bytes, &mut before)?;
         Some(Self { cid: node.cid(), bytes: bytes.into() })
@@ -61,7 +63,7 @@ fn write(node: &Node, out: &mut Vec<u8>, before: &mut Vec<u8>) -> Option<()> {
         }
         if let Some(entry) = at.checked_sub(1).map(|at| &node.entries[at]) {
             let key = entry.key.as_bytes();
-            let shared = key.iter().zip(&*before).take_while(|(a, b)| a == b).count();
+            let shared = shared(before, key);
             number(out, shared << 1 | usize::from(entry.value.codec() == Codec::Raw));
             number(out, key.len() - shared);
             out.extend_from_slice(&key[shared..]);
@@ -82,13 +84,8 @@ fn write(node: &Node, out: &mut Vec<u8>, before: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// LEB128.
-fn number(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
+fn number(out: &mut Vec<u8>, number: usize) {
+    out.extend_from_slice(encode::usize(number, &mut encode::usize_buffer()));
 }
 
 /// Reads what [`write`] wrote: nothing else gets here.
@@ -126,15 +123,9 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> usize {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.take(1)[0];
-            number |= usize::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return number;
-            }
-            shift += 7;
-        }
+        let (number, rest) = decode::usize(self.rest).expect("a number where one was written");
+        self.rest = rest;
+        number
     }
 
     fn digest(&mut self) -> [u8; 32] {
@@ -150,6 +141,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A node of [`LEVEL`] with what is below it, packed unless [`Pack::of`] refuses.
+pub(crate) fn packed(node: &Node) -> Option<Child> {
+    Pack::of(node).map(|pack| Child::Packed(Arc::new(pack)))
+}
+
 /// The tree with every subtree of [`LEVEL`] packed; `None` if there is nothing to pack. The nodes must be hashed.
 pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
     if node.level <= LEVEL {
@@ -158,11 +154,7 @@ pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
     let mut children: Option<Vec<Child>> = None;
     for (at, child) in node.children.iter().enumerate() {
         let Child::Node(below) = child else { continue };
-        let small = if below.level == LEVEL {
-            Pack::of(below).map(|pack| Child::Packed(Arc::new(pack)))
-        } else {
-            compact(below).map(Child::Node)
-        };
+        let small = if below.level == LEVEL { packed(below) } else { compact(below).map(Child::Node) };
         if let Some(small) = small {
             children.get_or_insert_with(|| node.children.clone())[at] = small;
         }
@@ -173,7 +165,7 @@ pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mst::{Tree, node::height};
+    use crate::mst::{Tree, build::build, node::height};
 
     fn records(n: usize) -> Vec<(Arc<str>, Cid)> {
         let collection = |n: usize| ["app.bsky.feed.like", "app.bsky.feed.post", "com.exämple.x"][n * 3 / 20_001];
@@ -240,16 +232,17 @@ mod tests {
 
     #[test]
     fn a_subtree_that_somebody_made_large_stays_as_it_is() {
-        let low =
-            (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}"))).filter(|key| height(key) < LEVEL + 1);
-        let mut records: Vec<_> = low.take(3_000).map(|key| (key, Cid::raw(b""))).collect();
-        let high =
-            (0..).map(|n| Arc::<str>::from(format!("z.example.record/{n}"))).find(|key| height(key) == LEVEL + 1);
-        records.push((high.unwrap(), Cid::raw(b"")));
-        let mut tree = Tree::from_sorted(records.clone());
-        assert_eq!(tree.root(), loose(&records).root());
-        tree.compact();
-        assert!(tree.records().eq(records));
+        let low = |n: usize| {
+            let keys = (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}")));
+            let low = keys.filter(|key| height(key) <= LEVEL).take(n).map(|key| (key, Cid::raw(b"")));
+            let (Some(node), _) = build(low) else { panic!("a tree") };
+            assert_eq!(node.level, LEVEL);
+            node
+        };
+        let (usual, large) = (low(100), low(3_000));
+        assert_eq!(Pack::of(&usual).map(|pack| pack.open().encode()), Some(usual.encode()));
+        assert!(Pack::of(&large).is_none());
+        assert!(compact(&Node::new(LEVEL + 1, Vec::new(), vec![Child::Node(large)])).is_none());
     }
 
     #[test]

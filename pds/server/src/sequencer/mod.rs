@@ -14,7 +14,7 @@ use pds_store::{
     event::{self, Batch, Wakeups},
 };
 use tokio::{
-    sync::watch,
+    sync::Notify,
     task::yield_now,
     time::{sleep, timeout},
 };
@@ -42,8 +42,8 @@ pub struct Sequencer(Arc<Shared>);
 struct Shared {
     db: Db,
     ring: Ring,
-    /// How many follow.
-    followers: watch::Sender<usize>,
+    /// Somebody began to follow.
+    followed: Notify,
     /// How far back subscribers may begin.
     window: Duration,
     shutdown: CancellationToken,
@@ -52,8 +52,8 @@ struct Shared {
 impl Sequencer {
     /// Rests until somebody follows; events before that are read from the database when they are asked for.
     pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
-        let (ring, followers) = (Ring::new(0, RING_BYTES), watch::Sender::new(0));
-        let this = Self(Arc::new(Shared { ring, followers, window: settings.backfill_limit, db, shutdown }));
+        let (ring, followed) = (Ring::new(0, RING_BYTES), Notify::new());
+        let this = Self(Arc::new(Shared { ring, followed, window: settings.backfill_limit, db, shutdown }));
         tokio::spawn(this.clone().follow());
         this
     }
@@ -66,7 +66,7 @@ impl Sequencer {
     /// Takes over frames that this replica has just stored, the first as number `first_seq`, unless there are others before them to be
     /// read. Saves reading them.
     pub fn offer(&self, first_seq: i64, frames: &[Frame]) {
-        if *self.0.followers.borrow() > 0 && first_seq == self.head() + 1 {
+        if self.0.ring.is_watched() && first_seq == self.head() + 1 {
             self.0.ring.push_next((first_seq..).zip(frames).map(|(seq, frame)| (seq, frame.numbered(seq))).collect());
         }
     }
@@ -104,15 +104,15 @@ impl Sequencer {
 
     /// Waits while nobody follows; `true` if it did.
     async fn rest(&self) -> bool {
-        let mut followers = self.0.followers.subscribe();
-        if *followers.borrow_and_update() > 0 {
+        if self.0.ring.is_watched() {
             return false;
         }
         self.0.ring.clear();
-        tokio::select! {
-            () = self.0.shutdown.cancelled() => {}
-            // The sender lives as long as this.
-            _ = followers.wait_for(|followers| *followers > 0) => {}
+        while !self.0.ring.is_watched() && !self.0.shutdown.is_cancelled() {
+            tokio::select! {
+                () = self.0.shutdown.cancelled() => {}
+                () = self.0.followed.notified() => {}
+            }
         }
         true
     }

@@ -40,6 +40,11 @@ impl Ring {
         self.head.subscribe()
     }
 
+    /// Does anybody?
+    pub(super) fn is_watched(&self) -> bool {
+        self.head.receiver_count() > 0
+    }
+
     /// Appends frames as they were read, as far as they are new, and drops the oldest beyond the limit. There may be a gap before them: a
     /// restored database leaves one.
     pub(super) fn push(&self, frames: Vec<Numbered>) {

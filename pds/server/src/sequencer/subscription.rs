@@ -39,8 +39,8 @@ pub enum Next {
 /// A position and what is needed to move it.
 pub struct Subscription {
     sequencer: Sequencer,
-    _counted: Counted,
     cursor: i64,
+    /// As long as there is one the sequencer does not rest.
     head: watch::Receiver<i64>,
     /// The page behind the position, read while the one before it is on its way out.
     ahead: Option<JoinHandle<pds_store::Result<Vec<Numbered>>>>,
@@ -49,13 +49,9 @@ pub struct Subscription {
 impl Sequencer {
     /// A subscription from `cursor`, or from now.
     pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
-        let mut subscription = Subscription {
-            _counted: Counted::new(self.clone()),
-            sequencer: self.clone(),
-            cursor: 0,
-            head: self.0.ring.watch(),
-            ahead: None,
-        };
+        let mut subscription =
+            Subscription { sequencer: self.clone(), cursor: 0, head: self.0.ring.watch(), ahead: None };
+        self.0.followed.notify_one();
         // The ring may rest, and another replica may be ahead of it, whose follower comes here with its cursor.
         let head = event::head(&self.0.db).await?;
         let Some(cursor) = cursor else {
@@ -75,22 +71,6 @@ impl Sequencer {
         let outdated = cursor + 1 < first.min(oldest.max(1)) || (cursor + 1 < first && oldest < first);
         subscription.cursor = if outdated { first - 1 } else { cursor };
         Ok((subscription, Start { outdated }))
-    }
-}
-
-/// Keeps the sequencer awake.
-struct Counted(Sequencer);
-
-impl Counted {
-    fn new(sequencer: Sequencer) -> Self {
-        sequencer.0.followers.send_modify(|followers| *followers += 1);
-        Self(sequencer)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.followers.send_modify(|followers| *followers -= 1);
     }
 }
 
