@@ -48,12 +48,6 @@ impl<T: FromStr<Err: Display>> FromSql for Text<T> {
     }
 }
 
-impl FromSql for Digest {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        digest_cid(value.as_blob()?).map(Self).map_err(FromSqlError::Other)
-    }
-}
-
 macro_rules! cid_column {
     ($name:ident, $to:expr, $from:expr) => {
         impl<DB: Database> Type<DB> for $name
@@ -86,6 +80,13 @@ macro_rules! cid_column {
             fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
                 let from: fn(&[u8]) -> Result<Cid, BoxDynError> = $from;
                 from(<&[u8] as Decode<'r, DB>>::decode(value)?).map(Self)
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let from: fn(&[u8]) -> Result<Cid, BoxDynError> = $from;
+                from(value.as_blob()?).map(Self).map_err(FromSqlError::Other)
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
+    row::row,
     source::{execute, on},
 };
 
@@ -35,16 +36,17 @@ pub struct Use {
     pub used_at: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    code: String,
-    available: i32,
-    used: i32,
-    disabled: bool,
-    for_account: String,
-    created_by: String,
-    created_at: i64,
-    expires_at: Option<i64>,
+row! {
+    struct Row {
+        code: String,
+        available: i32,
+        used: i32,
+        disabled: bool,
+        for_account: String,
+        created_by: String,
+        created_at: i64,
+        expires_at: Option<i64>,
+    }
 }
 
 impl From<Row> for Invite {

@@ -25,6 +25,7 @@ mod column;
 mod db;
 mod dialect;
 mod error;
+mod row;
 mod snapshot;
 mod source;
 mod tx;

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use pds_repo::Cid;
 use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
 use rusqlite::{OptionalExtension, params};
-use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use crate::{
     AccountId, Db, Error, Result, Source, Tx,
     column::{Digest, Text},
     db::Pools,
     dialect::postgres::in_time,
+    row::row,
     source::{Connection, execute, on},
 };
 
@@ -41,30 +41,12 @@ pub struct Page<'a> {
     pub ascending: bool,
 }
 
-struct Row {
-    path: Text<RepoPath>,
-    cid: Digest,
-    rev: Text<Tid>,
-    body: Vec<u8>,
-}
-
-impl Row {
-    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { path: row.get(0)?, cid: row.get(1)?, rev: row.get(2)?, body: row.get(3)? })
-    }
-}
-
-impl<'r, R: sqlx::Row> FromRow<'r, R> for Row
-where
-    usize: ColumnIndex<R>,
-    Text<RepoPath>: Type<R::Database> + Decode<'r, R::Database>,
-    Text<Tid>: Type<R::Database> + Decode<'r, R::Database>,
-    Digest: Type<R::Database> + Decode<'r, R::Database>,
-    Vec<u8>: Type<R::Database> + Decode<'r, R::Database>,
-{
-    /// By place: looking columns up by name costs more than decoding them.
-    fn from_row(row: &'r R) -> sqlx::Result<Self> {
-        Ok(Self { path: row.try_get(0)?, cid: row.try_get(1)?, rev: row.try_get(2)?, body: row.try_get(3)? })
+row! {
+    struct Row {
+        path: Text<RepoPath>,
+        cid: Digest,
+        rev: Text<Tid>,
+        body: Vec<u8>,
     }
 }
 
@@ -130,7 +112,7 @@ async fn one<'a>(
 
 /// The same on a connection of its own.
 pub(crate) fn get_direct(conn: &rusqlite::Connection, id: AccountId, path: &str) -> rusqlite::Result<Option<Record>> {
-    let row = conn.prepare_cached(GET)?.query_row(params![id.0, path], Row::direct).optional()?;
+    let row = conn.prepare_cached(GET)?.query_row(params![id.0, path], |row| Row::try_from(row)).optional()?;
     Ok(row.map(Record::from))
 }
 
@@ -178,7 +160,7 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
         Pools::Sqlite { bulk, .. } => {
             bulk.run(move |conn| {
                 let mut statement = conn.prepare_cached(sql)?;
-                statement.query_map(params![id.0, above, below, limit], Row::direct)?.collect()
+                statement.query_map(params![id.0, above, below, limit], |row| Row::try_from(row))?.collect()
             })
             .await
         }

@@ -9,6 +9,7 @@ use crate::{
     AccountId, Error, Result, Source, Tx,
     account::Status,
     column::{Digest, Text, digest_bytes},
+    row::row,
     source::{execute, on},
 };
 
@@ -51,24 +52,13 @@ pub struct Listed {
     pub commit: Cid,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    rev: Text<Tid>,
-    commit_cid: Digest,
-    data_cid: Digest,
-    commit_bytes: Vec<u8>,
-    record_count: i64,
-}
-
-impl Row {
-    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            rev: row.get("rev")?,
-            commit_cid: row.get("commit_cid")?,
-            data_cid: row.get("data_cid")?,
-            commit_bytes: row.get("commit_bytes")?,
-            record_count: row.get("record_count")?,
-        })
+row! {
+    struct Row {
+        rev: Text<Tid>,
+        commit_cid: Digest,
+        data_cid: Digest,
+        commit_bytes: Vec<u8>,
+        record_count: i64,
     }
 }
 
@@ -110,7 +100,7 @@ pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Op
 
 /// The same on a connection of its own.
 pub(crate) fn root_direct(conn: &rusqlite::Connection, id: AccountId) -> rusqlite::Result<Option<Root>> {
-    let row = conn.prepare_cached(ROOT)?.query_row([id.0], Row::direct).optional()?;
+    let row = conn.prepare_cached(ROOT)?.query_row([id.0], |row| Row::try_from(row)).optional()?;
     Ok(row.map(Root::from))
 }
 
@@ -119,34 +109,18 @@ pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not
      r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
      from account a left join repo r on r.account_id = a.id where a.did = $1";
 
-#[derive(sqlx::FromRow)]
-struct LoadedRow {
-    id: i64,
-    signing_key: Vec<u8>,
-    activated: bool,
-    taken_down: bool,
-    deactivated: bool,
-    rev: Option<Text<Tid>>,
-    commit_cid: Option<Digest>,
-    data_cid: Option<Digest>,
-    commit_bytes: Option<Vec<u8>>,
-    record_count: Option<i64>,
-}
-
-impl LoadedRow {
-    fn direct(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get("id")?,
-            signing_key: row.get("signing_key")?,
-            activated: row.get("activated")?,
-            taken_down: row.get("taken_down")?,
-            deactivated: row.get("deactivated")?,
-            rev: row.get("rev")?,
-            commit_cid: row.get("commit_cid")?,
-            data_cid: row.get("data_cid")?,
-            commit_bytes: row.get("commit_bytes")?,
-            record_count: row.get("record_count")?,
-        })
+row! {
+    struct LoadedRow {
+        id: i64,
+        signing_key: Vec<u8>,
+        activated: bool,
+        taken_down: bool,
+        deactivated: bool,
+        rev: Option<Text<Tid>>,
+        commit_cid: Option<Digest>,
+        data_cid: Option<Digest>,
+        commit_bytes: Option<Vec<u8>>,
+        record_count: Option<i64>,
     }
 }
 
@@ -179,7 +153,7 @@ pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option
 
 /// The same on a connection of its own.
 pub(crate) fn load_direct(conn: &rusqlite::Connection, did: &str) -> rusqlite::Result<Option<Loaded>> {
-    let row = conn.prepare_cached(LOAD)?.query_row([did], LoadedRow::direct).optional()?;
+    let row = conn.prepare_cached(LOAD)?.query_row([did], |row| LoadedRow::try_from(row)).optional()?;
     Ok(row.map(Loaded::from))
 }
 
@@ -187,14 +161,15 @@ pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as
      a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
      where a.id > $1 and a.activated_at is not null order by a.id limit $2";
 
-#[derive(sqlx::FromRow)]
-struct ListedRow {
-    id: i64,
-    did: Text<Did>,
-    taken_down: bool,
-    deactivated: bool,
-    rev: Text<Tid>,
-    commit_cid: Digest,
+row! {
+    struct ListedRow {
+        id: i64,
+        did: Text<Did>,
+        taken_down: bool,
+        deactivated: bool,
+        rev: Text<Tid>,
+        commit_cid: Digest,
+    }
 }
 
 /// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last one's of the page before.

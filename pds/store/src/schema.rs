@@ -5,12 +5,37 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{
+    SqlSafeStr,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
 
 use crate::{Db, Dialect, Error, Result, db::Pools, source::on};
 
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+/// A version of the schema, and how to come to it from the one before.
+struct Step {
+    version: i64,
+    description: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+macro_rules! steps {
+    ($($version:literal $name:literal),*) => {
+        &[$(Step {
+            version: match i64::from_str_radix($version, 10) {
+                Ok(version) => version,
+                Err(_) => panic!("the name of a migration begins with its version"),
+            },
+            description: $name,
+            postgres: include_str!(concat!("../migrations/postgres/", $version, "_", $name, ".sql")),
+            sqlite: include_str!(concat!("../migrations/sqlite/", $version, "_", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// All there are, in order.
+const STEPS: &[Step] = steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place"];
 
 /// How a database's schema relates to this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,11 +110,32 @@ pub async fn check(db: &Db) -> Result<Fit> {
 
 /// The embedded migrations. A newer schema's further migrations are no reason to fail: see [`Fit`].
 fn known(dialect: Dialect) -> Migrator {
-    let embedded = match dialect {
-        Dialect::Sqlite => &SQLITE,
-        Dialect::Postgres => &POSTGRES,
+    let migration = |step: &Step| {
+        let sql = match dialect {
+            Dialect::Sqlite => step.sqlite,
+            Dialect::Postgres => step.postgres,
+        };
+        let description = step.description.replace('_', " ");
+        Migration::new(step.version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    let mut migrator = Migrator { migrations: embedded.migrations.clone(), ..Migrator::DEFAULT };
+    let mut migrator = Migrator::with_migrations(STEPS.iter().map(migration).collect());
     migrator.set_ignore_missing(true);
     migrator
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_migration_of_the_folder_is_embedded() {
+        for dialect in ["postgres", "sqlite"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect);
+            let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+            let embedded = STEPS.iter().map(|step| format!("{:04}_{}.sql", step.version, step.description));
+            assert_eq!(files.collect::<BTreeSet<_>>(), embedded.collect());
+        }
+    }
 }

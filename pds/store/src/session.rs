@@ -5,6 +5,7 @@
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
+    row::row,
     source::{execute, on},
 };
 
@@ -38,13 +39,14 @@ pub struct Rotation<'a> {
     pub expires_at: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    jti: String,
-    account_id: i64,
-    created_at: i64,
-    expires_at: i64,
-    next_jti: Option<String>,
+row! {
+    struct Row {
+        jti: String,
+        account_id: i64,
+        created_at: i64,
+        expires_at: i64,
+        next_jti: Option<String>,
+    }
 }
 
 impl From<Row> for RefreshToken {

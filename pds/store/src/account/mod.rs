@@ -13,6 +13,7 @@ use crate::{
     Error, Result, Source, Tx,
     column::Text,
     error::violates_unique,
+    row::row,
     source::{execute, on},
     tx::Open,
 };
@@ -104,20 +105,21 @@ impl fmt::Debug for Account {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
-    did: Text<Did>,
-    handle: Text<Handle>,
-    email: Option<String>,
-    email_confirmed_at: Option<i64>,
-    password_hash: Option<String>,
-    token_epoch: i32,
-    created_at: i64,
-    activated_at: Option<i64>,
-    deactivated_at: Option<i64>,
-    delete_after: Option<i64>,
-    takedown_ref: Option<String>,
+row! {
+    struct Row {
+        id: i64,
+        did: Text<Did>,
+        handle: Text<Handle>,
+        email: Option<String>,
+        email_confirmed_at: Option<i64>,
+        password_hash: Option<String>,
+        token_epoch: i32,
+        created_at: i64,
+        activated_at: Option<i64>,
+        deactivated_at: Option<i64>,
+        delete_after: Option<i64>,
+        takedown_ref: Option<String>,
+    }
 }
 
 impl From<Row> for Account {

@@ -15,6 +15,7 @@ use pds_syntax::Tid;
 use crate::{
     AccountId, Error, Result, Source, Tx, account,
     column::{FullCid, full_bytes},
+    row::row,
     source::{execute, on},
 };
 
@@ -103,16 +104,17 @@ impl State {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    repo_id: i64,
-    cid: FullCid,
-    mime: String,
-    size: i64,
-    storage_key: String,
-    state: i16,
-    created_at: i64,
-    takedown_ref: Option<String>,
+row! {
+    struct Row {
+        repo_id: i64,
+        cid: FullCid,
+        mime: String,
+        size: i64,
+        storage_key: String,
+        state: i16,
+        created_at: i64,
+        takedown_ref: Option<String>,
+    }
 }
 
 impl From<Row> for Blob {
