@@ -44,6 +44,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         Dialect::Postgres => hot.extend([
             ("record::collections", record::COLLECTIONS_POSTGRES),
             ("event::after", event::AFTER_POSTGRES),
+            ("event::after alone", event::PAYLOAD),
             ("snapshot::bodies", snapshot::BODIES_POSTGRES),
             ("commit_batch swap", batch::SWAP),
             ("commit_batch put", batch::PUT),

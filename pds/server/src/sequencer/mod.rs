@@ -3,6 +3,7 @@
 //! The order and the numbers come from the database alone, so every replica says the same. A wake-up is only a hint to look. A replica
 //! that nobody follows does not look at all, so that replicas do not read for nothing what the others write.
 
+mod backfill;
 mod ring;
 mod subscription;
 
@@ -20,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use ring::Ring;
+use ring::{Numbered, Ring};
 pub use subscription::{Next, Start, StartError, Subscription};
 
 /// How long the task goes without looking when no wake-up comes.
@@ -140,26 +141,26 @@ impl Sequencer {
             return Ok(Read::Head);
         }
         let head = self.head();
-        let batches = event::after(&self.0.db, head, READ_BYTES).await?;
-        let mut frames = Vec::new();
-        for batch in &batches {
-            frames.extend(
-                batch
-                    .frames()?
-                    .into_iter()
-                    .filter(|(seq, _)| *seq > head)
-                    .map(|(seq, frame)| (seq, frame.numbered(seq))),
-            );
-        }
-        let bytes: usize = batches.iter().map(Batch::stored_bytes).sum();
+        let page = event::after(&self.0.db, head, READ_BYTES).await?;
+        let frames = numbered(&page.batches, head, i64::MAX)?;
         let read = match frames.len() {
             0 => Read::Nothing,
-            _ if bytes >= READ_BYTES => Read::Page,
+            _ if page.is_cut => Read::Page,
             _ => Read::Some,
         };
         self.0.ring.push(frames);
         Ok(read)
     }
+}
+
+/// The frames of batches behind number `after` up to `upto`, as they go over the wire.
+fn numbered(batches: &[Batch], after: i64, upto: i64) -> pds_store::Result<Vec<Numbered>> {
+    let mut frames = Vec::new();
+    for batch in batches {
+        let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > after && *seq <= upto);
+        frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
+    }
+    Ok(frames)
 }
 
 /// How much there was.

@@ -93,11 +93,6 @@ impl Ring {
         }
     }
 
-    /// Is everything after `cursor` here?
-    pub(super) fn reaches(&self, cursor: i64) -> bool {
-        cursor >= self.frames.read().unwrap_or_else(PoisonError::into_inner).floor
-    }
-
     /// Up to `count` frames after `cursor`; `None` if the ring does not reach back that far.
     pub(super) fn after(&self, cursor: i64, count: usize) -> Option<Vec<Numbered>> {
         let window = self.frames.read().unwrap_or_else(PoisonError::into_inner);

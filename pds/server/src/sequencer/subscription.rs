@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use pds_store::event;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
-use super::{READ_BYTES, Sequencer, ring::Numbered};
+use super::{Sequencer, backfill::Backfill, ring::Numbered};
 
 /// Frames handed out at once.
 const AT_ONCE: usize = 64;
@@ -42,15 +42,15 @@ pub struct Subscription {
     cursor: i64,
     /// As long as there is one the sequencer does not rest.
     head: watch::Receiver<i64>,
-    /// The page behind the position, read while the one before it is on its way out.
-    ahead: Option<JoinHandle<pds_store::Result<Vec<Numbered>>>>,
+    /// While the ring does not reach back to the position.
+    backfill: Option<Backfill>,
 }
 
 impl Sequencer {
     /// A subscription from `cursor`, or from now.
     pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
         let mut subscription =
-            Subscription { sequencer: self.clone(), cursor: 0, head: self.0.ring.watch(), ahead: None };
+            Subscription { sequencer: self.clone(), cursor: 0, head: self.0.ring.watch(), backfill: None };
         self.0.followed.notify_one();
         // The ring may rest, and another replica may be ahead of it, whose follower comes here with its cursor.
         let head = event::head(&self.0.db).await?;
@@ -79,12 +79,14 @@ impl Subscription {
     pub async fn next(&mut self) -> pds_store::Result<Next> {
         loop {
             let frames = match self.sequencer.0.ring.after(self.cursor, AT_ONCE) {
-                Some(frames) => frames,
+                Some(frames) => {
+                    self.backfill = None;
+                    frames
+                }
                 None => self.page().await?,
             };
             if let Some((seq, _)) = frames.last() {
                 self.cursor = *seq;
-                self.read_ahead();
                 return Ok(Next::Frames(frames.into_iter().map(|(_, frame)| frame).collect()));
             }
             tokio::select! {
@@ -94,39 +96,13 @@ impl Subscription {
         }
     }
 
-    /// Events from the database, for a position that the ring has left behind. May be dropped and asked again.
+    /// Events that the ring has left behind, none if there are no more. May be dropped and asked again.
     async fn page(&mut self) -> pds_store::Result<Vec<Numbered>> {
-        let page = match &mut self.ahead {
-            Some(page) => page.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
-            None => page(self.sequencer.clone(), self.cursor).await,
-        };
-        self.ahead = None;
-        page
-    }
-
-    /// Begins to read the page behind the position, unless the ring has it.
-    fn read_ahead(&mut self) {
-        self.ahead = (!self.sequencer.0.ring.reaches(self.cursor))
-            .then(|| tokio::spawn(page(self.sequencer.clone(), self.cursor)));
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        if let Some(page) = &self.ahead {
-            page.abort();
+        let backfill = self.backfill.get_or_insert_with(|| Backfill::start(self.sequencer.clone(), self.cursor));
+        let page = backfill.next().await;
+        if !matches!(page, Some(Ok(_))) {
+            self.backfill = None;
         }
+        page.unwrap_or(Ok(Vec::new()))
     }
-}
-
-/// Never beyond the head, so that order is one.
-async fn page(sequencer: Sequencer, cursor: i64) -> pds_store::Result<Vec<Numbered>> {
-    let head = sequencer.head();
-    let batches = event::after(&sequencer.0.db, cursor, READ_BYTES).await?;
-    let mut frames = Vec::new();
-    for batch in &batches {
-        let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > cursor && *seq <= head);
-        frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
-    }
-    Ok(frames)
 }

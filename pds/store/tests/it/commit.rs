@@ -52,7 +52,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 async fn labels(db: &Db) -> Vec<(i64, String)> {
-    let batches = event::after(db, 0, usize::MAX).await.unwrap();
+    let batches = event::after(db, 0, usize::MAX).await.unwrap().batches;
     batches.iter().flat_map(|batch| batch.frames().unwrap()).map(|(seq, frame)| (seq, label(&frame))).collect()
 }
 
@@ -101,7 +101,7 @@ async fn a_batch_is_one_row_of_events_in_the_order_given(store: Store) {
 
     let committed = commit_batch(&store.db, &batch, T0 + 7).await.unwrap();
 
-    let rows = event::after(&store.db, 2, usize::MAX).await.unwrap();
+    let rows = event::after(&store.db, 2, usize::MAX).await.unwrap().batches;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].first_seq, rows[0].n, rows[0].at), (committed.first_seq, 2, T0 + 7));
     let seen: Vec<_> = rows[0].frames().unwrap().iter().map(|(seq, frame)| (*seq, label(frame))).collect();

@@ -31,7 +31,7 @@ fn reader(db: Db, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<Vec<String>>
         let (mut last, mut labels) = (0, Vec::new());
         loop {
             let stopping = stop.load(Ordering::SeqCst);
-            let batches = event::after(&db, last, 64 * 1024).await.unwrap();
+            let batches = event::after(&db, last, 64 * 1024).await.unwrap().batches;
             for (seq, frame) in batches.iter().flat_map(|batch| batch.frames().unwrap()) {
                 if seq > last {
                     assert_eq!(seq, last + 1, "a hole before {seq}");

@@ -44,7 +44,11 @@ pub async fn subscribe_repos(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|refusal| XrpcError::invalid(refusal.body_text()))?;
-    let upgrade = upgrade.max_message_size(MAX_INCOMING).write_buffer_size(TOGETHER).max_write_buffer_size(8 << 20);
+    let upgrade = upgrade
+        .max_message_size(MAX_INCOMING)
+        .read_buffer_size(MAX_INCOMING)
+        .write_buffer_size(TOGETHER)
+        .max_write_buffer_size(8 << 20);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let _counted = app.metrics.subscribed();
         match app.sequencer.subscribe(params.cursor, app.clock.now_us()).await {
