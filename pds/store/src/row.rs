@@ -14,9 +14,8 @@ macro_rules! row {
             $($type: sqlx::Type<R::Database> + sqlx::Decode<'r, R::Database>,)*
         {
             fn from_row(row: &'r R) -> sqlx::Result<Self> {
-                let mut columns = 0..;
-                let mut next = || columns.next().unwrap_or(usize::MAX);
-                Ok(Self { $($field: row.try_get(next())?,)* })
+                let ($($field,)*) = sqlx::FromRow::from_row(row)?;
+                Ok(Self { $($field,)* })
             }
         }
 
@@ -24,9 +23,8 @@ macro_rules! row {
             type Error = rusqlite::Error;
 
             fn try_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-                let mut columns = 0..;
-                let mut next = || columns.next().unwrap_or(usize::MAX);
-                Ok(Self { $($field: row.get(next())?,)* })
+                let ($($field,)*) = row.try_into()?;
+                Ok(Self { $($field,)* })
             }
         }
     };

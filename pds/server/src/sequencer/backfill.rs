@@ -27,7 +27,7 @@ impl Backfill {
         Self { pages, _reader: AbortOnDropHandle::new(reader) }
     }
 
-    /// The next page, never an empty one; `None` behind the last. May be dropped and asked again.
+    /// The next page; `None` behind the last. May be dropped and asked again.
     pub(super) async fn next(&mut self) -> Option<Page> {
         self.pages.recv().await
     }
