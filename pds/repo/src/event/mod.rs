@@ -9,7 +9,10 @@ use pds_syntax::{Did, Handle, Tid};
 
 pub use pack::{Damaged, pack, unpack};
 
-use crate::{Cid, CommitDiff, car, cbor::Writer};
+use crate::{
+    Cid, CommitDiff, car,
+    cbor::{Writer, int_len},
+};
 
 /// A message without its sequence number: what stands before it and what behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +24,23 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The message as it goes over the wire.
+    /// The message with its number, as subscribers get it.
     pub fn numbered(&self, seq: i64) -> Bytes {
-        let mut out = Writer::with_capacity(self.prefix.len() + self.suffix.len() + 9);
-        out.raw(&self.prefix).int(seq).raw(&self.suffix);
-        out.into_bytes().into()
+        let mut out = Vec::with_capacity(self.len(seq));
+        self.append(seq, &mut out);
+        out.into()
+    }
+
+    /// The same, behind what `out` holds.
+    pub fn append(&self, seq: i64, out: &mut Vec<u8>) {
+        let mut writer = Writer::from(std::mem::take(out));
+        writer.raw(&self.prefix).int(seq).raw(&self.suffix);
+        *out = writer.into_bytes();
+    }
+
+    /// How many bytes that is.
+    pub fn len(&self, seq: i64) -> usize {
+        self.prefix.len() + int_len(seq) + self.suffix.len()
     }
 }
 

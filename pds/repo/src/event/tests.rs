@@ -15,6 +15,7 @@ fn did() -> Did {
 /// Header kind and body; both must be canonical. The header is `{t, op}`.
 fn read(frame: &Frame, kind: &str, seq: i64) -> BTreeMap<String, Ipld> {
     let bytes = frame.numbered(seq);
+    assert_eq!(bytes.len(), frame.len(seq));
     let head = header(kind).into_bytes();
     assert_eq!(bytes[..head.len()], head);
     let Ipld::Map(map) = crate::record::decode(&bytes[head.len()..]).expect("canonical") else { unreachable!("a map") };

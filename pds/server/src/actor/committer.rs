@@ -169,7 +169,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
         let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
             Ok(committed) => {
                 let frames: Vec<_> = commits.into_iter().map(|commit| commit.frame).collect();
-                parts.sequencer.offer(committed.first_seq, &frames);
+                parts.sequencer.offer(committed.first_seq, frames);
                 for (seq, done) in (committed.first_seq..).zip(waiting) {
                     // Whoever asked may have gone; the commit stays.
                     let _ = done.send(Ok(seq));

@@ -4,9 +4,10 @@ use pds_store::event::{self, Batch};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{READ_BYTES, Sequencer, numbered, ring::Numbered};
+use super::{READ_BYTES, Sequencer, WIDE_BYTES, ring::Numbered, run};
 
-type Page = pds_store::Result<Vec<Numbered>>;
+/// The messages of a page, and the number of the last.
+type Page = pds_store::Result<Numbered>;
 
 /// Pages in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and the one behind it
 /// read.
@@ -34,9 +35,11 @@ impl Backfill {
 }
 
 async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>) -> pds_store::Result<()> {
+    let wide = sequencer.0.wide.try_acquire();
+    let bytes = if wide.is_ok() { WIDE_BYTES } else { READ_BYTES };
     let fetch = |cursor| {
         let db = sequencer.0.db.clone();
-        AbortOnDropHandle::new(tokio::spawn(async move { event::after(&db, cursor, READ_BYTES).await }))
+        AbortOnDropHandle::new(tokio::spawn(async move { event::after(&db, cursor, bytes).await }))
     };
     let mut fetched = fetch(cursor);
     // What is fetched is unpacked only when there is room for it.
@@ -48,7 +51,8 @@ async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>
             break;
         }
         fetched = fetch(upto);
-        room.send(Ok(numbered(&page.batches, cursor, upto)?));
+        let Some(page) = run(&page.batches, cursor, upto)?.whole() else { break };
+        room.send(Ok(page));
         cursor = upto;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! that nobody follows does not look at all, so that replicas do not read for nothing what the others write.
 
 mod backfill;
+mod message;
 mod ring;
 mod subscription;
 
@@ -12,16 +13,18 @@ use std::{fmt, sync::Arc, time::Duration};
 use pds_repo::event::Frame;
 use pds_store::{
     Db,
-    event::{self, Batch, Wakeups},
+    event::{self, Batch, Teller, Wakeups},
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use ring::{Numbered, Ring};
+use message::Run;
+pub use message::message;
+use ring::Ring;
 pub use subscription::{Next, Start, StartError, Subscription};
 
 /// How long the task goes without looking when no wake-up comes.
@@ -33,7 +36,11 @@ const GATHER: Duration = Duration::from_millis(3);
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Stored bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
-/// Finished frames kept in memory.
+/// The same for followers that are far behind, as long as they are few: the database spends a third less on each event. Such a
+/// follower has up to five times as much in memory.
+const WIDE_BYTES: usize = 1 << 20;
+const WIDE: usize = 4;
+/// Finished messages kept in memory.
 const RING_BYTES: usize = 32 << 20;
 
 /// The events of this instance. Cheap to clone.
@@ -45,6 +52,8 @@ struct Shared {
     ring: Ring,
     /// Somebody began to follow.
     followed: Notify,
+    /// For reading [`WIDE_BYTES`] at once.
+    wide: Arc<Semaphore>,
     /// How far back subscribers may begin.
     window: Duration,
     shutdown: CancellationToken,
@@ -53,9 +62,9 @@ struct Shared {
 impl Sequencer {
     /// Rests until somebody follows; events before that are read from the database when they are asked for.
     pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
-        let (ring, followed) = (Ring::new(0, RING_BYTES), Notify::new());
-        let this = Self(Arc::new(Shared { ring, followed, window: settings.backfill_limit, db, shutdown }));
-        tokio::spawn(this.clone().follow());
+        let (ring, followed, wide) = (Ring::new(0, RING_BYTES), Notify::new(), Arc::new(Semaphore::new(WIDE)));
+        let this = Self(Arc::new(Shared { ring, followed, wide, window: settings.backfill_limit, db, shutdown }));
+        tokio::spawn(this.clone().run());
         this
     }
 
@@ -66,9 +75,10 @@ impl Sequencer {
 
     /// Takes over frames that this replica has just stored, the first as number `first_seq`, unless there are others before them to be
     /// read. Saves reading them.
-    pub fn offer(&self, first_seq: i64, frames: &[Frame]) {
+    pub fn offer(&self, first_seq: i64, frames: Vec<Frame>) {
         if self.0.ring.is_watched() && first_seq == self.head() + 1 {
-            self.0.ring.push_next((first_seq..).zip(frames).map(|(seq, frame)| (seq, frame.numbered(seq))).collect());
+            let frames: Vec<_> = (first_seq..).zip(frames).collect();
+            self.0.ring.push_next(Run::new(&frames).each());
         }
     }
 
@@ -85,13 +95,32 @@ impl Sequencer {
         }
     }
 
-    async fn follow(self) {
+    async fn run(self) {
+        let _teller = Teller::start(&self.0.db);
+        while self.is_followed().await {
+            self.follow().await;
+            self.0.ring.clear();
+        }
+    }
+
+    /// Waits until somebody follows; `false` if the server stops first.
+    async fn is_followed(&self) -> bool {
+        while !self.0.ring.is_watched() && !self.0.shutdown.is_cancelled() {
+            tokio::select! {
+                () = self.0.shutdown.cancelled() => {}
+                () = self.0.followed.notified() => {}
+            }
+        }
+        !self.0.shutdown.is_cancelled()
+    }
+
+    /// Reads what is new as long as somebody follows.
+    async fn follow(&self) {
         let mut wakeups = Wakeups::start(&self.0.db);
-        let mut rested = true;
-        while !self.0.shutdown.is_cancelled() {
-            rested |= self.rest().await;
-            match self.read_new(rested).await {
-                Ok(Read::Head) => rested = false,
+        let mut begun = false;
+        while self.0.ring.is_watched() && !self.0.shutdown.is_cancelled() {
+            match self.read_new(begun).await {
+                Ok(Read::Head) => begun = true,
                 Ok(Read::Page) => {}
                 Ok(Read::Some) => sleep(GATHER).await,
                 Ok(Read::Nothing) => self.wait(&mut wakeups).await,
@@ -101,21 +130,6 @@ impl Sequencer {
                 }
             }
         }
-    }
-
-    /// Waits while nobody follows; `true` if it did.
-    async fn rest(&self) -> bool {
-        if self.0.ring.is_watched() {
-            return false;
-        }
-        self.0.ring.clear();
-        while !self.0.ring.is_watched() && !self.0.shutdown.is_cancelled() {
-            tokio::select! {
-                () = self.0.shutdown.cancelled() => {}
-                () = self.0.followed.notified() => {}
-            }
-        }
-        true
     }
 
     /// Until there may be something to read: not what [`Sequencer::offer`] has brought already.
@@ -134,33 +148,32 @@ impl Sequencer {
         let _ = timeout(POLL, look).await;
     }
 
-    /// Moves what is new into the ring; after a rest, the ring to what is the newest event now.
-    async fn read_new(&self, rested: bool) -> pds_store::Result<Read> {
-        if rested {
+    /// Moves what is new into the ring; at first, the ring to what is the newest event now.
+    async fn read_new(&self, begun: bool) -> pds_store::Result<Read> {
+        if !begun {
             self.0.ring.restart(event::head(&self.0.db).await?);
             return Ok(Read::Head);
         }
         let head = self.head();
         let page = event::after(&self.0.db, head, READ_BYTES).await?;
-        let frames = numbered(&page.batches, head, i64::MAX)?;
-        let read = match frames.len() {
+        let messages = run(&page.batches, head, i64::MAX)?.each();
+        let read = match messages.len() {
             0 => Read::Nothing,
             _ if page.is_cut => Read::Page,
             _ => Read::Some,
         };
-        self.0.ring.push(frames);
+        self.0.ring.push(messages);
         Ok(read)
     }
 }
 
-/// The frames of batches behind number `after` up to `upto`, as they go over the wire.
-fn numbered(batches: &[Batch], after: i64, upto: i64) -> pds_store::Result<Vec<Numbered>> {
+/// The events of batches behind number `after` up to `upto`.
+fn run(batches: &[Batch], after: i64, upto: i64) -> pds_store::Result<Run> {
     let mut frames = Vec::new();
     for batch in batches {
-        let wanted = batch.frames()?.into_iter().filter(|(seq, _)| *seq > after && *seq <= upto);
-        frames.extend(wanted.map(|(seq, frame)| (seq, frame.numbered(seq))));
+        frames.extend(batch.frames()?.into_iter().filter(|(seq, _)| *seq > after && *seq <= upto));
     }
-    Ok(frames)
+    Ok(Run::new(&frames))
 }
 
 /// How much there was.

@@ -1,4 +1,4 @@
-//! The newest frames, shared by all subscribers, bounded in bytes.
+//! The newest messages, shared by all subscribers, bounded in bytes.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// A frame as it goes over the wire, with its number.
+/// A message with its number; where it is several in one piece, with that of the last.
 pub(super) type Numbered = (i64, Bytes);
 
 /// A window over the end of the sequence.

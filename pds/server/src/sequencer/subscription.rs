@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{Sequencer, backfill::Backfill, ring::Numbered};
 
-/// Frames handed out at once.
+/// Messages handed out at once.
 const AT_ONCE: usize = 64;
 
 /// Where a subscription begins.
@@ -30,8 +30,8 @@ pub enum StartError {
 /// What comes next.
 #[derive(Debug)]
 pub enum Next {
-    /// Frames in order, without a gap behind the ones before.
-    Frames(Vec<Bytes>),
+    /// Messages in order, without a gap behind the ones before; several may be one piece.
+    Messages(Vec<Bytes>),
     /// The server is stopping.
     Stopped,
 }
@@ -78,16 +78,16 @@ impl Subscription {
     /// Waits for events after the position and moves it behind them.
     pub async fn next(&mut self) -> pds_store::Result<Next> {
         loop {
-            let frames = match self.sequencer.0.ring.after(self.cursor, AT_ONCE) {
-                Some(frames) => {
+            let messages = match self.sequencer.0.ring.after(self.cursor, AT_ONCE) {
+                Some(messages) => {
                     self.backfill = None;
-                    frames
+                    messages
                 }
-                None => self.page().await?,
+                None => self.page().await?.into_iter().collect(),
             };
-            if let Some((seq, _)) = frames.last() {
+            if let Some((seq, _)) = messages.last() {
                 self.cursor = *seq;
-                return Ok(Next::Frames(frames.into_iter().map(|(_, frame)| frame).collect()));
+                return Ok(Next::Messages(messages.into_iter().map(|(_, message)| message).collect()));
             }
             tokio::select! {
                 () = self.sequencer.0.shutdown.cancelled() => return Ok(Next::Stopped),
@@ -97,12 +97,12 @@ impl Subscription {
     }
 
     /// Events that the ring has left behind, none if there are no more. May be dropped and asked again.
-    async fn page(&mut self) -> pds_store::Result<Vec<Numbered>> {
+    async fn page(&mut self) -> pds_store::Result<Option<Numbered>> {
         let backfill = self.backfill.get_or_insert_with(|| Backfill::start(self.sequencer.clone(), self.cursor));
         let page = backfill.next().await;
         if !matches!(page, Some(Ok(_))) {
             self.backfill = None;
         }
-        page.unwrap_or(Ok(Vec::new()))
+        page.transpose()
     }
 }

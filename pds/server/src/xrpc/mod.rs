@@ -3,10 +3,12 @@
 mod error;
 mod input;
 mod output;
+mod socket;
 
 pub use error::{ErrorName, XrpcError};
 pub use input::{Procedure, Query, flag, list, number, plain};
 pub use output::{Output, Text};
+pub use socket::{Socket, Upgrade};
 
 /// Result of a method.
 pub type Result<T, E = XrpcError> = std::result::Result<T, E>;

@@ -23,7 +23,7 @@ use crate::{
 
 pub(crate) use payload::{Row, rows};
 pub(crate) use wakeups::Appended;
-pub use wakeups::Wakeups;
+pub use wakeups::{Teller, Wakeups};
 
 /// Frames of one transaction, numbered from `first_seq` without a gap.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -137,12 +137,11 @@ pub(crate) const AFTER_SQLITE: &str = "select first_seq, n, at, payload from eve
 
 /// The same, with the payloads that stand in the table itself; a page ends before one that does not, unless it is the first, and is then
 /// read alone. So a page is never long, and nobody has to look at the sizes first, which took the database a fifth of its time.
-pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, case when octet_length(payload) <= 8000 then payload end \
+pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, case when octet_length(payload) <= $2 then payload end \
      from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
        and first_seq + n > $1 + 1 \
-     order by first_seq limit 40";
-const AFTER_ROWS: usize = 40;
+     order by first_seq limit $3";
 
 pub(crate) const PAYLOAD: &str = "select payload from event where first_seq = $1";
 
@@ -190,8 +189,15 @@ pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Page> {
 }
 
 async fn after_postgres(pool: &PgPool, seq: i64, max_bytes: usize) -> sqlx::Result<Page> {
-    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(AFTER_POSTGRES).bind(seq).fetch_all(pool).await?;
-    let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: rows.len() == AFTER_ROWS }, 0_usize);
+    // Few rows are as long as they may be.
+    let limit = max_bytes / ROW_BYTES + 8;
+    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(AFTER_POSTGRES)
+        .bind(seq)
+        .bind(i32::try_from(ROW_BYTES).unwrap_or(i32::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await?;
+    let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: rows.len() == limit }, 0_usize);
     for (first_seq, n, at, payload) in rows {
         let is_first = page.batches.is_empty();
         let payload = match payload {

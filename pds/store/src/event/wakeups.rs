@@ -1,31 +1,58 @@
 //! Telling readers that there may be new events.
 //!
 //! A wake-up is a hint: it may come without an event or be lost with a connection, so a reader polls now and then as
-//! well. On SQLite there is one process, and a signal inside it is enough. On Postgres each process also listens on a
-//! connection of its own, and tells the others with a NOTIFY outside any transaction (inside one it would take a lock
-//! that serialises all commits), at most one per [`COALESCE`].
+//! well. On SQLite there is one process, and a signal inside it is enough. On Postgres a process whose events somebody
+//! reads also listens on a connection of its own, and the others tell it with a NOTIFY outside any transaction (inside one
+//! it would take a lock that serialises all commits), at most one per [`COALESCE`].
+//!
+//! A notification costs the database about as much as a small commit, and mostly there is nobody to hear it. So listeners hold an
+//! advisory lock, under a number of their own, and whoever commits looks now and then whether there are any.
 
 use std::time::Duration;
 
 use sqlx::{
-    PgPool,
+    Executor, PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{Db, db::Pools, dialect::postgres::in_time};
 
 const CHANNEL: &str = "pds_event";
+/// First key of the listeners' locks; the second is each process's own.
+const LISTENERS: i32 = 0x7064_7365;
 const COALESCE: Duration = Duration::from_millis(2);
+/// How long it is taken for true that somebody listens, or nobody: so long a new listener may have to poll.
+const KNOWN: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(1);
 /// A connection on which nothing was heard for so long may be cut off, and is made anew.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// What is known of the events there are.
+/// The last event of this process's own commits. All clones of a [`Db`] share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Appended {
+    upto: watch::Sender<i64>,
+    /// The process's number among the listeners.
+    listener: i32,
+}
+
+impl Default for Appended {
+    fn default() -> Self {
+        Self { upto: watch::Sender::default(), listener: rand::random_range(0..i32::MAX) }
+    }
+}
+
+impl Appended {
+    pub(crate) fn signal(&self, last_seq: i64) {
+        self.upto.send_modify(|upto| *upto = last_seq.max(*upto));
+    }
+}
+
+/// What others told.
 #[derive(Clone, Copy, Debug, Default)]
 struct News {
     /// Events up to this number exist.
@@ -34,112 +61,135 @@ struct News {
     unknown: u64,
 }
 
-impl News {
-    fn upto(sender: &watch::Sender<Self>, seq: i64) {
-        sender.send_modify(|news| news.upto = news.upto.max(seq));
-    }
+/// Passes this process's commits on to the other processes, until it is dropped.
+#[derive(Debug)]
+pub struct Teller(Option<JoinHandle<()>>);
 
-    fn unknown(sender: &watch::Sender<Self>) {
-        sender.send_modify(|news| news.unknown += 1);
-    }
-}
-
-/// The last event of this process's own commits. All clones of a [`Db`] share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Appended(watch::Sender<News>);
-
-impl Appended {
-    pub(crate) fn signal(&self, last_seq: i64) {
-        News::upto(&self.0, last_seq);
+impl Teller {
+    /// Begins, in the background; one per process is enough. Must be called inside a Tokio runtime.
+    #[must_use]
+    pub fn start(db: &Db) -> Self {
+        Self(match &db.pools {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres(pool) => {
+                Some(tokio::spawn(tell(pool.clone(), db.appended.upto.subscribe(), db.appended.listener)))
+            }
+        })
     }
 }
 
-/// Wakes one reader of events, and passes this process's commits on to the other processes. Both stop when it is dropped.
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Wakes one reader of events: when this process commits, and when another one tells of it.
 #[derive(Debug)]
 pub struct Wakeups {
-    wake: watch::Receiver<News>,
+    own: watch::Receiver<i64>,
+    others: watch::Receiver<News>,
     /// As of the last wake-up.
     unknown: u64,
-    tasks: Vec<JoinHandle<()>>,
+    listener: Option<JoinHandle<()>>,
+    /// So that `others` stays open.
+    _others: watch::Sender<News>,
 }
 
 impl Wakeups {
-    /// Begins to listen, in the background; one per process is enough. Must be called inside a Tokio runtime.
+    /// Begins to listen, in the background, until it is dropped; one per process is enough. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn start(db: &Db) -> Self {
-        match &db.pools {
-            Pools::Sqlite { .. } => Self { wake: db.appended.0.subscribe(), unknown: 0, tasks: Vec::new() },
-            Pools::Postgres(pool) => {
-                let wake = watch::Sender::new(News::default());
-                let receiver = wake.subscribe();
-                let tell = tokio::spawn(tell(pool.clone(), db.appended.0.subscribe(), wake.clone()));
-                let listen = tokio::spawn(listen(pool.clone(), wake));
-                Self { wake: receiver, unknown: 0, tasks: vec![tell, listen] }
-            }
-        }
+        let others = watch::Sender::default();
+        let listener = match &db.pools {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres(pool) => Some(tokio::spawn(listen(pool.clone(), db.appended.listener, others.clone()))),
+        };
+        Self { own: db.appended.upto.subscribe(), others: others.subscribe(), unknown: 0, listener, _others: others }
     }
 
     /// Waits until there may be new events since the last call returned. If nothing but events up to a certain one can be new, that one.
     /// Cancelling it loses nothing.
     pub async fn changed(&mut self) -> Option<i64> {
-        if self.wake.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = self.own.changed() => changed,
+            changed = self.others.changed() => changed,
+        };
+        if changed.is_err() {
             // Only when the database handle is gone: there will be no more events.
             std::future::pending::<()>().await;
         }
-        let news = *self.wake.borrow_and_update();
+        let (own, news) = (*self.own.borrow_and_update(), *self.others.borrow_and_update());
         let known = self.unknown == news.unknown;
         self.unknown = news.unknown;
-        known.then_some(news.upto)
+        known.then_some(own.max(news.upto))
     }
 }
 
 impl Drop for Wakeups {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.listener.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// Passes this process's commits on: to its own reader at once, to the other processes at most every [`COALESCE`].
-async fn tell(pool: PgPool, mut appended: watch::Receiver<News>, wake: watch::Sender<News>) {
+/// Tells the other processes of this one's commits, at most every [`COALESCE`], while one of them listens.
+async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
+    let (mut heard, mut looked) = (false, None::<Instant>);
     while appended.changed().await.is_ok() {
-        let News { upto, .. } = *appended.borrow_and_update();
-        News::upto(&wake, upto);
-        let notify = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(upto.to_string());
-        if let Err(error) = in_time(notify.execute(&pool)).await {
-            // The others notice by polling.
-            tracing::debug!("cannot notify other replicas of new events: {error}");
+        if looked.is_none_or(|at| at.elapsed() >= KNOWN) {
+            // If it cannot be known they are told.
+            heard = in_time(is_heard(&pool, own)).await.unwrap_or(true);
+            looked = Some(Instant::now());
+        }
+        let upto = *appended.borrow_and_update();
+        if heard {
+            let notify = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(upto.to_string());
+            if let Err(error) = in_time(notify.execute(&pool)).await {
+                // The others notice by polling.
+                tracing::debug!("cannot notify other replicas of new events: {error}");
+            }
         }
         sleep(COALESCE).await;
     }
 }
 
+/// Does another process listen?
+async fn is_heard(pool: &PgPool, own: i32) -> sqlx::Result<bool> {
+    const SQL: &str = "select exists ( \
+           select from pg_locks where locktype = 'advisory' and classid = $1::bigint::oid and objid <> $2::bigint::oid and granted \
+             and database = (select oid from pg_database where datname = current_database()))";
+    sqlx::query_scalar(SQL).bind(i64::from(LISTENERS)).bind(i64::from(own)).fetch_one(pool).await
+}
+
 /// Turns notifications into wake-ups, reconnecting for ever. Each reconnection is a wake-up too: some may have been lost.
-async fn listen(pool: PgPool, wake: watch::Sender<News>) {
+async fn listen(pool: PgPool, own: i32, others: watch::Sender<News>) {
     loop {
-        if let Err(error) = listen_once(&pool, &wake).await {
+        if let Err(error) = listen_once(&pool, own, &others).await {
             tracing::warn!("cannot listen for new events, polling only: {error}");
         }
         sleep(RETRY).await;
     }
 }
 
-async fn listen_once(pool: &PgPool, wake: &watch::Sender<News>) -> sqlx::Result<()> {
+async fn listen_once(pool: &PgPool, own: i32, others: &watch::Sender<News>) -> sqlx::Result<()> {
     // A pool of its own, so that listening never competes with queries for a connection.
-    let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let own = own.connect_with((*pool.connect_options()).clone()).await?;
-    let mut listener = PgListener::connect_with(&own).await?;
+    let connection = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let connection = connection.connect_with((*pool.connect_options()).clone()).await?;
+    let mut listener = PgListener::connect_with(&connection).await?;
+    // Made anew below, where the lock is taken again.
+    listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    News::unknown(wake);
+    let lock = sqlx::query("select pg_advisory_lock_shared($1, $2)").bind(LISTENERS).bind(own);
+    listener.execute(lock).await?;
+    others.send_modify(|news| news.unknown += 1);
     while !pool.is_closed() {
-        // None: the connection was lost and is made anew by the next call.
+        // An error or nothing: the connection was lost, or may have been.
         let Ok(told) = timeout(QUIET, listener.try_recv()).await else { return Ok(()) };
-        let told = told?;
-        match told.and_then(|notification| notification.payload().parse().ok()) {
-            Some(seq) => News::upto(wake, seq),
-            None => News::unknown(wake),
-        }
+        let Some(told) = told? else { return Ok(()) };
+        others.send_modify(|news| match told.payload().parse::<i64>() {
+            Ok(seq) => news.upto = seq.max(news.upto),
+            Err(_) => news.unknown += 1,
+        });
     }
     Ok(())
 }

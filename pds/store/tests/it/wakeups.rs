@@ -5,9 +5,10 @@ use std::time::Duration;
 use pds_store::{
     Db, Dialect,
     commit::Write,
-    event::{self, Wakeups},
+    event::{self, Teller, Wakeups},
 };
-use tokio::time::timeout;
+use sqlx::{Connection, PgConnection, postgres::PgListener};
+use tokio::time::{sleep, timeout};
 
 use crate::harness::{Alice, Store, T0, frame, on_both, put, run};
 
@@ -49,27 +50,68 @@ async fn a_rollback_does_not_wake_on_its_own(store: Store) {
     assert!(timeout(Duration::from_millis(100), wakeups.changed()).await.is_err());
 }
 
+/// Waits until so many processes listen, and all know of it.
+async fn listeners(store: &Store, count: i64) {
+    const SQL: &str = "select count(*) from pg_locks where locktype = 'advisory' \
+                       and database = (select oid from pg_database where datname = current_database())";
+    let mut connection = PgConnection::connect(&store.url).await.unwrap();
+    let are = async {
+        while sqlx::query_scalar::<_, i64>(SQL).fetch_one(&mut connection).await.unwrap() != count {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, are).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+}
+
 /// And again after the listening connection was cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_of_another_replica_wake() {
     run(Dialect::Postgres, |store: Store| async move {
         let other = store.replica().await;
         let mut wakeups = Wakeups::start(&store.db);
-        // The other replica passes its commits on only while it listens itself.
-        let _others = Wakeups::start(&other);
+        let _teller = Teller::start(&other);
         quiet(&mut wakeups).await;
         append(&other).await;
         timeout(SOON, wakeups.changed()).await.unwrap();
 
         quiet(&mut wakeups).await;
         store
-            .sql("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' and datname = current_database()")
+            .sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())")
             .await;
         timeout(SOON, wakeups.changed()).await.unwrap();
         quiet(&mut wakeups).await;
 
         append(&other).await;
         timeout(SOON, wakeups.changed()).await.unwrap();
+    })
+    .await;
+}
+
+/// A notification is for other processes that listen: with none, or only the one that commits, there is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_who_does_not_listen() {
+    run(Dialect::Postgres, |store: Store| async move {
+        let other = store.replica().await;
+        let _teller = Teller::start(&store.db);
+        let mut bystander = PgListener::connect(&store.url).await.unwrap();
+        bystander.listen("pds_event").await.unwrap();
+        let mut told = async || timeout(Duration::from_millis(300), bystander.recv()).await.is_ok();
+
+        let own = Wakeups::start(&store.db);
+        listeners(&store, 1).await;
+        append(&store.db).await;
+        assert!(!told().await);
+
+        let others = Wakeups::start(&other);
+        listeners(&store, 2).await;
+        append(&store.db).await;
+        assert!(told().await);
+
+        drop((own, others));
+        listeners(&store, 0).await;
+        append(&store.db).await;
+        assert!(!told().await);
     })
     .await;
 }

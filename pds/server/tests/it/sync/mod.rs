@@ -3,6 +3,7 @@
 mod blob_redirect;
 mod get_blob;
 mod get_repo;
+mod subscribe_repos;
 
 use std::collections::HashMap;
 

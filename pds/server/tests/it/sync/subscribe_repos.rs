@@ -1,0 +1,73 @@
+//! The socket under the firehose. AL-SYN-5
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::{net::TcpSocket, time::sleep};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Bytes, Message},
+};
+
+use crate::harness::{Event, TestPds};
+
+/// Longer than the server waits for a follower that takes nothing.
+const STALL: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn a_follower_that_stalls_hears_why_it_is_let_go_between_two_messages() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    for _ in 0..10 {
+        let record = json!({"$type": "com.example.long", "text": "x".repeat(900_000)});
+        let input = json!({"repo": alice.did, "collection": "com.example.long", "record": record});
+        alice.call("com.atproto.repo.createRecord", input).await.ok();
+    }
+
+    // What the two systems hold for each other is less than that.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    let address = pds.url.strip_prefix("http://").unwrap();
+    let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos?cursor=0");
+    let (mut follower, _) = client_async(url, stream).await.unwrap();
+    sleep(STALL).await;
+
+    let mut events = Vec::new();
+    let reason = loop {
+        match follower.next().await.expect("a word of farewell").unwrap() {
+            Message::Binary(bytes) => events.push(Event::read(&bytes)),
+            Message::Close(frame) => break frame.unwrap().reason.to_string(),
+            other => assert!(other.is_ping(), "{other:?}"),
+        }
+    };
+    assert_eq!(reason, "ConsumerTooSlow");
+    assert_eq!(events.pop().unwrap().kind, "error");
+    assert!(events.len() > 4);
+    for (event, seq) in events.iter().zip(1..) {
+        assert_eq!(event.seq, seq);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_is_answered_while_it_follows() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let url = format!("{}/xrpc/com.atproto.sync.subscribeRepos?cursor=4", pds.url.replace("http://", "ws://"));
+    let (mut follower, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    for n in 0..20_u8 {
+        follower.send(Message::Ping(Bytes::copy_from_slice(&[n]))).await.unwrap();
+        alice.post("hello").await;
+    }
+    let (mut seqs, mut pongs) = (Vec::new(), Vec::new());
+    while seqs.len() < 20 || pongs.len() < 20 {
+        match follower.next().await.unwrap().unwrap() {
+            Message::Binary(bytes) => seqs.push(Event::read(&bytes).seq),
+            Message::Pong(payload) => pongs.extend(payload),
+            other => assert!(other.is_ping(), "{other:?}"),
+        }
+    }
+    assert!(seqs.into_iter().eq(5..25));
+    assert!(pongs.into_iter().eq(0..20));
+}
