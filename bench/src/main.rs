@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 
 use curve::Curve;
 use fixture::Fixture;
-use scenario::{Amount, Scenario};
+use scenario::{Amount, Prepared, Scenario};
 use stats::Sample;
 use table::Row;
 use target::{Kind, Services, Target};
@@ -96,38 +96,52 @@ async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<String> {
     }
     let scenarios = if cli.scenarios.is_empty() { Scenario::value_variants() } else { &cli.scenarios };
     let mut rows = Vec::new();
-    for scenario in scenarios {
-        let row = rounds(*scenario, subjects, cli.rounds, amount).await.with_context(|| scenario.name())?;
-        writeln!(
-            stderr(),
-            "{}: {}\n{}",
-            scenario.name(),
-            scenario.what(),
-            table::markdown(std::slice::from_ref(&row))
-        )?;
-        rows.push(row);
+    for group in scenarios.chunk_by(|one, next| one.is_beside(*next)) {
+        let measured = rounds(group, subjects, cli.rounds, amount).await.with_context(|| group[0].name())?;
+        for row in &measured {
+            let table = table::markdown(std::slice::from_ref(row));
+            writeln!(stderr(), "{}: {}\n{table}", row.scenario.name(), row.scenario.what())?;
+        }
+        rows.extend(measured);
     }
     Ok(table::markdown(&rows))
 }
 
-/// The targets take turns, and every other round in the opposite order, so that what else the machine does meets them all.
-async fn rounds(scenario: Scenario, subjects: &mut [Subject], rounds: usize, amount: Amount) -> Result<Row> {
-    let mut prepared = Vec::new();
-    let mut subjects: Vec<_> = subjects.iter_mut().filter(|subject| scenario.is_for(subject.target.kind)).collect();
-    for Subject { target, fixture } in subjects.iter_mut().map(|subject| &mut **subject) {
-        let done = scenario.prepare(target, fixture, amount).await;
-        prepared.push(done.with_context(|| format!("prepare {}", target.kind.name()))?);
-    }
-    let mut samples = vec![Vec::<Sample>::new(); subjects.len()];
-    for round in 0..rounds {
-        let forward: Vec<_> = (0..subjects.len()).collect();
-        let order = if round % 2 == 0 { forward } else { forward.into_iter().rev().collect() };
-        for index in order {
-            let Subject { target, fixture } = &mut *subjects[index];
-            let sample = prepared[index].run(target, fixture, amount).await;
-            samples[index].push(sample.with_context(|| target.kind.name())?);
+/// One of the things that take turns: a scenario on the subject of that number.
+struct Turn {
+    scenario: Scenario,
+    subject: usize,
+    prepared: Prepared,
+    samples: Vec<Sample>,
+}
+
+/// The targets take turns, and every other round in the opposite order, so that what else the machine does meets them all; and so do the
+/// scenarios, where they are to be compared with each other.
+async fn rounds(scenarios: &[Scenario], subjects: &mut [Subject], rounds: usize, amount: Amount) -> Result<Vec<Row>> {
+    let mut turns = Vec::new();
+    for scenario in scenarios {
+        for (number, Subject { target, fixture }) in subjects.iter_mut().enumerate() {
+            if scenario.is_for(target.kind) {
+                let prepared = scenario.prepare(target, fixture, amount).await;
+                let prepared = prepared.with_context(|| format!("prepare {}", target.kind.name()))?;
+                turns.push(Turn { scenario: *scenario, subject: number, prepared, samples: Vec::new() });
+            }
         }
     }
-    let medians = subjects.iter().zip(&samples).map(|(subject, of)| (subject.target.kind, Sample::median(of)));
-    Ok(Row { scenario, medians: medians.collect() })
+    for _ in 0..rounds {
+        for turn in &mut turns {
+            let Subject { target, fixture } = &mut subjects[turn.subject];
+            let sample = turn.prepared.run(target, fixture, amount).await;
+            turn.samples.push(sample.with_context(|| target.kind.name())?);
+        }
+        turns.reverse();
+    }
+    // In the order of the command line.
+    turns.sort_by_key(|turn| turn.subject);
+    let row = |scenario: &Scenario| {
+        let of_it = turns.iter().filter(|turn| turn.scenario == *scenario);
+        let medians = of_it.map(|turn| (subjects[turn.subject].target.kind, Sample::median(&turn.samples)));
+        Row { scenario: *scenario, medians: medians.collect() }
+    };
+    Ok(scenarios.iter().map(row).collect())
 }

@@ -144,6 +144,11 @@ impl Scenario {
         !matches!(self, Self::Replicas1 | Self::Replicas3) || kind == Kind::Postgres
     }
 
+    /// Whether the two are to be compared with each other, and therefore take turns.
+    pub(crate) fn is_beside(self, next: Self) -> bool {
+        matches!((self, next), (Self::Replicas1, Self::Replicas3))
+    }
+
     fn in_a_loop(self) -> Option<(usize, Method)> {
         Some(match self {
             Self::CreateRecord1 => (1, Method::CreateRecord),
