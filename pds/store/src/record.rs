@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use pds_repo::Cid;
-use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
+use pds_syntax::{Nsid, RecordKey, RepoPath};
 use rusqlite::{OptionalExtension, params};
 
 use crate::{
@@ -24,8 +24,6 @@ pub struct Record {
     pub path: RepoPath,
     /// Of the body.
     pub cid: Cid,
-    /// The revision that wrote it.
-    pub rev: Tid,
     /// DAG-CBOR.
     pub body: Bytes,
 }
@@ -45,23 +43,22 @@ row! {
     struct Row {
         path: Text<RepoPath>,
         cid: Digest,
-        rev: Text<Tid>,
         body: Vec<u8>,
     }
 }
 
 impl From<Row> for Record {
     fn from(row: Row) -> Self {
-        Self { path: row.path.0, cid: row.cid.0, rev: row.rev.0, body: row.body.into() }
+        Self { path: row.path.0, cid: row.cid.0, body: row.body.into() }
     }
 }
 
-pub(crate) const GET: &str = "select path, cid, rev, body from record where repo_id = $1 and path = $2";
+pub(crate) const GET: &str = "select path, cid, body from record where repo_id = $1 and path = $2";
 pub(crate) const VISIBLE: &str =
-    "select path, cid, rev, body from record where repo_id = $1 and path = $2 and takedown_ref is null";
-pub(crate) const DESCENDING: &str = "select path, cid, rev, body from record \
+    "select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null";
+pub(crate) const DESCENDING: &str = "select path, cid, body from record \
      where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path desc limit $4";
-pub(crate) const ASCENDING: &str = "select path, cid, rev, body from record \
+pub(crate) const ASCENDING: &str = "select path, cid, body from record \
      where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path limit $4";
 pub(crate) const SAME_SUBJECT: &str = "select path from record \
      where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path";

@@ -4,7 +4,7 @@ use pds_repo::Cid;
 use pds_store::{
     blob::{self, Missing, State, Upload},
     commit::{CommitError, Import, Put, Write},
-    event, record, repo,
+    event, repo,
 };
 
 use crate::harness::{Alice, Store, T0, label, on_both, put};
@@ -49,8 +49,7 @@ async fn an_import_replaces_what_was_there(store: Store) {
     assert_eq!((now, count, entries), (rev.to_string(), 573, 573));
     assert_eq!((events.len(), &events[2]), (3, &frame));
     for (n, of) in [(0, rev), (50, alice.rev), (612, rev)] {
-        let stored = record::get(&store.db, alice.id, &path(n).parse().unwrap()).await.unwrap().unwrap();
-        assert_eq!(stored.rev, of, "{n}");
+        assert_eq!(store.rev(alice.id, &path(n)).await, of, "{n}");
     }
 
     // Of an account that is moving in the world is not told.

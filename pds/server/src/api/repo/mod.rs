@@ -23,6 +23,8 @@ pub use list_records::list_records;
 pub use put_record::put_record;
 pub use upload_blob::upload_blob;
 
+use std::io::Write;
+
 use pds_repo::{Cid, Head, record as codec};
 use pds_store::{account::Account, record::Record};
 use pds_syntax::{AtIdentifier, Did, RepoPath, Tid};
@@ -60,10 +62,9 @@ fn uri(did: &Did, path: &RepoPath) -> String {
 /// which is JSON already once it is written.
 fn write_record(out: &mut Vec<u8>, did: &Did, record: &Record) -> Result<(), XrpcError> {
     // Neither a URI nor a CID has a character that JSON would escape.
-    out.extend_from_slice(
-        format!(r#"{{"uri":"{}","cid":"{}","value":"#, uri(did, &record.path), record.cid).as_bytes(),
-    );
-    codec::write_json(&record.body, out).map_err(|error| XrpcError::internal("reading a stored record", &error))?;
+    let Record { path, cid, body } = record;
+    write!(out, r#"{{"uri":"at://{did}/{path}","cid":"{cid}","value":"#).expect("a Vec takes everything");
+    codec::write_json(body, out).map_err(|error| XrpcError::internal("reading a stored record", &error))?;
     out.push(b'}');
     Ok(())
 }

@@ -5,7 +5,9 @@ mod postgres;
 
 use std::{future::Future, time::Duration};
 
-use pds_store::{Db, Dialect, Options, Tx};
+use pds_store::{AccountId, Db, Dialect, Options, Tx};
+use pds_syntax::Tid;
+use sqlx::Connection;
 use tempfile::TempDir;
 
 pub(crate) use fixture::{Alice, T0, cid, did, frame, handle, label, put, rkey, tid};
@@ -38,12 +40,27 @@ impl Store {
         self.db.begin().await.unwrap()
     }
 
+    /// The revision that wrote a record.
+    pub(crate) async fn rev(&self, id: AccountId, path: &str) -> Tid {
+        const SQL: &str = "select rev from record where repo_id = $1 and path = $2";
+        let rev: String = match self.db.dialect() {
+            Dialect::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+                sqlx::query_scalar(SQL).bind(id.0).bind(path).fetch_one(&mut connection).await.unwrap()
+            }
+            Dialect::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+                sqlx::query_scalar(SQL).bind(id.0).bind(path).fetch_one(&mut connection).await.unwrap()
+            }
+        };
+        rev.parse().unwrap()
+    }
+
     /// Runs SQL that the store itself has no reason to run.
     pub(crate) async fn sql(&self, sql: &'static str) {
         match self.db.dialect() {
             Dialect::Postgres => postgres::execute(&self.url, sql).await,
             Dialect::Sqlite => {
-                use sqlx::Connection;
                 let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
                 sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
