@@ -38,13 +38,13 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
     match dialect {
         Dialect::Sqlite => hot.extend([
             ("record::collections", record::COLLECTIONS_SQLITE),
-            ("event::after", event::AFTER_SQLITE),
+            ("event::between", event::BETWEEN_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
         ]),
         Dialect::Postgres => hot.extend([
             ("record::collections", record::COLLECTIONS_POSTGRES),
-            ("event::after", event::AFTER_POSTGRES),
-            ("event::after alone", event::PAYLOAD),
+            ("event::between", event::BETWEEN_POSTGRES),
+            ("event::between alone", event::PAYLOAD),
             ("snapshot::bodies", snapshot::BODIES_POSTGRES),
             ("commit_batch swap", batch::SWAP),
             ("commit_batch put", batch::PUT),

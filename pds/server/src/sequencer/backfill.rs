@@ -1,16 +1,27 @@
 //! Events that the ring has left behind: page after page from the database.
 
-use pds_store::event::{self, Batch};
+use std::collections::VecDeque;
+
+use pds_store::{
+    Db,
+    event::{self, Batch},
+};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{READ_BYTES, Sequencer, WIDE_BYTES, ring::Numbered, run};
+use super::{READ_BYTES, Sequencer, ring::Numbered, run};
+
+/// Followers that are far behind read more at once, and from more connections, as long as they are so few: the database spends a third less
+/// on each event, and is waited for less. Such a follower takes up to seven megabytes, others less than two.
+pub(super) const WIDE: usize = 4;
+const WIDE_BYTES: usize = 1 << 20;
+const WIDE_WINDOWS: usize = 2;
 
 /// The messages of a page, and the number of the last.
 type Page = pds_store::Result<Numbered>;
 
-/// Pages in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and the one behind it
-/// read.
+/// Pages in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and those behind it
+/// are read.
 pub(super) struct Backfill {
     pages: mpsc::Receiver<Page>,
     _reader: AbortOnDropHandle<()>,
@@ -36,24 +47,68 @@ impl Backfill {
 
 async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>) -> pds_store::Result<()> {
     let wide = sequencer.0.wide.try_acquire();
-    let bytes = if wide.is_ok() { WIDE_BYTES } else { READ_BYTES };
-    let fetch = |cursor| {
-        let db = sequencer.0.db.clone();
-        AbortOnDropHandle::new(tokio::spawn(async move { event::after(&db, cursor, bytes).await }))
-    };
-    let mut fetched = fetch(cursor);
-    // What is fetched is unpacked only when there is room for it.
+    let (bytes, count) = if wide.is_ok() { (WIDE_BYTES, WIDE_WINDOWS) } else { (READ_BYTES, 1) };
+    let fetch = |after, last| Window::fetch(&sequencer.0.db, after, last, bytes);
+    let mut width = Width(i64::MAX);
+    let mut windows = VecDeque::from([fetch(cursor, None)]);
+    // What was read is unpacked only when there is room for it.
     while let Ok(room) = pages.reserve().await {
-        let page = fetched.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let Some(Window { last, page }) = windows.pop_front() else { break };
+        let page = page.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let head = sequencer.head();
         // Never beyond the head, so that order is one.
-        let upto = page.batches.last().map_or(cursor, Batch::last_seq).min(sequencer.head());
+        let upto = page.batches.last().map_or(cursor, Batch::last_seq).min(head);
         if upto <= cursor {
-            break;
+            if last.is_none_or(|last| last >= head) {
+                break;
+            }
+            // A gap, as a restored database has: to whatever comes behind it.
+            windows = VecDeque::from([fetch(cursor, None)]);
+            continue;
         }
-        fetched = fetch(upto);
+        width.learn(&page, upto - cursor, bytes);
+        if let Some(last) = last.filter(|last| page.is_cut && upto < *last) {
+            windows.push_front(fetch(upto, Some(last)));
+        }
+        let mut asked = windows.back().map_or(last, |window| window.last).map_or(upto, |last| last.max(upto));
+        while windows.len() < count && asked < head {
+            let last = asked.saturating_add(width.0).min(head);
+            windows.push_back(fetch(asked, Some(last)));
+            asked = last;
+        }
         let Some(page) = run(&page.batches, cursor, upto)?.whole() else { break };
         room.send(Ok(page));
         cursor = upto;
     }
     Ok(())
+}
+
+/// A part of the sequence on its way from the database.
+struct Window {
+    /// Its last number, which is not beyond the head: all its events can be read. Without, it has as many as a page has room for.
+    last: Option<i64>,
+    page: AbortOnDropHandle<pds_store::Result<event::Page>>,
+}
+
+impl Window {
+    fn fetch(db: &Db, after: i64, last: Option<i64>, bytes: usize) -> Self {
+        let db = db.clone();
+        let page = async move { event::between(&db, after, last.unwrap_or(i64::MAX), bytes).await };
+        Self { last, page: AbortOnDropHandle::new(tokio::spawn(page)) }
+    }
+}
+
+/// How many numbers a window has, so that mostly a page has room for it.
+struct Width(i64);
+
+impl Width {
+    /// What a page of so many events, with room for `bytes`, tells.
+    fn learn(&mut self, page: &event::Page, events: i64, bytes: usize) {
+        let used: usize = page.batches.iter().map(Batch::stored_bytes).sum();
+        if page.is_cut {
+            self.0 = (events - events / 4).max(1);
+        } else if used < bytes / 2 {
+            self.0 = self.0.saturating_mul(2);
+        }
+    }
 }

@@ -36,10 +36,6 @@ const GATHER: Duration = Duration::from_millis(3);
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Stored bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
-/// The same for followers that are far behind, as long as they are few: the database spends a third less on each event. Such a
-/// follower has up to five times as much in memory.
-const WIDE_BYTES: usize = 1 << 20;
-const WIDE: usize = 4;
 /// Finished messages kept in memory.
 const RING_BYTES: usize = 32 << 20;
 
@@ -52,8 +48,8 @@ struct Shared {
     ring: Ring,
     /// Somebody began to follow.
     followed: Notify,
-    /// For reading [`WIDE_BYTES`] at once.
-    wide: Arc<Semaphore>,
+    /// For followers that are given more memory while they catch up.
+    wide: Semaphore,
     /// How far back subscribers may begin.
     window: Duration,
     shutdown: CancellationToken,
@@ -62,7 +58,7 @@ struct Shared {
 impl Sequencer {
     /// Rests until somebody follows; events before that are read from the database when they are asked for.
     pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
-        let (ring, followed, wide) = (Ring::new(0, RING_BYTES), Notify::new(), Arc::new(Semaphore::new(WIDE)));
+        let (ring, followed, wide) = (Ring::new(0, RING_BYTES), Notify::new(), Semaphore::new(backfill::WIDE));
         let this = Self(Arc::new(Shared { ring, followed, wide, window: settings.backfill_limit, db, shutdown }));
         tokio::spawn(this.clone().run());
         this

@@ -129,19 +129,19 @@ pub async fn at<'a>(source: impl Into<Source<'a>>, time: i64) -> Result<Option<i
     Ok(row.map(|(first_seq,)| first_seq))
 }
 
-/// From the batch that holds the number after `$1`. Read row by row, until the budget is used up.
-pub(crate) const AFTER_SQLITE: &str = "select first_seq, n, at, payload from event \
+/// From the batch that holds the number after `$1` to the one that holds `$2`. Read row by row, until the budget is used up.
+pub(crate) const BETWEEN_SQLITE: &str = "select first_seq, n, at, payload from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
-       and first_seq + n > $1 + 1 \
+       and first_seq + n > $1 + 1 and first_seq <= $2 \
      order by first_seq";
 
 /// The same, with the payloads that stand in the table itself; a page ends before one that does not, unless it is the first, and is then
 /// read alone. So a page is never long, and nobody has to look at the sizes first, which took the database a fifth of its time.
-pub(crate) const AFTER_POSTGRES: &str = "select first_seq, n, at, case when octet_length(payload) <= $2 then payload end \
+pub(crate) const BETWEEN_POSTGRES: &str = "select first_seq, n, at, case when octet_length(payload) <= $3 then payload end \
      from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
-       and first_seq + n > $1 + 1 \
-     order by first_seq limit $3";
+       and first_seq + n > $1 + 1 and first_seq <= $2 \
+     order by first_seq limit $4";
 
 pub(crate) const PAYLOAD: &str = "select payload from event where first_seq = $1";
 
@@ -162,14 +162,22 @@ pub struct Page {
 /// # Errors
 /// When the database cannot be read.
 pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Page> {
+    between(db, seq, i64::MAX, max_bytes).await
+}
+
+/// The same up to number `last`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<Page> {
     let max_bytes = max_bytes.max(1);
     let seq = seq.min(i64::MAX - 1);
     match &db.pools {
         Pools::Sqlite { bulk, .. } => {
             bulk.run(move |conn| {
                 let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: false }, 0_usize);
-                let mut statement = conn.prepare_cached(AFTER_SQLITE)?;
-                let mut rows = statement.query([seq])?;
+                let mut statement = conn.prepare_cached(BETWEEN_SQLITE)?;
+                let mut rows = statement.query([seq, last])?;
                 while let Some(row) = rows.next()? {
                     let (first_seq, n, at, payload): (_, _, _, Vec<u8>) = row.try_into()?;
                     bytes = bytes.saturating_add(payload.len());
@@ -183,16 +191,17 @@ pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Page> {
             })
             .await
         }
-        Pools::Postgres(pool) => in_time(after_postgres(pool, seq, max_bytes)).await,
+        Pools::Postgres(pool) => in_time(between_postgres(pool, seq, last, max_bytes)).await,
     }
     .map_err(Error::during("read events after", seq))
 }
 
-async fn after_postgres(pool: &PgPool, seq: i64, max_bytes: usize) -> sqlx::Result<Page> {
+async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
     // Few rows are as long as they may be.
     let limit = max_bytes / ROW_BYTES + 8;
-    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(AFTER_POSTGRES)
+    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(BETWEEN_POSTGRES)
         .bind(seq)
+        .bind(last)
         .bind(i32::try_from(ROW_BYTES).unwrap_or(i32::MAX))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(pool)
