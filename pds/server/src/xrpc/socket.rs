@@ -45,9 +45,10 @@ impl<S: Send + Sync> FromRequest<S> for Upgrade {
                 "this method answers over a websocket: Connection must be upgrade, Upgrade websocket",
             ));
         }
-        let mut config = WebSocketConfig::default();
-        config.max_message_size = Some(MAX_INCOMING);
-        config.read_buffer_size = MAX_INCOMING;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_INCOMING))
+            .max_frame_size(Some(MAX_INCOMING))
+            .read_buffer_size(MAX_INCOMING);
         let (answer, socket) = hyper_tungstenite::upgrade(&mut request, Some(config))
             .map_err(|error| XrpcError::invalid(error.to_string()))?;
         Ok(Self { answer: answer.map(|_| Body::empty()), socket })
