@@ -97,7 +97,7 @@ async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<String> {
     let scenarios = if cli.scenarios.is_empty() { Scenario::value_variants() } else { &cli.scenarios };
     let mut rows = Vec::new();
     for group in scenarios.chunk_by(|one, next| one.is_beside(*next)) {
-        let measured = rounds(group, subjects, cli.rounds, amount).await.with_context(|| group[0].name())?;
+        let measured = rounds(group, subjects, cli.rounds, amount).await?;
         for row in &measured {
             let table = table::markdown(std::slice::from_ref(row));
             writeln!(stderr(), "{}: {}\n{table}", row.scenario.name(), row.scenario.what())?;
@@ -123,7 +123,8 @@ async fn rounds(scenarios: &[Scenario], subjects: &mut [Subject], rounds: usize,
         for (number, Subject { target, fixture }) in subjects.iter_mut().enumerate() {
             if scenario.is_for(target.kind) {
                 let prepared = scenario.prepare(target, fixture, amount).await;
-                let prepared = prepared.with_context(|| format!("prepare {}", target.kind.name()))?;
+                let prepared =
+                    prepared.with_context(|| format!("prepare {} for {}", target.kind.name(), scenario.name()))?;
                 turns.push(Turn { scenario: *scenario, subject: number, prepared, samples: Vec::new() });
             }
         }
@@ -132,7 +133,7 @@ async fn rounds(scenarios: &[Scenario], subjects: &mut [Subject], rounds: usize,
         for turn in &mut turns {
             let Subject { target, fixture } = &mut subjects[turn.subject];
             let sample = turn.prepared.run(target, fixture, amount).await;
-            turn.samples.push(sample.with_context(|| target.kind.name())?);
+            turn.samples.push(sample.with_context(|| format!("{} on {}", turn.scenario.name(), target.kind.name()))?);
         }
         turns.reverse();
     }

@@ -205,8 +205,6 @@ table! {
     "Sync" {
         REPO_BACKFILL_LIMIT_MS: Duration = "PDS_REPO_BACKFILL_LIMIT_MS", Value("86400000"), codec::MILLISECONDS,
             "How far back a firehose cursor may reach.";
-        MAX_SUBSCRIPTION_BUFFER: u32 = "PDS_MAX_SUBSCRIPTION_BUFFER", Value("500"), codec::COUNT,
-            "Events by which a firehose consumer may lag while its connection takes nothing, before it is cut off.";
         CRAWLERS: Vec<Url> = "PDS_CRAWLERS", Unset, codec::ORIGINS,
             "Relays that are asked to crawl this server.";
     }

@@ -8,24 +8,6 @@ pub struct Writer {
     out: Vec<u8>,
 }
 
-/// How many bytes [`Writer::int`] takes.
-pub fn int_len(value: i64) -> usize {
-    match if value >= 0 { value } else { !value } {
-        0..=23 => 1,
-        24..=0xff => 2,
-        0x100..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    }
-}
-
-/// Goes on behind what is there.
-impl From<Vec<u8>> for Writer {
-    fn from(out: Vec<u8>) -> Self {
-        Self { out }
-    }
-}
-
 impl Writer {
     /// A writer with room for `bytes`.
     pub fn with_capacity(bytes: usize) -> Self {
@@ -125,6 +107,24 @@ impl Writer {
             Some(cid) => self.link(cid),
             None => self.null(),
         }
+    }
+}
+
+/// How many bytes [`Writer::int`] takes.
+pub fn int_len(value: i64) -> usize {
+    match if value >= 0 { value } else { !value } {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+/// Goes on behind what is there.
+impl From<Vec<u8>> for Writer {
+    fn from(out: Vec<u8>) -> Self {
+        Self { out }
     }
 }
 

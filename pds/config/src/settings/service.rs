@@ -66,8 +66,6 @@ pub struct Import {
 pub struct Sync {
     /// How far back a cursor may reach.
     pub backfill_limit: Duration,
-    /// Events by which a stalled consumer may lag.
-    pub max_subscription_buffer: u32,
     /// Relays to ask for a crawl.
     pub crawlers: Vec<Url>,
 }
@@ -192,15 +190,13 @@ impl Sync {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             backfill_limit: reader.value(&setting::REPO_BACKFILL_LIMIT_MS),
-            max_subscription_buffer: reader.value(&setting::MAX_SUBSCRIPTION_BUFFER),
             crawlers: reader.optional(&setting::CRAWLERS).unwrap_or_default(),
         }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { backfill_limit, max_subscription_buffer, crawlers } = self;
+        let Self { backfill_limit, crawlers } = self;
         out.put(&setting::REPO_BACKFILL_LIMIT_MS, backfill_limit);
-        out.put(&setting::MAX_SUBSCRIPTION_BUFFER, max_subscription_buffer);
         out.put_list(&setting::CRAWLERS, crawlers);
     }
 }

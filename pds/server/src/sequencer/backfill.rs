@@ -1,23 +1,23 @@
 //! Events that the ring has left behind: page after page from the database.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use pds_store::{
-    Db,
-    event::{self, Batch},
-};
-use tokio::sync::mpsc;
+use pds_store::event::{self, Batch};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{READ_BYTES, Sequencer, ring::Numbered, run};
+use super::{READ_BYTES, Sequencer, ring::Numbered, runs};
 
-/// Followers that are far behind read more at once, and from more connections, as long as they are so few: the database spends a third less
-/// on each event, and is waited for less. Such a follower takes up to seven megabytes, others less than two.
+/// Followers that are so many events behind read more at once, and from more connections, as long as they are so few and fast: the database
+/// spends a third less on each event, and is waited for less. Such a follower takes about seven megabytes, others two.
+const FAR: i64 = 1_000;
 pub(super) const WIDE: usize = 4;
 const WIDE_BYTES: usize = 1 << 20;
-const WIDE_WINDOWS: usize = 2;
+pub(super) const WIDE_WINDOWS: usize = 2;
+/// One that takes longer for a page is not fast.
+const SLOW: Duration = Duration::from_secs(1);
 
-/// The messages of a page, and the number of the last.
+/// Messages in one piece, and the number of the last.
 type Page = pds_store::Result<Numbered>;
 
 /// Pages in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and those behind it
@@ -46,13 +46,18 @@ impl Backfill {
 }
 
 async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>) -> pds_store::Result<()> {
-    let wide = sequencer.0.wide.try_acquire();
-    let (bytes, count) = if wide.is_ok() { (WIDE_BYTES, WIDE_WINDOWS) } else { (READ_BYTES, 1) };
-    let fetch = |after, last| Window::fetch(&sequencer.0.db, after, last, bytes);
+    let is_far = sequencer.head().saturating_sub(cursor) > FAR;
+    let mut wide = sequencer.0.wide.try_acquire().ok().filter(|_| is_far);
+    let (mut bytes, mut count) = if wide.is_some() { (WIDE_BYTES, WIDE_WINDOWS) } else { (READ_BYTES, 1) };
     let mut width = Width(i64::MAX);
-    let mut windows = VecDeque::from([fetch(cursor, None)]);
+    let mut windows = VecDeque::from([Window::fetch(sequencer, cursor, None, bytes)]);
+    let mut taken = Instant::now();
     // What was read is unpacked only when there is room for it.
-    while let Ok(room) = pages.reserve().await {
+    while let Ok(mut room) = pages.reserve().await {
+        if taken.elapsed() > SLOW && wide.take().is_some() {
+            (bytes, count, width) = (READ_BYTES, 1, Width(width.0 / 4));
+        }
+        let fetch = |after, last| Window::fetch(sequencer, after, last, bytes);
         let Some(Window { last, page }) = windows.pop_front() else { break };
         let page = page.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let head = sequencer.head();
@@ -76,8 +81,13 @@ async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>
             windows.push_back(fetch(asked, Some(last)));
             asked = last;
         }
-        let Some(page) = run(&page.batches, cursor, upto)?.whole() else { break };
-        room.send(Ok(page));
+        taken = Instant::now();
+        for run in runs(&page.batches, cursor, upto, bytes) {
+            let Some(run) = run?.whole() else { continue };
+            room.send(Ok(run));
+            let Ok(more) = pages.reserve().await else { return Ok(()) };
+            room = more;
+        }
         cursor = upto;
     }
     Ok(())
@@ -91,9 +101,12 @@ struct Window {
 }
 
 impl Window {
-    fn fetch(db: &Db, after: i64, last: Option<i64>, bytes: usize) -> Self {
-        let db = db.clone();
-        let page = async move { event::between(&db, after, last.unwrap_or(i64::MAX), bytes).await };
+    fn fetch(sequencer: &Sequencer, after: i64, last: Option<i64>, bytes: usize) -> Self {
+        let (db, reads) = (sequencer.0.db.clone(), sequencer.0.reads.clone());
+        let page = async move {
+            let _turn = reads.acquire().await;
+            event::between(&db, after, last.unwrap_or(i64::MAX), bytes).await
+        };
         Self { last, page: AbortOnDropHandle::new(tokio::spawn(page)) }
     }
 }
@@ -102,11 +115,12 @@ impl Window {
 struct Width(i64);
 
 impl Width {
-    /// What a page of so many events, with room for `bytes`, tells.
-    fn learn(&mut self, page: &event::Page, events: i64, bytes: usize) {
-        let used: usize = page.batches.iter().map(Batch::stored_bytes).sum();
+    /// What a page of so many numbers, with room for `bytes`, tells.
+    fn learn(&mut self, page: &event::Page, numbers: i64, bytes: usize) {
+        // A page is also cut when it has as many rows as there would be room for if each were as long as it may be.
+        let used: usize = page.batches.iter().map(|batch| batch.stored_bytes().max(event::ROW_BYTES)).sum();
         if page.is_cut {
-            self.0 = (events - events / 4).max(1);
+            self.0 = (numbers - numbers / 4).max(1);
         } else if used < bytes / 2 {
             self.0 = self.0.saturating_mul(2);
         }

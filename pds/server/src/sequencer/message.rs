@@ -45,8 +45,8 @@ impl Run {
 
     /// One by one. Each keeps the memory of all.
     pub(super) fn each(&self) -> Vec<Numbered> {
-        let mut begin = 0;
-        let cut = |&(seq, end)| (seq, self.bytes.slice(std::mem::replace(&mut begin, end)..end));
+        let mut from = 0;
+        let cut = |&(seq, end)| (seq, self.bytes.slice(std::mem::replace(&mut from, end)..end));
         self.ends.iter().map(cut).collect()
     }
 }

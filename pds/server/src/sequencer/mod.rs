@@ -50,6 +50,8 @@ struct Shared {
     followed: Notify,
     /// For followers that are given more memory while they catch up.
     wide: Semaphore,
+    /// For reading the past, which shall not take all connections from those who write.
+    reads: Arc<Semaphore>,
     /// How far back subscribers may begin.
     window: Duration,
     shutdown: CancellationToken,
@@ -58,8 +60,16 @@ struct Shared {
 impl Sequencer {
     /// Rests until somebody follows; events before that are read from the database when they are asked for.
     pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
-        let (ring, followed, wide) = (Ring::new(0, RING_BYTES), Notify::new(), Semaphore::new(backfill::WIDE));
-        let this = Self(Arc::new(Shared { ring, followed, wide, window: settings.backfill_limit, db, shutdown }));
+        let reads = usize::try_from(db.max_connections() / 4).unwrap_or(usize::MAX).max(backfill::WIDE_WINDOWS);
+        let this = Self(Arc::new(Shared {
+            ring: Ring::new(0, RING_BYTES),
+            followed: Notify::new(),
+            wide: Semaphore::new(backfill::WIDE),
+            reads: Arc::new(Semaphore::new(reads)),
+            window: settings.backfill_limit,
+            db,
+            shutdown,
+        }));
         tokio::spawn(this.clone().run());
         this
     }
@@ -152,24 +162,35 @@ impl Sequencer {
         }
         let head = self.head();
         let page = event::after(&self.0.db, head, READ_BYTES).await?;
-        let messages = run(&page.batches, head, i64::MAX)?.each();
-        let read = match messages.len() {
+        for run in runs(&page.batches, head, i64::MAX, READ_BYTES) {
+            self.0.ring.push(run?.each());
+        }
+        Ok(match page.batches.len() {
             0 => Read::Nothing,
             _ if page.is_cut => Read::Page,
             _ => Read::Some,
-        };
-        self.0.ring.push(messages);
-        Ok(read)
+        })
     }
 }
 
-/// The events of batches behind number `after` up to `upto`.
-fn run(batches: &[Batch], after: i64, upto: i64) -> pds_store::Result<Run> {
-    let mut frames = Vec::new();
-    for batch in batches {
-        frames.extend(batch.frames()?.into_iter().filter(|(seq, _)| *seq > after && *seq <= upto));
-    }
-    Ok(Run::new(&frames))
+/// The events of batches behind number `after` up to `upto`, in runs of so many bytes and a batch: what is stored may be much shorter.
+fn runs(batches: &[Batch], after: i64, upto: i64, bytes: usize) -> impl Iterator<Item = pds_store::Result<Run>> {
+    let mut batches = batches.iter();
+    std::iter::from_fn(move || {
+        let (mut frames, mut gathered) = (Vec::new(), 0);
+        while gathered < bytes
+            && let Some(batch) = batches.next()
+        {
+            let unpacked = match batch.frames() {
+                Ok(unpacked) => unpacked.into_iter().filter(|(seq, _)| *seq > after && *seq <= upto),
+                Err(error) => return Some(Err(error)),
+            };
+            let begun = frames.len();
+            frames.extend(unpacked);
+            gathered += frames[begun..].iter().map(|(seq, frame): &(i64, Frame)| frame.len(*seq)).sum::<usize>();
+        }
+        (!frames.is_empty()).then(|| Ok(Run::new(&frames)))
+    })
 }
 
 /// How much there was.

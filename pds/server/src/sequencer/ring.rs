@@ -93,14 +93,20 @@ impl Ring {
         }
     }
 
-    /// Up to `count` frames after `cursor`; `None` if the ring does not reach back that far.
-    pub(super) fn after(&self, cursor: i64, count: usize) -> Option<Vec<Numbered>> {
+    /// Up to `count` messages after `cursor`, and few more than there is room for in so many bytes; `None` if the ring does not reach back
+    /// that far.
+    pub(super) fn after(&self, cursor: i64, count: usize, mut bytes: usize) -> Option<Vec<Numbered>> {
         let window = self.frames.read().unwrap_or_else(PoisonError::into_inner);
         if cursor < window.floor {
             return None;
         }
         let from = window.frames.partition_point(|(seq, _)| *seq <= cursor);
-        Some(window.frames.iter().skip(from).take(count).cloned().collect())
+        let fits = |(_, message): &&Numbered| {
+            let fits = bytes > 0;
+            bytes = bytes.saturating_sub(message.len());
+            fits
+        };
+        Some(window.frames.iter().skip(from).take(count).take_while(fits).cloned().collect())
     }
 }
 
@@ -115,14 +121,16 @@ mod tests {
     #[test]
     fn serves_its_window_and_says_when_it_does_not_reach() {
         let ring = Ring::new(5, 30);
-        assert_eq!(ring.after(5, 10), Some(vec![]));
-        assert_eq!(ring.after(4, 10), None);
+        assert_eq!(ring.after(5, 10, 1000), Some(vec![]));
+        assert_eq!(ring.after(4, 10, 1000), None);
         ring.push(frames(6..=8));
-        assert_eq!(ring.after(5, 10).unwrap().len(), 3);
+        assert_eq!(ring.after(5, 10, 1000).unwrap().len(), 3);
         ring.push(frames(9..=10));
-        assert_eq!((ring.head(), ring.after(6, 10)), (10, None));
-        let seqs: Vec<i64> = ring.after(7, 2).unwrap().iter().map(|(seq, _)| *seq).collect();
+        assert_eq!((ring.head(), ring.after(6, 10, 1000)), (10, None));
+        let seqs: Vec<i64> = ring.after(7, 2, 1000).unwrap().iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, [8, 9]);
+        assert_eq!(ring.after(7, 10, 11).unwrap().len(), 2);
+        assert_eq!(ring.after(7, 10, 1).unwrap().len(), 1);
     }
 
     #[test]
@@ -133,8 +141,9 @@ mod tests {
         ring.push_next(frames(6..=7));
         ring.push(frames(6..=8));
         ring.push_next(frames(7..=8));
-        let seqs =
-            |ring: &Ring, cursor| -> Vec<i64> { ring.after(cursor, 10).unwrap().iter().map(|(seq, _)| *seq).collect() };
+        let seqs = |ring: &Ring, cursor| -> Vec<i64> {
+            ring.after(cursor, 10, 1000).unwrap().iter().map(|(seq, _)| *seq).collect()
+        };
         assert_eq!(seqs(&ring, 5), [6, 7, 8]);
         // After a restore.
         ring.push(frames(1_000..=1_001));
@@ -146,11 +155,11 @@ mod tests {
         let ring = Ring::new(5, 1000);
         ring.push(frames(6..=8));
         ring.clear();
-        assert_eq!((ring.head(), ring.after(7, 10), ring.after(8, 10)), (8, None, Some(vec![])));
+        assert_eq!((ring.head(), ring.after(7, 10, 1000), ring.after(8, 10, 1000)), (8, None, Some(vec![])));
         ring.restart(20);
-        assert_eq!((ring.head(), ring.after(19, 10), ring.after(20, 10)), (20, None, Some(vec![])));
+        assert_eq!((ring.head(), ring.after(19, 10, 1000), ring.after(20, 10, 1000)), (20, None, Some(vec![])));
         ring.push_next(frames(21..=21));
         ring.restart(20);
-        assert_eq!((ring.head(), ring.after(20, 10).unwrap().len()), (21, 1));
+        assert_eq!((ring.head(), ring.after(20, 10, 1000).unwrap().len()), (21, 1));
     }
 }

@@ -6,8 +6,9 @@ use tokio::sync::watch;
 
 use super::{Sequencer, backfill::Backfill, ring::Numbered};
 
-/// Messages handed out at once.
+/// Messages handed out at once, and their bytes, about.
 const AT_ONCE: usize = 64;
+const AT_ONCE_BYTES: usize = 256 << 10;
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Subscription {
     /// Waits for events after the position and moves it behind them.
     pub async fn next(&mut self) -> pds_store::Result<Next> {
         loop {
-            let messages = match self.sequencer.0.ring.after(self.cursor, AT_ONCE) {
+            let messages = match self.sequencer.0.ring.after(self.cursor, AT_ONCE, AT_ONCE_BYTES) {
                 Some(messages) => {
                     self.backfill = None;
                     messages

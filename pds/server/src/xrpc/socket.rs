@@ -9,10 +9,12 @@ use std::{
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
+    http::Method,
     response::Response,
 };
 use bytes::{Buf, Bytes};
 use futures::{SinkExt, StreamExt};
+use hyper::upgrade::OnUpgrade;
 use hyper_tungstenite::{
     HyperWebsocket, HyperWebsocketStream, is_upgrade_request,
     tungstenite::{
@@ -24,11 +26,14 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::XrpcError;
 
-/// A client that takes nothing for so long is too slow, and so is one that does not take all that is sent at once in the longer time.
+/// A client that takes nothing for so long is too slow.
 const STALL: Duration = Duration::from_secs(10);
+/// And so is one that does not take within this time what is sent at once.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Messages from a client mean nothing so far; long ones are refused.
 const MAX_INCOMING: usize = 4 * 1024;
+/// Answers to pings that a client does not read. When there are so many it gets no more.
+const MAX_UNREAD: usize = 64 * 1024;
 
 /// A request that asks for a socket.
 pub struct Upgrade {
@@ -40,7 +45,8 @@ impl<S: Send + Sync> FromRequest<S> for Upgrade {
     type Rejection = XrpcError;
 
     async fn from_request(mut request: Request, _: &S) -> Result<Self, XrpcError> {
-        if !is_upgrade_request(&request) {
+        let can_upgrade = request.method() == Method::GET && request.extensions().get::<OnUpgrade>().is_some();
+        if !can_upgrade || !is_upgrade_request(&request) {
             return Err(XrpcError::invalid(
                 "this method answers over a websocket: Connection must be upgrade, Upgrade websocket",
             ));
@@ -48,7 +54,9 @@ impl<S: Send + Sync> FromRequest<S> for Upgrade {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_INCOMING))
             .max_frame_size(Some(MAX_INCOMING))
-            .read_buffer_size(MAX_INCOMING);
+            .read_buffer_size(MAX_INCOMING)
+            .write_buffer_size(MAX_INCOMING)
+            .max_write_buffer_size(MAX_UNREAD);
         let (answer, socket) = hyper_tungstenite::upgrade(&mut request, Some(config))
             .map_err(|error| XrpcError::invalid(error.to_string()))?;
         Ok(Self { answer: answer.map(|_| Body::empty()), socket })
@@ -110,17 +118,14 @@ impl Socket {
         in_time(async { self.stream.send(Message::Ping(Bytes::new())).await.map_err(io::Error::other) }).await
     }
 
-    /// Waits for a sign of life; `false` if there will be none. Cancelling it loses nothing.
+    /// Waits for a sign of life; `false` if the client has left. Cancelling it loses nothing.
     pub async fn hear(&mut self) -> bool {
-        match self.stream.next().await {
-            Some(Ok(Message::Close(_))) => {
-                // The answer to it is queued by now and still has to go out, or the client takes this for a break.
-                let _ = self.flush().await;
-                false
-            }
-            Some(Ok(_)) => true,
-            Some(Err(_)) | None => false,
-        }
+        matches!(self.stream.next().await, Some(Ok(message)) if !message.is_close())
+    }
+
+    /// Lets a client go that has left: the answer to its goodbye still has to go out, or it takes this for a break.
+    pub async fn let_go(mut self) {
+        let _ = self.flush().await;
     }
 
     /// Says goodbye, if that would not be in the middle of a message, and waits for the answer: when a connection is closed before all is

@@ -18,11 +18,18 @@ use crate::on_both;
 /// Bytes of the events of one transaction: commits as they mostly are, short ones, and some that are read alone.
 const LENGTHS: [(usize, usize); 4] = [(2_000, 60), (20, 700), (7_000, 30), (120_000, 3)];
 
+/// So long that it matters whether what is stored is shorter.
+const LONG: usize = 900_000;
+/// No piece of a replay is longer, however little of the database it takes.
+const PIECE: usize = 3 << 20;
+
 /// Appends a transaction; the numbers of its events.
 async fn append(app: &App, len: usize, count: usize) -> std::ops::Range<i64> {
     let frame = || {
         let mut suffix = vec![0; len];
-        rand::fill(&mut suffix[..]);
+        if len < LONG {
+            rand::fill(&mut suffix[..]);
+        }
         Frame { prefix: Bytes::new(), suffix: suffix.into() }
     };
     let frames: Vec<_> = std::iter::repeat_with(frame).take(count).collect();
@@ -41,6 +48,7 @@ async fn hear(app: &App, cursor: i64, last: i64) -> Vec<i64> {
         let next = timeout(Duration::from_secs(20), subscription.next()).await.expect("more in time").unwrap();
         let Next::Messages(messages) = next else { panic!("stopped") };
         for bytes in messages {
+            assert!(bytes.len() < PIECE);
             let mut socket = WebSocket::from_raw_socket(Cursor::new(bytes.to_vec()), Role::Client, None);
             while let Ok(Message::Binary(frame)) = socket.read() {
                 heard.push(Reader::new(&frame).int().unwrap());
@@ -56,6 +64,9 @@ on_both!(every_follower_hears_every_event_once_and_in_order, |pds| async move {
     for round in 0..40 {
         for (len, count) in LENGTHS {
             wanted.extend(append(&pds.app, len, count).await);
+        }
+        if round == 10 {
+            wanted.extend(append(&pds.app, LONG, 20).await);
         }
         if round == 20 && pds.app.db.dialect() == Dialect::Postgres {
             // As a restored database has it.

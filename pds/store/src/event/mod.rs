@@ -71,7 +71,7 @@ impl Batch {
 
 /// The longest payload that stands in its page of Postgres' table. A longer one is cut into pieces of 2 KB there, each with an index
 /// entry, which costs more than the rest of a commit.
-pub(crate) const ROW_BYTES: usize = 8_000;
+pub const ROW_BYTES: usize = 8_000;
 
 /// Appends frames and returns the number of the first; the rest follow. `at` is now, in microseconds.
 ///
@@ -197,7 +197,7 @@ pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<P
 }
 
 async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
-    // Few rows are as long as they may be.
+    // So that no page is much longer than asked for, and a few more, as rows are mostly shorter. What is too much is read again.
     let limit = max_bytes / ROW_BYTES + 8;
     let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(BETWEEN_POSTGRES)
         .bind(seq)

@@ -176,7 +176,7 @@ async fn listen_once(pool: &PgPool, own: i32, others: &watch::Sender<News>) -> s
     let connection = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let connection = connection.connect_with((*pool.connect_options()).clone()).await?;
     let mut listener = PgListener::connect_with(&connection).await?;
-    // Made anew below, where the lock is taken again.
+    // Whoever called makes it anew, and takes the lock again.
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     let lock = sqlx::query("select pg_advisory_lock_shared($1, $2)").bind(LISTENERS).bind(own);

@@ -60,6 +60,8 @@ async fn follow(mut socket: Socket, mut subscription: Subscription, outdated: bo
                     if socket.send(messages).await.is_err() {
                         return too_slow(socket).await;
                     }
+                    // It takes what it gets, and was not listened to meanwhile.
+                    heard = Instant::now();
                 }
                 Ok(Next::Stopped) => return socket.close(CloseCode::Away, "").await,
                 Err(error) => {
@@ -69,7 +71,7 @@ async fn follow(mut socket: Socket, mut subscription: Subscription, outdated: bo
             },
             alive = socket.hear() => {
                 if !alive {
-                    return;
+                    return socket.let_go().await;
                 }
                 heard = Instant::now();
             }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio::{net::TcpSocket, time::sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::sleep,
+};
 use tokio_tungstenite::{
     client_async,
     tungstenite::{Bytes, Message},
@@ -47,6 +51,24 @@ async fn a_follower_that_stalls_hears_why_it_is_let_go_between_two_messages() {
     assert!(events.len() > 4);
     for (event, seq) in events.iter().zip(1..) {
         assert_eq!(event.seq, seq);
+    }
+}
+
+#[tokio::test]
+async fn only_a_get_of_http_1_1_becomes_a_socket() {
+    let pds = TestPds::sqlite().await;
+    let address = pds.url.strip_prefix("http://").unwrap();
+    for (start, status) in [("GET", "1.1 101"), ("HEAD", "1.1 400"), ("POST", "1.1 400"), ("GET", "1.0 400")] {
+        let version = &status[..3];
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "{start} /xrpc/com.atproto.sync.subscribeRepos HTTP/{version}\r\nhost: {address}\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer), Ok(&*format!("HTTP/{status}")), "{start}");
     }
 }
 
