@@ -24,9 +24,9 @@ const BATCH: usize = 128;
 const BATCH_BYTES: usize = 1 << 20;
 /// Commits that may wait; more are refused.
 const WAITING: usize = 2_048;
-/// Replicas that write at once wait for each other in the database. When one of them is busy it rather waits here for a part of that
-/// time, at most so long, and stores together what comes in: fewer and larger batches are less work for all.
-const GATHER: Duration = Duration::from_millis(4);
+/// Replicas that write at once wait for each other in the database. When one of them is busy it rather waits here for as long as its last
+/// batch took, at most so long, and stores together what comes in: fewer and larger batches are less work for all.
+const GATHER: Duration = Duration::from_millis(10);
 /// A batch of so many was a busy one.
 const BUSY: usize = 8;
 /// When those who are being stored have waited for so long and more than a batch waits behind them, new commits are refused.
@@ -122,7 +122,7 @@ async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Send
         taken.send_replace(Some(since));
         let is_full = receiver.len() + 1 >= BATCH;
         if last.crowded && !is_full && last.at.is_some_and(|at| at.elapsed() < DELAY) {
-            sleep((last.took / 2).min(GATHER)).await;
+            sleep(last.took.min(GATHER)).await;
         }
         let mut bytes = size(&commit);
         let (mut commits, mut waiting) = (vec![commit], vec![done]);

@@ -18,34 +18,34 @@ pub(super) const WIDE_WINDOWS: usize = 2;
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Messages in one piece, and the number of the last.
-type Page = pds_store::Result<Numbered>;
+type Piece = pds_store::Result<Numbered>;
 
-/// Pages in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and those behind it
+/// Pieces in order and without a gap, up to the sequencer's head. While one is on its way out the next is unpacked and the pages behind it
 /// are read.
 pub(super) struct Backfill {
-    pages: mpsc::Receiver<Page>,
+    pieces: mpsc::Receiver<Piece>,
     _reader: AbortOnDropHandle<()>,
 }
 
 impl Backfill {
     /// Begins behind `cursor`.
     pub(super) fn start(sequencer: Sequencer, cursor: i64) -> Self {
-        let (sender, pages) = mpsc::channel(1);
+        let (sender, pieces) = mpsc::channel(1);
         let reader = tokio::spawn(async move {
             if let Err(error) = read(&sequencer, cursor, &sender).await {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        Self { pages, _reader: AbortOnDropHandle::new(reader) }
+        Self { pieces, _reader: AbortOnDropHandle::new(reader) }
     }
 
-    /// The next page; `None` behind the last. May be dropped and asked again.
-    pub(super) async fn next(&mut self) -> Option<Page> {
-        self.pages.recv().await
+    /// The next piece; `None` behind the last. May be dropped and asked again.
+    pub(super) async fn next(&mut self) -> Option<Piece> {
+        self.pieces.recv().await
     }
 }
 
-async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>) -> pds_store::Result<()> {
+async fn read(sequencer: &Sequencer, mut cursor: i64, pieces: &mpsc::Sender<Piece>) -> pds_store::Result<()> {
     let is_far = sequencer.head().saturating_sub(cursor) > FAR;
     let mut wide = sequencer.0.wide.try_acquire().ok().filter(|_| is_far);
     let (mut bytes, mut count) = if wide.is_some() { (WIDE_BYTES, WIDE_WINDOWS) } else { (READ_BYTES, 1) };
@@ -53,7 +53,7 @@ async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>
     let mut windows = VecDeque::from([Window::fetch(sequencer, cursor, None, bytes)]);
     let mut taken = Instant::now();
     // What was read is unpacked only when there is room for it.
-    while let Ok(mut room) = pages.reserve().await {
+    while let Ok(mut room) = pieces.reserve().await {
         if taken.elapsed() > SLOW && wide.take().is_some() {
             (bytes, count, width) = (READ_BYTES, 1, Width(width.0 / 4));
         }
@@ -85,7 +85,7 @@ async fn read(sequencer: &Sequencer, mut cursor: i64, pages: &mpsc::Sender<Page>
         for run in runs(&page.batches, cursor, upto, bytes) {
             let Some(run) = run?.whole() else { continue };
             room.send(Ok(run));
-            let Ok(more) = pages.reserve().await else { return Ok(()) };
+            let Ok(more) = pieces.reserve().await else { return Ok(()) };
             room = more;
         }
         cursor = upto;
