@@ -3,16 +3,17 @@
 //! A message is finished once, for all who follow; nobody's socket copies it again.
 
 use bytes::Bytes;
+use hyper_tungstenite::tungstenite::protocol::frame::{
+    FrameHeader,
+    coding::{Data, OpCode},
+};
 use pds_repo::event::Frame;
 
 use super::ring::Numbered;
 
-/// The longest header of a message.
-const HEADER: usize = 10;
-
 /// A frame without a number as a message.
 pub fn message(frame: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(HEADER + frame.len());
+    let mut out = Vec::with_capacity(message_len(frame.len()));
     begin(frame.len(), &mut out);
     out.extend_from_slice(frame);
     out.into()
@@ -27,7 +28,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(frames: &[(i64, Frame)]) -> Self {
-        let bytes = frames.iter().map(|(seq, frame)| HEADER + frame.len(*seq)).sum();
+        let bytes = frames.iter().map(|(seq, frame)| message_len(frame.len(*seq))).sum();
         let mut out = Vec::with_capacity(bytes);
         let ends = frames.iter().map(|(seq, frame)| {
             begin(frame.len(*seq), &mut out);
@@ -53,19 +54,15 @@ impl Run {
 
 /// The header of a message of so many bytes.
 fn begin(len: usize, out: &mut Vec<u8>) {
-    const FINAL_BINARY: u8 = 0x82;
-    out.push(FINAL_BINARY);
-    match len {
-        0..=125 => out.push(len as u8),
-        126..=0xffff => {
-            out.push(126);
-            out.extend((len as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
+    header().format(len as u64, out).expect("a Vec takes everything");
+}
+
+fn message_len(len: usize) -> usize {
+    header().len(len as u64) + len
+}
+
+fn header() -> FrameHeader {
+    FrameHeader { opcode: OpCode::Data(Data::Binary), ..FrameHeader::default() }
 }
 
 #[cfg(test)]

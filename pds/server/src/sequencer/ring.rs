@@ -13,22 +13,27 @@ pub(super) type Numbered = (i64, Bytes);
 
 /// A window over the end of the sequence.
 pub(super) struct Ring {
-    frames: RwLock<Window>,
+    window: RwLock<Window>,
     head: watch::Sender<i64>,
     limit: usize,
 }
 
 struct Window {
-    frames: VecDeque<Numbered>,
+    messages: VecDeque<Numbered>,
     bytes: usize,
-    /// Everything above this number, up to the head, is in `frames`.
+    /// Everything above this number, up to the head, is in `messages`.
     floor: i64,
+}
+
+impl Window {
+    fn behind(head: i64) -> Self {
+        Self { messages: VecDeque::new(), bytes: 0, floor: head }
+    }
 }
 
 impl Ring {
     pub(super) fn new(head: i64, limit: usize) -> Self {
-        let window = Window { frames: VecDeque::new(), bytes: 0, floor: head };
-        Self { frames: RwLock::new(window), head: watch::Sender::new(head), limit }
+        Self { window: RwLock::new(Window::behind(head)), head: watch::Sender::new(head), limit }
     }
 
     pub(super) fn head(&self) -> i64 {
@@ -45,50 +50,50 @@ impl Ring {
         self.head.receiver_count() > 0
     }
 
-    /// Appends frames as they were read, as far as they are new, and drops the oldest beyond the limit. There may be a gap before them: a
+    /// Appends messages as they were read, as far as they are new, and drops the oldest beyond the limit. There may be a gap before them: a
     /// restored database leaves one.
-    pub(super) fn push(&self, frames: Vec<Numbered>) {
-        self.extend(frames, |_, _| true);
+    pub(super) fn push(&self, messages: Vec<Numbered>) {
+        self.extend(messages, |_, _| true);
     }
 
-    /// The same with frames that were stored just now, unless others come before them.
-    pub(super) fn push_next(&self, frames: Vec<Numbered>) {
-        self.extend(frames, |head, first| first == head + 1);
+    /// The same with messages that were stored just now, unless others come before them.
+    pub(super) fn push_next(&self, messages: Vec<Numbered>) {
+        self.extend(messages, |head, first| first == head + 1);
     }
 
-    fn extend(&self, frames: Vec<Numbered>, fits: impl Fn(i64, i64) -> bool) {
+    fn extend(&self, messages: Vec<Numbered>, fits: impl Fn(i64, i64) -> bool) {
         // The head moves under this lock only, so that it never goes back.
-        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         let mut head = self.head();
-        if !frames.first().is_some_and(|(first, _)| fits(head, *first)) {
+        if !messages.first().is_some_and(|(first, _)| fits(head, *first)) {
             return;
         }
-        for (seq, frame) in frames {
+        for (seq, message) in messages {
             if seq > head {
                 head = seq;
-                window.bytes += frame.len();
-                window.frames.push_back((seq, frame));
+                window.bytes += message.len();
+                window.messages.push_back((seq, message));
             }
         }
         while window.bytes > self.limit {
-            let Some((seq, frame)) = window.frames.pop_front() else { break };
-            window.bytes -= frame.len();
+            let Some((seq, message)) = window.messages.pop_front() else { break };
+            window.bytes -= message.len();
             window.floor = seq;
         }
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
-    /// Forgets the frames.
+    /// Forgets the messages.
     pub(super) fn clear(&self) {
-        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
-        *window = Window { frames: VecDeque::new(), bytes: 0, floor: self.head() };
+        let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
+        *window = Window::behind(self.head());
     }
 
     /// Goes on behind `head`, unless there is something newer already.
     pub(super) fn restart(&self, head: i64) {
-        let mut window = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         if head > self.head() {
-            *window = Window { frames: VecDeque::new(), bytes: 0, floor: head };
+            *window = Window::behind(head);
             self.head.send_replace(head);
         }
     }
@@ -96,17 +101,17 @@ impl Ring {
     /// Up to `count` messages after `cursor`, and few more than there is room for in so many bytes; `None` if the ring does not reach back
     /// that far.
     pub(super) fn after(&self, cursor: i64, count: usize, mut bytes: usize) -> Option<Vec<Numbered>> {
-        let window = self.frames.read().unwrap_or_else(PoisonError::into_inner);
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
         if cursor < window.floor {
             return None;
         }
-        let from = window.frames.partition_point(|(seq, _)| *seq <= cursor);
+        let from = window.messages.partition_point(|(seq, _)| *seq <= cursor);
         let fits = |(_, message): &&Numbered| {
             let fits = bytes > 0;
             bytes = bytes.saturating_sub(message.len());
             fits
         };
-        Some(window.frames.iter().skip(from).take(count).take_while(fits).cloned().collect())
+        Some(window.messages.iter().skip(from).take(count).take_while(fits).cloned().collect())
     }
 }
 
@@ -114,7 +119,7 @@ impl Ring {
 mod tests {
     use super::*;
 
-    fn frames(range: std::ops::RangeInclusive<i64>) -> Vec<Numbered> {
+    fn messages(range: std::ops::RangeInclusive<i64>) -> Vec<Numbered> {
         range.map(|seq| (seq, Bytes::from(vec![0; 10]))).collect()
     }
 
@@ -123,9 +128,9 @@ mod tests {
         let ring = Ring::new(5, 30);
         assert_eq!(ring.after(5, 10, 1000), Some(vec![]));
         assert_eq!(ring.after(4, 10, 1000), None);
-        ring.push(frames(6..=8));
+        ring.push(messages(6..=8));
         assert_eq!(ring.after(5, 10, 1000).unwrap().len(), 3);
-        ring.push(frames(9..=10));
+        ring.push(messages(9..=10));
         assert_eq!((ring.head(), ring.after(6, 10, 1000)), (10, None));
         let seqs: Vec<i64> = ring.after(7, 2, 1000).unwrap().iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, [8, 9]);
@@ -136,29 +141,29 @@ mod tests {
     #[test]
     fn what_is_offered_is_taken_once_and_only_in_order() {
         let ring = Ring::new(5, 1000);
-        ring.push_next(frames(7..=8));
+        ring.push_next(messages(7..=8));
         assert_eq!(ring.head(), 5);
-        ring.push_next(frames(6..=7));
-        ring.push(frames(6..=8));
-        ring.push_next(frames(7..=8));
+        ring.push_next(messages(6..=7));
+        ring.push(messages(6..=8));
+        ring.push_next(messages(7..=8));
         let seqs = |ring: &Ring, cursor| -> Vec<i64> {
             ring.after(cursor, 10, 1000).unwrap().iter().map(|(seq, _)| *seq).collect()
         };
         assert_eq!(seqs(&ring, 5), [6, 7, 8]);
         // After a restore.
-        ring.push(frames(1_000..=1_001));
+        ring.push(messages(1_000..=1_001));
         assert_eq!(seqs(&ring, 7), [8, 1_000, 1_001]);
     }
 
     #[test]
     fn after_a_rest_it_holds_what_came_since_and_never_goes_back() {
         let ring = Ring::new(5, 1000);
-        ring.push(frames(6..=8));
+        ring.push(messages(6..=8));
         ring.clear();
         assert_eq!((ring.head(), ring.after(7, 10, 1000), ring.after(8, 10, 1000)), (8, None, Some(vec![])));
         ring.restart(20);
         assert_eq!((ring.head(), ring.after(19, 10, 1000), ring.after(20, 10, 1000)), (20, None, Some(vec![])));
-        ring.push_next(frames(21..=21));
+        ring.push_next(messages(21..=21));
         ring.restart(20);
         assert_eq!((ring.head(), ring.after(20, 10, 1000).unwrap().len()), (21, 1));
     }

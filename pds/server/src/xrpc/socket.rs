@@ -94,7 +94,7 @@ impl Socket {
     /// When the connection is broken or the client too slow.
     pub async fn send(&mut self, messages: Vec<Bytes>) -> io::Result<()> {
         self.unsent.extend(messages);
-        timeout(LONGEST, self.send_unsent()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        within(LONGEST, self.send_unsent()).await
     }
 
     async fn send_unsent(&mut self) -> io::Result<()> {
@@ -102,12 +102,12 @@ impl Socket {
         let stream = self.stream.get_mut();
         while !self.unsent.is_empty() {
             let slices: Vec<_> = self.unsent.iter().map(|message| IoSlice::new(message)).collect();
-            match in_time(stream.write_vectored(&slices)).await? {
+            match within(STALL, stream.write_vectored(&slices)).await? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 sent => forget(&mut self.unsent, sent),
             }
         }
-        in_time(stream.flush()).await
+        within(STALL, stream.flush()).await
     }
 
     /// Asks whether the client is there.
@@ -115,7 +115,7 @@ impl Socket {
     /// # Errors
     /// As [`Socket::send`].
     pub async fn ping(&mut self) -> io::Result<()> {
-        in_time(async { self.stream.send(Message::Ping(Bytes::new())).await.map_err(io::Error::other) }).await
+        within(STALL, async { self.stream.send(Message::Ping(Bytes::new())).await.map_err(io::Error::other) }).await
     }
 
     /// Waits for a sign of life; `false` if the client has left. Cancelling it loses nothing.
@@ -145,7 +145,7 @@ impl Socket {
 
     /// Sends what the library has to say: answers to pings, mostly.
     async fn flush(&mut self) -> io::Result<()> {
-        in_time(async { self.stream.flush().await.map_err(io::Error::other) }).await
+        within(STALL, async { self.stream.flush().await.map_err(io::Error::other) }).await
     }
 }
 
@@ -160,6 +160,6 @@ fn forget(unsent: &mut VecDeque<Bytes>, mut sent: usize) {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(STALL, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

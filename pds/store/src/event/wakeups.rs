@@ -16,9 +16,9 @@ use sqlx::{
 };
 use tokio::{
     sync::watch,
-    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Db, db::Pools, dialect::postgres::in_time};
 
@@ -63,24 +63,21 @@ struct News {
 
 /// Passes this process's commits on to the other processes, until it is dropped.
 #[derive(Debug)]
-pub struct Teller(Option<JoinHandle<()>>);
+pub struct Teller {
+    _task: Option<AbortOnDropHandle<()>>,
+}
 
 impl Teller {
     /// Begins, in the background; one per process is enough. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn start(db: &Db) -> Self {
-        Self(match &db.pools {
+        let task = match &db.pools {
             Pools::Sqlite { .. } => None,
             Pools::Postgres(pool) => {
                 Some(tokio::spawn(tell(pool.clone(), db.appended.upto.subscribe(), db.appended.listener)))
             }
-        })
-    }
-}
-
-impl Drop for Teller {
-    fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+        };
+        Self { _task: task.map(AbortOnDropHandle::new) }
     }
 }
 
@@ -91,7 +88,7 @@ pub struct Wakeups {
     others: watch::Receiver<News>,
     /// As of the last wake-up.
     unknown: u64,
-    listener: Option<JoinHandle<()>>,
+    _listener: Option<AbortOnDropHandle<()>>,
     /// So that `others` stays open.
     _others: watch::Sender<News>,
 }
@@ -105,7 +102,13 @@ impl Wakeups {
             Pools::Sqlite { .. } => None,
             Pools::Postgres(pool) => Some(tokio::spawn(listen(pool.clone(), db.appended.listener, others.clone()))),
         };
-        Self { own: db.appended.upto.subscribe(), others: others.subscribe(), unknown: 0, listener, _others: others }
+        Self {
+            own: db.appended.upto.subscribe(),
+            others: others.subscribe(),
+            unknown: 0,
+            _listener: listener.map(AbortOnDropHandle::new),
+            _others: others,
+        }
     }
 
     /// Waits until there may be new events since the last call returned. If nothing but events up to a certain one can be new, that one.
@@ -123,12 +126,6 @@ impl Wakeups {
         let known = self.unknown == news.unknown;
         self.unknown = news.unknown;
         known.then_some(own.max(news.upto))
-    }
-}
-
-impl Drop for Wakeups {
-    fn drop(&mut self) {
-        self.listener.iter().for_each(JoinHandle::abort);
     }
 }
 
