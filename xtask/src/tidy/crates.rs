@@ -12,6 +12,7 @@ use super::Problem;
 /// A crate of the workspace and the crates of the workspace that it may name. `*` is all of them.
 const RULES: &[(&str, &[&str])] = &[
     ("operator-api", &[]),
+    ("operator-object-store", &[]),
     ("pds-crypto", &[]),
     ("pds-syntax", &[]),
     ("pds-blobstore", &["pds-syntax"]),
@@ -49,11 +50,12 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     ("redis", &["pds-limiter"], "what replicas share has one home"),
     (
         "aws-sdk-s3",
-        &["pds-blobstore", "operator-controller", "e2e"],
+        &["pds-blobstore", "operator-object-store", "operator-controller", "e2e"],
         "it is the heaviest crate; edits elsewhere never wait",
     ),
+    ("aws-sdk-iam", &["operator-object-store"], "users and roles of object stores have one home"),
     ("kube", &["operator-api", "operator-controller", "e2e", "xtask"], "the PDS knows no Kubernetes"),
-    ("axum", &["pds-server", "operator-controller"], "HTTP is served at the edge"),
+    ("axum", &["pds-server", "operator-controller", "operator-object-store"], "HTTP is served at the edge"),
 ];
 
 /// Crates that stay pure: they compute, others wait.

@@ -1,0 +1,67 @@
+//! What is asked for, and for whom.
+
+use std::fmt;
+
+use crate::{Credential, Seed, bucket_name};
+
+/// Whose a bucket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Name of the cluster; for people.
+    pub cluster: String,
+    /// Namespace of the instance.
+    pub namespace: String,
+    /// Name of the instance.
+    pub name: String,
+    /// Fingerprint of the instance's keys. This is the identity: an instance with the same keys on a new cluster is the same owner.
+    pub fingerprint: String,
+}
+
+/// A bucket for an owner.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// For whom.
+    pub owner: Owner,
+    /// Begins the names of bucket, user and role. The platform sets it.
+    pub prefix: Option<String>,
+    /// The bucket, if it has a name of its own. `None` derives the name; a name equal to the derived one is the same as `None`.
+    pub bucket: Option<String>,
+    /// The secret of the operator.
+    pub seed: Seed,
+    /// Service account of the pods, `system:serviceaccount:NAMESPACE:NAME`. Read only with workload identity.
+    pub service_account: Option<String>,
+}
+
+impl Request {
+    /// The name of the user or role: derived from prefix, namespace and name, never chosen.
+    #[must_use]
+    pub fn user(&self) -> String {
+        bucket_name(self.prefix.as_deref(), &self.owner.namespace, &self.owner.name)
+    }
+
+    /// The name of the bucket.
+    #[must_use]
+    pub fn bucket(&self) -> String {
+        self.bucket.clone().unwrap_or_else(|| self.user())
+    }
+
+    /// Whether the bucket's name is the derived one, which no other instance has.
+    #[must_use]
+    pub fn bucket_is_derived(&self) -> bool {
+        self.bucket() == self.user()
+    }
+
+    /// The derived key pair of a user of the bucket.
+    pub(crate) fn credential(&self, user: &str) -> Credential {
+        Credential {
+            access_key_id: user.to_owned(),
+            secret_access_key: self.seed.secret_access_key(user, &self.bucket()),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.cluster, self.namespace, self.name)
+    }
+}

@@ -1,0 +1,103 @@
+//! Versity Gateway: users by its admin API, rights by bucket policy.
+
+mod admin;
+mod policy;
+
+use async_trait::async_trait;
+
+use crate::bucket::{Buckets, Probe};
+use crate::claim::{self, State};
+use crate::{Access, Credential, Deleted, Error, Marker, Provisioner, Request, Service};
+use admin::{Admin, Created};
+
+/// One user per instance, whose secret is derived, and a bucket policy that names only that user.
+#[derive(Debug)]
+pub struct Versitygw {
+    service: Service,
+    admin: Admin,
+    buckets: Buckets,
+}
+
+impl Versitygw {
+    /// Prepares clients; asks nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the service has no endpoint or its CA bundle is none.
+    pub fn new(service: Service, admin: Credential) -> Result<Self, Error> {
+        let buckets = Buckets::new(&service, admin.provider())?;
+        Ok(Self { admin: Admin::new(&service, admin)?, buckets, service })
+    }
+
+    /// A user is ours if the secret that only we can derive is its secret.
+    async fn probe(&self, request: &Request, user: &str) -> Result<Probe, Error> {
+        let keys = request.credential(user).provider();
+        Buckets::new(&self.service, keys)?.probe(&request.bucket()).await
+    }
+
+    async fn ensure_user(&self, request: &Request, user: &str, marker: &Marker) -> Result<Credential, Error> {
+        let credential = request.credential(user);
+        if self.probe(request, user).await? == Probe::Works {
+            return Ok(credential);
+        }
+        match self.admin.create_user(&credential).await? {
+            Created::Now => Ok(credential),
+            Created::Before if records(request, marker, user) => {
+                self.admin.update_user(&credential).await?;
+                Ok(credential)
+            }
+            Created::Before => Err(self.user_not_owned(request, user)),
+        }
+    }
+
+    /// Deletes the users of the bucket that are proven to be ours.
+    async fn delete_users(&self, request: &Request, marker: Option<&Marker>) -> Result<(), Error> {
+        let derived = request.user();
+        let recorded = marker.and_then(|marker| marker.user.clone()).filter(|user| *user != derived);
+        for user in recorded.into_iter().chain([derived]) {
+            let known = marker.is_some_and(|marker| records(request, marker, &user));
+            if known || self.probe(request, &user).await? == Probe::Works {
+                self.admin.delete_user(&user).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn user_not_owned(&self, request: &Request, user: &str) -> Error {
+        let (user, place) = (user.to_owned(), self.service.place());
+        Error::UserNotOwned { user, place, owner: Box::new(request.owner.clone()) }
+    }
+}
+
+/// Whether the marker proves that the user is ours, which matters when the operator's seed was lost.
+///
+/// Only in a bucket of the derived name, which nobody but the operator had a key for. Into a bucket that the tenant named, somebody may have written a
+/// marker of their own, to have the secret of another cluster's user of the same name reset.
+fn records(request: &Request, marker: &Marker, user: &str) -> bool {
+    request.bucket_is_derived() && user == request.user() && marker.user.as_deref() == Some(user)
+}
+
+#[async_trait]
+impl Provisioner for Versitygw {
+    async fn ensure(&self, request: &Request, _kept: Option<&Credential>) -> Result<Access, Error> {
+        let (bucket, user) = (request.bucket(), request.user());
+        let marker = claim::take(&self.buckets, request, None).await?;
+        let credential = self.ensure_user(request, &user, &marker).await?;
+        self.buckets.ensure_policy(&bucket, &policy::of_bucket(&bucket, &user)).await?;
+        claim::record_user(&self.buckets, &bucket, marker, &user).await?;
+        Ok(Access::Keys(credential))
+    }
+
+    async fn delete(&self, request: &Request) -> Result<Deleted, Error> {
+        let bucket = request.bucket();
+        crate::naming::check_bucket(&bucket)?;
+        let state = claim::state(&self.buckets, request, false).await?;
+        let marker = if let State::Ours(marker) = &state { Some(marker) } else { None };
+        // The users first: nobody writes while the bucket is emptied, and the marker still proves them.
+        self.delete_users(request, marker).await?;
+        claim::delete(&self.buckets, &bucket, state).await
+    }
+
+    async fn owner(&self, bucket: &str) -> Result<Option<Option<Marker>>, Error> {
+        claim::owner(&self.buckets, bucket).await
+    }
+}
