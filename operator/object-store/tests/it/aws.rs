@@ -1,0 +1,199 @@
+//! AWS, by moto, which checks signatures and policies.
+
+use aws_sdk_iam::types::StatusType;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use operator_object_store::{
+    Access, Aws, AwsSettings, Credential, Deleted, Error, MARKER_KEY, Owner, Provisioner, Request, WorkloadIdentity,
+};
+use secrecy::ExposeSecret;
+
+use super::proxy::Proxy;
+use super::s3::{client_at, code, exists, get, put};
+use super::world::{credential, keys, named_request, request, service, unique, variable};
+
+fn moto() -> String {
+    variable("AURORA_TEST_MOTO_ENDPOINT")
+}
+
+fn admin_keys() -> Credential {
+    credential(&variable("AURORA_TEST_MOTO_ACCESS_KEY"), &variable("AURORA_TEST_MOTO_SECRET_KEY"))
+}
+
+fn admin() -> aws_sdk_s3::Client {
+    client_at(&moto(), &admin_keys())
+}
+
+fn iam() -> aws_sdk_iam::Client {
+    let admin = admin_keys();
+    let keys = Credentials::new(&admin.access_key_id, admin.secret_access_key.expose_secret(), None, None, "test");
+    let config = aws_sdk_iam::config::Builder::new().behavior_version(BehaviorVersion::latest());
+    let config = config.region(Region::new("us-east-1")).endpoint_url(moto()).credentials_provider(keys);
+    aws_sdk_iam::Client::from_conf(config.build())
+}
+
+fn settings(endpoint: &str) -> AwsSettings {
+    let admin = Some(admin_keys());
+    AwsSettings { service: service(endpoint), iam_endpoint: Some(endpoint.into()), admin, workload_identity: None }
+}
+
+async fn aws() -> Aws {
+    Aws::new(settings(&moto())).await.unwrap()
+}
+
+async fn aws_with_roles() -> Aws {
+    let identity = WorkloadIdentity {
+        oidc_provider_arn: "arn:aws:iam::123456789012:oidc-provider/oidc.test/id".into(),
+        oidc_issuer: "https://oidc.test/id".into(),
+    };
+    Aws::new(AwsSettings { workload_identity: Some(identity), ..settings(&moto()) }).await.unwrap()
+}
+
+async fn user_exists(user: &str) -> bool {
+    iam().get_user().user_name(user).send().await.is_ok()
+}
+
+#[tokio::test]
+async fn a_user_reaches_one_bucket_and_nothing_else() {
+    let (mine, other) = (request(), request());
+    let tenant = keys(&aws().await, &mine).await;
+    keys(&aws().await, &other).await;
+    let (client, bucket) = (client_at(&moto(), &tenant), mine.bucket());
+    put(&client, &bucket, "a/b", "bytes").await;
+    assert_eq!(get(&client, &bucket, "a/b").await.as_deref(), Some("bytes"));
+    client.list_objects_v2().bucket(&bucket).send().await.unwrap();
+    client.delete_object().bucket(&bucket).key("a/b").send().await.unwrap();
+    assert!(get(&client, &bucket, MARKER_KEY).await.is_some());
+    assert_eq!(code(client.put_object().bucket(&bucket).key(MARKER_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.delete_object().bucket(&bucket).key(MARKER_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.list_objects_v2().bucket(other.bucket()).send().await), "AccessDenied");
+    assert_eq!(code(client.get_object().bucket(other.bucket()).key(MARKER_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.put_bucket_policy().bucket(&bucket).policy("{}").send().await), "AccessDenied");
+    let block = admin().get_public_access_block().bucket(&bucket).send().await.unwrap();
+    assert_eq!(block.public_access_block_configuration().unwrap().restrict_public_buckets(), Some(true));
+    let user = iam().get_user().user_name(mine.user()).send().await.unwrap().user.unwrap();
+    assert_eq!(user.path(), "/aurora-locus/");
+}
+
+#[tokio::test]
+async fn a_key_is_kept_while_it_is_the_users_and_works() {
+    let (provisioner, request) = (aws().await, request());
+    let first = keys(&provisioner, &request).await;
+    let ensure = async |kept: &Credential| match provisioner.ensure(&request, Some(kept)).await.unwrap() {
+        Access::Keys(keys) => keys,
+        Access::Role { arn } => panic!("{arn}"),
+    };
+    assert_eq!(ensure(&first).await.access_key_id, first.access_key_id);
+    // Somebody else's key, though it works, and markup.
+    for hostile in [admin_keys(), credential("x</a>", "p</Secret><Role>admin</Role>"), credential("", "")] {
+        let given = ensure(&hostile).await;
+        assert_ne!(given.access_key_id, hostile.access_key_id);
+        put(&client_at(&moto(), &given), &request.bucket(), "works", "1").await;
+    }
+    // The right id with a wrong secret.
+    let now = keys(&provisioner, &request).await;
+    let given = ensure(&credential(&now.access_key_id, "wrong")).await;
+    assert_ne!(given.access_key_id, now.access_key_id);
+    let found = iam().list_access_keys().user_name(request.user()).send().await.unwrap().access_key_metadata;
+    assert_eq!(found.len(), 1, "the others are gone");
+    // A key that an administrator switched off.
+    let off = iam().update_access_key().user_name(request.user()).access_key_id(&given.access_key_id);
+    off.status(StatusType::Inactive).send().await.unwrap();
+    assert_ne!(ensure(&given).await.access_key_id, given.access_key_id);
+    admin().list_buckets().send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_of_somebody_else_is_untouched() {
+    let request = request();
+    let user = request.user();
+    iam().create_user().user_name(&user).send().await.unwrap();
+    let theirs = iam().create_access_key().user_name(&user).send().await.unwrap().access_key.unwrap();
+    let kept = credential(theirs.access_key_id(), theirs.secret_access_key());
+    let error = aws().await.ensure(&request, Some(&kept)).await.unwrap_err();
+    assert!(matches!(&error, Error::UserNotOwned { user: found, .. } if *found == user), "{error}");
+    aws().await.delete(&request).await.unwrap();
+    let found = iam().list_access_keys().user_name(&user).send().await.unwrap().access_key_metadata;
+    assert_eq!(found.len(), 1);
+    assert!(iam().list_user_policies().user_name(&user).send().await.unwrap().policy_names.is_empty());
+    // An instance of the same name on another cluster: other keys, other owner.
+    let first = super::world::request();
+    keys(&aws().await, &first).await;
+    let owner = Owner { cluster: "two".into(), fingerprint: unique(), ..first.owner.clone() };
+    let second = Request { owner, bucket: Some(format!("second-{}", unique())), ..first.clone() };
+    assert!(matches!(aws().await.ensure(&second, None).await, Err(Error::UserNotOwned { .. })));
+    assert_eq!(aws().await.delete(&second).await.unwrap(), Deleted::Bucket);
+    assert!(user_exists(&first.user()).await);
+}
+
+#[tokio::test]
+async fn with_workload_identity_there_is_a_role_and_no_keys() {
+    let mut request = request();
+    // The instance had keys before.
+    keys(&aws().await, &request).await;
+    let provisioner = aws_with_roles().await;
+    assert!(matches!(provisioner.ensure(&request, None).await, Err(Error::Invalid(_))), "for whom?");
+    for bad in
+        ["system:serviceaccount:team:*", "system:serviceaccount:other:pds", "pds", "system:serviceaccount:team:a:b"]
+    {
+        request.service_account = Some(bad.into());
+        assert!(matches!(provisioner.ensure(&request, None).await, Err(Error::Invalid(_))), "{bad}");
+    }
+    request.service_account = Some("system:serviceaccount:team:pds".into());
+    for _ in 0..2 {
+        let Access::Role { arn } = provisioner.ensure(&request, None).await.unwrap() else { panic!() };
+        assert!(arn.ends_with(&format!(":role/aurora-locus/{}", request.user())), "{arn}");
+    }
+    assert!(!user_exists(&request.user()).await, "the keys of before are gone");
+    let role = iam().get_role().role_name(request.user()).send().await.unwrap().role.unwrap();
+    assert!(role.assume_role_policy_document().unwrap().contains("system%3Aserviceaccount%3Ateam%3Apds"));
+    assert_eq!(provisioner.delete(&request).await.unwrap(), Deleted::Bucket);
+    assert!(iam().get_role().role_name(request.user()).send().await.is_err());
+
+    let foreign = Request { service_account: request.service_account.clone(), ..super::world::request() };
+    let trust = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    iam().create_role().role_name(foreign.user()).assume_role_policy_document(trust).send().await.unwrap();
+    assert!(matches!(provisioner.ensure(&foreign, None).await, Err(Error::UserNotOwned { .. })));
+    provisioner.delete(&foreign).await.unwrap();
+    assert!(iam().get_role().role_name(foreign.user()).send().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_bucket_is_made_in_its_region() {
+    let mut settings = settings(&moto());
+    settings.service.region = "eu-central-1".into();
+    let request = request();
+    keys(&Aws::new(settings).await.unwrap(), &request).await;
+    let found = admin().get_bucket_location().bucket(request.bucket()).send().await.unwrap();
+    assert_eq!(found.location_constraint().unwrap().as_str(), "eu-central-1");
+}
+
+#[tokio::test]
+async fn making_and_deleting_converge() {
+    for new in [request, named_request] {
+        let (proxy, address) = Proxy::start(&moto(), |_| None).await;
+        let through = Aws::new(settings(&address)).await.unwrap();
+        for requests in 0.. {
+            let request = new();
+            let done = proxy.run(requests, through.ensure(&request, None)).await;
+            let given = keys(&aws().await, &request).await;
+            put(&client_at(&moto(), &given), &request.bucket(), "works", "1").await;
+            if done.is_some() {
+                assert!((8..100).contains(&requests), "{requests}");
+                break;
+            }
+        }
+        for requests in 0.. {
+            let request = new();
+            keys(&aws().await, &request).await;
+            put(&admin(), &request.bucket(), "blob", "1").await;
+            let done = proxy.run(requests, through.delete(&request)).await;
+            let again = aws().await.delete(&request).await.unwrap();
+            assert!(!matches!(again, Deleted::LeftAlone(_)), "after {requests}: {again:?}");
+            assert!(!exists(&admin(), &request.bucket()).await && !user_exists(&request.user()).await);
+            if done.is_some() {
+                assert!((8..100).contains(&requests), "{requests}");
+                break;
+            }
+        }
+    }
+}
