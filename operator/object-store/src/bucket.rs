@@ -130,9 +130,15 @@ impl Buckets {
     }
 
     /// Who made the bucket, if it says so and the service knows tags.
-    pub(crate) async fn maker(&self, bucket: &str) -> Option<String> {
-        let tags = self.client.get_bucket_tagging().bucket(bucket).send().await.ok()?;
-        tags.tag_set().iter().find(|tag| tag.key() == MAKER_TAG).map(|tag| tag.value().to_owned())
+    pub(crate) async fn maker(&self, bucket: &str) -> Result<Option<String>, Error> {
+        match self.client.get_bucket_tagging().bucket(bucket).send().await {
+            Ok(tags) => {
+                let tag = tags.tag_set().iter().find(|tag| tag.key() == MAKER_TAG);
+                Ok(tag.map(|tag| tag.value().to_owned()))
+            }
+            Err(error) if is_unknown(&error) || matches!(status(&error), Some(403 | 404)) => Ok(None),
+            Err(error) => Err(failed(format!("read the tags of bucket {bucket}"), &self.place, &error)),
+        }
     }
 
     pub(crate) async fn is_empty(&self, bucket: &str) -> Result<bool, Error> {

@@ -46,23 +46,23 @@ pub(crate) async fn owner(buckets: &Buckets, bucket: &str) -> Result<Option<Opti
     }
 }
 
-/// How the bucket stands to the owner; changes nothing. `made` tells that the caller has just made it.
-pub(crate) async fn state(buckets: &Buckets, request: &Request, made: bool) -> Result<State, Error> {
+/// How the bucket stands to the owner; changes nothing.
+pub(crate) async fn state(buckets: &Buckets, request: &Request) -> Result<State, Error> {
     let (bucket, owner) = (request.bucket(), &request.owner);
     match holder(buckets, &bucket).await? {
         None => Ok(State::NoBucket),
         Some(Holder::Marked(marker)) if marker.is_of(owner) => Ok(State::Ours(*marker)),
         Some(Holder::Unmarked) => {
             let ours = buckets.is_empty(&bucket).await?
-                && (made || request.bucket_is_derived() || is_maker(buckets, &bucket, owner).await);
+                && (request.bucket_is_derived() || is_maker(buckets, &bucket, owner).await?);
             Ok(if ours { State::Unfinished } else { State::Other(Holder::Unmarked) })
         }
         Some(other) => Ok(State::Other(other)),
     }
 }
 
-async fn is_maker(buckets: &Buckets, bucket: &str, owner: &Owner) -> bool {
-    buckets.maker(bucket).await.is_some_and(|maker| maker == owner.fingerprint)
+async fn is_maker(buckets: &Buckets, bucket: &str, owner: &Owner) -> Result<bool, Error> {
+    Ok(!owner.fingerprint.is_empty() && buckets.maker(bucket).await?.as_ref() == Some(&owner.fingerprint))
 }
 
 /// Gives the marker of the owner's bucket, which is made or adopted if need be.
@@ -72,10 +72,12 @@ pub(crate) async fn take(buckets: &Buckets, request: &Request, location: Option<
     if owner.fingerprint.is_empty() {
         return Err(Error::Invalid(format!("{owner} has no key fingerprint, so no bucket can be marked as its own")));
     }
-    let mut state = self::state(buckets, request, false).await?;
+    let mut state = self::state(buckets, request).await?;
     if matches!(state, State::NoBucket) {
-        let made = buckets.create(&bucket, &owner.fingerprint, location).await?;
-        state = self::state(buckets, request, made).await?;
+        if buckets.create(&bucket, &owner.fingerprint, location).await? {
+            return mark_new(buckets, &bucket, owner).await;
+        }
+        state = self::state(buckets, request).await?;
     }
     match state {
         State::Ours(marker) if same_place(&marker, owner) => Ok(marker),
@@ -86,7 +88,7 @@ pub(crate) async fn take(buckets: &Buckets, request: &Request, location: Option<
         State::Unfinished => mark_new(buckets, &bucket, owner).await,
         State::Other(holder) => adopt(buckets, &bucket, owner, holder).await,
         State::NoBucket => Err(Error::Unavailable(format!(
-            "the object store at {} was asked to create bucket {bucket}, said that it did, and does not have it",
+            "the object store at {} was asked to create bucket {bucket}, says that it is there already, and does not have it",
             buckets.place()
         ))),
     }

@@ -69,6 +69,11 @@ impl Marker {
         !owner.fingerprint.is_empty() && self.fingerprint == owner.fingerprint
     }
 
+    /// The user that was recorded, if it has another name: the prefix of names has changed.
+    pub(crate) fn other_user(&self, user: &str) -> Option<&str> {
+        self.user.as_deref().filter(|recorded| *recorded != user)
+    }
+
     /// Where the owner lives now.
     pub(crate) fn moved_to(&self, owner: &Owner) -> Self {
         Self { user: self.user.clone(), created: self.created.clone(), ..Self::new(owner) }

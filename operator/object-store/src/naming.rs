@@ -80,7 +80,7 @@ mod tests {
             let found = bucket_name(prefix, namespace, name);
             check_bucket(&found).unwrap();
         }
-        assert_eq!(bucket_name(Some("aurora"), "team", "pds"), "aurora-team-pds-jrnvwr5usqkjskl6");
+        assert_eq!(bucket_name(Some("aurora"), "team", "pds"), "aurora-team-pds-l3panenm2abnwqe7");
         assert!(bucket_name(None, &long, "x").starts_with(&"n".repeat(46)));
     }
 

@@ -22,7 +22,8 @@ pub struct Owner {
 pub struct Request {
     /// For whom.
     pub owner: Owner,
-    /// Begins the names of bucket, user and role. The platform sets it.
+    /// Begins the names of bucket, user and role. The platform sets it. With another prefix a bucket that is named below gets another user, and the
+    /// user of before is deleted.
     pub prefix: Option<String>,
     /// The bucket, if it has a name of its own. `None` derives the name; a name equal to the derived one is the same as `None`.
     pub bucket: Option<String>,

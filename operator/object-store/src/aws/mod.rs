@@ -11,7 +11,7 @@ use aws_sdk_iam::types::Tag;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::Buckets;
-use crate::claim;
+use crate::claim::{self, State};
 use crate::service::timeouts;
 use crate::{Access, Credential, Deleted, Error, Marker, Owner, Provisioner, Request, Service};
 
@@ -77,9 +77,15 @@ impl Aws {
         Ok(Self { buckets, iam: aws_sdk_iam::Client::from_conf(config.build()), iam_place, settings })
     }
 
-    fn user_not_owned(&self, request: &Request) -> Error {
-        let (user, place) = (request.user(), self.iam_place.clone());
-        Error::UserNotOwned { user, place, owner: Box::new(request.owner.clone()) }
+    /// Deletes the user or role of a name; tags prove it, so the name may come from a marker.
+    async fn delete_identity(&self, name: &str, owner: &Owner) -> Result<(), Error> {
+        self.delete_user(name, owner).await?;
+        // Without workload identity the operator may have no right to ask for roles.
+        if self.settings.workload_identity.is_some() { self.delete_role(name, owner).await } else { Ok(()) }
+    }
+
+    fn user_not_owned(&self, user: &str, owner: &Owner) -> Error {
+        Error::UserNotOwned { user: user.to_owned(), place: self.iam_place.clone(), owner: Box::new(owner.clone()) }
     }
 }
 
@@ -95,10 +101,13 @@ impl Provisioner for Aws {
             Some(identity) => {
                 let arn = self.ensure_role(request, identity).await?;
                 // Of the time before workload identity: its keys must not stay.
-                self.delete_user(request).await?;
+                self.delete_user(&request.user(), &request.owner).await?;
                 Access::Role { arn }
             }
         };
+        if let Some(before) = marker.other_user(&request.user()) {
+            self.delete_identity(before, &request.owner).await?;
+        }
         claim::record_user(&self.buckets, &bucket, marker, &request.user()).await?;
         Ok(access)
     }
@@ -106,12 +115,14 @@ impl Provisioner for Aws {
     async fn delete(&self, request: &Request) -> Result<Deleted, Error> {
         let bucket = request.bucket();
         crate::naming::check_bucket(&bucket)?;
-        let state = claim::state(&self.buckets, request, false).await?;
+        let state = claim::state(&self.buckets, request).await?;
         // Tags prove users and roles, whatever became of the bucket. Without them nobody writes while the bucket is emptied.
-        self.delete_user(request).await?;
-        if self.settings.workload_identity.is_some() {
-            self.delete_role(request).await?;
+        if let State::Ours(marker) = &state
+            && let Some(before) = marker.other_user(&request.user())
+        {
+            self.delete_identity(before, &request.owner).await?;
         }
+        self.delete_identity(&request.user(), &request.owner).await?;
         claim::delete(&self.buckets, &bucket, state).await
     }
 

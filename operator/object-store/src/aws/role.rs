@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::{Aws, PATH, WorkloadIdentity, is_of, policy, tags};
 use crate::error::failed;
-use crate::{Error, Request};
+use crate::{Error, Owner, Request};
 
 impl Aws {
     /// Gives the ARN.
     pub(super) async fn ensure_role(&self, request: &Request, identity: &WorkloadIdentity) -> Result<String, Error> {
         let role = request.user();
         let trust = policy::of_trust(identity, service_account(request)?);
-        let arn = match self.role(request).await? {
+        let arn = match self.role(&role, &request.owner).await? {
             Some((arn, found)) => {
                 if !policy::is_same(&found, &trust) {
                     let put = self.iam.update_assume_role_policy().role_name(&role).policy_document(trust.to_string());
@@ -33,36 +33,34 @@ impl Aws {
     }
 
     /// Deletes the role with its policy, if it is the owner's.
-    pub(super) async fn delete_role(&self, request: &Request) -> Result<(), Error> {
-        match self.role(request).await {
+    pub(super) async fn delete_role(&self, role: &str, owner: &Owner) -> Result<(), Error> {
+        match self.role(role, owner).await {
             Ok(Some(_)) => {}
             Ok(None) | Err(Error::UserNotOwned { .. }) => return Ok(()),
             Err(error) => return Err(error),
         }
-        let role = request.user();
-        let gone = self.iam.delete_role_policy().role_name(&role).policy_name(policy::NAME).send().await;
+        let gone = self.iam.delete_role_policy().role_name(role).policy_name(policy::NAME).send().await;
         self.gone(gone, &format!("delete the policy of role {role}"))?;
-        let gone = self.iam.delete_role().role_name(&role).send().await;
+        let gone = self.iam.delete_role().role_name(role).send().await;
         self.gone(gone, &format!("delete role {role}"))
     }
 
     /// ARN and trust policy of the owner's role.
-    async fn role(&self, request: &Request) -> Result<Option<(String, String)>, Error> {
-        let name = request.user();
+    async fn role(&self, name: &str, owner: &Owner) -> Result<Option<(String, String)>, Error> {
         let what = format!("read role {name}");
-        let role = match self.iam.get_role().role_name(&name).send().await {
+        let role = match self.iam.get_role().role_name(name).send().await {
             Ok(found) => found.role,
             Err(error) if error.code() == Some("NoSuchEntity") => return Ok(None),
             Err(error) => return Err(failed(what, &self.iam_place, &error)),
         };
-        let tags = self.iam.list_role_tags().role_name(&name).send().await;
+        let tags = self.iam.list_role_tags().role_name(name).send().await;
         let tags = tags.map_err(|error| failed(format!("read the tags of role {name}"), &self.iam_place, &error))?;
         match role {
-            Some(role) if is_of(tags.tags(), &request.owner) => {
+            Some(role) if is_of(tags.tags(), owner) => {
                 let trust = role.assume_role_policy_document().unwrap_or_default().to_owned();
                 Ok(Some((role.arn().to_owned(), trust)))
             }
-            _ => Err(self.user_not_owned(request)),
+            _ => Err(self.user_not_owned(name, owner)),
         }
     }
 

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Aws, PATH, is_of, policy, tags};
 use crate::bucket::{Buckets, Probe};
 use crate::error::failed;
-use crate::{Credential, Error, Request};
+use crate::{Credential, Error, Owner, Request};
 
 /// Access key ids have at most 128 characters, secrets 40.
 const MOST_KEY_BYTES: usize = 128;
@@ -23,8 +23,8 @@ enum User {
 impl Aws {
     pub(super) async fn ensure_user(&self, request: &Request, kept: Option<&Credential>) -> Result<Credential, Error> {
         let user = request.user();
-        match self.user(request).await? {
-            User::Other => return Err(self.user_not_owned(request)),
+        match self.user(&user, &request.owner).await? {
+            User::Other => return Err(self.user_not_owned(&user, &request.owner)),
             User::Ours => {}
             User::None => {
                 let create = self.iam.create_user().user_name(&user).path(PATH).set_tags(Some(tags(&request.owner)?));
@@ -37,22 +37,20 @@ impl Aws {
     }
 
     /// Deletes the user with its keys and policy, if it is the owner's.
-    pub(super) async fn delete_user(&self, request: &Request) -> Result<(), Error> {
-        if self.user(request).await? != User::Ours {
+    pub(super) async fn delete_user(&self, user: &str, owner: &Owner) -> Result<(), Error> {
+        if self.user(user, owner).await? != User::Ours {
             return Ok(());
         }
-        let user = request.user();
-        self.delete_keys(&user, &self.keys(&user).await?).await?;
-        let gone = self.iam.delete_user_policy().user_name(&user).policy_name(policy::NAME).send().await;
+        self.delete_keys(user, &self.keys(user).await?).await?;
+        let gone = self.iam.delete_user_policy().user_name(user).policy_name(policy::NAME).send().await;
         self.gone(gone, &format!("delete the policy of user {user}"))?;
-        let gone = self.iam.delete_user().user_name(&user).send().await;
+        let gone = self.iam.delete_user().user_name(user).send().await;
         self.gone(gone, &format!("delete user {user}"))
     }
 
-    async fn user(&self, request: &Request) -> Result<User, Error> {
-        let user = request.user();
-        match self.iam.list_user_tags().user_name(&user).send().await {
-            Ok(found) if is_of(found.tags(), &request.owner) => Ok(User::Ours),
+    async fn user(&self, user: &str, owner: &Owner) -> Result<User, Error> {
+        match self.iam.list_user_tags().user_name(user).send().await {
+            Ok(found) if is_of(found.tags(), owner) => Ok(User::Ours),
             Ok(_) => Ok(User::Other),
             Err(error) if error.code() == Some("NoSuchEntity") => Ok(User::None),
             Err(error) => Err(failed(format!("read the tags of user {user}"), &self.iam_place, &error)),

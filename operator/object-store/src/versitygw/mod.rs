@@ -52,14 +52,18 @@ impl Versitygw {
     /// Deletes the users of the bucket that are proven to be ours.
     async fn delete_users(&self, request: &Request, marker: Option<&Marker>) -> Result<(), Error> {
         let derived = request.user();
-        let recorded = marker.and_then(|marker| marker.user.clone()).filter(|user| *user != derived);
-        for user in recorded.into_iter().chain([derived]) {
-            let known = marker.is_some_and(|marker| records(request, marker, &user));
-            if known || self.probe(request, &user).await? == Probe::Works {
-                self.admin.delete_user(&user).await?;
-            }
+        if let Some(before) = marker.and_then(|marker| marker.other_user(&derived)) {
+            self.delete_proven(request, before).await?;
         }
-        Ok(())
+        if marker.is_some_and(|marker| records(request, marker, &derived)) {
+            return self.admin.delete_user(&derived).await;
+        }
+        self.delete_proven(request, &derived).await
+    }
+
+    /// Deletes a user whose secret is the derived one; the name may come from a marker.
+    async fn delete_proven(&self, request: &Request, user: &str) -> Result<(), Error> {
+        if self.probe(request, user).await? == Probe::Works { self.admin.delete_user(user).await } else { Ok(()) }
     }
 
     fn user_not_owned(&self, request: &Request, user: &str) -> Error {
@@ -83,6 +87,9 @@ impl Provisioner for Versitygw {
         let marker = claim::take(&self.buckets, request, None).await?;
         let credential = self.ensure_user(request, &user, &marker).await?;
         self.buckets.ensure_policy(&bucket, &policy::of_bucket(&bucket, &user)).await?;
+        if let Some(before) = marker.other_user(&user) {
+            self.delete_proven(request, before).await?;
+        }
         claim::record_user(&self.buckets, &bucket, marker, &user).await?;
         Ok(Access::Keys(credential))
     }
@@ -90,7 +97,7 @@ impl Provisioner for Versitygw {
     async fn delete(&self, request: &Request) -> Result<Deleted, Error> {
         let bucket = request.bucket();
         crate::naming::check_bucket(&bucket)?;
-        let state = claim::state(&self.buckets, request, false).await?;
+        let state = claim::state(&self.buckets, request).await?;
         let marker = if let State::Ours(marker) = &state { Some(marker) } else { None };
         // The users first: nobody writes while the bucket is emptied, and the marker still proves them.
         self.delete_users(request, marker).await?;

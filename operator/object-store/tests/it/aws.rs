@@ -3,7 +3,8 @@
 use aws_sdk_iam::types::StatusType;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use operator_object_store::{
-    Access, Aws, AwsSettings, Credential, Deleted, Error, MARKER_KEY, Owner, Provisioner, Request, WorkloadIdentity,
+    ADOPT_KEY, Access, Aws, AwsSettings, Credential, Deleted, Error, MARKER_KEY, Owner, Provisioner, Request,
+    WorkloadIdentity,
 };
 use secrecy::ExposeSecret;
 
@@ -158,6 +159,18 @@ async fn with_workload_identity_there_is_a_role_and_no_keys() {
 }
 
 #[tokio::test]
+async fn another_prefix_gives_the_bucket_another_user() {
+    let before = request();
+    keys(&aws().await, &before).await;
+    let after = Request { prefix: Some("other".into()), bucket: Some(before.bucket()), ..before.clone() };
+    let new = keys(&aws().await, &after).await;
+    put(&client_at(&moto(), &new), &before.bucket(), "works", "1").await;
+    assert!(!user_exists(&before.user()).await && user_exists(&after.user()).await);
+    assert_eq!(aws().await.delete(&after).await.unwrap(), Deleted::Bucket);
+    assert!(!user_exists(&after.user()).await);
+}
+
+#[tokio::test]
 async fn a_bucket_is_made_in_its_region() {
     let mut settings = settings(&moto());
     settings.service.region = "eu-central-1".into();
@@ -168,13 +181,20 @@ async fn a_bucket_is_made_in_its_region() {
 }
 
 #[tokio::test]
-async fn making_and_deleting_converge() {
-    for new in [request, named_request] {
+async fn making_converges() {
+    for (new, most_handed_over) in [(request as fn() -> Request, 0), (named_request, 1)] {
         let (proxy, address) = Proxy::start(&moto(), |_| None).await;
         let through = Aws::new(settings(&address)).await.unwrap();
+        let mut handed_over = 0;
         for requests in 0.. {
             let request = new();
             let done = proxy.run(requests, through.ensure(&request, None)).await;
+            if let Err(error) = aws().await.ensure(&request, None).await {
+                // moto forgets the tags of a new bucket: between its creation and its marker nothing tells who made it. The message names the step.
+                assert!(error.to_string().contains("writing an object .aurora-locus/adopt"), "{error}");
+                put(&admin(), &request.bucket(), ADOPT_KEY, &format!("team/{}", request.owner.name)).await;
+                handed_over += 1;
+            }
             let given = keys(&aws().await, &request).await;
             put(&client_at(&moto(), &given), &request.bucket(), "works", "1").await;
             if done.is_some() {
@@ -182,18 +202,36 @@ async fn making_and_deleting_converge() {
                 break;
             }
         }
+        assert!(handed_over <= most_handed_over, "{handed_over}");
+    }
+}
+
+#[tokio::test]
+async fn deleting_converges() {
+    for (new, most_left) in [(request as fn() -> Request, 0), (named_request, 2)] {
+        let (proxy, address) = Proxy::start(&moto(), |_| None).await;
+        let through = Aws::new(settings(&address)).await.unwrap();
+        let mut left = 0;
         for requests in 0.. {
             let request = new();
             keys(&aws().await, &request).await;
             put(&admin(), &request.bucket(), "blob", "1").await;
             let done = proxy.run(requests, through.delete(&request)).await;
             let again = aws().await.delete(&request).await.unwrap();
-            assert!(!matches!(again, Deleted::LeftAlone(_)), "after {requests}: {again:?}");
-            assert!(!exists(&admin(), &request.bucket()).await && !user_exists(&request.user()).await);
+            assert!(!user_exists(&request.user()).await, "after {requests}");
+            if let Deleted::LeftAlone(_) = again {
+                // As above: an empty bucket whose marker is gone already.
+                let objects = admin().list_objects_v2().bucket(request.bucket()).send().await.unwrap();
+                assert_eq!(objects.key_count(), Some(0), "after {requests}");
+                left += 1;
+            } else {
+                assert!(!exists(&admin(), &request.bucket()).await, "after {requests}");
+            }
             if done.is_some() {
                 assert!((8..100).contains(&requests), "{requests}");
                 break;
             }
         }
+        assert!(left <= most_left, "{left}");
     }
 }

@@ -93,6 +93,19 @@ async fn whoever_reaches_a_bucket_may_hand_it_over() {
 }
 
 #[tokio::test]
+async fn another_prefix_gives_the_bucket_another_user() {
+    let before = request();
+    keys(&versitygw(), &before).await;
+    let after = Request { prefix: Some("other".into()), bucket: Some(before.bucket()), ..before.clone() };
+    let new = keys(&versitygw(), &after).await;
+    put(&client(&new), &before.bucket(), "works", "1").await;
+    assert_ne!(before.user(), after.user());
+    assert_eq!(role(&before.user()).await, None);
+    assert_eq!(versitygw().delete(&after).await.unwrap(), Deleted::Bucket);
+    assert_eq!(role(&after.user()).await, None);
+}
+
+#[tokio::test]
 async fn names_and_owners_that_are_none_are_refused() {
     let bad = Request { bucket: Some("../x?policy".into()), ..request() };
     assert!(matches!(versitygw().ensure(&bad, None).await, Err(Error::Invalid(_))));
