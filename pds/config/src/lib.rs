@@ -10,6 +10,7 @@
 mod codec;
 mod database_url;
 mod error;
+mod fingerprint;
 mod network;
 mod reader;
 mod redis_url;
@@ -19,14 +20,15 @@ mod table;
 mod unknown;
 mod variable;
 
-pub use database_url::DatabaseUrl;
+pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
+pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
 pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
-pub use secrets::{S3Credentials, Secrets};
+pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Outbound, Rate, RateLimits,
-    Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Migration, Outbound, Rate,
+    RateLimits, Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

@@ -264,9 +264,57 @@ fn only_sqlite_keeps_its_own_secrets() {
 #[test]
 fn a_migration_needs_the_database_alone() {
     let lookup = |name: &str| (name == var::DATABASE_URL).then(|| "postgres://db/pds".to_owned());
-    let (database, url) = Settings::database_from_env(lookup).unwrap();
-    assert_eq!(database.connections(4), 9);
-    assert!(!url.is_sqlite());
+    let migration = Settings::migration_from_env(lookup).unwrap();
+    assert_eq!(migration.database.connections(4), 9);
+    assert!(!migration.url.is_sqlite() && migration.keys.is_none());
+}
+
+#[test]
+fn a_migration_takes_both_keys_or_none() {
+    let with = |names: &'static [&'static str]| {
+        let key = |name: &str| SECRETS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::migration_from_env(move |name| names.contains(&name).then(|| key(name)).flatten())
+    };
+    let keys = with(&[var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY]).unwrap().keys.unwrap();
+    assert_eq!(keys.fingerprint(), read(&[]).unwrap().1.data_keys().fingerprint());
+    let errors = with(&[var::PLC_ROTATION_KEY]).unwrap_err().to_string();
+    let needed = "PDS_KEY_ENCRYPTION_KEY: is needed beside PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    assert!(errors.contains(needed), "{errors}");
+}
+
+#[rstest]
+#[case("postgres://pds:hunter2/x@db:5432/pds", "percent-encoded")]
+#[case("postgres://pds:12/hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:12#hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:12?hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2#x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2@x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2%x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2[@db/pds", "percent-encoded")]
+#[case("postgres://pds:hünter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2@db/pds/more", "database name")]
+#[case("postgres://pds:hunter2@db:many/pds", "port")]
+#[case("postgres://pds:hunter2@:5432/pds", "names no host")]
+#[case("postgres://pds:hunter2@/pds", "names no host")]
+#[case("postgres:pds:hunter2@db/pds", "is not a URL")]
+#[case("pds:hunter2@db/pds", "is not a URL")]
+fn a_database_url_that_is_read_in_several_ways_is_refused_without_its_text(#[case] url: &str, #[case] why: &str) {
+    let problems = problems(&[("PDS_DATABASE_URL", url)]);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].starts_with("PDS_DATABASE_URL: ") && problems[0].contains(why), "{problems:#?}");
+    assert!(problems[0].contains("postgres://USER:PASSWORD@HOST:PORT/DATABASE"), "{problems:#?}");
+    assert!(!problems[0].contains("hunter2") && !problems[0].contains("nter2"), "{problems:#?}");
+}
+
+#[rstest]
+#[case("postgres://pds:p%40ss%2Fword%25@db.svc:5432/pds?sslmode=verify-full")]
+#[case("postgresql://pds@[::1]:5432/pds")]
+#[case("postgres://postgres@127.0.0.1:5432/postgres")]
+#[case("postgres://db")]
+#[case("postgres:///pds?host=/run/postgresql&user=pds%40local")]
+#[case("postgres://pds:it's(fine)*+,;=!$&:@db/pds")]
+fn a_database_url_that_is_encoded_is_taken(#[case] url: &str) {
+    assert_eq!(DatabaseUrl::parse(url).unwrap().expose(), url);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     Error, Result, Snapshot, Tx,
     dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
     event::Appended,
-    source::execute,
+    source::{execute, on},
     tx::Open,
 };
 
@@ -114,6 +114,20 @@ impl Db {
     pub async fn ping(&self) -> Result<()> {
         execute!(self, "select 1").map_err(Error::during("ping", "database"))?;
         Ok(())
+    }
+
+    /// The server's version as a number, 150018 for 15.18; `None` on SQLite.
+    ///
+    /// # Errors
+    /// When the server does not say it.
+    pub async fn postgres_version(&self) -> Result<Option<i32>> {
+        const SQL: &str = "select current_setting('server_version_num')::integer";
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let (version,): (i32,) = on!(self, conn => sqlx::query_as(SQL).fetch_one(conn))
+            .map_err(Error::during("read the version of", "server"))?;
+        Ok(Some(version))
     }
 
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.

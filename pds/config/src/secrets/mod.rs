@@ -4,9 +4,10 @@ pub mod local;
 
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::database_url::DatabaseUrl;
+use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
 use crate::settings::{BlobStore, Settings};
@@ -43,6 +44,15 @@ pub struct S3Credentials {
     pub secret_access_key: SecretString,
 }
 
+/// The keys that data depends on: without them accounts that exist can neither move nor write.
+#[derive(Debug, Clone)]
+pub struct DataKeys {
+    /// As in [`Secrets`].
+    pub plc_rotation_key: SecretString,
+    /// As in [`Secrets`].
+    pub key_encryption_key: SecretString,
+}
+
 impl Secrets {
     pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
         let database = Self::read_database(reader, &settings.service.data_directory);
@@ -65,6 +75,15 @@ impl Secrets {
         })
     }
 
+    /// The keys that data depends on.
+    #[must_use]
+    pub fn data_keys(&self) -> DataKeys {
+        DataKeys {
+            plc_rotation_key: self.plc_rotation_key.clone(),
+            key_encryption_key: self.key_encryption_key.clone(),
+        }
+    }
+
     fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {
         let url = reader.optional(&setting::REDIS_URL);
         let address = reader.optional(&setting::REDIS_SCRATCH_ADDRESS);
@@ -82,6 +101,28 @@ impl Secrets {
         let url = reader.optional(&setting::DATABASE_URL);
         let is_set = reader.is_set(&setting::DATABASE_URL);
         url.or_else(|| (!is_set).then(|| DatabaseUrl::Sqlite(data_directory.join("pds.sqlite"))))
+    }
+}
+
+impl DataKeys {
+    /// See [`crate::fingerprint()`].
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let (rotation, seal) = (self.plc_rotation_key.expose_secret(), self.key_encryption_key.expose_secret());
+        fingerprint(rotation, seal).expect("both keys were read as 64 hex digits")
+    }
+
+    /// `None` if neither key is set, or something is wrong with one.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let pair = [&setting::PLC_ROTATION_KEY, &setting::KEY_ENCRYPTION_KEY];
+        let keys = pair.map(|key| reader.optional(key));
+        for (key, beside) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            if !reader.is_set(key) && reader.is_set(beside) {
+                reader.refuse(key, None, format!("is needed beside {}", beside.variable.name));
+            }
+        }
+        let [plc_rotation_key, key_encryption_key] = keys;
+        Some(Self { plc_rotation_key: plc_rotation_key?, key_encryption_key: key_encryption_key? })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::database_url::DatabaseUrl;
 use crate::error::Errors;
 use crate::network::AllowRule;
 use crate::reader::Reader;
-use crate::secrets::Secrets;
+use crate::secrets::{DataKeys, Secrets};
 use crate::table::setting;
 use crate::variable::Setting;
 
@@ -50,6 +50,17 @@ pub struct Settings {
     pub log: Log,
 }
 
+/// What `pds migrate` needs.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// The connection pool.
+    pub database: Database,
+    /// Where the database is.
+    pub url: DatabaseUrl,
+    /// The keys that data depends on, if they are there.
+    pub keys: Option<DataKeys>,
+}
+
 impl Settings {
     /// Reads settings and secrets and checks them together.
     ///
@@ -72,14 +83,18 @@ impl Settings {
         reader.finish(Some(settings))
     }
 
-    /// Reads what `pds migrate` needs and nothing else: a migration Job holds no keys.
-    pub fn database_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Database, DatabaseUrl), Errors> {
+    /// Reads what `pds migrate` needs and nothing else: a migration Job needs no keys, but checks those that it has.
+    ///
+    /// # Errors
+    /// All problems at once; also one of the two keys without the other.
+    pub fn migration_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Migration, Errors> {
         let mut reader = Reader::new(&lookup);
         let database = Database::read(&mut reader);
         rules::check_database(&database, &mut reader);
         let data_directory = reader.value(&setting::DATA_DIRECTORY);
         let url = Secrets::read_database(&mut reader, &data_directory);
-        reader.finish(url.map(|url| (database, url)))
+        let keys = DataKeys::read(&mut reader);
+        reader.finish(url.map(|url| Migration { database, url, keys }))
     }
 
     /// The settings as variables, secrets apart: reading them gives the same settings again.

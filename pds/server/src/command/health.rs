@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use pds_config::Settings;
 
+use super::failure::Refusal;
+
 /// Asks the server on this machine, on its metrics port.
 pub(super) async fn health() -> anyhow::Result<()> {
-    let settings =
-        Settings::from_values(|name| std::env::var(name).ok()).map_err(|errors| anyhow::anyhow!("{errors}"))?;
+    let settings = Settings::from_values(|name| std::env::var(name).ok()).map_err(Refusal::Settings)?;
     let url = format!("http://127.0.0.1:{}/readyz", settings.service.metrics_port);
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?;
     let answer = http.get(&url).send().await.with_context(|| format!("ask {url}"))?;

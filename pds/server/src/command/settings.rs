@@ -8,16 +8,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, anyhow, bail};
-use pds_config::{Errors, Secrets, Settings, secrets::local as secrets, unknown_names, var};
+use anyhow::{Context, anyhow};
+use pds_config::{DatabaseUrl, Errors, Migration, Secrets, Settings, secrets::local as secrets, unknown_names, var};
+use pds_store::{Db, Options};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::failure::Refusal;
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
 fn refuse(errors: Errors) -> anyhow::Error {
-    anyhow!("the settings are not valid:\n{errors}")
+    Refusal::Settings(errors).into()
 }
 
 /// Settings and secrets for a server. On SQLite missing secrets are made once; [`Made::keep`] puts them into the data directory.
@@ -36,6 +39,29 @@ pub(super) fn load() -> anyhow::Result<(Settings, Secrets, Option<Made>)> {
     Ok((settings, secrets, made))
 }
 
+/// What `pds migrate` needs. On SQLite the keys are those that a server has made.
+pub(super) fn load_migration() -> anyhow::Result<Migration> {
+    let kept = match secrets::file(variable) {
+        Some(file) => read(&file)?,
+        None => Kept::new(),
+    };
+    Settings::migration_from_env(|name| lookup(&kept, name)).map_err(refuse)
+}
+
+/// Opens the database.
+pub(super) async fn connect(url: &DatabaseUrl, options: &Options) -> anyhow::Result<Db> {
+    let connected = Db::connect(&url.expose(), options).await;
+    let db = connected.map_err(|error| match error {
+        pds_store::Error::Url { reason } => anyhow::Error::from(Refusal::DatabaseUrl { reason }),
+        error if error.is_login_refused() => {
+            let named = format!("the server refused the user, the password or the database of {}", var::DATABASE_URL);
+            anyhow::Error::from(error).context(named)
+        }
+        error => error.into(),
+    });
+    db.with_context(|| format!("connect to the database {url}"))
+}
+
 /// Secrets that this start has made and nobody else knows yet.
 pub(super) struct Made {
     file: PathBuf,
@@ -46,14 +72,16 @@ pub(super) struct Made {
 impl Made {
     /// Writes them down. With `accounts` in the database keys are not made anew: no identity of theirs would ever obey the new ones.
     pub(super) fn keep(self, accounts: i64) -> anyhow::Result<()> {
-        let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
-        if accounts > 0 && !lost.is_empty() {
-            let (lost, file) = (lost.join(" and "), self.file.display());
-            bail!(
-                "the database has {accounts} accounts, but the keys they depend on are gone: put {file} back, or set {lost}"
-            );
+        match self.lost() {
+            Some(lost) if accounts > 0 => Err(lost.into()),
+            _ => write(&self.file, &self.kept),
         }
-        write(&self.file, &self.kept)
+    }
+
+    /// That keys which a database depends on were made anew, if they were.
+    pub(super) fn lost(&self) -> Option<Refusal> {
+        let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
+        (!lost.is_empty()).then(|| Refusal::LostKeys { file: self.file.clone(), lost: lost.join(" and ") })
     }
 }
 
