@@ -168,6 +168,29 @@ fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     assert!(rendered.keys().all(|name| VARIABLES.iter().any(|v| v.name == *name && !v.secret)));
 }
 
+/// Otherwise every release with a new setting would change the ConfigMap, and thereby restart the pods, of every instance.
+#[test]
+fn only_what_differs_from_its_default_is_rendered() {
+    let rendered = |pairs| read(pairs).unwrap().0.render();
+    assert_eq!(rendered(&[]), BTreeMap::new());
+    assert_eq!(rendered(&[("PDS_PORT", "2583"), ("PDS_LOG_FORMAT", "json")]), BTreeMap::new());
+    // Computed from the host name and the endpoint.
+    let told = [
+        ("PDS_HOSTNAME", "pds.example.com"),
+        ("PDS_SERVICE_DID", "did:web:pds.example.com"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.example.com"),
+        ("PDS_BLOBSTORE_S3_BUCKET", "blobs"),
+        ("PDS_BLOBSTORE_S3_ENDPOINT", "http://minio:9000"),
+        ("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "true"),
+        ("PDS_RATE_LIMITS_ENABLED", "true"),
+    ];
+    let names: Vec<_> = rendered(&told).into_keys().collect();
+    assert_eq!(names, ["PDS_BLOBSTORE_S3_BUCKET", "PDS_BLOBSTORE_S3_ENDPOINT", "PDS_HOSTNAME"]);
+    let differing = [("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "false"), ("PDS_RATE_LIMITS_ENABLED", "false")];
+    let all: Vec<_> = told[..5].iter().chain(&differing).copied().collect();
+    assert!(differing.iter().all(|(name, value)| rendered(&all)[name] == *value));
+}
+
 #[test]
 fn s3_at_a_short_or_numeric_host_uses_path_style() {
     let style = |endpoint| {

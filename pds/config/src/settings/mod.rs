@@ -99,7 +99,8 @@ impl Settings {
 
     /// The settings as variables, secrets apart: reading them gives the same settings again.
     ///
-    /// Every value is written out, also where it is the default, so that a server of another version behaves the same.
+    /// A value that is the default, fixed or computed from other settings, is left out: a release with another default, or with a new
+    /// setting, then renders the same text for settings that say nothing of it.
     #[must_use]
     pub fn render(&self) -> BTreeMap<&'static str, String> {
         let Self {
@@ -127,7 +128,18 @@ impl Settings {
         sync.render(&mut out);
         outbound.render(&mut out);
         log.render(&mut out);
-        out.0
+        self.without_defaults(out.0)
+    }
+
+    /// Leaves out each variable without which the rest reads as the same settings.
+    fn without_defaults(&self, mut rendered: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+        for name in rendered.keys().copied().collect::<Vec<_>>() {
+            let Some(value) = rendered.remove(name) else { continue };
+            if Self::from_values(|name| rendered.get(name).cloned()).as_ref() != Ok(self) {
+                rendered.insert(name, value);
+            }
+        }
+        rendered
     }
 
     /// Who may be reached although not public: `PDS_OUTBOUND_ALLOW`, and loopback in dev mode.
