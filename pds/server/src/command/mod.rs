@@ -2,6 +2,7 @@
 
 mod failure;
 mod health;
+mod listen;
 mod log;
 mod migrate;
 mod owner;

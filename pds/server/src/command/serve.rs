@@ -1,10 +1,6 @@
 //! `pds serve`.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum_server::{Handle, accept::NoDelayAcceptor};
@@ -17,7 +13,7 @@ use pds_identity::plc::HttpDirectory;
 use pds_store::{Db, Dialect, Options, account, schema};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{failure::Refusal, log, owner, settings, tls};
+use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
 use crate::{
     app::{App, Outside, open_blob_store},
     clock::SystemClock,
@@ -125,13 +121,6 @@ fn connections() -> Builder<TokioExecutor> {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
     builder
-}
-
-fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {
-    let listener =
-        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).with_context(|| format!("listen on port {port}"))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn stop_on_signal(app: App, public: Handle<SocketAddr>, metrics: Handle<SocketAddr>) {
