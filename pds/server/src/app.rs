@@ -1,6 +1,6 @@
 //! Everything that a request may use, in one place.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
@@ -10,6 +10,7 @@ use pds_identity::{Guard, Resolver, plc};
 use pds_store::Db;
 use pds_syntax::tid;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,6 +34,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Tables.
     pub db: Db,
+    /// What the database last said when it was asked whether it is there, for all who ask within a second.
+    pub database_answer: Mutex<Option<DatabaseAnswer>>,
     /// Blobs' bytes.
     pub blobs: Arc<dyn BlobStore>,
     /// Where did:plc identities are kept.
@@ -59,6 +62,15 @@ pub struct Parts {
     pub tids: tid::Clock,
     /// Cancelled when the server is to stop: readiness ends, subscriptions close.
     pub shutdown: CancellationToken,
+}
+
+/// When the database was asked, and why it cannot be used.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseAnswer {
+    /// When the answer came.
+    pub at: Instant,
+    /// The answer.
+    pub answer: Result<(), &'static str>,
 }
 
 /// Keys, parsed.
@@ -124,6 +136,7 @@ impl App {
             settings,
             keys,
             db,
+            database_answer: Mutex::default(),
             blobs,
             plc,
             resolver,

@@ -1,5 +1,7 @@
 //! The program itself, as an operator of a host starts it.
 
+mod blob_store;
+mod listen;
 mod log;
 mod memory;
 mod owner;
