@@ -5,8 +5,10 @@
 //! place, the table in `table.rs`: name, type, default, what is allowed and what it does.
 //!
 //! Values are plain and typed; secrets live apart in [`Secrets`] and never show in `Debug`, `Display` or an error.
-//! This crate reads the files that `NAME_FILE` variables point to and nothing else: no network, no clock, no writing.
+//! This crate reads the files that `NAME_FILE` variables point to, and the certificates of `PDS_CA_FILE` where secrets are read, and
+//! nothing else: no network, no clock, no writing.
 
+mod ca_bundle;
 mod codec;
 mod database_url;
 mod error;
@@ -20,6 +22,7 @@ mod table;
 mod unknown;
 mod variable;
 
+pub use ca_bundle::CaBundle;
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};

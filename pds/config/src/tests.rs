@@ -100,6 +100,8 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_DATABASE_URL", "mysql://root:hunter2@db")], "PDS_DATABASE_URL")]
 #[case(&[("PDS_DATABASE_URL", "sqlite::memory:")], "PDS_DATABASE_URL")]
 #[case(&[("PDS_JWT_SECRET_FILE", "/nowhere")], "PDS_JWT_SECRET: both")]
+#[case(&[("PDS_CA_FILE", "/nowhere/ca.pem")], "PDS_CA_FILE=\"/nowhere/ca.pem\": cannot be read")]
+#[case(&[("PDS_CA_FILE", "/dev/null")], "PDS_CA_FILE=\"/dev/null\": has no certificate")]
 #[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
 #[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
 fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
@@ -166,6 +168,15 @@ fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     let again = Settings::from_values(|name| rendered.get(name).cloned()).unwrap();
     assert_eq!(again, settings);
     assert!(rendered.keys().all(|name| VARIABLES.iter().any(|v| v.name == *name && !v.secret)));
+}
+
+/// The operator renders the path of a file that only the pod has.
+#[test]
+fn a_file_of_certificates_is_read_where_secrets_are() {
+    let named = |name: &str| (name == var::CA_FILE).then(|| "/nowhere/ca.pem".to_owned());
+    let settings = Settings::from_values(named).unwrap();
+    assert_eq!(settings.render()[var::CA_FILE], "/nowhere/ca.pem");
+    assert!(Settings::migration_from_env(named).unwrap_err().to_string().contains("PDS_CA_FILE"));
 }
 
 /// Otherwise every release with a new setting would change the ConfigMap, and thereby restart the pods, of every instance.

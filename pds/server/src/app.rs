@@ -4,9 +4,9 @@ use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
-use pds_config::{AllowRule, Secrets, Settings};
+use pds_config::{AllowRule, Secrets, Settings, var};
 use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
-use pds_identity::{Guard, Resolver, plc};
+use pds_identity::{Guard, Resolver, Roots, plc};
 use pds_store::Db;
 use pds_syntax::tid;
 use secrecy::{ExposeSecret, SecretString};
@@ -111,6 +111,7 @@ impl App {
                 allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
             }),
             settings.identity.resolver_timeout,
+            &roots(secrets)?,
         )?;
         let resolver = Resolver::new(
             guard,
@@ -150,6 +151,14 @@ impl App {
     }
 }
 
+/// The authorities that outgoing connections trust.
+pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
+    match &secrets.ca_bundle {
+        Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
+        None => Ok(Roots::default()),
+    }
+}
+
 /// Opens the blob store that the settings name.
 pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Arc<dyn BlobStore>> {
     Ok(match &settings.blob.store {
@@ -169,6 +178,7 @@ pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::
                     access_key_id: keys.access_key_id.clone(),
                     secret_access_key: keys.secret_access_key.clone(),
                 }),
+                ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
                 upload_timeout: s3.upload_timeout,
                 request_timeout: s3.request_timeout,
                 upload_memory_bytes: usize::try_from(settings.blob.upload_memory)?,

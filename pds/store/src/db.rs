@@ -37,11 +37,18 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// What Postgres shows in `pg_stat_activity`.
     pub application_name: String,
+    /// Certificates in PEM form that TLS to Postgres trusts beside the public authorities', unless the URL names others.
+    pub ca_bundle: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_connections: 16, acquire_timeout: Duration::from_secs(5), application_name: "pds".to_owned() }
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            application_name: "pds".to_owned(),
+            ca_bundle: None,
+        }
     }
 }
 

@@ -117,6 +117,7 @@ async fn without_keys_the_aws_environment_gives_them() {
         force_path_style: true,
         checksum: S3Checksum::WhenRequired,
         credentials: None,
+        ca_bundle: None,
         upload_timeout: timeout,
         request_timeout: timeout,
         upload_memory_bytes: 16 << 20,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
@@ -25,6 +26,8 @@ pub struct Secrets {
     pub redis: Option<RedisUrl>,
     /// Requests that show it are not limited.
     pub rate_limit_bypass_key: Option<SecretString>,
+    /// The certificates of `PDS_CA_FILE`. No secret, but read from a file of this machine like the others.
+    pub ca_bundle: Option<CaBundle>,
     /// Signs the sessions.
     pub jwt_secret: SecretString,
     /// Password of the user `admin`.
@@ -59,6 +62,7 @@ impl Secrets {
         let s3 = S3Credentials::read(reader, &settings.blob.store);
         let redis = Self::read_redis(reader, settings);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
+        let ca_bundle = Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -68,6 +72,7 @@ impl Secrets {
             s3,
             redis,
             rate_limit_bypass_key,
+            ca_bundle,
             jwt_secret: jwt_secret?,
             admin_password: admin_password?,
             plc_rotation_key: plc_rotation_key?,
@@ -82,6 +87,12 @@ impl Secrets {
             plc_rotation_key: self.plc_rotation_key.clone(),
             key_encryption_key: self.key_encryption_key.clone(),
         }
+    }
+
+    pub(crate) fn read_ca_bundle(reader: &mut Reader<'_>, file: Option<&Path>) -> Option<CaBundle> {
+        let file = file?;
+        let refused = |reason| reader.refuse(&setting::CA_FILE, Some(file.display().to_string()), reason);
+        CaBundle::read(file).map_err(refused).ok()
     }
 
     fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {

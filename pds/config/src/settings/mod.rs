@@ -15,6 +15,7 @@ pub use rate_limits::{Rate, RateLimits};
 pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
+use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
 use crate::error::Errors;
 use crate::network::AllowRule;
@@ -59,6 +60,8 @@ pub struct Migration {
     pub url: DatabaseUrl,
     /// The keys that data depends on, if they are there.
     pub keys: Option<DataKeys>,
+    /// The certificates of `PDS_CA_FILE`.
+    pub ca_bundle: Option<CaBundle>,
 }
 
 impl Settings {
@@ -94,7 +97,9 @@ impl Settings {
         let data_directory = reader.value(&setting::DATA_DIRECTORY);
         let url = Secrets::read_database(&mut reader, &data_directory);
         let keys = DataKeys::read(&mut reader);
-        reader.finish(url.map(|url| Migration { database, url, keys }))
+        let ca_file = reader.optional(&setting::CA_FILE);
+        let ca_bundle = Secrets::read_ca_bundle(&mut reader, ca_file.as_deref());
+        reader.finish(url.map(|url| Migration { database, url, keys, ca_bundle }))
     }
 
     /// The settings as variables, secrets apart: reading them gives the same settings again.

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
 use crate::{
-    app::{App, Outside, open_blob_store},
+    app::{App, Outside, open_blob_store, roots},
     clock::SystemClock,
     job, router,
 };
@@ -40,6 +40,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         max_connections: settings.database.connections(cores),
         acquire_timeout: settings.database.connect_timeout,
         application_name: "pds".to_owned(),
+        ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
     };
     let db = settings::connect(&secrets.database, &options).await?;
     let keys = secrets.data_keys();
@@ -54,7 +55,8 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     }
     owner::claim(&db, &secrets.database, &keys).await?;
     let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
-    let plc = Arc::new(HttpDirectory::new(&settings.identity.plc_url, settings.identity.resolver_timeout)?);
+    let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
+    let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
     job::start(&app);
 

@@ -9,11 +9,15 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use pds_config::{DatabaseUrl, Errors, Migration, Secrets, Settings, secrets::local as secrets, unknown_names, var};
+use pds_config::{
+    CaBundle, DatabaseUrl, Errors, Migration, Problem, Secrets, Settings, secrets::local as secrets, unknown_names, var,
+};
+use pds_identity::Roots;
 use pds_store::{Db, Options};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::Refusal;
+use crate::report::chain;
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
@@ -45,7 +49,9 @@ pub(super) fn load_migration() -> anyhow::Result<Migration> {
         Some(file) => read(&file)?,
         None => Kept::new(),
     };
-    Settings::migration_from_env(|name| lookup(&kept, name)).map_err(refuse)
+    let migration = Settings::migration_from_env(|name| lookup(&kept, name)).map_err(refuse)?;
+    check_certificates(migration.ca_bundle.as_ref())?;
+    Ok(migration)
 }
 
 /// Opens the database.
@@ -114,7 +120,16 @@ fn lookup(kept: &Kept, name: &str) -> Option<String> {
 }
 
 fn parse(kept: &Kept) -> anyhow::Result<(Settings, Secrets)> {
-    Settings::from_env(|name| lookup(kept, name)).map_err(refuse)
+    let (settings, secrets) = Settings::from_env(|name| lookup(kept, name)).map_err(refuse)?;
+    check_certificates(secrets.ca_bundle.as_ref())?;
+    Ok((settings, secrets))
+}
+
+/// Libraries may panic about a certificate that they do not take.
+fn check_certificates(bundle: Option<&CaBundle>) -> anyhow::Result<()> {
+    let Some(Err(error)) = bundle.map(|bundle| Roots::with_pem(bundle.pem())) else { return Ok(()) };
+    let message = format!("has a certificate that cannot be used: {}", chain(&error));
+    Err(refuse(Errors(vec![Problem { variable: var::CA_FILE, value: variable(var::CA_FILE), message }])))
 }
 
 /// The secrets in `file`; none if there is no file.
