@@ -235,6 +235,10 @@ impl BlobStore for S3 {
                 let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), begun < Some(begun_before)) else {
                     continue;
                 };
+                // What others keep in the bucket, such as the operator's mark below `.aurora-locus/`, is theirs.
+                if key.parse::<BlobKey>().is_err() {
+                    continue;
+                }
                 let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(key).upload_id(id).send();
                 match self.request("sweep", key, abort).await? {
                     // Another replica was faster.
