@@ -52,7 +52,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Succeeds if the store takes requests now. Cheap enough for a readiness probe.
     async fn health(&self) -> Result<()>;
 
-    /// Removes what uploads begun before that instant left behind when their process died; how many there were.
+    /// Removes what uploads begun before that instant left behind when their process died, under [`BlobKey`]s alone; how many there
+    /// were.
     async fn sweep(&self, begun_before: SystemTime) -> Result<u64>;
 
     /// Writes a whole object at once.

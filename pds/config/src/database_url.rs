@@ -15,23 +15,34 @@ pub enum DatabaseUrl {
     Postgres(SecretString),
 }
 
+/// Why a text is no database URL, in words that follow the name of the variable. Never holds the text or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidDatabaseUrl(&'static str);
+
 impl DatabaseUrl {
-    /// Takes `sqlite:path`, `sqlite://path`, `postgres://..` or `postgresql://..`. The error never holds the text.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    /// The forms that [`DatabaseUrl::parse`] takes, in words.
+    pub const FORM: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE, in which every character of USER, PASSWORD and DATABASE \
+                            other than A-Z a-z 0-9 - . _ ~ is percent-encoded (@ is %40, / is %2F, % is %25)";
+
+    /// Takes `sqlite:path`, `sqlite://path`, `postgres://..` or `postgresql://..`.
+    ///
+    /// What other parsers would read differently is refused: a password with an unencoded `/`, `#`, `?` or `@` otherwise names another
+    /// host than was meant, and a part of the password ends up in messages as the name of a host or database.
+    ///
+    /// # Errors
+    /// What is wrong; [`DatabaseUrl::FORM`] says what would be right.
+    pub fn parse(text: &str) -> Result<Self, InvalidDatabaseUrl> {
         if let Some(rest) = text.strip_prefix("sqlite:") {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             if path.is_empty() || path.contains([':', '?', '#', '%']) {
-                return Err("the SQLite form takes a plain file path: no parameters, no escapes, no :memory:");
+                return Err(InvalidDatabaseUrl(
+                    "the SQLite form takes a plain file path: no parameters, no escapes, no :memory:",
+                ));
             }
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
-        let url = Url::parse(text).map_err(|_| "is not a URL")?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err("has a scheme that is neither sqlite nor postgres");
-        }
-        if url.host_str().is_none() && !url.query_pairs().any(|(key, _)| key == "host") {
-            return Err("names no host");
-        }
+        parse_postgres(text).map_err(InvalidDatabaseUrl)?;
         Ok(Self::Postgres(SecretString::from(text)))
     }
 
@@ -58,6 +69,52 @@ impl DatabaseUrl {
             Self::Postgres(url) => url.expose_secret().to_owned(),
         }
     }
+}
+
+/// Checks the Postgres form.
+fn parse_postgres(text: &str) -> Result<(), &'static str> {
+    const NOT_ENCODED: &str = "has a character in the user name or password that must be percent-encoded";
+    let Some((scheme, rest)) = text.split_once("://") else { return Err("is not a URL") };
+    if !matches!(scheme, "postgres" | "postgresql") {
+        return Err("has a scheme that is neither sqlite nor postgres");
+    }
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // An @ or # behind the host is the end of a password whose / or ? cut it short.
+    if path.contains(['@', '#']) || query.contains('#') || (query.contains('@') && !authority.contains('@')) {
+        return Err(NOT_ENCODED);
+    }
+    if authority.rsplit_once('@').is_some_and(|(user, _)| !is_encoded(user)) {
+        return Err(NOT_ENCODED);
+    }
+    let name = path.strip_prefix('/').unwrap_or_default();
+    if name.contains('/') || !is_encoded(name) {
+        return Err("has a database name with a character that must be percent-encoded");
+    }
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::InvalidPort => "has a port that is not a number from 1 to 65535",
+        url::ParseError::EmptyHost => "names no host",
+        _ => "is not a URL",
+    })?;
+    if url.host_str().is_none_or(str::is_empty) && !url.query_pairs().any(|(key, _)| key == "host") {
+        return Err("names no host");
+    }
+    Ok(())
+}
+
+/// Are these the characters of RFC 3986 for a user and a password, with `%` only in front of two hex digits?
+fn is_encoded(text: &str) -> bool {
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let fits = match byte {
+            b'%' => (0..2).all(|_| rest.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
+            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte),
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
 }
 
 impl fmt::Display for DatabaseUrl {

@@ -5,11 +5,14 @@
 //! place, the table in `table.rs`: name, type, default, what is allowed and what it does.
 //!
 //! Values are plain and typed; secrets live apart in [`Secrets`] and never show in `Debug`, `Display` or an error.
-//! This crate reads the files that `NAME_FILE` variables point to and nothing else: no network, no clock, no writing.
+//! This crate reads the files that `NAME_FILE` variables point to, and the certificates of `PDS_CA_FILE` where secrets are read, and
+//! nothing else: no network, no clock, no writing.
 
+mod ca_bundle;
 mod codec;
 mod database_url;
 mod error;
+mod fingerprint;
 mod network;
 mod reader;
 mod redis_url;
@@ -19,14 +22,16 @@ mod table;
 mod unknown;
 mod variable;
 
-pub use database_url::DatabaseUrl;
+pub use ca_bundle::CaBundle;
+pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
+pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
 pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
-pub use secrets::{S3Credentials, Secrets};
+pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Outbound, Rate, RateLimits,
-    Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Migration, Outbound, Rate,
+    RateLimits, Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

@@ -211,6 +211,8 @@ table! {
     "Outbound" {
         OUTBOUND_ALLOW: Vec<AllowRule> = "PDS_OUTBOUND_ALLOW", Unset, codec::ALLOW_RULES,
             "What identity lookups may reach although it is not a public address.";
+        CA_FILE: PathBuf = "PDS_CA_FILE", Unset, codec::PATH,
+            "PEM file with certificates of authorities that every outgoing TLS connection trusts beside the system's: S3, the PLC directory, identity lookups, Redis, and PostgreSQL unless its URL names another with `sslrootcert`. Read at the start.";
     }
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,

@@ -100,6 +100,8 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_DATABASE_URL", "mysql://root:hunter2@db")], "PDS_DATABASE_URL")]
 #[case(&[("PDS_DATABASE_URL", "sqlite::memory:")], "PDS_DATABASE_URL")]
 #[case(&[("PDS_JWT_SECRET_FILE", "/nowhere")], "PDS_JWT_SECRET: both")]
+#[case(&[("PDS_CA_FILE", "/nowhere/ca.pem")], "PDS_CA_FILE=\"/nowhere/ca.pem\": cannot be read")]
+#[case(&[("PDS_CA_FILE", "/dev/null")], "PDS_CA_FILE=\"/dev/null\": has no certificate")]
 #[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
 #[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
 fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
@@ -166,6 +168,38 @@ fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     let again = Settings::from_values(|name| rendered.get(name).cloned()).unwrap();
     assert_eq!(again, settings);
     assert!(rendered.keys().all(|name| VARIABLES.iter().any(|v| v.name == *name && !v.secret)));
+}
+
+/// The operator renders the path of a file that only the pod has.
+#[test]
+fn a_file_of_certificates_is_read_where_secrets_are() {
+    let named = |name: &str| (name == var::CA_FILE).then(|| "/nowhere/ca.pem".to_owned());
+    let settings = Settings::from_values(named).unwrap();
+    assert_eq!(settings.render()[var::CA_FILE], "/nowhere/ca.pem");
+    assert!(Settings::migration_from_env(named).unwrap_err().to_string().contains("PDS_CA_FILE"));
+}
+
+/// Otherwise every release with a new setting would change the ConfigMap, and thereby restart the pods, of every instance.
+#[test]
+fn only_what_differs_from_its_default_is_rendered() {
+    let rendered = |pairs| read(pairs).unwrap().0.render();
+    assert_eq!(rendered(&[]), BTreeMap::new());
+    assert_eq!(rendered(&[("PDS_PORT", "2583"), ("PDS_LOG_FORMAT", "json")]), BTreeMap::new());
+    // Computed from the host name and the endpoint.
+    let told = [
+        ("PDS_HOSTNAME", "pds.example.com"),
+        ("PDS_SERVICE_DID", "did:web:pds.example.com"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".pds.example.com"),
+        ("PDS_BLOBSTORE_S3_BUCKET", "blobs"),
+        ("PDS_BLOBSTORE_S3_ENDPOINT", "http://minio:9000"),
+        ("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "true"),
+        ("PDS_RATE_LIMITS_ENABLED", "true"),
+    ];
+    let names: Vec<_> = rendered(&told).into_keys().collect();
+    assert_eq!(names, ["PDS_BLOBSTORE_S3_BUCKET", "PDS_BLOBSTORE_S3_ENDPOINT", "PDS_HOSTNAME"]);
+    let differing = [("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "false"), ("PDS_RATE_LIMITS_ENABLED", "false")];
+    let all: Vec<_> = told[..5].iter().chain(&differing).copied().collect();
+    assert!(differing.iter().all(|(name, value)| rendered(&all)[name] == *value));
 }
 
 #[test]
@@ -264,9 +298,57 @@ fn only_sqlite_keeps_its_own_secrets() {
 #[test]
 fn a_migration_needs_the_database_alone() {
     let lookup = |name: &str| (name == var::DATABASE_URL).then(|| "postgres://db/pds".to_owned());
-    let (database, url) = Settings::database_from_env(lookup).unwrap();
-    assert_eq!(database.connections(4), 9);
-    assert!(!url.is_sqlite());
+    let migration = Settings::migration_from_env(lookup).unwrap();
+    assert_eq!(migration.database.connections(4), 9);
+    assert!(!migration.url.is_sqlite() && migration.keys.is_none());
+}
+
+#[test]
+fn a_migration_takes_both_keys_or_none() {
+    let with = |names: &'static [&'static str]| {
+        let key = |name: &str| SECRETS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::migration_from_env(move |name| names.contains(&name).then(|| key(name)).flatten())
+    };
+    let keys = with(&[var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY]).unwrap().keys.unwrap();
+    assert_eq!(keys.fingerprint(), read(&[]).unwrap().1.data_keys().fingerprint());
+    let errors = with(&[var::PLC_ROTATION_KEY]).unwrap_err().to_string();
+    let needed = "PDS_KEY_ENCRYPTION_KEY: is needed beside PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    assert!(errors.contains(needed), "{errors}");
+}
+
+#[rstest]
+#[case("postgres://pds:hunter2/x@db:5432/pds", "percent-encoded")]
+#[case("postgres://pds:12/hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:12#hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:12?hunter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2#x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2@x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2%x@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2[@db/pds", "percent-encoded")]
+#[case("postgres://pds:hünter2@db/pds", "percent-encoded")]
+#[case("postgres://pds:hunter2@db/pds/more", "database name")]
+#[case("postgres://pds:hunter2@db:many/pds", "port")]
+#[case("postgres://pds:hunter2@:5432/pds", "names no host")]
+#[case("postgres://pds:hunter2@/pds", "names no host")]
+#[case("postgres:pds:hunter2@db/pds", "is not a URL")]
+#[case("pds:hunter2@db/pds", "is not a URL")]
+fn a_database_url_that_is_read_in_several_ways_is_refused_without_its_text(#[case] url: &str, #[case] why: &str) {
+    let problems = problems(&[("PDS_DATABASE_URL", url)]);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].starts_with("PDS_DATABASE_URL: ") && problems[0].contains(why), "{problems:#?}");
+    assert!(problems[0].contains("postgres://USER:PASSWORD@HOST:PORT/DATABASE"), "{problems:#?}");
+    assert!(!problems[0].contains("hunter2") && !problems[0].contains("nter2"), "{problems:#?}");
+}
+
+#[rstest]
+#[case("postgres://pds:p%40ss%2Fword%25@db.svc:5432/pds?sslmode=verify-full")]
+#[case("postgresql://pds@[::1]:5432/pds")]
+#[case("postgres://postgres@127.0.0.1:5432/postgres")]
+#[case("postgres://db")]
+#[case("postgres:///pds?host=/run/postgresql&user=pds%40local")]
+#[case("postgres://pds:it's(fine)*+,;=!$&:@db/pds")]
+fn a_database_url_that_is_encoded_is_taken(#[case] url: &str) {
+    assert_eq!(DatabaseUrl::parse(url).unwrap().expose(), url);
 }
 
 #[test]

@@ -8,12 +8,14 @@ mod guard;
 mod handle;
 pub mod plc;
 mod resolver;
+mod roots;
 #[cfg(test)]
 mod testing;
 
 pub use did_doc::DidDocument;
 pub use guard::{Allow, Guard};
 pub use resolver::{Options, Resolver};
+pub use roots::Roots;
 
 /// What can go wrong while asking others.
 #[derive(Debug, Clone, thiserror::Error)]

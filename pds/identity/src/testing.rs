@@ -31,6 +31,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 pub(crate) struct Web {
     pub(crate) address: SocketAddr,
     certificate: reqwest::Certificate,
+    /// The certificate, which signs itself.
+    pub(crate) pem: String,
     requests: Arc<AtomicU32>,
 }
 
@@ -54,7 +56,7 @@ impl Web {
             }
         });
         let certificate = reqwest::Certificate::from_der(own.cert.der()).unwrap();
-        Self { address, certificate, requests }
+        Self { address, certificate, pem: own.cert.pem(), requests }
     }
 
     /// A guard that trusts this server and finds every name at its address, which is loopback.

@@ -1,15 +1,16 @@
 //! Everything that a request may use, in one place.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
-use pds_config::{AllowRule, Secrets, Settings};
+use pds_config::{AllowRule, Secrets, Settings, var};
 use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
-use pds_identity::{Guard, Resolver, plc};
+use pds_identity::{Guard, Resolver, Roots, plc};
 use pds_store::Db;
 use pds_syntax::tid;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,6 +34,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Tables.
     pub db: Db,
+    /// What the database last said when it was asked whether it is there, for all who ask within a second.
+    pub database_answer: Mutex<Option<DatabaseAnswer>>,
     /// Blobs' bytes.
     pub blobs: Arc<dyn BlobStore>,
     /// Where did:plc identities are kept.
@@ -59,6 +62,15 @@ pub struct Parts {
     pub tids: tid::Clock,
     /// Cancelled when the server is to stop: readiness ends, subscriptions close.
     pub shutdown: CancellationToken,
+}
+
+/// When the database was asked, and why it cannot be used.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseAnswer {
+    /// When the answer came.
+    pub at: Instant,
+    /// The answer.
+    pub answer: Result<(), &'static str>,
 }
 
 /// Keys, parsed.
@@ -99,6 +111,7 @@ impl App {
                 allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
             }),
             settings.identity.resolver_timeout,
+            &roots(secrets)?,
         )?;
         let resolver = Resolver::new(
             guard,
@@ -124,6 +137,7 @@ impl App {
             settings,
             keys,
             db,
+            database_answer: Mutex::default(),
             blobs,
             plc,
             resolver,
@@ -134,6 +148,14 @@ impl App {
             clock,
             shutdown,
         })))
+    }
+}
+
+/// The authorities that outgoing connections trust.
+pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
+    match &secrets.ca_bundle {
+        Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
+        None => Ok(Roots::default()),
     }
 }
 
@@ -156,6 +178,7 @@ pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::
                     access_key_id: keys.access_key_id.clone(),
                     secret_access_key: keys.secret_access_key.clone(),
                 }),
+                ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
                 upload_timeout: s3.upload_timeout,
                 request_timeout: s3.request_timeout,
                 upload_memory_bytes: usize::try_from(settings.blob.upload_memory)?,

@@ -8,7 +8,7 @@ use crate::{
     Error, Result, Snapshot, Tx,
     dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
     event::Appended,
-    source::execute,
+    source::{execute, on},
     tx::Open,
 };
 
@@ -37,11 +37,18 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// What Postgres shows in `pg_stat_activity`.
     pub application_name: String,
+    /// Certificates in PEM form that TLS to Postgres trusts beside the public authorities', unless the URL names others.
+    pub ca_bundle: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_connections: 16, acquire_timeout: Duration::from_secs(5), application_name: "pds".to_owned() }
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            application_name: "pds".to_owned(),
+            ca_bundle: None,
+        }
     }
 }
 
@@ -114,6 +121,20 @@ impl Db {
     pub async fn ping(&self) -> Result<()> {
         execute!(self, "select 1").map_err(Error::during("ping", "database"))?;
         Ok(())
+    }
+
+    /// The server's version as a number, 150018 for 15.18; `None` on SQLite.
+    ///
+    /// # Errors
+    /// When the server does not say it.
+    pub async fn postgres_version(&self) -> Result<Option<i32>> {
+        const SQL: &str = "select current_setting('server_version_num')::integer";
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let (version,): (i32,) = on!(self, conn => sqlx::query_as(SQL).fetch_one(conn))
+            .map_err(Error::during("read the version of", "server"))?;
+        Ok(Some(version))
     }
 
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.

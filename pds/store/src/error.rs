@@ -99,6 +99,13 @@ impl Error {
         }
     }
 
+    /// Whether the server refused the user, the password or the name of the database: another URL is needed.
+    #[must_use]
+    pub fn is_login_refused(&self) -> bool {
+        let code = self.driver().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        code.is_some_and(|code| code.len() == 5 && (code.starts_with("28") || code == "3D000"))
+    }
+
     /// Whether the database (not the request) is the problem and the same call may work later: answer 503.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {

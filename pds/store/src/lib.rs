@@ -14,6 +14,7 @@ pub mod blob;
 pub mod commit;
 pub mod event;
 pub mod invite;
+pub mod owner;
 #[doc(hidden)]
 pub mod plan;
 pub mod record;

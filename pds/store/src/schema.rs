@@ -35,7 +35,8 @@ macro_rules! steps {
 }
 
 /// All there are, in order.
-const STEPS: &[Step] = steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place"];
+const STEPS: &[Step] =
+    steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place", "0004" "owner"];
 
 /// How a database's schema relates to this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,20 +77,11 @@ pub async fn migrate(db: &Db) -> Result<()> {
 /// # Errors
 /// When the database cannot be read.
 pub async fn check(db: &Db) -> Result<Fit> {
-    const HAS_TABLE: (&str, &str) = (
-        "select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'",
-        "select count(*) from (select to_regclass('_sqlx_migrations') as found) t where found is not null",
-    );
     const APPLIED: &str = "select version from _sqlx_migrations where success";
     const OLDEST: &str = "select oldest_known from schema_compat where id = 1";
     let failed = || Error::during("read the version of", "schema");
     let dialect = db.dialect();
-    let has_table = match dialect {
-        Dialect::Sqlite => HAS_TABLE.0,
-        Dialect::Postgres => HAS_TABLE.1,
-    };
-    let (tables,): (i64,) = on!(db, conn => sqlx::query_as(has_table).fetch_one(conn)).map_err(failed())?;
-    if tables == 0 {
+    if !has_table(db, "_sqlx_migrations").await? {
         return Ok(Fit::TooOld);
     }
     let applied: Vec<(i64,)> = on!(db, conn => sqlx::query_as(APPLIED).fetch_all(conn)).map_err(failed())?;
@@ -106,6 +98,38 @@ pub async fn check(db: &Db) -> Result<Fit> {
     } else {
         Fit::Current
     })
+}
+
+/// The newest version that has been applied; 0 if there is no schema.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn version(db: &Db) -> Result<i64> {
+    const NEWEST: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+    if !has_table(db, "_sqlx_migrations").await? {
+        return Ok(0);
+    }
+    let (version,): (i64,) = on!(db, conn => sqlx::query_as(NEWEST).fetch_one(conn))
+        .map_err(Error::during("read the version of", "schema"))?;
+    Ok(version)
+}
+
+/// The version that [`migrate`] leads to.
+#[must_use]
+pub fn newest() -> i64 {
+    STEPS.iter().map(|step| step.version).max().unwrap_or_default()
+}
+
+pub(crate) async fn has_table(db: &Db, name: &str) -> Result<bool> {
+    const SQLITE: &str = "select count(*) from sqlite_master where type = 'table' and name = $1";
+    const POSTGRES: &str = "select count(*) from (select to_regclass($1) as found) t where found is not null";
+    let sql = match db.dialect() {
+        Dialect::Sqlite => SQLITE,
+        Dialect::Postgres => POSTGRES,
+    };
+    let (tables,): (i64,) = on!(db, conn => sqlx::query_as(sql).bind(name).fetch_one(conn))
+        .map_err(Error::during("look for table", name))?;
+    Ok(tables > 0)
 }
 
 /// The embedded migrations. A newer schema's further migrations are no reason to fail: see [`Fit`].

@@ -13,11 +13,12 @@ use aws_config::BehaviorVersion;
 use aws_config::meta::region::ProvideRegion as _;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{self, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{self, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -49,6 +50,8 @@ pub struct Options {
     pub checksum: Checksum,
     /// Keys; `None` means workload identity, found as the AWS SDKs do.
     pub credentials: Option<Credentials>,
+    /// Certificates in PEM form that are trusted beside the system's; valid ones.
+    pub ca_bundle: Option<String>,
     /// Longest time for sending one object or part, repeats included.
     pub upload_timeout: Duration,
     /// Longest time until any other request is answered, repeats included.
@@ -91,22 +94,42 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// Prepares the client; asks neither the server nor, with keys given, the environment. See [`BlobStore::health`].
+    /// Prepares the client; asks neither the server nor, with keys and a region given, the environment. See [`BlobStore::health`].
+    ///
+    /// Without keys the AWS environment gives them when they are first needed, as the AWS SDKs find them: variables, profile, web
+    /// identity (EKS), container, instance.
     pub async fn connect(options: Options) -> Self {
+        let region = options.region.or(options.endpoint.is_some().then(|| "us-east-1".into())).map(Region::new);
+        let http = options.ca_bundle.map(trusting);
         let mut config = match &options.credentials {
             Some(keys) => {
                 let id = keys.access_key_id.expose_secret();
                 let secret = keys.secret_access_key.expose_secret();
                 let keys = config::Credentials::new(id, secret, None, None, "settings");
-                config::Builder::new().behavior_version(BehaviorVersion::latest()).credentials_provider(keys)
+                // The environment may still know the region.
+                let region = match region {
+                    None => aws_config::default_provider::region::default_provider().region().await,
+                    region => region,
+                };
+                config::Builder::new()
+                    .behavior_version(BehaviorVersion::latest())
+                    .credentials_provider(keys)
+                    .region(region)
             }
-            None => config::Builder::from(&aws_config::load_defaults(BehaviorVersion::latest()).await),
+            None => {
+                let mut environment = aws_config::defaults(BehaviorVersion::latest());
+                if let Some(region) = region {
+                    environment = environment.region(region);
+                }
+                // The service that gives the keys may have a certificate of the same authority.
+                if let Some(http) = &http {
+                    environment = environment.http_client(http.clone());
+                }
+                config::Builder::from(&environment.load().await)
+            }
         };
-        if let Some(region) = options.region.or(options.endpoint.is_some().then(|| "us-east-1".into())) {
-            config = config.region(Region::new(region));
-        } else if options.credentials.is_some() {
-            // Keys are given but no region: the environment may still know it.
-            config = config.region(aws_config::default_provider::region::default_provider().region().await);
+        if let Some(http) = http {
+            config = config.http_client(http);
         }
         if let Some(endpoint) = options.endpoint {
             config = config.endpoint_url(endpoint);
@@ -212,6 +235,10 @@ impl BlobStore for S3 {
                 let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), begun < Some(begun_before)) else {
                     continue;
                 };
+                // What others keep in the bucket, such as the operator's mark below `.aurora-locus/`, is theirs.
+                if key.parse::<BlobKey>().is_err() {
+                    continue;
+                }
                 let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(key).upload_id(id).send();
                 match self.request("sweep", key, abort).await? {
                     // Another replica was faster.
@@ -229,6 +256,14 @@ impl BlobStore for S3 {
             upload_marker = page.next_upload_id_marker;
         }
     }
+}
+
+/// An HTTP client that trusts these certificates beside the system's.
+fn trusting(pem: String) -> SharedHttpClient {
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    let context = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is a whole context");
+    let provider = Provider::Rustls(CryptoMode::AwsLc);
+    aws_smithy_http_client::Builder::new().tls_provider(provider).tls_context(context).build_https()
 }
 
 fn with_checksum(config: config::Builder, checksum: Checksum) -> config::Builder {

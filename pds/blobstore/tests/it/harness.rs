@@ -58,6 +58,7 @@ pub(crate) async fn bucket() -> Bucket {
         force_path_style: true,
         checksum: S3Checksum::WhenRequired,
         credentials: Some(Credentials { access_key_id: id.into(), secret_access_key: secret.into() }),
+        ca_bundle: None,
         upload_timeout: Duration::from_secs(20),
         request_timeout: Duration::from_secs(10),
         upload_memory_bytes: 128 << 20,

@@ -5,4 +5,5 @@
 mod contract;
 mod disk;
 mod harness;
+mod identity;
 mod s3;

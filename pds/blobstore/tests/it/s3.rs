@@ -54,6 +54,22 @@ async fn a_sweep_aborts_old_uploads_only() {
     assert_eq!(bucket.uploads().await, 0);
 }
 
+/// The operator keeps its mark of ownership there.
+#[tokio::test]
+async fn a_sweep_leaves_alone_what_is_not_a_blob() {
+    let bucket = bucket().await;
+    let store = S3::connect(bucket.options.clone()).await;
+    let name = &bucket.options.bucket;
+    let mark =
+        bucket.client.put_object().bucket(name).key(".aurora-locus/owner").body(Bytes::from_static(b"{}").into());
+    mark.send().await.unwrap();
+    for key in [".aurora-locus/archive", "folder/left-behind-by-a-kill", "left-behind-by-a-kill"] {
+        bucket.client.create_multipart_upload().bucket(name).key(key).send().await.unwrap();
+    }
+    assert_eq!(store.sweep(SystemTime::now() + Duration::from_secs(3600)).await.unwrap(), 1);
+    assert_eq!((bucket.uploads().await, bucket.objects().await), (2, vec![".aurora-locus/owner".to_owned()]));
+}
+
 #[tokio::test]
 async fn wrong_keys_and_missing_buckets_are_not_healthy() {
     let bucket = bucket().await;
@@ -117,6 +133,7 @@ async fn without_keys_the_aws_environment_gives_them() {
         force_path_style: true,
         checksum: S3Checksum::WhenRequired,
         credentials: None,
+        ca_bundle: None,
         upload_timeout: timeout,
         request_timeout: timeout,
         upload_memory_bytes: 16 << 20,

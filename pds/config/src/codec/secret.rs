@@ -14,9 +14,9 @@ const K256_ORDER: [u8; 32] = [
 ];
 
 pub(crate) const DATABASE_URL: Codec<DatabaseUrl> = Codec {
-    allowed: "sqlite://path or postgres://user:password@host:port/name",
+    allowed: DatabaseUrl::FORM,
     secret: true,
-    parse: |text| DatabaseUrl::parse(text).map_err(str::to_owned),
+    parse: |text| DatabaseUrl::parse(text).map_err(|error| error.to_string()),
     render: DatabaseUrl::expose,
 };
 

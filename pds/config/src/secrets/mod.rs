@@ -4,9 +4,11 @@ pub mod local;
 
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
+use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
 use crate::settings::{BlobStore, Settings};
@@ -24,6 +26,8 @@ pub struct Secrets {
     pub redis: Option<RedisUrl>,
     /// Requests that show it are not limited.
     pub rate_limit_bypass_key: Option<SecretString>,
+    /// The certificates of `PDS_CA_FILE`. No secret, but read from a file of this machine like the others.
+    pub ca_bundle: Option<CaBundle>,
     /// Signs the sessions.
     pub jwt_secret: SecretString,
     /// Password of the user `admin`.
@@ -43,12 +47,22 @@ pub struct S3Credentials {
     pub secret_access_key: SecretString,
 }
 
+/// The keys that data depends on: without them accounts that exist can neither move nor write.
+#[derive(Debug, Clone)]
+pub struct DataKeys {
+    /// As in [`Secrets`].
+    pub plc_rotation_key: SecretString,
+    /// As in [`Secrets`].
+    pub key_encryption_key: SecretString,
+}
+
 impl Secrets {
     pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
         let database = Self::read_database(reader, &settings.service.data_directory);
         let s3 = S3Credentials::read(reader, &settings.blob.store);
         let redis = Self::read_redis(reader, settings);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
+        let ca_bundle = Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -58,11 +72,27 @@ impl Secrets {
             s3,
             redis,
             rate_limit_bypass_key,
+            ca_bundle,
             jwt_secret: jwt_secret?,
             admin_password: admin_password?,
             plc_rotation_key: plc_rotation_key?,
             key_encryption_key: key_encryption_key?,
         })
+    }
+
+    /// The keys that data depends on.
+    #[must_use]
+    pub fn data_keys(&self) -> DataKeys {
+        DataKeys {
+            plc_rotation_key: self.plc_rotation_key.clone(),
+            key_encryption_key: self.key_encryption_key.clone(),
+        }
+    }
+
+    pub(crate) fn read_ca_bundle(reader: &mut Reader<'_>, file: Option<&Path>) -> Option<CaBundle> {
+        let file = file?;
+        let refused = |reason| reader.refuse(&setting::CA_FILE, Some(file.display().to_string()), reason);
+        CaBundle::read(file).map_err(refused).ok()
     }
 
     fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {
@@ -82,6 +112,28 @@ impl Secrets {
         let url = reader.optional(&setting::DATABASE_URL);
         let is_set = reader.is_set(&setting::DATABASE_URL);
         url.or_else(|| (!is_set).then(|| DatabaseUrl::Sqlite(data_directory.join("pds.sqlite"))))
+    }
+}
+
+impl DataKeys {
+    /// See [`crate::fingerprint()`].
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let (rotation, seal) = (self.plc_rotation_key.expose_secret(), self.key_encryption_key.expose_secret());
+        fingerprint(rotation, seal).expect("both keys were read as 64 hex digits")
+    }
+
+    /// `None` if neither key is set, or something is wrong with one.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let pair = [&setting::PLC_ROTATION_KEY, &setting::KEY_ENCRYPTION_KEY];
+        let keys = pair.map(|key| reader.optional(key));
+        for (key, beside) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            if !reader.is_set(key) && reader.is_set(beside) {
+                reader.refuse(key, None, format!("is needed beside {}", beside.variable.name));
+            }
+        }
+        let [plc_rotation_key, key_encryption_key] = keys;
+        Some(Self { plc_rotation_key: plc_rotation_key?, key_encryption_key: key_encryption_key? })
     }
 }
 

@@ -15,11 +15,12 @@ pub use rate_limits::{Rate, RateLimits};
 pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
+use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
 use crate::error::Errors;
 use crate::network::AllowRule;
 use crate::reader::Reader;
-use crate::secrets::Secrets;
+use crate::secrets::{DataKeys, Secrets};
 use crate::table::setting;
 use crate::variable::Setting;
 
@@ -50,6 +51,19 @@ pub struct Settings {
     pub log: Log,
 }
 
+/// What `pds migrate` needs.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// The connection pool.
+    pub database: Database,
+    /// Where the database is.
+    pub url: DatabaseUrl,
+    /// The keys that data depends on, if they are there.
+    pub keys: Option<DataKeys>,
+    /// The certificates of `PDS_CA_FILE`.
+    pub ca_bundle: Option<CaBundle>,
+}
+
 impl Settings {
     /// Reads settings and secrets and checks them together.
     ///
@@ -72,19 +86,26 @@ impl Settings {
         reader.finish(Some(settings))
     }
 
-    /// Reads what `pds migrate` needs and nothing else: a migration Job holds no keys.
-    pub fn database_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Database, DatabaseUrl), Errors> {
+    /// Reads what `pds migrate` needs and nothing else: a migration Job needs no keys, but checks those that it has.
+    ///
+    /// # Errors
+    /// All problems at once; also one of the two keys without the other.
+    pub fn migration_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Migration, Errors> {
         let mut reader = Reader::new(&lookup);
         let database = Database::read(&mut reader);
         rules::check_database(&database, &mut reader);
         let data_directory = reader.value(&setting::DATA_DIRECTORY);
         let url = Secrets::read_database(&mut reader, &data_directory);
-        reader.finish(url.map(|url| (database, url)))
+        let keys = DataKeys::read(&mut reader);
+        let ca_file = reader.optional(&setting::CA_FILE);
+        let ca_bundle = Secrets::read_ca_bundle(&mut reader, ca_file.as_deref());
+        reader.finish(url.map(|url| Migration { database, url, keys, ca_bundle }))
     }
 
     /// The settings as variables, secrets apart: reading them gives the same settings again.
     ///
-    /// Every value is written out, also where it is the default, so that a server of another version behaves the same.
+    /// A value that is the default, fixed or computed from other settings, is left out: a release with another default, or with a new
+    /// setting, then renders the same text for settings that say nothing of it.
     #[must_use]
     pub fn render(&self) -> BTreeMap<&'static str, String> {
         let Self {
@@ -112,7 +133,18 @@ impl Settings {
         sync.render(&mut out);
         outbound.render(&mut out);
         log.render(&mut out);
-        out.0
+        self.without_defaults(out.0)
+    }
+
+    /// Leaves out each variable without which the rest reads as the same settings.
+    fn without_defaults(&self, mut rendered: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+        for name in rendered.keys().copied().collect::<Vec<_>>() {
+            let Some(value) = rendered.remove(name) else { continue };
+            if Self::from_values(|name| rendered.get(name).cloned()).as_ref() != Ok(self) {
+                rendered.insert(name, value);
+            }
+        }
+        rendered
     }
 
     /// Who may be reached although not public: `PDS_OUTBOUND_ALLOW`, and loopback in dev mode.

@@ -75,6 +75,8 @@ pub struct Sync {
 pub struct Outbound {
     /// Exceptions from "public addresses only"; see [`crate::Settings::outbound_allow`].
     pub allow: Vec<AllowRule>,
+    /// Certificates that are trusted beside the system's; see [`crate::Secrets::ca_bundle`].
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Log output.
@@ -203,12 +205,16 @@ impl Sync {
 
 impl Outbound {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { allow: reader.optional(&setting::OUTBOUND_ALLOW).unwrap_or_default() }
+        Self {
+            allow: reader.optional(&setting::OUTBOUND_ALLOW).unwrap_or_default(),
+            ca_file: reader.optional(&setting::CA_FILE),
+        }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { allow } = self;
+        let Self { allow, ca_file } = self;
         out.put_list(&setting::OUTBOUND_ALLOW, allow);
+        out.put_some(&setting::CA_FILE, ca_file.as_ref());
     }
 }
 

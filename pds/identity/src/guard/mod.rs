@@ -11,7 +11,7 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::Error;
+use crate::{Error, Roots};
 
 /// Says whether a host or one of its addresses may be reached although it is not public: `(host, address)`.
 pub type Allow = Arc<dyn Fn(&str, IpAddr) -> bool + Send + Sync>;
@@ -32,8 +32,8 @@ impl Guard {
     ///
     /// # Errors
     /// When the TLS settings of the machine cannot be used.
-    pub fn new(allow: Allow, timeout: Duration) -> Result<Self, reqwest::Error> {
-        Self::build(reqwest::Client::builder(), Arc::new(SystemDns), allow, timeout)
+    pub fn new(allow: Allow, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
+        Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(SystemDns), allow, timeout)
     }
 
     /// With the client's trust roots in `builder`, and names looked up by `dns`.

@@ -1,5 +1,8 @@
 use super::*;
-use crate::testing::{TIMEOUT, Web, ok};
+use crate::{
+    plc::{Directory as _, HttpDirectory},
+    testing::{TIMEOUT, Web, ok},
+};
 
 fn nobody() -> Allow {
     Arc::new(|_, _| false)
@@ -51,7 +54,7 @@ fn only_public_addresses_pass() {
 #[tokio::test]
 async fn private_destinations_are_refused_by_name_and_every_address_by_number() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let guard = Guard::new(nobody(), TIMEOUT).unwrap();
+    let guard = Guard::new(nobody(), TIMEOUT, &Roots::default()).unwrap();
     for url in ["https://localhost/", "http://example.com/", "file:///etc/passwd"] {
         assert!(matches!(guard.text(url).await, Err(Error::Unreachable { .. })), "{url}");
     }
@@ -91,4 +94,21 @@ async fn long_and_late_answers_are_given_up() {
     let guard = web.guard(loopback());
     assert!(matches!(guard.text("https://alice.example/long").await, Err(Error::Answer { .. })));
     assert!(matches!(guard.text("https://alice.example/late").await, Err(Error::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let web = Web::start("localhost", &[("/text", ok("heard")), ("/_health", ok("{}"))]).await;
+    let port = web.address.port();
+    let url: url::Url = format!("https://localhost:{port}").parse().unwrap();
+    for (roots, trusted) in [(Roots::with_pem(&web.pem).unwrap(), true), (Roots::default(), false)] {
+        let everybody: Allow = Arc::new(|_, _| true);
+        let guard = Guard::new(everybody, Duration::from_secs(5), &roots).unwrap();
+        let text = guard.text(&format!("https://localhost:{port}/text")).await;
+        assert_eq!(text.is_ok(), trusted, "{text:?}");
+        let directory = HttpDirectory::new(&url, Duration::from_secs(5), &roots).unwrap();
+        assert_eq!(directory.health().await.is_ok(), trusted);
+    }
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(Roots::with_pem(nonsense).is_err());
 }

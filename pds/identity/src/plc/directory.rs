@@ -9,7 +9,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{Directory, SignedOperation};
-use crate::{DidDocument, Error, guard::reason};
+use crate::{DidDocument, Error, Roots, guard::reason};
 
 /// A PLC directory at a URL that the host's owner chose, so not behind the guard.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ impl HttpDirectory {
     ///
     /// # Errors
     /// When the TLS settings of the machine cannot be used.
-    pub fn new(url: &Url, timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(url: &Url, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: Client::builder().timeout(timeout).build()?,
+            http: roots.trusted_by(Client::builder()).timeout(timeout).build()?,
             url: url.as_str().trim_end_matches('/').to_owned(),
         })
     }

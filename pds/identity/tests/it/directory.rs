@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pds_crypto::SigningKey;
 use pds_identity::{
-    Error,
+    Error, Roots,
     plc::{Directory, HttpDirectory},
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{handle, identity, install_crypto, variable};
 
 fn directory(url: &str) -> HttpDirectory {
     install_crypto();
-    HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5)).unwrap()
+    HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5), &Roots::default()).unwrap()
 }
 
 #[tokio::test]
@@ -89,7 +89,8 @@ async fn a_silent_or_absent_directory_is_given_up() {
     let (server, (did, _)) = (MockServer::start().await, identity(&SigningKey::generate(), "alice.example"));
     let late = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
     Mock::given(method("GET")).respond_with(late).mount(&server).await;
-    let impatient = HttpDirectory::new(&server.uri().parse().unwrap(), Duration::from_millis(100)).unwrap();
+    let impatient =
+        HttpDirectory::new(&server.uri().parse().unwrap(), Duration::from_millis(100), &Roots::default()).unwrap();
     assert!(matches!(impatient.document(&did).await, Err(Error::Unreachable { .. })));
     let absent = directory("http://127.0.0.1:1");
     assert!(matches!(absent.health().await, Err(Error::Unreachable { .. })));

@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, Script, ScriptInvocation};
+use data_encoding::BASE64;
+use redis::{Client, Script, ScriptInvocation, TlsCertificates};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -36,6 +37,25 @@ pub struct Redis {
     pub url: String,
     /// Begins every key.
     pub prefix: String,
+    /// Certificates in PEM form that `rediss://` trusts beside the system's.
+    pub ca_bundle: Option<String>,
+}
+
+impl Redis {
+    fn client(&self) -> Result<Client, redis::RedisError> {
+        let Some(pem) = self.ca_bundle.as_ref().filter(|_| self.url.starts_with("rediss:")) else {
+            return Client::open(self.url.as_str());
+        };
+        // The library takes these instead of the system's.
+        let root_cert = Some((system_roots() + pem).into_bytes());
+        Client::build_with_tls(self.url.as_str(), TlsCertificates { client_tls: None, root_cert })
+    }
+}
+
+/// Those that can be read; the library reads them in the same way.
+fn system_roots() -> String {
+    let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
+    rustls_native_certs::load_native_certs().certs.iter().map(|certificate| pem(certificate)).collect()
 }
 
 impl fmt::Debug for Redis {
@@ -63,7 +83,7 @@ impl Shared {
     /// Tries to connect once; the rest is the work of a task that lives until `shutdown`.
     pub(crate) async fn start(redis: &Redis, shutdown: CancellationToken) -> Result<Self, Error> {
         let prefix = format!("{{{}limits}}:", redis.prefix);
-        let link = Arc::new(Link::new(Client::open(redis.url.as_str())?, format!("{prefix}replicas")));
+        let link = Arc::new(Link::new(redis.client()?, format!("{prefix}replicas")));
         link.beat().await;
         tokio::spawn(watch(link.clone(), shutdown));
         let take = Script::new(include_str!("take.lua"));

@@ -4,3 +4,4 @@
 mod laws;
 mod redis;
 mod shared;
+mod tls;

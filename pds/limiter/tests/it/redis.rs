@@ -53,6 +53,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn address(&self) -> (&'static str, u16) {
+        ("127.0.0.1", self.port)
+    }
+
     /// SIGSTOP or SIGCONT.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
@@ -75,7 +79,8 @@ impl Server {
     /// A replica's limiter.
     pub(crate) async fn limiter(&self, prefix: &str) -> Replica {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let redis = Redis { url: format!("redis://127.0.0.1:{}", self.port), prefix: prefix.to_owned() };
+        let redis =
+            Redis { url: format!("redis://127.0.0.1:{}", self.port), prefix: prefix.to_owned(), ca_bundle: None };
         let shutdown = CancellationToken::new();
         let limiter = Limiter::sharing(&redis, shutdown.clone()).await.unwrap();
         Replica { limiter, shutdown }

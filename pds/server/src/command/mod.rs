@@ -1,13 +1,16 @@
 //! The command line.
 
+mod failure;
 mod health;
+mod listen;
 mod log;
 mod migrate;
+mod owner;
 mod serve;
 mod settings;
 mod tls;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -15,6 +18,9 @@ use clap::{Parser, Subcommand};
 ///
 /// All settings are environment variables; docs/reference/configuration.md lists them. With none set, `pds serve` keeps everything
 /// below ./data and listens on port 2583.
+///
+/// Ends with code 78 if only a person can mend the reason, such as a wrong setting or a database that belongs to other keys, and with
+/// code 1 if the same command may succeed later.
 #[derive(Debug, Parser)]
 #[command(name = "pds", version)]
 struct Arguments {
@@ -27,7 +33,11 @@ enum Command {
     /// Serve accounts.
     Serve,
     /// Bring the database's schema up to date.
-    Migrate,
+    Migrate {
+        /// Write one JSON object about the outcome to this file, at most 4096 bytes, also when the migration fails.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
     /// Ask a running server whether it is ready; exits with 1 if not. For container health checks.
     Health,
     /// Look at the settings.
@@ -54,14 +64,17 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Serve => serve::serve().await,
-            Command::Migrate => migrate::migrate().await,
+            Command::Migrate { report } => migrate::migrate(report).await,
             Command::Health => health::health().await,
             Command::Config(Config::Check) => settings::check(),
         }
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}")),
+        Err(error) => {
+            fail(&format!("{error:#}"));
+            failure::exit_code(&error)
+        }
     }
 }
 

@@ -1,10 +1,6 @@
 //! `pds serve`.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum_server::{Handle, accept::NoDelayAcceptor};
@@ -12,13 +8,14 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
+use pds_config::var;
 use pds_identity::plc::HttpDirectory;
 use pds_store::{Db, Dialect, Options, account, schema};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{log, settings, tls};
+use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
 use crate::{
-    app::{App, Outside, open_blob_store},
+    app::{App, Outside, open_blob_store, roots},
     clock::SystemClock,
     job, router,
 };
@@ -43,14 +40,23 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         max_connections: settings.database.connections(cores),
         acquire_timeout: settings.database.connect_timeout,
         application_name: "pds".to_owned(),
+        ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
     };
-    let db = Db::connect(&secrets.database.expose(), &options).await.context("connect to the database")?;
+    let db = settings::connect(&secrets.database, &options).await?;
+    let keys = secrets.data_keys();
+    if let Err(refused) = owner::check(&db, &secrets.database, &keys).await {
+        let lost = made.filter(|_| refused.is::<Refusal>()).and_then(|made| made.lost());
+        return Err(lost.map_or(refused, Into::into));
+    }
     prepare_schema(&db).await?;
     if let Some(made) = made {
+        // Before the database remembers them: keys that only a database knew would lock everybody out.
         made.keep(account::count(&db).await.context("count the accounts")?)?;
     }
+    owner::claim(&db, &secrets.database, &keys).await?;
     let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
-    let plc = Arc::new(HttpDirectory::new(&settings.identity.plc_url, settings.identity.resolver_timeout)?);
+    let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
+    let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
     job::start(&app);
 
@@ -98,7 +104,13 @@ async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
     }
     match schema::check(db).await.context("look at the schema")? {
         schema::Fit::Current => Ok(()),
-        schema::Fit::TooOld => bail!("the database's schema is older than this release: run `pds migrate` first"),
+        schema::Fit::TooOld => bail!(
+            "the database's schema has version {}, and this release needs version {}: run `pds migrate` of this release with the same \
+             {}, then start `pds serve` again; until then this release serves nothing",
+            schema::version(db).await.context("look at the schema")?,
+            schema::newest(),
+            var::DATABASE_URL
+        ),
         schema::Fit::TooNew => {
             bail!("the database's schema is newer than this release can work with: use the release that migrated it")
         }
@@ -111,13 +123,6 @@ fn connections() -> Builder<TokioExecutor> {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
     builder
-}
-
-fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {
-    let listener =
-        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).with_context(|| format!("listen on port {port}"))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn stop_on_signal(app: App, public: Handle<SocketAddr>, metrics: Handle<SocketAddr>) {

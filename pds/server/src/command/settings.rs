@@ -8,16 +8,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, anyhow, bail};
-use pds_config::{Errors, Secrets, Settings, secrets::local as secrets, unknown_names, var};
+use anyhow::{Context, anyhow};
+use pds_config::{
+    CaBundle, DatabaseUrl, Errors, Migration, Problem, Secrets, Settings, secrets::local as secrets, unknown_names, var,
+};
+use pds_identity::Roots;
+use pds_store::{Db, Options};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::failure::Refusal;
+use crate::report::chain;
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
 fn refuse(errors: Errors) -> anyhow::Error {
-    anyhow!("the settings are not valid:\n{errors}")
+    Refusal::Settings(errors).into()
 }
 
 /// Settings and secrets for a server. On SQLite missing secrets are made once; [`Made::keep`] puts them into the data directory.
@@ -36,6 +43,31 @@ pub(super) fn load() -> anyhow::Result<(Settings, Secrets, Option<Made>)> {
     Ok((settings, secrets, made))
 }
 
+/// What `pds migrate` needs. On SQLite the keys are those that a server has made.
+pub(super) fn load_migration() -> anyhow::Result<Migration> {
+    let kept = match secrets::file(variable) {
+        Some(file) => read(&file)?,
+        None => Kept::new(),
+    };
+    let migration = Settings::migration_from_env(|name| lookup(&kept, name)).map_err(refuse)?;
+    check_certificates(migration.ca_bundle.as_ref())?;
+    Ok(migration)
+}
+
+/// Opens the database.
+pub(super) async fn connect(url: &DatabaseUrl, options: &Options) -> anyhow::Result<Db> {
+    let connected = Db::connect(&url.expose(), options).await;
+    let db = connected.map_err(|error| match error {
+        pds_store::Error::Url { reason } => anyhow::Error::from(Refusal::DatabaseUrl { reason }),
+        error if error.is_login_refused() => {
+            let named = format!("the server refused the user, the password or the database of {}", var::DATABASE_URL);
+            anyhow::Error::from(error).context(named)
+        }
+        error => error.into(),
+    });
+    db.with_context(|| format!("connect to the database {url}"))
+}
+
 /// Secrets that this start has made and nobody else knows yet.
 pub(super) struct Made {
     file: PathBuf,
@@ -46,14 +78,16 @@ pub(super) struct Made {
 impl Made {
     /// Writes them down. With `accounts` in the database keys are not made anew: no identity of theirs would ever obey the new ones.
     pub(super) fn keep(self, accounts: i64) -> anyhow::Result<()> {
-        let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
-        if accounts > 0 && !lost.is_empty() {
-            let (lost, file) = (lost.join(" and "), self.file.display());
-            bail!(
-                "the database has {accounts} accounts, but the keys they depend on are gone: put {file} back, or set {lost}"
-            );
+        match self.lost() {
+            Some(lost) if accounts > 0 => Err(lost.into()),
+            _ => write(&self.file, &self.kept),
         }
-        write(&self.file, &self.kept)
+    }
+
+    /// That keys which a database depends on were made anew, if they were.
+    pub(super) fn lost(&self) -> Option<Refusal> {
+        let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
+        (!lost.is_empty()).then(|| Refusal::LostKeys { file: self.file.clone(), lost: lost.join(" and ") })
     }
 }
 
@@ -86,7 +120,16 @@ fn lookup(kept: &Kept, name: &str) -> Option<String> {
 }
 
 fn parse(kept: &Kept) -> anyhow::Result<(Settings, Secrets)> {
-    Settings::from_env(|name| lookup(kept, name)).map_err(refuse)
+    let (settings, secrets) = Settings::from_env(|name| lookup(kept, name)).map_err(refuse)?;
+    check_certificates(secrets.ca_bundle.as_ref())?;
+    Ok((settings, secrets))
+}
+
+/// Libraries may panic about a certificate that they do not take.
+fn check_certificates(bundle: Option<&CaBundle>) -> anyhow::Result<()> {
+    let Some(Err(error)) = bundle.map(|bundle| Roots::with_pem(bundle.pem())) else { return Ok(()) };
+    let message = format!("has a certificate that cannot be used: {}", chain(&error));
+    Err(refuse(Errors(vec![Problem { variable: var::CA_FILE, value: variable(var::CA_FILE), message }])))
 }
 
 /// The secrets in `file`; none if there is no file.

@@ -1,6 +1,6 @@
 //! Is the process alive, and can it serve?
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     Json,
@@ -11,23 +11,27 @@ use axum::{
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use crate::{app::App, xrpc::XrpcError};
+use crate::{
+    app::{App, DatabaseAnswer},
+    xrpc::XrpcError,
+};
 
-/// A dependency that takes longer is as good as away.
+/// A database that takes longer to answer is as good as away.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer of the database serves everybody who asks: anybody may, as often as they like.
+const SHARED: Duration = Duration::from_secs(1);
 
 /// `/livez`: the process answers.
 pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `/readyz`: everything a request needs is there; else 503, naming what is not.
+/// `/readyz`: what every request needs is there; else 503, naming what is not. The blob store is not asked: most requests need no blob,
+/// and without an endpoint that is ready they would all fail. `aurora_blob_store_up` tells of it.
 pub async fn ready(State(app): State<App>) -> Response {
-    let (database, blobs) = tokio::join!(timeout(PATIENCE, app.db.ping()), timeout(PATIENCE, app.blobs.health()));
     let checks = [
         ("server", if app.shutdown.is_cancelled() { Err("stopping") } else { Ok(()) }),
-        ("database", database.map_err(|_| "no answer in time").and_then(|answer| answer.map_err(|_| "unavailable"))),
-        ("blobStore", blobs.map_err(|_| "no answer in time").and_then(|answer| answer.map_err(|_| "unavailable"))),
+        ("database", database(&app).await),
     ];
     let ready = checks.iter().all(|(_, check)| check.is_ok());
     let detail: Map<String, Value> =
@@ -38,10 +42,26 @@ pub async fn ready(State(app): State<App>) -> Response {
 
 /// `/xrpc/_health`, as the reference has it.
 pub async fn xrpc(State(app): State<App>) -> Response {
-    match app.db.ping().await {
+    match database(&app).await {
         Ok(()) => Json(json!({"version": env!("CARGO_PKG_VERSION")})).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "Service Unavailable"}))).into_response(),
     }
+}
+
+/// Is the database there? Asks it at most once a second; whoever comes while it is being asked waits for that answer.
+async fn database(app: &App) -> Result<(), &'static str> {
+    let mut last = app.database_answer.lock().await;
+    if let Some(last) = *last
+        && last.at.elapsed() < SHARED
+    {
+        return last.answer;
+    }
+    let answer = match timeout(PATIENCE, app.db.ping()).await {
+        Ok(answer) => answer.map_err(|_| "unavailable"),
+        Err(_) => Err("no answer in time"),
+    };
+    *last = Some(DatabaseAnswer { at: Instant::now(), answer });
+    answer
 }
 
 /// `/metrics`.

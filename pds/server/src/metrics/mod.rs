@@ -1,5 +1,7 @@
 //! What `/metrics` shows. Names and labels are those of the operations guide; no label ever holds a DID, a handle or an address.
 
+mod storage;
+
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering},
@@ -11,6 +13,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use storage::Storage;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -71,6 +75,7 @@ struct Families {
     commits: Counter,
     blob_uploads: Counter,
     subscribers: Gauge,
+    storage: Storage,
 }
 
 fn seconds() -> Histogram {
@@ -97,6 +102,7 @@ impl Default for Metrics {
             commits: Counter::default(),
             blob_uploads: Counter::default(),
             subscribers: Gauge::default(),
+            storage: Storage::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
         registry.register(
@@ -124,6 +130,7 @@ impl Default for Metrics {
         registry.register("repo_commits", "Commits acknowledged by this replica", families.commits.clone());
         registry.register("blob_uploads", "Blobs uploaded to this replica", families.blob_uploads.clone());
         registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
+        families.storage.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
     }
@@ -162,6 +169,11 @@ impl Metrics {
         if let Some(at) = succeeded_at {
             self.0.job_successes.get_or_create(&Job { job }).set(at);
         }
+    }
+
+    /// The blob store was asked whether it takes requests; `succeeded_at` is in seconds since 1970.
+    pub fn blob_store_asked(&self, succeeded_at: Option<i64>) {
+        self.0.storage.blob_store_asked(succeeded_at);
     }
 
     /// A commit was acknowledged.

@@ -54,7 +54,9 @@ impl RateLimits {
         let redis = secrets.redis.as_ref().filter(|_| limits.enabled && limits.distributed != Some(false));
         let limiter = match redis {
             Some(url) => {
-                Limiter::sharing(&Redis { url: url.expose(), prefix: limits.key_prefix.clone() }, shutdown).await?
+                let ca_bundle = secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned());
+                let redis = Redis { url: url.expose(), prefix: limits.key_prefix.clone(), ca_bundle };
+                Limiter::sharing(&redis, shutdown).await?
             }
             None => Limiter::alone(),
         };

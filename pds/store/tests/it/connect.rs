@@ -1,9 +1,14 @@
 //! Which databases are accepted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pds_store::{Db, Error, Options, event};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Alice, Store, T0, frame, on_both, run};
 
@@ -168,4 +173,33 @@ async fn an_ordinary_owner_of_the_database_suffices() {
         sqlx::raw_sql(AssertSqlSafe(cleanup)).execute(&mut admin).await.unwrap();
     })
     .await;
+}
+
+/// A server that answers the wish for TLS, and whose certificate signs itself. Whether the client took it is all that is asked.
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let tls = rustls::ServerConfig::builder().with_no_client_auth();
+    let tls = tls.with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(tls)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("postgres://pds@localhost:{}/pds?sslmode=verify-full", listener.local_addr().unwrap().port());
+    for (ca_bundle, trusted) in [(Some(own.cert.pem()), true), (None, false)] {
+        let options = Options { ca_bundle, ..Options::default() };
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            // The wish has 8 bytes; `S` grants it.
+            socket.read_exact(&mut [0; 8]).await.unwrap();
+            socket.write_all(b"S").await.unwrap();
+            match acceptor.accept(socket).await {
+                // What comes through is the client's greeting.
+                Ok(mut stream) => stream.read_u8().await.is_ok(),
+                Err(_) => false,
+            }
+        };
+        let (greeted, connected) = tokio::join!(server, Db::connect(&url, &options));
+        assert_eq!(greeted, trusted, "{connected:?}");
+        assert!(connected.is_err(), "this is no database");
+    }
 }

@@ -18,6 +18,7 @@ mod connect;
 mod event;
 mod import;
 mod invite;
+mod owner;
 mod plan;
 mod record;
 mod repo;

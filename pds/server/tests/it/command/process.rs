@@ -78,6 +78,11 @@ impl Pds {
         self.port
     }
 
+    /// Of metrics and health.
+    pub(super) fn metrics_port(&self) -> u16 {
+        self.metrics_port
+    }
+
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
@@ -92,6 +97,12 @@ impl Pds {
     /// What was logged so far, one line per event.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.http.get(format!("http://127.0.0.1:{}/metrics", self.metrics_port)).send().await.unwrap();
+        answer.text().await.unwrap()
     }
 
     /// What `/readyz` says: status and body.

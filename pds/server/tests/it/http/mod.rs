@@ -2,8 +2,12 @@
 
 mod rate_limit;
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
+use pds_server::{app::DatabaseAnswer, job::blob_store};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -24,12 +28,14 @@ on_both!(readiness_names_what_is_away, |pds| async move {
     }
     assert!(pds.query("_health", &[]).await.ok()["version"].is_string());
 
+    // F50: what needs no blob goes on without the blob store.
     pds.blobs.away.store(true, Ordering::Relaxed);
+    *pds.app.database_answer.lock().await = None;
     let answer = send(pds.http.get(format!("{}/readyz", pds.url))).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["checks"]["blobStore"]), (503, &json!("unavailable")));
-    assert_eq!(answer.body["checks"]["database"], "ok");
+    assert_eq!((answer.status.as_u16(), &answer.body["checks"]), (200, &json!({"server": "ok", "database": "ok"})));
 
     pds.app.db.close().await;
+    *pds.app.database_answer.lock().await = None;
     let answer = send(pds.http.get(format!("{}/readyz", pds.url))).await;
     assert_eq!((answer.status.as_u16(), &answer.body["checks"]["database"]), (503, &json!("unavailable")));
     assert_eq!(pds.query("_health", &[]).await.status, 503);
@@ -39,6 +45,49 @@ on_both!(readiness_names_what_is_away, |pds| async move {
     assert_eq!(answer.error(), (503, "ServiceUnavailable"));
     assert!(answer.headers.contains_key("retry-after"));
 });
+
+/// F29
+#[tokio::test]
+async fn the_database_is_asked_once_for_all_who_ask_within_a_second() {
+    let pds = TestPds::sqlite().await;
+    let urls = [&pds.url, &pds.metrics_url].map(|url| format!("{url}/readyz"));
+    assert_eq!(send(pds.http.get(&urls[0])).await.status, 200);
+    let asked = pds.app.database_answer.lock().await.unwrap();
+    assert_eq!(asked.answer, Ok(()));
+    // An answer that stays young.
+    let at = Instant::now() + Duration::from_secs(3600);
+    *pds.app.database_answer.lock().await = Some(DatabaseAnswer { at, answer: Err("as told before") });
+    for url in &urls {
+        let answer = send(pds.http.get(url)).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["checks"]["database"]), (503, &json!("as told before")));
+    }
+    assert_eq!(pds.query("_health", &[]).await.status, 503);
+    // One that is old.
+    let at = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+    *pds.app.database_answer.lock().await = Some(DatabaseAnswer { at, answer: Err("as told before") });
+    assert_eq!(send(pds.http.get(&urls[1])).await.status, 200);
+}
+
+/// F50
+#[tokio::test]
+async fn metrics_tell_whether_the_blob_store_answers() {
+    let pds = TestPds::sqlite().await;
+    let line = async |name: &str| {
+        let text = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.body;
+        let found = text.as_str().unwrap().lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        found.map(|value| value.trim().to_owned())
+    };
+    assert_eq!(line("aurora_blob_store_up ").await, None, "not known yet");
+    blob_store::ask(&pds.app).await.unwrap();
+    assert_eq!(line("aurora_blob_store_up ").await.as_deref(), Some("1"));
+    let success = line("aurora_blob_store_last_success_timestamp_seconds ").await.unwrap();
+    assert!(success.parse::<i64>().unwrap() > 1_700_000_000, "{success}");
+
+    pds.blobs.away.store(true, Ordering::Relaxed);
+    assert!(blob_store::ask(&pds.app).await.is_err());
+    assert_eq!(line("aurora_blob_store_up ").await.as_deref(), Some("0"));
+    assert_eq!(line("aurora_blob_store_last_success_timestamp_seconds ").await.as_deref(), Some(success.as_str()));
+}
 
 #[tokio::test]
 async fn a_server_that_stops_is_not_ready() {

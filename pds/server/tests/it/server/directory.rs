@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use pds_crypto::{SigningKey, service_token::issue};
-use pds_identity::plc::{self, Directory, HttpDirectory};
+use pds_identity::{
+    Roots,
+    plc::{self, Directory, HttpDirectory},
+};
 use serde_json::{Value, json};
 
 use super::own_identity::{claims, move_in};
@@ -13,7 +16,7 @@ use crate::harness::{Person, TestPds, send};
 fn directory() -> (String, Arc<HttpDirectory>) {
     let url = std::env::var("AURORA_TEST_PLC_URL");
     let url = url.expect("AURORA_TEST_PLC_URL is not set: run `make test`, which starts a directory");
-    let directory = HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5)).unwrap();
+    let directory = HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5), &Roots::default()).unwrap();
     (url, Arc::new(directory))
 }
 

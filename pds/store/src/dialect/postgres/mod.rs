@@ -59,10 +59,13 @@ async fn lives(connection: &mut PgConnection) -> bool {
 /// The first connection stands outside the pool, so that a refusal is an error with a reason rather than a pool that
 /// retries until its time-out. The pool repeats the checks: after a failover its next connection may reach another server.
 pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
-    let server = PgConnectOptions::from_str(url)
+    let mut server = PgConnectOptions::from_str(url)
         .map_err(|error| Error::Url { reason: error.to_string() })?
         .application_name(&options.application_name)
         .disable_statement_logging();
+    if let Some(pem) = options.ca_bundle.as_ref().filter(|_| !url.contains("sslrootcert=")) {
+        server = server.ssl_root_cert_from_pem(pem.clone().into_bytes());
+    }
     let mut first = server.connect().await.map_err(|source| Error::Connect { source })?;
     let fit = check(&mut first).await.map_err(|source| Error::Connect { source })?;
     if let Err(reason) = fit {

@@ -1,0 +1,100 @@
+//! Tells the keys that data depends on from other keys without telling the keys.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha2::{Digest, Sha256};
+
+use crate::table::var;
+
+/// Keeps this hash apart from every other hash of the same keys. Another way of hashing needs another number.
+const DOMAIN: &[u8] = b"aurora-locus data keys 1\0";
+
+/// Names one pair of PLC rotation key and key encryption key. Safe to show: the keys do not follow from it.
+///
+/// As text it has 32 lower-case hex digits. A database keeps the one of the keys that its data depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+/// One of the keys is not 32 bytes in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} is not 64 hex digits")]
+pub struct InvalidKey {
+    /// The variable that holds the key.
+    pub variable: &'static str,
+}
+
+/// The text is no fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint is 32 lower-case hex digits")]
+pub struct InvalidFingerprint;
+
+/// The fingerprint of the two keys that data depends on, each given as 64 hex digits (`PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX`
+/// and `PDS_KEY_ENCRYPTION_KEY`). Upper and lower case, and white space anywhere, make no difference.
+///
+/// # Errors
+/// [`InvalidKey`] names the variable of the first key that is not 32 bytes in hexadecimal; never its text.
+pub fn fingerprint(plc_rotation_key: &str, key_encryption_key: &str) -> Result<Fingerprint, InvalidKey> {
+    let mut hash = Sha256::new();
+    hash.update(DOMAIN);
+    hash.update(key_bytes(plc_rotation_key).ok_or(InvalidKey { variable: var::PLC_ROTATION_KEY })?);
+    hash.update(key_bytes(key_encryption_key).ok_or(InvalidKey { variable: var::KEY_ENCRYPTION_KEY })?);
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest[..16]);
+    Ok(Fingerprint(first))
+}
+
+fn key_bytes(hex: &str) -> Option<[u8; 32]> {
+    let digits: String = hex.split_ascii_whitespace().collect();
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| InvalidFingerprint)?;
+        bytes.try_into().map(Self).map_err(|_| InvalidFingerprint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Databases and operators hold this text: it never changes.
+    #[test]
+    fn the_fingerprint_of_two_known_keys_stays_the_same() {
+        let text = fingerprint(&"11".repeat(32), &"22".repeat(32)).unwrap().to_string();
+        assert_eq!(text, "27878d4748e1ad6173dc16141c7f0d84");
+        assert_eq!(text.parse(), fingerprint(&"11".repeat(32), &"22".repeat(32)).map_err(|_| InvalidFingerprint));
+        assert_eq!("ABC".parse::<Fingerprint>(), Err(InvalidFingerprint));
+    }
+
+    #[test]
+    fn case_and_white_space_make_no_difference_and_each_key_and_their_order_do() {
+        let (rotation, seal) = ("ab".repeat(32), "cd".repeat(32));
+        let of = |rotation: &str, seal: &str| fingerprint(rotation, seal).unwrap();
+        let shown = of(&rotation, &seal);
+        assert_eq!(of(&format!(" {}\n", rotation.to_uppercase()), &format!("{} {}", &seal[..32], &seal[32..])), shown);
+        for other in [of(&seal, &rotation), of(&rotation, &rotation), of(&"ac".repeat(32), &seal)] {
+            assert_ne!(other, shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_named_by_its_variable() {
+        let good = "ab".repeat(32);
+        assert_eq!(fingerprint("ab", &good), Err(InvalidKey { variable: var::PLC_ROTATION_KEY }));
+        let error = fingerprint(&good, "hunter2").unwrap_err();
+        assert_eq!(error.to_string(), "PDS_KEY_ENCRYPTION_KEY is not 64 hex digits");
+    }
+}
