@@ -26,7 +26,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Check import rules, file sizes, names, migrations, providers
+    /// Check import rules, circles between files, file sizes, names, migrations, providers
     Tidy,
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use kube::CustomResourceExt;
 use operator_api::{PdsClass, PdsInstance};
 
-use super::File;
+use super::file::File;
 
 const FOLDERS: [&str; 2] = ["crds", "charts/aurora-locus/crds"];
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, to_string};
 
-use super::File;
+use super::file::File;
 
 #[derive(Deserialize)]
 struct Extract {

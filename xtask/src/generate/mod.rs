@@ -2,21 +2,16 @@
 
 mod configuration;
 mod crd;
+mod file;
 mod lexicon;
 
 use std::fs;
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-
-/// A file as it has to be.
-struct File {
-    /// From the root of the workspace.
-    path: PathBuf,
-    text: String,
-}
+use file::File;
 
 /// Writes what is not up to date.
 pub(crate) fn write(root: &Path) -> Result<ExitCode> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::Problem;
+use super::problem::Problem;
 
 /// A crate of the workspace and the crates of the workspace that it may name. `*` is all of them.
 const RULES: &[(&str, &[&str])] = &[

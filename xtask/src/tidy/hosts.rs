@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use super::tree::Tree;
 
 const HOSTS: &[&str] = &[

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use super::source::{code, crate_modules, uses_of_crate};
 use super::tree::Tree;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Problem;
+use super::problem::Problem;
 use super::tree::Tree;
 
 const FOLDER: &str = "pds/store/migrations";

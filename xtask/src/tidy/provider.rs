@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::Problem;
+use super::problem::Problem;
 
 pub(super) fn check(root: &Path) -> Result<Vec<Problem>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());

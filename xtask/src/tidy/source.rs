@@ -2,15 +2,43 @@
 
 /// The text with comments and the insides of strings blanked out, so that what is left is code. Lines stay where they are.
 ///
-/// Also blanked is everything from the first `#[cfg(test)]` on: by convention tests end a file.
+/// Also blanked is each item below `#[cfg(test)]`: the rules are about what is built for users.
 pub(super) fn code(text: &str) -> String {
+    let visible = without_comments_and_strings(text);
+    let mut out = String::with_capacity(visible.len());
+    let mut rest = visible.as_str();
+    while let Some(start) = rest.find(TEST_ONLY) {
+        let (before, item) = rest.split_at(start);
+        let (blanked, after) = item.split_at(item_length(item));
+        out.push_str(before);
+        out.extend(blanked.chars().filter(|c| *c == '\n'));
+        rest = after;
+    }
+    out + rest
+}
+
+const TEST_ONLY: &str = "#[cfg(test)]";
+
+/// The length of the item at the start, with its attributes: up to its `;`, or up to the end of its `{...}`.
+fn item_length(code: &str) -> usize {
+    let mut depth = 0_usize;
+    for (index, c) in code.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return index,
+            '}' if depth == 1 => return index + 1,
+            ')' | ']' | '}' => depth -= 1,
+            ';' if depth == 0 => return index + 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+fn without_comments_and_strings(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        if rest.starts_with("#[cfg(test)]") {
-            out.extend(rest.chars().filter(|c| *c == '\n'));
-            return out;
-        }
         let skipped = comment(rest).or_else(|| string(rest)).or_else(|| character(rest));
         let length = skipped.unwrap_or(first.len_utf8());
         let (token, tail) = rest.split_at(length);
@@ -162,6 +190,16 @@ mod tests {
         let names: Vec<_> = crate_modules(&code(text), 1);
         assert_eq!(names, [(1, "a".into()), (3, "f".into())]);
         assert_eq!(code(text).lines().count(), text.lines().count());
+    }
+
+    #[test]
+    fn only_the_item_of_the_test_is_blanked() {
+        let text = "#[cfg(test)]\nmod tests;\nuse crate::a;\nfn f() {\n    #[cfg(test)]\n    let x = [1; 2];\n    crate::b::g();\n}\n";
+        assert_eq!(crate_modules(&code(text), 1), [(3, "a".into()), (7, "b".into())]);
+        assert_eq!(
+            crate_modules(&code("#[cfg(test)]\n#[path = \"x.rs\"]\nmod t { use crate::c; }\nuse crate::d;"), 1),
+            [(4, "d".into())]
+        );
     }
 
     #[test]
