@@ -64,5 +64,8 @@ metadata: {name: $node, labels: {kubernetes.io/hostname: $node, kubernetes.io/os
 status: {capacity: $room, allocatable: $room}
 YAML
   done | kubectl create -f - >/dev/null
-  wait_for 60 "$nodes nodes ready" kubectl wait node --all --for=condition=Ready --timeout=1s
+  wait_for 60 "$nodes nodes ready" nodes_ready
+}
+nodes_ready() {
+  [ "$(kubectl get nodes -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' | grep -c True)" = "$nodes" ]
 }
