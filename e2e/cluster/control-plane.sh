@@ -1,4 +1,4 @@
-# The programs of the control plane, started by `up` on loopback and by `node-init` inside the node. Sourced; sets no state of its own.
+# Starts the programs of the control plane. Sourced by `up`, which runs them on loopback, and by `node-init`, which runs them in the node.
 #
 # control_plane ADDRESS PORT ETCD_PORT ETCD_PEER_PORT PKI DATA LOG SERVICE_RANGE START [FLAG...], where START NAME COMMAND... runs in the
 # background. The flags go to the API server.
@@ -6,7 +6,7 @@
 control_plane() {
   local address=$1 port=$2 etcd_port=$3 peer_port=$4 pki=$5 data=$6 log=$7 service_range=$8 start=$9; shift 9
   local etcd=http://127.0.0.1:$etcd_port peer=http://127.0.0.1:$peer_port
-  # Tests lose their cluster with the machine anyway; durability of etcd is not what they look at.
+  # No test checks the durability of etcd, and a test cluster does not have to survive a crash of the machine.
   $start etcd etcd --name node1 --data-dir "$data/etcd" --unsafe-no-fsync \
     --listen-client-urls "$etcd" --advertise-client-urls "$etcd" \
     --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "node1=$peer"
@@ -23,7 +23,7 @@ control_plane() {
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged "$@"
 }
 
-# controllers PKI START [PORT [REQUESTS_PER_SECOND]]. The controllers need an API server that answers, so they start behind it.
+# controllers PKI START [PORT [REQUESTS_PER_SECOND]]. To be called once the API server answers, because the controllers need it.
 controllers() {
   local pki=$1 start=$2 port=${3:-10257} rate=${4:-200}
   $start kube-controller-manager kube-controller-manager --kubeconfig="$pki/controller-manager.kubeconfig" \

@@ -1,6 +1,7 @@
-# A cluster without a real node: the control plane as plain processes on loopback and, at level kwok, nodes that kwok plays. Sourced by `up`.
+# A cluster without a real node: the control plane as plain processes on loopback and, at level kwok, simulated nodes. Sourced by `up`.
 
-# Requests per second that the controllers and the scheduler may send. A measurement would measure their defaults instead.
+# Requests per second that the controllers and the scheduler may send at level kwok. Their defaults are so low that a measurement would find
+# these limits instead of the operator's.
 rate=1000
 
 loopback_up() {
@@ -13,7 +14,7 @@ print(*(s.getsockname()[1] for s in held))
 PY
   )
   PATH=$("$e2e/tools/build" --print kubernetes):$("$e2e/tools/build" --print etcd):$PATH
-  # The kubeconfigs name the port, which is another one at each start.
+  # Certificates and kubeconfigs are made anew: the kubeconfigs contain the port, which differs at each start.
   rm -rf "$state/pki" "$state/etcd"
   "$here/pki" "$state/pki" 127.0.0.1 "$port" "$api_service_ip"
   start() { local log=$1; shift; "$@" >"$state/log/$log.log" 2>&1 </dev/null & remember $!; }
@@ -30,7 +31,7 @@ PY
   wait_for 60 "controllers at work" kubectl --kubeconfig "$kubeconfig" get serviceaccount default
 }
 
-# The log gets one line when a request is answered. A watch is answered when it ends, so it has a line when it begins too.
+# A request is logged when it is answered. A watch is also logged when it begins, because it is answered only when it ends.
 audit_policy() {
   mkdir -p "$(dirname "$audit")"
   cat >"$state/audit-policy.yaml" <<YAML
@@ -46,7 +47,7 @@ kwok_up() {
   local source stages=$state/kwok.yaml file node room='{cpu: 1k, memory: 1Ti, pods: 1M}'
   PATH=$("$e2e/tools/build" --print kwok):$PATH
   source=$("$e2e/tools/build" --source kwok)/kustomize/stage
-  # kwok has no stages built in, and ends when it is given none.
+  # kwok has no built-in stages and exits if it gets none.
   for file in "$source"/node/fast/node-initialize.yaml "$source"/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml \
     "$source"/pod/fast/pod-*.yaml "$source"/volume/fast/{pv,pvc}-*.yaml; do
     echo ---

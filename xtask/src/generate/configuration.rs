@@ -1,4 +1,4 @@
-//! The configuration reference, from the table of variables.
+//! The reference page of the configuration, generated from the table of variables.
 
 use std::fmt::Write as _;
 

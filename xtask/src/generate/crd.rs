@@ -1,4 +1,4 @@
-//! The custom resource definitions, for people who install by hand and for the Helm chart.
+//! The CustomResourceDefinitions, for installation with kubectl and for the Helm chart.
 
 use std::path::Path;
 

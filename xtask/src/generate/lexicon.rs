@@ -1,4 +1,4 @@
-//! The record schemas, out of the pinned npm package `@atproto/api`.
+//! The record schemas, extracted from the pinned npm package `@atproto/api`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Which crate may depend on which.
+//! Which crates of the workspace may depend on which others.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 
-/// A crate of the workspace and the crates of the workspace that it may name. `*` is all of them.
+/// A crate of the workspace and the crates of the workspace that it may depend on. `*` stands for all. A row may exist before its crate does.
 const RULES: &[(&str, &[&str])] = &[
     ("operator-api", &[]),
     ("pds-crypto", &[]),
@@ -56,7 +56,12 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved { name: "sqlx", users: &["pds-store"], test_users: &[], reason: "SQL has one home" },
     Reserved { name: "rusqlite", users: &["pds-store"], test_users: &[], reason: "SQL has one home" },
-    Reserved { name: "redis", users: &["pds-limiter"], test_users: &[], reason: "what replicas share has one home" },
+    Reserved {
+        name: "redis",
+        users: &["pds-limiter"],
+        test_users: &[],
+        reason: "state that replicas share has one home",
+    },
     Reserved {
         name: "aws-sdk-s3",
         users: &["pds-blobstore", "operator-object-store", "operator-controller", "e2e"],
@@ -83,7 +88,7 @@ const RESERVED: &[Reserved] = &[
     },
 ];
 
-/// Crates that stay pure: they compute, others wait.
+/// Crates that do no IO and do not await, and the dependencies that they must not have.
 const PURE: &[&str] = &["pds-syntax", "pds-crypto", "pds-repo", "pds-lexicon", "pds-config", "operator-api"];
 const IMPURE: &[&str] = &["tokio", "futures", "reqwest", "hyper", "axum", "sqlx", "rusqlite", "aws-sdk-s3"];
 
@@ -102,7 +107,7 @@ struct Package {
 #[derive(Deserialize)]
 struct Dependency {
     name: String,
-    /// Set if the crate is in the workspace.
+    /// Set if the dependency is a crate of the workspace.
     path: Option<String>,
     kind: Option<String>,
 }
@@ -129,11 +134,14 @@ pub(super) fn check(root: &Path) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// The rules that a package breaks: the dependency and the message.
+/// The rules that a package breaks: for each, the dependency and the message.
 fn broken(package: &Package) -> Vec<(String, String)> {
     let name = package.name.as_str();
     let Some((_, allowed)) = RULES.iter().find(|(rule, _)| *rule == name) else {
-        return vec![("name".into(), format!("{name} has no row in xtask/src/tidy/crates.rs: say what it may import"))];
+        return vec![(
+            "name".into(),
+            format!("{name} has no row in xtask/src/tidy/crates.rs; add one with the crates that it may import"),
+        )];
     };
     let mut found = Vec::new();
     for dependency in &package.dependencies {
@@ -170,12 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_passes() {
+    fn allowed_dependencies_pass() {
         assert!(broken(&package("pds-store", &[("pds-repo", true), ("sqlx", false), ("tokio", false)])).is_empty());
     }
 
     #[test]
-    fn what_is_not_is_named() {
+    fn forbidden_dependencies_are_reported() {
         let names = |package: Package| broken(&package).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(package("operator-controller", &[("pds-store", true)])), ["pds-store"]);
         assert_eq!(names(package("pds-server", &[("sqlx", false)])), ["sqlx"]);

@@ -1,4 +1,4 @@
-//! The rules of the tree that neither compiler nor linter knows. Each check is a function from the tree to problems.
+//! Rules of the source tree that neither the compiler nor the linter checks. Each check is a function that returns the problems it finds.
 
 mod circles;
 mod crates;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tree::Tree;
 
-/// Prints every problem; the exit code tells whether there is one.
+/// Prints all problems. The exit code is a failure if there is one.
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     let tree = Tree::read(root)?;
     let mut problems = crates::check(root)?;

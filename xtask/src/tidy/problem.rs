@@ -1,9 +1,9 @@
-//! What a check finds.
+//! The result of a check.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// A broken rule, at a place where an editor can jump to.
+/// A violation of a rule. It is printed as `path:line: message`, which editors can jump to.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Problem {
     pub(super) path: PathBuf,

@@ -1,8 +1,8 @@
-//! Just enough of Rust's grammar to find paths in code.
+//! A partial reader of Rust's grammar: finds code and the paths in it.
 
-/// The text with comments and the insides of strings blanked out, so that what is left is code. Lines stay where they are.
+/// The text without comments and literals. They are replaced by spaces, so that line numbers stay the same.
 ///
-/// Also blanked is each item below `#[cfg(test)]`: the rules are about what is built for users.
+/// Items with `#[cfg(test)]` are blanked too, because the rules apply to code that is built for users.
 pub(super) fn code(text: &str) -> String {
     let visible = without_comments_and_strings(text);
     let mut out = String::with_capacity(visible.len());
@@ -51,9 +51,9 @@ fn without_comments_and_strings(text: &str) -> String {
     out
 }
 
-/// The modules of the own crate that code names by `crate::` or by climbing up with `super::`, each with its line.
+/// The top-level modules of the crate that the code names with `crate::` or with a chain of `super::`, each with its line.
 ///
-/// `depth` is how many modules the file lies below the crate's root.
+/// `depth` is the number of modules between the file and the crate's root.
 pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (index, line) in starts(code, "crate::") {
@@ -62,7 +62,7 @@ pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     let climb = "super::".repeat(depth);
     for (index, line) in starts(code, "super::") {
         let tail = &code[index..];
-        // Only the whole climb reaches the root; `starts` skips the inner parts of a chain.
+        // Only a chain of `depth` times `super::` leads to the root. `starts` does not return the inner parts of a chain.
         if depth > 0 && tail.starts_with(&climb) && !tail[climb.len()..].starts_with("super::") {
             first_names(&tail[climb.len()..], line, &mut found);
         }
@@ -70,13 +70,13 @@ pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     found
 }
 
-/// The lines on which code names a crate: `name::` at the start of a path, or `extern crate`.
+/// The lines on which the code names a crate: `name::` at the start of a path, or `use name;`.
 pub(super) fn uses_of_crate(code: &str, name: &str) -> Vec<usize> {
     let (path, import) = (format!("{name}::"), format!("use {name};"));
     starts(code, &path).chain(starts(code, &import)).map(|(_, line)| line).collect()
 }
 
-/// Where `wanted` begins a path: not behind a letter or another `::`.
+/// Byte offset and line of each place where `wanted` begins a path, which means that no name and no `::` stands before it.
 fn starts<'a>(code: &'a str, wanted: &'a str) -> impl Iterator<Item = (usize, usize)> {
     code.match_indices(wanted).filter_map(|(index, _)| {
         let before = &code[..index];
@@ -140,7 +140,7 @@ fn comment(rest: &str) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Length of a string literal, raw or not, at the start.
+/// Length of the string literal at the start, raw or not.
 fn string(rest: &str) -> Option<usize> {
     let raw = rest.strip_prefix('b').unwrap_or(rest).strip_prefix('r').map(|tail| {
         let hashes = tail.len() - tail.trim_start_matches('#').len();
@@ -168,7 +168,7 @@ fn string(rest: &str) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Length of a character literal at the start; a lifetime is none.
+/// Length of the character literal at the start. A lifetime is not a literal.
 fn character(rest: &str) -> Option<usize> {
     let inner = rest.strip_prefix('\'')?;
     let mut chars = inner.chars();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn climbing_to_the_root_counts_too() {
+    fn a_chain_of_super_to_the_root_is_found() {
         let text = "use super::super::api;\nuse super::sibling;\nfn f<'a>(x: &'a str) {}\n";
         assert_eq!(crate_modules(text, 2), [(1, "api".into())]);
         assert_eq!(crate_modules("use super::api;\n", 1), [(1, "api".into())]);

@@ -1,4 +1,4 @@
-//! Which file uses which: joins the modules of all files and follows each path to the file that defines its item.
+//! The graph of uses between files. Joins the modules of all files to trees and follows each path to the file that defines its item.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::tidy::tree::Tree;
 /// The uses between the Rust files of the tree. A file is its index in `files`.
 pub(super) struct Graph {
     pub(super) files: Vec<PathBuf>,
-    /// From the file that uses to the file that is used: the first line that does it.
+    /// Keys are the using file and the used file; the value is the first line with such a use.
     pub(super) uses: BTreeMap<(usize, usize), usize>,
 }
 
@@ -31,7 +31,7 @@ impl Graph {
         Self { files, uses }
     }
 
-    /// The groups of files of which each uses every other one, directly or through others.
+    /// The strongly connected components with more than one file: each file uses all others of its group, directly or indirectly.
     pub(super) fn circles(&self) -> Vec<BTreeSet<usize>> {
         let reached: Vec<_> = (0..self.files.len()).map(|file| self.reached_from(file)).collect();
         let circle = |file: usize| -> BTreeSet<usize> {
@@ -51,7 +51,7 @@ impl Graph {
     }
 }
 
-/// The modules of all files, with their places in the module trees.
+/// The module trees of all crates.
 struct Names {
     modules: Vec<Placed>,
 }
@@ -59,16 +59,16 @@ struct Names {
 struct Placed {
     module: Module,
     file: usize,
-    /// `None` for the root of a crate. A file that only tests declare counts as a root.
+    /// `None` for the root of a crate. A file that is declared only under `#[cfg(test)]` counts as a root.
     parent: Option<usize>,
     children: BTreeMap<String, usize>,
 }
 
-/// What a path leads to.
+/// What a path resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Module(usize),
-    /// An item that the file defines.
+    /// An item of the file.
     Item(usize),
 }
 
@@ -105,13 +105,13 @@ impl Names {
     fn used_by(&self, module: usize) -> Vec<(usize, usize)> {
         let own = &self.modules[module].module;
         let mut found = Vec::new();
-        // A re-export is no use: who names the item through it uses the file that defines the item.
+        // Re-exports are not uses.
         let imports = own.imports.iter().filter(|import| !import.exported && import.name.is_some());
         for path in imports.map(|import| &import.path).chain(&own.mentions) {
             for target in self.resolve(module, &path.segments, &mut Vec::new()) {
                 found.extend(match target {
                     Target::Item(file) => Some((file, path.line)),
-                    // To import a module is no use yet; the paths that begin with its name are.
+                    // The import of a module is not a use; the paths that begin with its name are.
                     Target::Module(_) => None,
                 });
             }
@@ -119,9 +119,9 @@ impl Names {
         found
     }
 
-    /// What a path in a module leads to; nothing if it leads out of the crate.
+    /// What a path in a module resolves to. Empty if it leads out of the crate.
     ///
-    /// `open` holds the imports that are being followed, by module and index: one that leads to itself ends there.
+    /// `open` contains the imports that are being resolved, by module and index. An import that depends on itself resolves to nothing.
     fn resolve(&self, module: usize, path: &[String], open: &mut Vec<(usize, usize)>) -> Vec<Target> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let mut found = match first.as_str() {
@@ -133,7 +133,7 @@ impl Names {
         for name in rest {
             let modules: Vec<_> = found.iter().filter_map(|target| target.module()).collect();
             if modules.is_empty() {
-                // What follows an item is its own: a variant, an associated function.
+                // Segments after an item name its variants or associated items.
                 return found;
             }
             found = modules.iter().flat_map(|inside| self.step(*inside, name, open)).collect();
@@ -141,24 +141,24 @@ impl Names {
         found
     }
 
-    /// A later segment of a path.
+    /// Resolves a segment that is not the first.
     fn step(&self, module: usize, name: &str, open: &mut Vec<(usize, usize)>) -> Vec<Target> {
         if name == "super" {
             return self.parent(module);
         }
         let found = self.look_up(module, name, open);
-        // Made by a macro of that file, or the file's re-export from another crate.
+        // The item is made by a macro in that file, or re-exported there from another crate.
         if found.is_empty() { vec![Target::Item(self.modules[module].file)] } else { found }
     }
 
-    /// Everything that a name means in a module: a module and a function may share a name.
+    /// Everything that a name stands for in a module. More than one, because a module and a function may have the same name.
     fn look_up(&self, module: usize, name: &str, open: &mut Vec<(usize, usize)>) -> Vec<Target> {
         let placed = &self.modules[module];
         let mut found = BTreeSet::new();
         found.extend(placed.children.get(name).map(|child| Target::Module(*child)));
         found.extend(placed.module.items.contains(name).then_some(Target::Item(placed.file)));
         found.extend(self.follow(module, Some(name), open));
-        // Two modules may import each other's names by `*`: while those of a module are being followed, they are not followed again.
+        // Two modules may import `*` from each other, so these imports of a module are not resolved while they are being resolved.
         let wildcards = (module, usize::MAX);
         if found.is_empty() && !open.contains(&wildcards) {
             open.push(wildcards);
@@ -170,7 +170,7 @@ impl Names {
         found.into_iter().collect()
     }
 
-    /// What the imports of a name lead to, or those of `*`.
+    /// What the imports with this name resolve to; with `None`, the imports of `*`.
     fn follow(&self, module: usize, name: Option<&str>, open: &mut Vec<(usize, usize)>) -> Vec<Target> {
         let mut found = Vec::new();
         for (index, import) in self.modules[module].module.imports.iter().enumerate() {

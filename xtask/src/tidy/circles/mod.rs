@@ -1,19 +1,19 @@
-//! No circle between files: if one file uses an item of another, the other uses none of the first, also not through third files.
+//! No circles between the files of a crate: if file A uses an item of file B, then B must not use an item of A, directly or through other files.
 //!
-//! What counts as a use, and of which file:
+//! These rules define which file uses which:
 //!
-//! - Every path in code counts, and every `use`. The file that is used is the one that defines the item.
-//! - A declaration `mod x;` is no use. A re-export (`pub use`, with any visibility) is none either: whoever names the item through it uses
-//!   the file that defines the item. So a `mod.rs` that only declares and re-exports its children is used by nobody and uses nobody.
-//!   If it mentions a re-exported name in its own code, that is a use.
-//! - An import of a module is no use by itself. The paths that begin with its name are.
-//! - A name that a file takes from another crate and re-exports belongs to the file with the re-export. So does a name that a macro makes.
-//! - The code below `#[cfg(test)]` does not count: tests may name everything. The files that only tests declare are compared among
-//!   themselves.
+//! - Each path in code and each `use` is a use of the file that defines the item.
+//! - `mod x;` is not a use. Neither is a re-export (`pub use` with any visibility): code that names the item through the re-export uses the file
+//!   that defines the item. A `mod.rs` that only declares and re-exports its children is therefore never part of a circle. If it names a
+//!   re-exported item in its own code, that is a use.
+//! - The import of a module is not a use by itself. The paths that begin with the module's name are.
+//! - An item of another crate that a file re-exports belongs to the file with the re-export.
+//! - A name that is not found in a module is assumed to come from a macro and belongs to the file of the module.
+//! - Items with `#[cfg(test)]` are ignored. Files that only such items declare are compared with each other.
 //!
-//! Not seen, for want of types: calls of methods, and traits that are re-exported and used only by their methods.
+//! The check does not know types. It does not see calls of methods, nor a re-exported trait of which the file itself uses only methods.
 //!
-//! The circles that existed when the rule came stand in `known.rs`. That list may only become shorter.
+//! Circles that existed when this check was introduced are listed in `known.rs`. Circles can only be removed from that list.
 
 mod graph;
 mod known;
@@ -36,7 +36,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     compare(&Graph::read(tree), &[known::OPERATOR, known::PDS, known::BENCH].concat())
 }
 
-/// The circles that are not known, and the known ones that are not there.
+/// Reports circles that are not in the list of known ones, and known ones that no longer exist.
 fn compare(graph: &Graph, known: &[&[&str]]) -> Vec<Problem> {
     let mut known: BTreeSet<BTreeSet<&Path>> =
         known.iter().map(|files| files.iter().map(Path::new).collect()).collect();
@@ -48,8 +48,10 @@ fn compare(graph: &Graph, known: &[&[&str]]) -> Vec<Problem> {
         }
     }
     problems.extend(known.iter().map(|files| {
-        let message =
-            format!("these files are no circle of their own any more; take them out of the table: {}", listed(files));
+        let message = format!(
+            "these files are listed as a circle but do not form one any more; remove them from the list: {}",
+            listed(files)
+        );
         Problem::new(TABLE, 1, message)
     }));
     problems

@@ -1,20 +1,20 @@
-//! Reads one file: its modules, what they declare, what they import, and which paths their code mentions.
+//! Reads the modules of one file: their declarations, their imports, and the paths in their code.
 //!
-//! Knows nothing of other files. Works on the text that `source::code` leaves, so comments, strings and tests are gone.
+//! Does not look at other files. The input is the output of `source::code`, without comments, literals and tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A module: a file, or a `mod name { ... }` inside one.
+/// A module: a file, or `mod name { ... }` in a file.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    /// The modules that are written inside this one, by index into the modules of the file.
+    /// Modules `mod name { ... }` in this one, as indices into the modules of the file.
     pub(super) inline: BTreeMap<String, usize>,
-    /// The names of `mod name;` declarations: modules in files of their own.
+    /// Names of modules in files of their own: `mod name;`.
     pub(super) declared: BTreeSet<String>,
-    /// The names of functions, types, traits, constants and macros.
+    /// Names of functions, types, traits, constants and macros.
     pub(super) items: BTreeSet<String>,
     pub(super) imports: Vec<Import>,
-    /// Every path outside of `use` declarations. A single name is a path too.
+    /// All paths outside of `use` declarations. A single name counts as a path.
     pub(super) mentions: Vec<Path>,
 }
 
@@ -22,9 +22,9 @@ pub(super) struct Module {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Import {
     pub(super) path: Path,
-    /// The name under which the module knows it; `None` for `*`.
+    /// The imported name, after `as` if there is one; `None` for `*`.
     pub(super) name: Option<String>,
-    /// True for `pub use`, with any visibility.
+    /// Whether it is a re-export: `pub use` or `pub(...) use`.
     pub(super) exported: bool,
 }
 
@@ -59,11 +59,11 @@ struct Token<'a> {
 struct Reader<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
-    /// How many brackets are open.
+    /// Number of open brackets of any kind.
     depth: usize,
-    /// The depth at which the variants of the current `enum` stand; 0 outside.
+    /// The depth of the variants of the current `enum`; 0 outside of an `enum`.
     variants: usize,
-    /// The modules around the current token, each with the depth of its contents.
+    /// The modules that contain the current token, each with the depth of its items.
     open: Vec<(usize, usize)>,
     modules: Vec<Module>,
 }
@@ -122,7 +122,7 @@ impl Reader<'_> {
         self.at += offset;
     }
 
-    /// One branch of a `use` declaration, up to the `,`, `}` or `;` behind it.
+    /// Reads one branch of a `use` declaration, up to the `,`, `}` or `;` that follows.
     fn use_tree(&mut self, prefix: &[String], exported: bool) {
         let mut segments = prefix.to_vec();
         while self.at < self.tokens.len() {
@@ -182,7 +182,8 @@ impl Reader<'_> {
         }
     }
 
-    /// False behind a dot (a field or method), a lifetime's quote, `::`, and where an item or a variant gets its name.
+    /// Whether the current name can begin a path. It cannot after a dot (field or method), the quote of a lifetime or `::`, or if it is the name of
+    /// a new item or variant.
     fn starts_path(&self) -> bool {
         let before = |back: usize| self.at.checked_sub(back).map_or("", |index| self.tokens[index].text);
         match before(1) {
@@ -221,7 +222,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Names and numbers, `::`, and every other character by itself.
+/// Splits code into names, numbers, `::`, and single other characters.
 fn tokens(code: &str) -> Vec<Token<'_>> {
     let (mut found, mut line, mut rest) = (Vec::new(), 1, code);
     while let Some(first) = rest.chars().next() {
