@@ -53,7 +53,8 @@ kwok_up() {
     echo ---
     cat "$file"
   done >"$stages"
-  start kwok kwok --config "$stages" --kubeconfig "$state/pki/kwok.kubeconfig" --manage-all-nodes=true --node-lease-duration-seconds 40 --server-address "127.0.0.1:$kwok_port"
+  start kwok kwok --config "$stages" --kubeconfig "$state/pki/kwok.kubeconfig" --manage-all-nodes=true --node-lease-duration-seconds 40 \
+    --server-address "127.0.0.1:$kwok_port"
   export KUBECONFIG=$kubeconfig
   kubectl apply -f "$source/volume/fast/storage-class.yaml" >/dev/null
   for node in $(seq -f kwok-%g "$nodes"); do
