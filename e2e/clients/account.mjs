@@ -1,7 +1,7 @@
-// What a person does first, with the stock client `@atproto/api`: sign up, write a post, upload a picture, read both back.
+// Signs up, writes a post, uploads a picture and reads both back, with the stock client `@atproto/api`.
 //
 // Usage: account.mjs '{"url","handle","email","password","adminPassword"?}'
-// With `adminPassword` an invite code is made first when the server asks for one. An account that is there already is logged in to.
+// If the server requires an invite code, `adminPassword` is used to create one. If the account exists, the script logs in instead.
 // Prints one JSON line: {"did","handle","post":{"uri","cid"},"blob":{"cid","mimeType","size"},"readBack":true}
 import assert from "node:assert/strict";
 import { AtpAgent } from "@atproto/api";
@@ -12,7 +12,7 @@ const agent = new AtpAgent({ service: url });
 async function inviteCode() {
   const { data } = await agent.com.atproto.server.describeServer();
   if (!data.inviteCodeRequired) return undefined;
-  assert(adminPassword, "the server asks for an invite code: give adminPassword");
+  assert(adminPassword, "the server requires an invite code: give adminPassword");
   const authorization = `Basic ${Buffer.from(`admin:${adminPassword}`).toString("base64")}`;
   const made = await agent.com.atproto.server.createInviteCode({ useCount: 1 }, { headers: { authorization }, encoding: "application/json" });
   return made.data.code;
@@ -27,7 +27,7 @@ async function signUpOrIn() {
   }
 }
 
-// A one-pixel PNG, so that the type that the server sniffs is the type that was sent.
+// A valid PNG of one pixel: the server detects the type from the bytes, and it must equal the type that was sent.
 const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 
 await signUpOrIn();

@@ -1,9 +1,9 @@
-// A stock firehose consumer: `@atproto/sync` with full verification of every commit against the account's signing key.
+// Follows the firehose with the stock consumer `@atproto/sync`, which verifies every commit against the account's signing key.
 //
 // Usage: firehose.mjs '{"service":"wss://host","plc":"http://plc","cursor":0,"until":42}'
 // Prints one JSON line per event, in the order of arrival: {"seq","did","kind"} for every message, then one
-// {"seq","did","op":"create|update|delete","path","cid"} per verified operation. A verification failure prints {"failure"} and ends with 1.
-// Ends with 0 when the message `until` has come; without `until` it runs until SIGTERM.
+// {"seq","did","op":"create|update|delete","path","cid"} per verified operation. After a verification failure it prints {"failure"}; the exit code is 1.
+// Exits with 0 after the message `until`. Without `until` it runs until SIGTERM.
 import { IdResolver } from "@atproto/identity";
 import { Firehose } from "@atproto/sync";
 
@@ -19,7 +19,7 @@ function fail(error) {
 let last = cursor;
 const runner = {
   getCursor: () => last,
-  // One message at a time keeps the printed order the order on the wire.
+  // Messages are handled one at a time, so that they are printed in the order of arrival.
   queue: Promise.resolve(),
   trackEvent(did, seq, handle) {
     this.queue = this.queue.then(async () => {

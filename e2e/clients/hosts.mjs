@@ -1,5 +1,5 @@
-// Preload (`--import`): answers the names in AURORA_HOSTS ("name=address,*.suffix=address") from there, as a hosts file would,
-// so that stock clients reach a cluster's Services by their public names. Everything else goes to the system's resolver.
+// To be preloaded with `--import`. Resolves the names in AURORA_HOSTS ("name=address,*.suffix=address") like a hosts file, so that stock
+// clients reach the Services of a cluster by their public names. All other names are resolved by the system.
 import dns from "node:dns";
 
 const entries = (process.env.AURORA_HOSTS ?? "").split(",").filter(Boolean).map((entry) => {

@@ -1,7 +1,7 @@
 // Downloads an account's repository and verifies it with `@atproto/repo`: signature, tree, every record.
 //
 // Usage: repository.mjs '{"url":"https://host","plc":"http://plc","did":"did:plc:..."}'
-// Prints {"did","rev","commit","records":{path: cid}}; ends with 1 and the reason when anything does not verify.
+// Prints {"did","rev","commit","records":{path: cid}}. If the verification fails, it prints the reason and exits with 1.
 import { IdResolver } from "@atproto/identity";
 import { verifyRepoCar } from "@atproto/repo";
 

@@ -1,4 +1,4 @@
-// A session's life with `@atproto/api`: log in, refresh, write in batches, page through, delete, log out.
+// Uses one session with `@atproto/api`: logs in, refreshes, writes in batches, lists by pages, deletes, logs out.
 //
 // Usage: session.mjs '{"url","handle","password","posts"}'
 // Prints {"refreshed","listed","deleted","loggedOut"}.

@@ -1,9 +1,10 @@
-# Shared by the scripts of this folder: where a cluster's state lives, how its addresses follow from its name, how processes are remembered.
+# Functions that the scripts of this folder share: the state folder and the addresses of a cluster, and the list of its processes.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 e2e=$(dirname "$here")
 
-# cluster NAME [STATE]: sets the facts of a cluster. Two clusters of different names get different bridges and address ranges.
+# cluster NAME [STATE]: sets the variables of a cluster. Bridge and address ranges are computed from the name, so that two clusters can run
+# beside each other.
 cluster() {
   name=$1
   state=${2:-${XDG_STATE_HOME:-$HOME/.local/state}/aurora-locus/$name}
@@ -23,20 +24,20 @@ cluster() {
 say() { printf '  %6.1f s  %s\n' "$(awk "BEGIN { print ($(date +%s%N) - ${began:=$(date +%s%N)}) / 1e9 }")" "$*"; }
 fail() { echo "$*" >&2; exit 1; }
 
-# A process is remembered by pid and start time, so that nothing else is ever ended in its place.
+# A process is recorded by pid and start time. A later process with the same pid is therefore never killed by mistake.
 remember() { echo "$1 $(cut -d' ' -f22 "/proc/$1/stat")" >>"$state/pids"; }
-same() { # a zombie has ended
+same() { # PID START_TIME: whether the process still runs; a zombie does not
   local facts
   facts=$(cut -d' ' -f3,22 "/proc/$1/stat" 2>/dev/null) || return 1
   [ "${facts#* }" = "$2" ] && [ "${facts% *}" != Z ]
 }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+# wait_for SECONDS WHAT COMMAND...: repeats the command until it succeeds.
 wait_for() {
   local limit=$1 what=$2 deadline; shift 2
   deadline=$((SECONDS + limit))
   until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $deadline ] || fail "$what: not within $limit s; see $state/log"
+    [ $SECONDS -lt $deadline ] || fail "$what: not reached within $limit s; the logs are in $state/log"
     sleep 0.1
   done
   say "$what"

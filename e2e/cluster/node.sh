@@ -1,13 +1,13 @@
-# The full node, seen from the machine: cgroups, namespaces, the link into them. Sourced by `up`.
+# Prepares the full node from the machine's side: cgroups, namespaces and network link. Sourced by `up`.
 
-# One cgroup in every hierarchy, below wherever this shell already is; everything the node makes stays below it.
+# Creates one cgroup in every hierarchy, below the cgroup of this shell. All cgroups of the node lie below it.
 node_cgroups() {
   : >"$state/cgroups"
   unified=/sys/fs/cgroup
   if [ -e $unified/cgroup.controllers ]; then unified_cgroup; return; fi
   local controllers path root group
   while IFS=: read -r _ controllers path; do
-    # Without cgroup v2 the unified hierarchy carries no controller that the node needs.
+    # On a machine with cgroup v1 the unified hierarchy has no controllers.
     [ -n "$controllers" ] || continue
     root=/sys/fs/cgroup/${controllers#name=}
     group=$root${path%/}/aurora-$name
@@ -20,15 +20,15 @@ node_cgroups() {
   done </proc/self/cgroup
 }
 
-# cgroup v2: a group that holds processes hands no controllers down, and this shell's own group holds this shell. So the node's group
-# lies at the top, which is free of that rule.
+# In cgroup v2 a group that contains processes cannot pass controllers to its children, and the group of this shell contains this shell.
+# The root group is exempt from that rule, so the node's group is created there.
 unified_cgroup() {
   group=$unified/aurora-$name
   enable_controllers $unified || true
   local controller
   for controller in cpu memory pids; do
     [[ " $(<$unified/cgroup.subtree_control) " == *" $controller "* ]] ||
-      fail "$unified does not hand down the $controller controller; run this on the machine itself, not in a container"
+      fail "$unified does not pass the $controller controller to its children; run this on the machine itself, not in a container"
   done
   mkdir -p "$group/init"
   echo "$group" >>"$state/cgroups"
@@ -38,7 +38,8 @@ enable_controllers() {
   for controller in $(<"$1/cgroup.controllers"); do echo "+$controller" >"$1/cgroup.subtree_control" || failed=1; done 2>/dev/null
   return $failed
 }
-# The node's first processes entered the group itself, so that it is the root of what they see; a leaf takes them, then pods can get controllers.
+# The node's first processes entered the node's group, so that their cgroup namespace begins there. They are moved to a child group, because
+# the node's group can pass controllers to the pods only while it contains no process.
 settle_unified_cgroup() {
   local pid
   for _ in $(seq 100); do
@@ -46,7 +47,7 @@ settle_unified_cgroup() {
     ! enable_controllers "$group" || return 0
     sleep 0.05
   done
-  fail "the controllers of $group cannot be handed down"
+  fail "$group cannot pass its controllers to its children"
 }
 
 node_up() {
@@ -64,13 +65,13 @@ node_up() {
   "$here/pki" "$state/pki" "$node_ip" 6443 "$api_service_ip"
   "$e2e/images/build" pause coredns postgres
   "$e2e/images/place" "$state/images" pause coredns postgres
-  say "programs, certificates and base images at hand"
+  say "programs, certificates and base images are ready"
 
-  # Built in or loaded already, or not to be had here; what is missing shows below. Traffic between two pods of a bridge passes kube-proxy's
-  # rules only with the first.
+  # Failures are ignored: a module may be built into the kernel. If a needed one is missing, a later step fails. Without br_netfilter, traffic
+  # between two pods of one bridge bypasses kube-proxy's rules.
   modprobe -qa br_netfilter overlay nf_tables 2>/dev/null || true
   [ -d /sys/class/net/"$bridge" ] || [ -z "$(ip route show "172.31.$number.0/24")" ] || fail "172.31.$number.0/24 is in use on this machine: give the cluster another --name"
-  ip link add "$bridge" type bridge || fail "cannot make the bridge $bridge; if another cluster holds it, give this one another --name"
+  ip link add "$bridge" type bridge || fail "cannot make the bridge $bridge; if another cluster uses it, give this one another --name"
   echo "$bridge" >"$state/links"
   ip addr add "$host_ip/24" dev "$bridge"
   ip link set "$bridge" up
@@ -87,7 +88,7 @@ FACTS
   ) >"$state/log/node.log" 2>&1 </dev/null &
   local outer=$!
   remember $outer
-  # Before it has become `unshare`, its children are other things, which come and go.
+  # Until the subshell has executed `unshare`, its children are short-lived commands and not the node's first process.
   for _ in $(seq 100); do
     if [ "$(cat "/proc/$outer/comm" 2>/dev/null)" = unshare ]; then init=$(pgrep -P $outer | head -1) && break; fi
     sleep 0.05
@@ -101,7 +102,7 @@ FACTS
   echo "$init" >"$state/run/init"
   for _ in $(seq 1200); do
     [ ! -e "$state/run/ready" ] || break
-    kill -0 "$init" 2>/dev/null || fail "the node ended: $(tail -5 "$state/log/node.log")"
+    kill -0 "$init" 2>/dev/null || fail "the node stopped: $(tail -5 "$state/log/node.log")"
     sleep 0.1
   done
   [ -e "$state/run/ready" ] || fail "the node is not ready after two minutes; see $state/log"

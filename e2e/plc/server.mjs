@@ -1,5 +1,5 @@
-// The published PLC directory server: on PostgreSQL when DATABASE_URL is set, else in memory. PORT defaults to 2582; with 0 a free
-// one is taken. Once it serves, it prints one JSON line with its port.
+// Runs the published PLC directory server, on PostgreSQL if DATABASE_URL is set and otherwise in memory. PORT defaults to 2582; 0 selects a
+// free port. When the server is ready, it prints one JSON line with its port.
 import directory from "@did-plc/server";
 
 const { Database, PlcServer } = directory;

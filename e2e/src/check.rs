@@ -1,4 +1,4 @@
-//! What must hold after anything was broken under load.
+//! Checks the data of an instance after a test has killed a part of it under load.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{Instance, client::Acknowledged, stock};
 
-/// Nothing acknowledged is missing, the stream has no gap, and what it tells is what the repositories hold.
+/// Checks that every acknowledged write exists, that the event stream has no gap, and that it agrees with the repositories.
 pub async fn after(instance: &Instance, acknowledged: &[Acknowledged]) -> Result<()> {
     let pds = instance.pds().await?;
     let last: i64 = instance.sql("select next - 1 from seq_state").await?.parse()?;

@@ -1,4 +1,4 @@
-//! XRPC from Rust, for what needs speed or exact control; the stock clients are in [`crate::stock`].
+//! An XRPC client in Rust, for tests that need speed or exact control. The stock clients are in [`crate::stock`].
 
 use std::{
     net::SocketAddr,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Cluster;
 
-/// A PDS at `https://hostname:port`, with the name answered by a fixed address and the tests' authority trusted.
+/// A client of the PDS at `https://hostname:port`. It resolves the name to a fixed address and trusts the tests' certificate authority.
 #[derive(Clone)]
 pub struct Pds {
     pub http: reqwest::Client,
@@ -21,7 +21,7 @@ pub struct Pds {
     pub address: String,
 }
 
-/// Somebody with an account and a session.
+/// A client with an account and a session.
 #[derive(Clone)]
 pub struct Account {
     pub pds: Pds,
@@ -41,20 +41,20 @@ impl Pds {
             .resolve(hostname, SocketAddr::new(address.parse().context("address")?, port))
             .connect_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(20))
-            // A test that kills a pod must not be answered by a pooled connection to it.
+            // After a test has killed a pod, requests must not use pooled connections to that pod.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()?;
         let url = if port == 443 { format!("https://{hostname}") } else { format!("https://{hostname}:{port}") };
         Ok(Self { http, url, hostname: hostname.to_owned(), address: address.to_owned() })
     }
 
-    /// A query; an answer that is not 2xx is an error that holds status and body.
+    /// Sends a query. An answer other than 200 becomes an error with status and body.
     pub async fn query(&self, method: &str, params: &[(&str, &str)]) -> Result<Value> {
         let answer = self.http.get(format!("{}/xrpc/{method}", self.url)).query(params).send().await?;
         body(method, answer).await
     }
 
-    /// Signs a new person up, with an invite code made by the administrator.
+    /// Creates an account with an invite code that the administrator makes. `name` gets a number, so that handles are unique.
     pub async fn sign_up(&self, name: &str, admin_password: &str) -> Result<Account> {
         let code = self
             .http
@@ -77,7 +77,7 @@ impl Pds {
         self.account(&session, &password)
     }
 
-    /// Logs in again, for instance after a restore or on another replica.
+    /// Logs in to an existing account, for example after a restore.
     pub async fn log_in(&self, identifier: &str, password: &str) -> Result<Account> {
         let answer = self
             .http
@@ -106,7 +106,7 @@ impl Pds {
 }
 
 impl Account {
-    /// The same person, seen through another replica.
+    /// The same session, used with another replica.
     pub fn through(&self, pds: &Pds) -> Self {
         Self { pds: pds.clone(), ..self.clone() }
     }
@@ -123,7 +123,7 @@ impl Account {
         body(method, answer).await
     }
 
-    /// Creates a post; answers `(rkey, cid, rev)` of the acknowledged write.
+    /// Creates a post and returns the acknowledged write.
     pub async fn post(&self, text: &str) -> Result<Acknowledged> {
         let record = json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00.000Z"});
         let input = json!({"repo": self.did, "collection": "app.bsky.feed.post", "record": record});
@@ -155,7 +155,7 @@ impl Account {
     }
 }
 
-/// A write the server has answered with success.
+/// A write that the server has answered with success.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acknowledged {
     pub did: String,

@@ -1,4 +1,4 @@
-//! The cluster the tests run on, and its platform: S3, PLC directory, certificate authority.
+//! The cluster that the tests run on, and its platform: S3 server, PLC directory, certificate authority.
 
 use std::{env, path::PathBuf, process::Stdio};
 
@@ -17,13 +17,13 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// Handles to everything a test needs. Cheap to clone.
+/// Clients and addresses of the cluster and its platform. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
     pub client: Client,
-    /// Base URL of the PLC directory, as reached from the test program.
+    /// Base URL of the PLC directory for the test program.
     pub plc_url: String,
-    /// PEM of the authority that signed the instances' certificates.
+    /// PEM file of the authority that signed the instances' certificates.
     pub ca_file: PathBuf,
     s3_endpoint: String,
     s3_access_key: String,
@@ -35,9 +35,9 @@ fn variable(name: &str) -> Result<String> {
 }
 
 impl Cluster {
-    /// Connects to what the environment names.
+    /// Connects to the cluster and platform that the variables `AURORA_E2E_*` name.
     pub async fn connect() -> Result<Self> {
-        // Every test of the process calls this; only the first installs the provider.
+        // Every test of the process calls this. Only the first call installs the provider; the later ones fail, which does no harm.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let kubeconfig = Kubeconfig::read_from(variable("AURORA_E2E_KUBECONFIG")?)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
@@ -51,7 +51,7 @@ impl Cluster {
         })
     }
 
-    /// A namespace of its own for a test, under the `restricted` Pod Security profile.
+    /// Creates a namespace with a random suffix, under the `restricted` Pod Security profile.
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
         let name = format!("{prefix}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let namespace: Namespace = serde_json::from_value(json!({
@@ -66,7 +66,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The API of the `PdsInstance` kind, untyped: a test says what a user's manifest says.
+    /// The API of `PdsInstance` without Rust types, so that tests write manifests like users do.
     pub fn instances(&self, namespace: &str) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "auroralocus.dev".into(),
@@ -78,7 +78,7 @@ impl Cluster {
         Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
-    /// Server-side apply of a `PdsInstance`, as `kubectl apply --server-side` does.
+    /// Applies a `PdsInstance` like `kubectl apply --server-side` does.
     pub async fn apply(&self, namespace: &str, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
         let object = json!({
             "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance",
@@ -95,14 +95,14 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// The names of a namespace's objects of a core kind.
+    /// The names of all objects of a core kind in a namespace.
     pub async fn names(&self, namespace: &str, kind: &str) -> Result<Vec<String>> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", kind));
         let objects = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &resource);
         Ok(objects.list(&ListParams::default()).await?.iter().map(ResourceExt::name_any).collect())
     }
 
-    /// A value of a Secret, as text.
+    /// The value of a key of a Secret. An error if it is not UTF-8.
     pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<String> {
         let secret =
             self.api::<Secret>(namespace).get(name).await.with_context(|| format!("secret {namespace}/{name}"))?;
@@ -114,19 +114,19 @@ impl Cluster {
         Ok(String::from_utf8(bytes)?)
     }
 
-    /// The pods a selector matches that are not being deleted.
+    /// The pods that match a label selector, without those that are being deleted.
     pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>> {
         let pods = self.api::<Pod>(namespace).list(&ListParams::default().labels(selector)).await?;
         Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
 
-    /// Ends a pod at once, as a crashed node would: no grace period, SIGKILL.
+    /// Kills a pod with SIGKILL and without grace period.
     pub async fn kill_pod(&self, namespace: &str, name: &str) -> Result<()> {
         self.api::<Pod>(namespace).delete(name, &DeleteParams::default().grace_period(0)).await?;
         Ok(())
     }
 
-    /// A kubernetes.io/tls Secret for `names`, signed by the tests' authority.
+    /// Creates a Secret of type `kubernetes.io/tls` with a certificate for `names` from the tests' authority.
     pub async fn tls_secret(&self, namespace: &str, secret: &str, names: &[&str]) -> Result<()> {
         let (issue, folder) = (concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/ca"), variable("AURORA_E2E_CA_FOLDER")?);
         let output = Command::new(issue)
@@ -150,7 +150,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// An S3 client with the given credentials; `None` is the platform's administrator.
+    /// An S3 client with the given access key and secret key, or those of the platform's administrator.
     pub fn s3(&self, credentials: Option<(&str, &str)>) -> aws_sdk_s3::Client {
         let (access, secret) = credentials.unwrap_or((&self.s3_access_key, &self.s3_secret_key));
         let config = aws_sdk_s3::Config::builder()
@@ -163,7 +163,7 @@ impl Cluster {
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    /// Runs `psql` with a connection URI and answers the rows, one per line, fields separated by `|`.
+    /// Runs `psql` and returns the rows, one a line, with fields separated by `|`.
     pub async fn psql(&self, uri: &str, sql: &str) -> Result<String> {
         let output = Command::new("psql").args([uri, "-XAtqc", sql]).env("PGCONNECT_TIMEOUT", "5").output().await?;
         if !output.status.success() {

@@ -1,4 +1,4 @@
-//! One `PdsInstance` under test: applied, waited for, looked into.
+//! A `PdsInstance` under test: applies it, waits for it, reads its state.
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -10,7 +10,7 @@ use crate::{
     wait::{self, LONG},
 };
 
-/// An instance in a namespace of its own, reached at `https://<hostname>` through its Service.
+/// An instance in a namespace of its own. Clients reach it at `https://<hostname>` through its Service.
 pub struct Instance {
     pub cluster: Cluster,
     pub namespace: String,
@@ -27,7 +27,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// A namespace with the TLS Secret in it; nothing applied yet.
+    /// Creates the namespace and the TLS Secret, but not the instance.
     pub async fn prepare(name: &str) -> Result<Self> {
         let cluster = Cluster::connect().await?;
         let namespace = cluster.namespace(name).await?;
@@ -37,13 +37,13 @@ impl Instance {
         Ok(Self { cluster, namespace, name: name.to_owned(), hostname })
     }
 
-    /// The spec that [`Self::apply`] sends, with the top-level fields of `extra` over it.
+    /// The spec that [`Self::apply`] sends. Top-level fields of `extra` replace those of the default.
     pub fn spec(&self, extra: Value) -> Value {
         let mut spec = json!({
             "hostname": self.hostname,
             "handleDomains": [{"domain": self.hostname}],
             "tls": {"secretName": "tls"},
-            // Few people do what many would.
+            // A few test accounts send the requests of many users, which is more than the rate limits allow.
             "limits": {"rateLimits": {"enabled": false}},
         });
         if let (Some(spec), Value::Object(extra)) = (spec.as_object_mut(), extra) {
@@ -62,7 +62,7 @@ impl Instance {
         Ok(object.data.get("status").cloned().unwrap_or_else(|| json!({})))
     }
 
-    /// `(status, reason, message)` of a condition.
+    /// Status, reason and message of a condition. An error if the condition does not exist.
     pub async fn condition(&self, kind: &str) -> Result<(String, String, String)> {
         let status = self.status().await?;
         let condition = status["conditions"]
@@ -73,7 +73,7 @@ impl Instance {
         Ok((text("status"), text("reason"), text("message")))
     }
 
-    /// Waits until `kind` has `status`; answers its reason and message.
+    /// Waits until the condition `kind` has `status`, and returns its reason and message.
     pub async fn wait_condition(&self, kind: &str, status: &str) -> Result<(String, String)> {
         wait::until(&format!("{}: {kind}={status}", self.name), LONG, async || {
             let (found, reason, message) = self.condition(kind).await?;
@@ -86,7 +86,7 @@ impl Instance {
         .await
     }
 
-    /// Waits for `Ready=True` of the newest generation.
+    /// Waits until `Ready` is `True` and the operator has seen the newest generation.
     pub async fn wait_ready(&self) -> Result<()> {
         wait::until(&format!("{} ready", self.name), LONG, async || {
             let object = self.cluster.instances(&self.namespace).get(&self.name).await?;
@@ -105,7 +105,7 @@ impl Instance {
         .await
     }
 
-    /// The address of the instance's Service inside the cluster, which the test program reaches too.
+    /// The ClusterIP of the instance's Service. The test program can reach it.
     pub async fn service_address(&self) -> Result<String> {
         let service = self.cluster.api::<Service>(&self.namespace).get(&self.name).await?;
         service.spec.and_then(|spec| spec.cluster_ip).context("the Service has no clusterIP")
@@ -116,7 +116,7 @@ impl Instance {
         Pds::new(&self.cluster, &self.hostname, 443, &self.service_address().await?)
     }
 
-    /// Clients of the single replicas, by pod address.
+    /// One client per replica, each connected to the address of a pod.
     pub async fn replicas(&self) -> Result<Vec<Pds>> {
         self.pds_pods()
             .await?
@@ -137,7 +137,8 @@ impl Instance {
         Ok(pods.first().context("no Postgres pod")?.name_any())
     }
 
-    /// The connection URI of the instance's database, with the host replaced by the Service's address (the test program has no cluster DNS).
+    /// The connection URI of the instance's database. The host is replaced by the Service's address, because the test program cannot use the
+    /// cluster's DNS.
     pub async fn database_uri(&self) -> Result<String> {
         let uri = self.cluster.secret(&self.namespace, &format!("{}-pg", self.name), "uri").await?;
         let service = self.cluster.api::<Service>(&self.namespace).get(&format!("{}-pg", self.name)).await?;
@@ -167,7 +168,7 @@ impl Instance {
         .await
     }
 
-    /// Takes the namespace away with everything in it. Called at a test's end; a failed test leaves its namespace to look into.
+    /// Deletes the namespace. Called at the end of a test; the namespace of a failed test stays for analysis.
     pub async fn clean_up(self) -> Result<()> {
         self.cluster.delete_namespace(&self.namespace).await
     }

@@ -1,10 +1,9 @@
-//! The harness of the tests on a real cluster: instances, people with accounts, stock clients, and what `psql` and S3 see.
+//! The harness of the tests on a real cluster: instances, accounts, stock clients, and access to database and bucket.
 //!
-//! Owns no behaviour of the product. Everything goes through public doors: `kubectl`-like API calls, XRPC through the Service, the
-//! stock JavaScript clients of `e2e/clients`. The cluster, its S3 server and its PLC directory are brought up by `e2e/run`, which
-//! names them in `AURORA_E2E_*`.
+//! It contains no code of the product and uses public interfaces only: the Kubernetes API, XRPC through the Service, and the stock JavaScript
+//! clients of `e2e/clients`. `e2e/run` starts the cluster, its S3 server and its PLC directory, and passes their addresses in `AURORA_E2E_*`.
 
-#![expect(missing_docs, reason = "the names say it; what does not show in a name is documented")]
+#![expect(missing_docs, reason = "most items are clear from their names; the others are documented")]
 
 pub mod check;
 pub mod client;

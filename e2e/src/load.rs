@@ -1,4 +1,4 @@
-//! Writers that go on while a test breaks things, and remember what was acknowledged.
+//! Accounts that write continuously while a test kills parts of the instance, and the list of acknowledged writes.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     wait,
 };
 
-/// Writers in the background. [`Load::stop`] ends them and tells what they were promised.
+/// Writers in the background. [`Load::stop`] stops them and returns their acknowledged writes.
 pub struct Load {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<Mutex<Vec<Acknowledged>>>,
@@ -25,20 +25,20 @@ pub struct Load {
     writers: Vec<JoinHandle<()>>,
 }
 
-/// What the writers saw.
+/// The answers that the writers got.
 pub struct Outcome {
     pub acknowledged: Vec<Acknowledged>,
-    /// Requests that failed or were refused; their writes may or may not exist.
+    /// Number of requests that failed. Their writes may exist or not.
     pub refused: u64,
 }
 
-/// Accounts that write.
+/// Number of accounts that write.
 const WRITERS: usize = 4;
-/// Writes that are acknowledged before a test goes on.
+/// Number of acknowledged writes after which a test continues.
 const UNDER_WAY: usize = 50;
 
 impl Load {
-    /// New accounts on `instance`, each with a writer, once they are well under way.
+    /// Creates accounts on `instance`, starts a writer for each, and waits for the first acknowledged writes.
     pub async fn on(instance: &Instance) -> Result<Self> {
         let (pds, password) = (instance.pds().await?, instance.admin_password().await?);
         let mut accounts = Vec::with_capacity(WRITERS);
@@ -50,7 +50,7 @@ impl Load {
         Ok(load)
     }
 
-    /// One writer per account, each posting as fast as it is answered.
+    /// Starts one writer per account. A writer sends the next post when the last one is answered.
     fn start(accounts: &[Account]) -> Self {
         let (stop, acknowledged, refused) =
             (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicU64>::default());

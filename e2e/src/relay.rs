@@ -1,4 +1,4 @@
-//! The network's own relay, in a pod beside an instance, which it reaches as it reaches any PDS: by name, over TLS, at a public address.
+//! The reference relay, in a pod beside an instance. It connects to the instance as to any PDS: by name, over TLS, at a public address.
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
@@ -10,13 +10,13 @@ use crate::{
     wait::{self, LONG},
 };
 
-/// The relay talks to public addresses only, so the instance gets one. It is known to this cluster's proxy alone and nothing is sent to it.
+/// The relay connects to public addresses only, so the instance gets one. Only kube-proxy of this cluster knows it; no packet leaves the node.
 const PUBLIC: &str = "44.128.0.1";
 const PASSWORD: &str = "relay-admin";
 const DATABASE: &str = "[ -s /tmp/pg/PG_VERSION ] || initdb -D /tmp/pg -U postgres -A trust --no-sync -E UTF8
 exec postgres -D /tmp/pg -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c shared_buffers=16MB";
 
-/// A running relay that knows no host yet.
+/// A running relay. It follows no host until [`Relay::request_crawl`].
 pub struct Relay {
     http: reqwest::Client,
     url: String,
@@ -76,12 +76,12 @@ impl Relay {
         Ok(Self { http: reqwest::Client::new(), url: format!("http://{address}:2470") })
     }
 
-    /// Where its own stream is.
+    /// URL of the relay's event stream.
     pub fn websocket(&self) -> String {
         self.url.replace("http://", "ws://")
     }
 
-    /// Asks it to follow `hostname`, as a PDS does that has just started.
+    /// Asks the relay to follow `hostname`, as a PDS does when it starts, and waits until the relay is connected.
     pub async fn request_crawl(&self, hostname: &str) -> Result<()> {
         let request = self.http.post(format!("{}/xrpc/com.atproto.sync.requestCrawl", self.url));
         let answer = request.json(&json!({"hostname": hostname})).send().await?;
@@ -96,7 +96,7 @@ impl Relay {
         .await
     }
 
-    /// The revision of the newest commit that it took over from `did`'s repository.
+    /// The revision of the newest commit of `did`'s repository that the relay has accepted.
     pub async fn latest(&self, did: &str) -> Result<String> {
         let answer = self.query("com.atproto.sync.getLatestCommit", &[("did", did)]).await?;
         Ok(answer["rev"].as_str().context("no rev")?.to_owned())
@@ -112,7 +112,7 @@ impl Relay {
     }
 }
 
-/// Gives the instance's pods a public address, as a load balancer would.
+/// Creates a Service that gives the instance's pods the public address, as a load balancer would.
 async fn publish(instance: &Instance) -> Result<()> {
     let services = instance.cluster.api::<Service>(&instance.namespace);
     let own = services.get(&instance.name).await?.spec.context("a Service without a spec")?;

@@ -1,4 +1,4 @@
-//! The stock JavaScript clients of `e2e/clients`, as child processes.
+//! Runs the stock JavaScript clients of `e2e/clients` as child processes.
 
 use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::{Cluster, Pds};
 
-/// The working folder with the clients, from this crate's place in the tree.
+/// The folder with the clients.
 fn clients() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
@@ -38,18 +38,18 @@ async fn run(mut command: Command, script: &str) -> Result<String> {
     Ok(stdout)
 }
 
-/// Runs a script that answers with one JSON line.
+/// Runs a script that prints one line of JSON, and returns it.
 pub async fn script(cluster: &Cluster, pds: &Pds, script: &str, input: Value) -> Result<Value> {
     let stdout = run(node(cluster, pds, script, &input), script).await?;
     serde_json::from_str(stdout.trim()).with_context(|| format!("{script} printed {stdout}"))
 }
 
-/// A repository as `@atproto/repo` verified it.
+/// A repository that `@atproto/repo` has verified.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Repository {
     pub rev: String,
     pub commit: String,
-    /// Record path to CID.
+    /// CIDs by record path.
     pub records: BTreeMap<String, String>,
 }
 
@@ -59,14 +59,14 @@ pub async fn repository(cluster: &Cluster, pds: &Pds, did: &str) -> Result<Repos
     Ok(serde_json::from_value(script(cluster, pds, "repository.mjs", input).await?)?)
 }
 
-/// One line of the stock consumer: a message, or a verified part of it.
+/// One line of output of the stock consumer: a message, or a verified operation of a message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Line {
     pub seq: i64,
     pub did: String,
-    /// `message` for the message itself.
+    /// `message` for a message, `None` for an operation.
     pub kind: Option<String>,
-    /// `create`, `update` or `delete` for a verified operation.
+    /// `create`, `update` or `delete` for an operation, `None` for a message.
     pub op: Option<String>,
     pub path: Option<String>,
     pub cid: Option<String>,
@@ -78,14 +78,14 @@ pub async fn firehose(cluster: &Cluster, pds: &Pds, cursor: i64, until: i64) -> 
     follow(cluster, pds, &pds.url.replace("https://", "wss://"), cursor, until).await
 }
 
-/// The same from `service`, a relay for instance, which tells of accounts on `pds`.
+/// Like [`firehose`], but follows the stream of `service`, for example a relay, whose accounts are on `pds`.
 pub async fn follow(cluster: &Cluster, pds: &Pds, service: &str, cursor: i64, until: i64) -> Result<Vec<Line>> {
     let input = json!({"service": service, "plc": cluster.plc_url, "cursor": cursor, "until": until});
     let stdout = run(node(cluster, pds, "firehose.mjs", &input), "firehose.mjs").await?;
     stdout.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }
 
-/// The sequence numbers of the messages in `lines`, in the order of arrival.
+/// The sequence numbers of the messages, in order of arrival.
 pub fn sequence(lines: &[Line]) -> Vec<i64> {
     lines.iter().filter(|line| line.kind.as_deref() == Some("message")).map(|line| line.seq).collect()
 }

@@ -1,16 +1,16 @@
-//! Waiting for a condition with a deadline. Tests never sleep for a guessed time.
+//! Waits for a condition, with a deadline. Tests use this instead of sleeping for a fixed time.
 
 use std::{future::Future, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// How long the slowest step of a test may take: a first start of PostgreSQL, a migration and a rollout on two busy cores.
+/// Limit for the slowest step of a test: first start of PostgreSQL, migration and rollout, on two busy cores.
 pub const LONG: Duration = Duration::from_secs(180);
-/// For what the operator or the API server does by itself.
+/// Limit for a step that needs the operator and the API server only.
 pub const SHORT: Duration = Duration::from_secs(60);
 
-/// Polls `check` until it yields a value. The last reason it gave for not being done is part of the error.
+/// Calls `check` every 100 ms until it returns a value. After `limit` it returns the last error of `check`.
 pub async fn until<T, F, Fut>(what: &str, limit: Duration, mut check: F) -> Result<T>
 where
     F: FnMut() -> Fut,
@@ -23,13 +23,13 @@ where
             Err(error) => error,
         };
         if Instant::now() > deadline {
-            return Err(last).with_context(|| format!("{what}: not within {limit:?}"));
+            return Err(last).with_context(|| format!("{what}: not reached within {limit:?}"));
         }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// For use inside [`until`]: not done yet, because of `reason`.
+/// The result of a check in [`until`] that is not successful yet. `reason` becomes part of the error at the deadline.
 pub fn not_yet<T>(reason: impl std::fmt::Display) -> Result<T> {
     bail!("{reason}")
 }

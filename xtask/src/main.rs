@@ -1,6 +1,6 @@
-//! `cargo xtask gen` writes the generated files, `cargo xtask tidy` checks the rules of the tree.
+//! `cargo xtask gen` writes the generated files, `cargo xtask tidy` checks the rules of the source tree.
 //!
-//! Neither changes anything else, and neither needs the network.
+//! Both change no other files and work without network.
 
 mod generate;
 mod tidy;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-/// Work on the tree itself.
+/// Generates files of the source tree and checks its rules.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -20,13 +20,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write the files that are generated from types and pinned packages
+    /// Write the files that are generated from Rust types and pinned packages
     Gen {
-        /// Change nothing; fail if a file is not what would be written
+        /// Write nothing; fail if a file is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Check import rules, file sizes, names, migrations, providers
+    /// Check import rules, circles between files, file sizes, file names, migrations and the crypto provider
     Tidy,
 }
 

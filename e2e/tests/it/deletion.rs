@@ -1,4 +1,4 @@
-//! Deleting an instance keeps its data unless its policy says otherwise; an instance of the same name takes it up again.
+//! Deletion of an instance: its data stays unless the deletion policy says `Delete`, and a new instance of the same name adopts it.
 
 use anyhow::Result;
 use e2e::{
@@ -54,7 +54,7 @@ async fn with_the_policy_delete_nothing_of_it_is_left() -> Result<()> {
     let left = async |kind: &str| -> Result<Vec<String>> { instance.cluster.names(&instance.namespace, kind).await };
     wait::until("volumes and secrets gone", LONG, async || {
         let (volumes, secrets) = (left("PersistentVolumeClaim").await?, left("Secret").await?);
-        // The TLS Secret is the user's.
+        // The TLS Secret belongs to the user and is not deleted.
         if volumes.is_empty() && secrets == ["tls"] {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! What somebody changes or deletes by hand is put back.
+//! The operator reverts manual changes of its objects and re-creates deleted ones.
 
 use anyhow::Result;
 use e2e::{

@@ -1,4 +1,4 @@
-//! The firehose of both replicas: the same, gapless, verified by the stock consumer.
+//! Both replicas serve the same firehose, without a gap. The stock consumer verifies it.
 
 use anyhow::Result;
 use e2e::{Instance, stock};
@@ -24,7 +24,7 @@ async fn both_replicas_tell_the_same_story_without_a_gap() -> Result<()> {
     assert_eq!(stock::sequence(&first), (1..=last).collect::<Vec<_>>());
     assert_eq!(first.iter().filter(|line| line.op.as_deref() == Some("create")).count(), 20);
 
-    // A follower may go on at another replica with its cursor.
+    // A consumer can continue at another replica with its cursor.
     let half = last / 2;
     let head = stock::firehose(&instance.cluster, &replicas[0], 0, half).await?;
     let tail = stock::firehose(&instance.cluster, &replicas[1], half, last).await?;

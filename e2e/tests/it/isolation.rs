@@ -1,4 +1,4 @@
-//! Two instances: the credentials of one open nothing of the other.
+//! The credentials of one instance give no access to the database and the bucket of another.
 
 use anyhow::Result;
 use e2e::Instance;
@@ -6,14 +6,14 @@ use e2e::Instance;
 #[tokio::test]
 async fn credentials_of_one_instance_open_nothing_of_another() -> Result<()> {
     let (one, two) = tokio::try_join!(Instance::ready("tenant-a"), Instance::ready("tenant-b"))?;
-    // The database: the password of one does not open the other's server.
+    // Database: the other instance's server refuses the password.
     let (own, other) = (one.database_uri().await?, two.database_uri().await?);
     let (credentials, _) = own.split_once('@').unwrap_or_default();
     let (_, address) = other.split_once('@').unwrap_or_default();
     let refused = one.cluster.psql(&format!("{credentials}@{address}"), "select 1").await;
     assert!(refused.is_err_and(|error| error.to_string().contains("password authentication failed")));
 
-    // The bucket: the keys of one may read, list and write in their own, and nothing in the other's.
+    // Bucket: the keys give access to the instance's own bucket only.
     let key = async |name: &str| one.cluster.secret(&one.namespace, &format!("{}-s3", one.name), name).await;
     let (access, secret) = (key("accessKeyId").await?, key("secretAccessKey").await?);
     let client = one.cluster.s3(Some((&access, &secret)));

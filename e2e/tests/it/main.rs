@@ -1,4 +1,4 @@
-//! Behaviour on a real cluster; one file per subject. `make test` brings the cluster up.
+//! Tests on a real cluster, one file per subject. `make test` starts the cluster and runs them.
 
 mod deletion;
 mod drift;

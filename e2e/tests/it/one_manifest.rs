@@ -1,4 +1,4 @@
-//! From one manifest to a stock client, and what database and bucket hold afterwards.
+//! An instance from one manifest works with stock clients, and its data is in its own database and bucket.
 
 use anyhow::Result;
 use e2e::{Instance, stock};
@@ -21,14 +21,14 @@ async fn a_stock_client_works_against_an_applied_instance() -> Result<()> {
     assert_eq!(answer["readBack"], true);
     let did = answer["did"].as_str().unwrap_or_default();
 
-    // The repository verifies with the reference's own library, through every replica.
+    // The library of the reference implementation verifies the repository, from every replica.
     let records = stock::repository(&instance.cluster, &pds, did).await?;
     assert_eq!(records.records.len(), 1);
     for replica in instance.replicas().await? {
         assert_eq!(stock::repository(&instance.cluster, &replica, did).await?, records);
     }
 
-    // psql sees the account and its record, an S3 client the blob's bytes in the instance's own bucket.
+    // The account and its record are in the instance's database, and the blob is in its bucket.
     assert_eq!(instance.sql(&format!("select count(*) from account where did = '{did}'")).await?, "1");
     assert_eq!(instance.sql("select count(*) from record").await?, "1");
     let bucket = instance.status().await?["blobStore"]["bucket"].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The database is restarted while people write.
+//! PostgreSQL is killed and restarted while accounts write.
 
 use anyhow::Result;
 use e2e::{Instance, check, load::Load};

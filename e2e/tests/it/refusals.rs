@@ -1,4 +1,4 @@
-//! What is refused, and how it is said.
+//! Refused specs and a lost Secret: the instance reports the reason in a condition.
 
 use anyhow::Result;
 use e2e::Instance;
@@ -30,7 +30,7 @@ async fn a_lost_keys_secret_stops_the_instance_and_is_never_made_anew() -> Resul
     assert_eq!(reason, "KeySecretMissing");
     assert!(secrets.get_opt(&name).await?.is_none());
 
-    // Put back from a backup, the instance goes on.
+    // After the Secret is restored from a backup, the instance continues.
     let restored: Secret = serde_json::from_value(json!({
         "metadata": {"name": name, "labels": kept.metadata.labels, "annotations": kept.metadata.annotations},
         "data": kept.data, "immutable": true,

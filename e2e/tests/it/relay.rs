@@ -1,4 +1,4 @@
-//! The network's relay follows an instance, checks every commit by itself, and misses nothing when its replica is killed.
+//! The reference relay follows an instance and verifies every commit. It misses no event when the replica that it follows is killed.
 
 use anyhow::Result;
 use e2e::{
@@ -30,7 +30,7 @@ async fn a_relay_follows_the_instance_and_stays_with_it() -> Result<()> {
     }
     arrived(rev).await?;
 
-    // Its connection goes to one of the two; whichever it is, it comes back with its cursor.
+    // The relay is connected to one of the two replicas. Both are killed in turn, and the relay reconnects with its cursor.
     for victim in instance.pds_pods().await? {
         instance.cluster.kill_pod(&instance.namespace, &victim.name_any()).await?;
         instance.wait_ready().await?;
@@ -38,7 +38,7 @@ async fn a_relay_follows_the_instance_and_stays_with_it() -> Result<()> {
         arrived(account.rev).await?;
     }
 
-    // What the relay tells is what the instance told, and it holds for a consumer that checks again.
+    // The relay's stream contains the instance's operations, and the stock consumer verifies them again.
     let last = head().await?;
     let own = stock::firehose(&instance.cluster, &pds, start, last).await?;
     let relayed = stock::follow(&instance.cluster, &pds, &relay.websocket(), 0, last - start).await?;

@@ -1,4 +1,4 @@
-//! The custom resource definitions, for people who install by hand and for the Helm chart.
+//! The CustomResourceDefinitions, for installation with kubectl and for the Helm chart.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use kube::CustomResourceExt;
 use operator_api::{PdsClass, PdsInstance};
 
-use super::File;
+use super::file::File;
 
 const FOLDERS: [&str; 2] = ["crds", "charts/aurora-locus/crds"];
 

@@ -1,4 +1,4 @@
-//! The record schemas, out of the pinned npm package `@atproto/api`.
+//! The record schemas, extracted from the pinned npm package `@atproto/api`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, to_string};
 
-use super::File;
+use super::file::File;
 
 #[derive(Deserialize)]
 struct Extract {

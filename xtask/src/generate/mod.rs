@@ -1,24 +1,19 @@
-//! Files that follow from something else in the tree. They are in the tree too, so that people can read them.
+//! Files that are generated from other sources of the repository. They are committed, so that readers find them.
 
 mod configuration;
 mod crd;
+mod file;
 mod lexicon;
 
 use std::fs;
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use file::File;
 
-/// A file as it has to be.
-struct File {
-    /// From the root of the workspace.
-    path: PathBuf,
-    text: String,
-}
-
-/// Writes what is not up to date.
+/// Writes the files that are out of date, and prints their names.
 pub(crate) fn write(root: &Path) -> Result<ExitCode> {
     for file in stale(root)? {
         let path = root.join(&file.path);
@@ -30,11 +25,11 @@ pub(crate) fn write(root: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names what is not up to date.
+/// Prints the names of the files that are out of date. The exit code is a failure if there is one.
 pub(crate) fn check(root: &Path) -> Result<ExitCode> {
     let stale = stale(root)?;
     for file in &stale {
-        writeln!(stdout(), "{}: not what would be generated; run `cargo xtask gen`", file.path.display())?;
+        writeln!(stdout(), "{}: out of date; run `cargo xtask gen`", file.path.display())?;
     }
     Ok(if stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,9 +1,9 @@
-//! Size and name of Rust files, and crates that only one folder may name.
+//! Length and names of Rust files, and the crate sqlx, which only one folder may name.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use super::source::{code, uses_of_crate};
 use super::tree::Tree;
 
@@ -20,7 +20,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         problems.extend(name(path));
         let folder = path.with_extension("");
         if paths.iter().any(|other| other.starts_with(&folder)) {
-            let message = format!("move it to {}/mod.rs: a folder contains all of itself", folder.display());
+            let message =
+                format!("move it to {}/mod.rs: a module with a folder has its code in that folder", folder.display());
             problems.push(Problem::new(path, 1, message));
         }
         if !path.starts_with("pds/store") {
@@ -35,7 +36,7 @@ fn length(path: &Path, text: &str) -> Option<Problem> {
     let lines = text.lines().count();
     let reason = text.lines().any(|line| line.starts_with(REASON) && line.len() > REASON.len());
     (lines > MOST_LINES && !reason).then(|| {
-        let message = format!("{lines} lines; split it at its second subject, or say `{REASON}...`");
+        let message = format!("{lines} lines; split it at its second subject, or give a reason with `{REASON}...`");
         Problem::new(path, MOST_LINES + 1, message)
     })
 }
@@ -44,7 +45,7 @@ fn name(path: &Path) -> Option<Problem> {
     let bad = |name: &str| NO_NAMES.contains(&name) || NO_ENDINGS.iter().any(|ending| name.ends_with(ending));
     let without_extension = path.with_extension("");
     let found = without_extension.iter().filter_map(|name| name.to_str()).find(|name| bad(name))?;
-    Some(Problem::new(path, 1, format!("{found:?} says nothing about what is in it; name the subject")))
+    Some(Problem::new(path, 1, format!("{found:?} does not tell what the file contains; name its subject")))
 }
 
 #[cfg(test)]

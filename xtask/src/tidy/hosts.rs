@@ -1,8 +1,8 @@
-//! No package registry or mirror is named in the tree: whoever builds it chooses theirs.
+//! No file names a package registry or mirror: each machine has its own settings for them.
 
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use super::tree::Tree;
 
 const HOSTS: &[&str] = &[
@@ -21,7 +21,7 @@ const HOSTS: &[&str] = &[
     "gcr.io",
 ];
 
-/// This list itself.
+/// This file, which contains the list.
 const EXEMPT: &str = "xtask/src/tidy/hosts.rs";
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
@@ -31,7 +31,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     lines
         .filter_map(|(path, number, line)| {
             let host = HOSTS.iter().find(|host| line.contains(**host))?;
-            Some(Problem::new(path, number, format!("names the registry {host}; take it from the machine's settings")))
+            Some(Problem::new(
+                path,
+                number,
+                format!("names the registry {host}; the address must come from the machine's settings"),
+            ))
         })
         .collect()
 }
@@ -41,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_is_named() {
+    fn the_line_of_a_registry_is_reported() {
         let text = format!("a\n\"resolved\": \"https://{}/x.tgz\"\n", HOSTS[0]);
         let problems = check(&Tree { files: vec![("package-lock.json".into(), text)] });
         assert_eq!(problems.len(), 1);

@@ -1,15 +1,15 @@
-//! The order of the modules inside the server: each uses only what stands to its left.
+//! The order of the modules of the server. A module may use only the modules to its left.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use super::source::{code, crate_modules, uses_of_crate};
 use super::tree::Tree;
 
 const FOLDER: &str = "pds/server/src";
 
-/// From left to right; modules of one group may use each other.
+/// Groups of modules from left to right. Modules of the same group may use each other.
 const ORDER: &[&[&str]] = &[
     &["metrics", "cache", "mail"],
     &["sequencer", "blob", "rate_limit"],
@@ -23,10 +23,10 @@ const ORDER: &[&[&str]] = &[
     &["router", "command"],
 ];
 
-/// The first group that may know HTTP serving.
+/// A module of the first group that may use axum.
 const FIRST_WEB: &str = "xrpc";
 
-/// Modules without a place: everybody may use them. `app` holds the parts and is handed to all.
+/// Modules that every module may use and that have no place in the order. `app` contains the parts of the server.
 const SHARED: &[&str] = &["app", "clock", "report"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
@@ -54,13 +54,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         }
         if Some(place) < self::place(FIRST_WEB) {
             let uses = uses_of_crate(&code, "axum").into_iter();
-            problems.extend(uses.map(|line| Problem::new(*path, line, format!("{name} must not know axum"))));
+            problems.extend(uses.map(|line| Problem::new(*path, line, format!("{name} must not use axum"))));
         }
     }
     problems
 }
 
-/// The modules from the root to this file: `actor/prepare.rs` is `actor`, `prepare`. `None` for the root itself.
+/// The names of the modules from the crate's root to the file: `actor/prepare.rs` is `actor`, `prepare`. `None` for the root.
 fn module_path(path: &Path) -> Option<Vec<String>> {
     let inner = path.strip_prefix(FOLDER).ok()?.with_extension("");
     let mut names: Vec<_> = inner.iter().map(|name| name.to_string_lossy().into_owned()).collect();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_left_side_knows_no_axum_and_new_modules_need_a_place() {
+    fn modules_on_the_left_must_not_use_axum_and_new_modules_need_a_place() {
         assert_eq!(problems(&[("job/mod.rs", "\nuse axum::Router;\n")]), ["pds/server/src/job/mod.rs:2"]);
         assert_eq!(problems(&[("surprise.rs", "")]), ["pds/server/src/surprise.rs:1"]);
         assert!(problems(&[("lib.rs", "mod surprise;"), ("main.rs", "")]).is_empty());

@@ -1,9 +1,9 @@
-//! Each migration exists for both databases, under one name.
+//! Each migration exists for both databases, with the same file name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Problem;
+use super::problem::Problem;
 use super::tree::Tree;
 
 const FOLDER: &str = "pds/store/migrations";
@@ -20,7 +20,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     for (from, to, dialect) in [(&postgres, &sqlite, DIALECTS[1]), (&sqlite, &postgres, DIALECTS[0])] {
         let alone = from.iter().filter(|(name, _)| !to.contains_key(*name));
         problems.extend(alone.map(|(name, path)| {
-            Problem::new(*path, 1, format!("has no twin {FOLDER}/{dialect}/{name}; an empty one needs a comment why"))
+            Problem::new(
+                *path,
+                1,
+                format!(
+                    "{FOLDER}/{dialect}/{name} is missing; if it has nothing to do, add it with a comment that says why"
+                ),
+            )
         }));
     }
     problems
@@ -31,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lonely_migration_is_found_on_either_side() {
+    fn a_migration_that_is_missing_for_one_database_is_reported() {
         let file = |path: &str| (PathBuf::from(FOLDER).join(path), String::new());
         let files = vec![file("postgres/0001_a.sql"), file("sqlite/0001_a.sql"), file("sqlite/0002_b.sql")];
         let problems = check(&Tree { files });

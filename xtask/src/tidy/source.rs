@@ -1,16 +1,44 @@
-//! Just enough of Rust's grammar to find paths in code.
+//! A partial reader of Rust's grammar: finds code and the paths in it.
 
-/// The text with comments and the insides of strings blanked out, so that what is left is code. Lines stay where they are.
+/// The text without comments and literals. They are replaced by spaces, so that line numbers stay the same.
 ///
-/// Also blanked is everything from the first `#[cfg(test)]` on: by convention tests end a file.
+/// Items with `#[cfg(test)]` are blanked too, because the rules apply to code that is built for users.
 pub(super) fn code(text: &str) -> String {
+    let visible = without_comments_and_strings(text);
+    let mut out = String::with_capacity(visible.len());
+    let mut rest = visible.as_str();
+    while let Some(start) = rest.find(TEST_ONLY) {
+        let (before, item) = rest.split_at(start);
+        let (blanked, after) = item.split_at(item_length(item));
+        out.push_str(before);
+        out.extend(blanked.chars().filter(|c| *c == '\n'));
+        rest = after;
+    }
+    out + rest
+}
+
+const TEST_ONLY: &str = "#[cfg(test)]";
+
+/// The length of the item at the start, with its attributes: up to its `;`, or up to the end of its `{...}`.
+fn item_length(code: &str) -> usize {
+    let mut depth = 0_usize;
+    for (index, c) in code.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return index,
+            '}' if depth == 1 => return index + 1,
+            ')' | ']' | '}' => depth -= 1,
+            ';' if depth == 0 => return index + 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+fn without_comments_and_strings(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        if rest.starts_with("#[cfg(test)]") {
-            out.extend(rest.chars().filter(|c| *c == '\n'));
-            return out;
-        }
         let skipped = comment(rest).or_else(|| string(rest)).or_else(|| character(rest));
         let length = skipped.unwrap_or(first.len_utf8());
         let (token, tail) = rest.split_at(length);
@@ -23,9 +51,9 @@ pub(super) fn code(text: &str) -> String {
     out
 }
 
-/// The modules of the own crate that code names by `crate::` or by climbing up with `super::`, each with its line.
+/// The top-level modules of the crate that the code names with `crate::` or with a chain of `super::`, each with its line.
 ///
-/// `depth` is how many modules the file lies below the crate's root.
+/// `depth` is the number of modules between the file and the crate's root.
 pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (index, line) in starts(code, "crate::") {
@@ -34,7 +62,7 @@ pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     let climb = "super::".repeat(depth);
     for (index, line) in starts(code, "super::") {
         let tail = &code[index..];
-        // Only the whole climb reaches the root; `starts` skips the inner parts of a chain.
+        // Only a chain of `depth` times `super::` leads to the root. `starts` does not return the inner parts of a chain.
         if depth > 0 && tail.starts_with(&climb) && !tail[climb.len()..].starts_with("super::") {
             first_names(&tail[climb.len()..], line, &mut found);
         }
@@ -42,13 +70,13 @@ pub(super) fn crate_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
     found
 }
 
-/// The lines on which code names a crate: `name::` at the start of a path, or `extern crate`.
+/// The lines on which the code names a crate: `name::` at the start of a path, or `use name;`.
 pub(super) fn uses_of_crate(code: &str, name: &str) -> Vec<usize> {
     let (path, import) = (format!("{name}::"), format!("use {name};"));
     starts(code, &path).chain(starts(code, &import)).map(|(_, line)| line).collect()
 }
 
-/// Where `wanted` begins a path: not behind a letter or another `::`.
+/// Byte offset and line of each place where `wanted` begins a path, which means that no name and no `::` stands before it.
 fn starts<'a>(code: &'a str, wanted: &'a str) -> impl Iterator<Item = (usize, usize)> {
     code.match_indices(wanted).filter_map(|(index, _)| {
         let before = &code[..index];
@@ -112,7 +140,7 @@ fn comment(rest: &str) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Length of a string literal, raw or not, at the start.
+/// Length of the string literal at the start, raw or not.
 fn string(rest: &str) -> Option<usize> {
     let raw = rest.strip_prefix('b').unwrap_or(rest).strip_prefix('r').map(|tail| {
         let hashes = tail.len() - tail.trim_start_matches('#').len();
@@ -140,7 +168,7 @@ fn string(rest: &str) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Length of a character literal at the start; a lifetime is none.
+/// Length of the character literal at the start. A lifetime is not a literal.
 fn character(rest: &str) -> Option<usize> {
     let inner = rest.strip_prefix('\'')?;
     let mut chars = inner.chars();
@@ -165,6 +193,16 @@ mod tests {
     }
 
     #[test]
+    fn only_the_item_of_the_test_is_blanked() {
+        let text = "#[cfg(test)]\nmod tests;\nuse crate::a;\nfn f() {\n    #[cfg(test)]\n    let x = [1; 2];\n    crate::b::g();\n}\n";
+        assert_eq!(crate_modules(&code(text), 1), [(3, "a".into()), (7, "b".into())]);
+        assert_eq!(
+            crate_modules(&code("#[cfg(test)]\n#[path = \"x.rs\"]\nmod t { use crate::c; }\nuse crate::d;"), 1),
+            [(4, "d".into())]
+        );
+    }
+
+    #[test]
     fn lists_give_each_first_name() {
         let text = "use crate::{\n    actor::{self, Repo},\n    xrpc::Output, App,\n};\n";
         let names = crate_modules(text, 1);
@@ -172,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn climbing_to_the_root_counts_too() {
+    fn a_chain_of_super_to_the_root_is_found() {
         let text = "use super::super::api;\nuse super::sibling;\nfn f<'a>(x: &'a str) {}\n";
         assert_eq!(crate_modules(text, 2), [(1, "api".into())]);
         assert_eq!(crate_modules("use super::api;\n", 1), [(1, "api".into())]);

@@ -1,4 +1,4 @@
-//! The files that are tracked or about to be.
+//! The text files of the repository: those that git tracks, and new ones that it does not ignore.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Text files of the tree, by path from its root. Files that are not UTF-8 are left out.
+/// Contents by path from the root of the repository, sorted. Files that are not UTF-8 are left out.
 pub(super) struct Tree {
     pub(super) files: Vec<(PathBuf, String)>,
 }
@@ -18,7 +18,7 @@ impl Tree {
         ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
         let names = String::from_utf8(output.stdout).context("a path is not UTF-8")?;
         let paths = names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
-        // A file that is deleted but still in the index is no file any more.
+        // Files that are deleted but still in the index cannot be read and are left out.
         let mut files: Vec<_> = paths
             .filter_map(|path| Some((fs::read_to_string(root.join(&path)).ok()?, path)))
             .map(|(t, p)| (p, t))
@@ -28,7 +28,7 @@ impl Tree {
         Ok(Self { files })
     }
 
-    /// The Rust files below a folder.
+    /// The Rust files below a folder; the empty folder is the root.
     pub(super) fn rust<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a Path, &'a str)> {
         let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
         let files = self.files.iter().filter(move |(path, _)| path.starts_with(folder) && is_rust(path));

@@ -1,0 +1,73 @@
+//! No circles between the files of a crate: if file A uses an item of file B, then B must not use an item of A, directly or through other files.
+//!
+//! These rules define which file uses which:
+//!
+//! - Each path in code and each `use` is a use of the file that defines the item.
+//! - `mod x;` is not a use. Neither is a re-export (`pub use` with any visibility): code that names the item through the re-export uses the file
+//!   that defines the item. A `mod.rs` that only declares and re-exports its children is therefore never part of a circle. If it names a
+//!   re-exported item in its own code, that is a use.
+//! - The import of a module is not a use by itself. The paths that begin with the module's name are.
+//! - An item of another crate that a file re-exports belongs to the file with the re-export.
+//! - A name that is not found in a module is assumed to come from a macro and belongs to the file of the module.
+//! - Items with `#[cfg(test)]` are ignored. Files that only such items declare are compared with each other.
+//!
+//! The check does not know types. It does not see calls of methods, nor a re-exported trait of which the file itself uses only methods.
+//!
+//! Circles that existed when this check was introduced are listed in `known.rs`. Circles can only be removed from that list.
+
+mod graph;
+mod known;
+mod syntax;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use graph::Graph;
+
+use super::problem::Problem;
+use super::tree::Tree;
+
+const TABLE: &str = "xtask/src/tidy/circles/known.rs";
+
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    compare(&Graph::read(tree), &[known::OPERATOR, known::PDS, known::BENCH].concat())
+}
+
+/// Reports circles that are not in the list of known ones, and known ones that no longer exist.
+fn compare(graph: &Graph, known: &[&[&str]]) -> Vec<Problem> {
+    let mut known: BTreeSet<BTreeSet<&Path>> =
+        known.iter().map(|files| files.iter().map(Path::new).collect()).collect();
+    let mut problems = Vec::new();
+    for circle in graph.circles() {
+        let files: BTreeSet<_> = circle.iter().map(|file| graph.files[*file].as_path()).collect();
+        if !known.remove(&files) {
+            problems.push(unknown(graph, &circle));
+        }
+    }
+    problems.extend(known.iter().map(|files| {
+        let message = format!(
+            "these files are listed as a circle but do not form one any more; remove them from the list: {}",
+            listed(files)
+        );
+        Problem::new(TABLE, 1, message)
+    }));
+    problems
+}
+
+fn unknown(graph: &Graph, circle: &BTreeSet<usize>) -> Problem {
+    let name = |file: usize| graph.files[file].display();
+    let inside = graph.uses.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
+    let uses: Vec<_> =
+        inside.clone().map(|((from, to), line)| format!("{}:{line} uses {}", name(*from), name(*to))).collect();
+    let (path, line) = inside.clone().next().map_or((0, 1), |((from, _), line)| (*from, *line));
+    let files = circle.iter().map(|file| graph.files[*file].as_path()).collect();
+    let message = format!("{} files use each other in a circle: {}. {}", circle.len(), listed(&files), uses.join("; "));
+    Problem::new(&graph.files[path], line, message)
+}
+
+fn listed(files: &BTreeSet<&Path>) -> String {
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+}
