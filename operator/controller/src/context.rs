@@ -1,94 +1,145 @@
 //! What every reconciliation shares.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::Store;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
+use operator_api::{PdsClass, PdsHostnameClaim};
+use operator_object_store::Seed;
+use operator_runtime::backoff::Backoff;
+use operator_runtime::cache::Key;
+use operator_runtime::child::Caches;
+use operator_runtime::event::Events;
+use operator_runtime::pages::Pages;
+use operator_runtime::recent::Recent;
+use operator_runtime::secret::Secrets;
 
-use crate::backoff::Backoff;
-use crate::cache::Cache;
-use crate::metrics::Metrics;
+use crate::crd::Definitions;
+use crate::kinds::pds_instance::component::{hostname, server};
+use crate::kinds::pds_instance::observe::Seen;
+use crate::refusals::Refusals;
+use crate::run::Options;
+use crate::scrape::Scrapes;
+
+/// The name that classes without `controllerName` have.
+pub const CONTROLLER_NAME: &str = "auroralocus.dev/operator";
+
+/// How long a turn is kept for a rollout that no watch has shown yet.
+const UNSEEN: Duration = Duration::from_secs(30);
 
 /// What every reconciliation shares.
 pub struct Ctx {
     /// The API server.
     pub client: Client,
-    /// The namespace of the operator, where Secrets of classes are.
-    pub namespace: String,
-    /// What the watches have seen.
-    pub cache: Cache,
-    /// Secrets in the namespace of the operator, as a watch has seen them.
-    pub class_secrets: Option<Store<Secret>>,
+    /// How the operator runs.
+    pub options: Options,
+    /// The objects of all instances.
+    pub caches: Caches,
+    /// What Secrets hold.
+    pub secrets: Arc<Secrets>,
+    /// All classes.
+    pub classes: Store<PdsClass>,
+    /// All claims of hostnames.
+    pub claims: Store<PdsHostnameClaim>,
+    /// All namespaces with their labels.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// Pods that Kubernetes could not create.
+    pub refusals: Arc<Refusals>,
+    /// Whether the CustomResourceDefinitions are those of this version.
+    pub definitions: Arc<Definitions>,
     /// Publishes Events.
-    pub recorder: Recorder,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    pub events: Events,
+    /// What is counted and shown.
+    pub pages: Pages,
     /// Failures in a row.
     pub backoff: Backoff,
-    /// Checks of a bucket that need not be made again soon, by what was checked.
-    pub checked_buckets: Recent<()>,
-    /// Numbers of accounts, by instance.
-    pub accounts: Recent<Option<i64>>,
-    /// The unique ids of the namespaces, by instance.
-    pub homes: Recent<String>,
+    /// What was last seen of buckets, by the uid of the instance: the question and the answer.
+    pub buckets: Recent<(String, Seen)>,
+    /// What pods last told.
+    pub scrapes: Arc<Scrapes>,
+    /// Whether storage classes allow volumes to grow.
+    pub storage_classes: Recent<bool>,
+    /// Rollouts under way.
+    pub rollouts: Rollouts,
+    /// What secrets of S3 users are derived from.
+    pub seed: Seed,
+    /// What names this cluster in a bucket's marker.
+    pub cluster: String,
 }
 
 impl Ctx {
-    /// Knows nothing yet, and asks the API server for everything.
+    /// Whether this installation serves a class.
     #[must_use]
-    pub fn new(client: Client, namespace: String, reporter: Reporter, metrics: Arc<Metrics>) -> Self {
-        Self {
-            recorder: Recorder::new(client.clone(), reporter),
-            client,
-            namespace,
-            metrics,
-            cache: Cache::default(),
-            class_secrets: None,
-            backoff: Backoff::default(),
-            checked_buckets: Recent::default(),
-            accounts: Recent::default(),
-            homes: Recent::default(),
-        }
+    pub fn serves(&self, class: &PdsClass) -> bool {
+        class.spec.controller_name.as_deref().unwrap_or(CONTROLLER_NAME) == self.options.controller_name
+    }
+
+    /// The claim of a hostname.
+    #[must_use]
+    pub fn claim(&self, hostname: &str) -> Option<Arc<PdsHostnameClaim>> {
+        self.claims.get(&ObjectRef::new(&hostname::claim_name(hostname)))
+    }
+
+    /// The labels of a namespace.
+    #[must_use]
+    pub fn namespace_labels(&self, namespace: &str) -> BTreeMap<String, String> {
+        self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone()).unwrap_or_default()
+    }
+
+    /// Lets the pods of an instance be replaced, if fewer than the allowed number of instances do that now.
+    pub fn take_turn(&self, namespace: &str, name: &str) -> bool {
+        let own = (namespace.to_owned(), name.to_owned());
+        let rolling = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
+        let rolling = rolling.iter().filter(|live| server::is_rolling(live));
+        let rolling = rolling.map(|live| (live.namespace().unwrap_or_default(), live.name_any()));
+        self.rollouts.take(own, rolling, self.options.max_rollouts.into())
     }
 
     /// Forgets an instance that is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.backoff.reset(uid);
-        self.accounts.forget(uid);
-        self.homes.forget(uid);
+        self.buckets.forget(uid);
+        self.scrapes.forget(uid);
+        self.pages.metrics.forget(namespace, name);
     }
 }
 
-/// Values that stay good for a while.
-#[derive(Debug)]
-pub struct Recent<T>(Mutex<HashMap<String, (Instant, T)>>);
+/// Rollouts that were allowed. What is under way is seen in the cluster; this bridges the time until a watch shows it.
+#[derive(Debug, Default)]
+pub struct Rollouts(Mutex<HashMap<Key, Instant>>);
 
-impl<T> Default for Recent<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
+impl Rollouts {
+    fn take(&self, own: Key, rolling: impl Iterator<Item = Key>, most: usize) -> bool {
+        let mut allowed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        allowed.retain(|_, since| since.elapsed() < UNSEEN);
+        let mut others: std::collections::HashSet<Key> = rolling.collect();
+        others.extend(allowed.keys().cloned());
+        others.remove(&own);
+        let free = others.len() < most;
+        if free {
+            allowed.insert(own, Instant::now());
+        }
+        free
     }
 }
 
-impl<T: Clone> Recent<T> {
-    /// The value, if it is younger than `age`.
-    pub fn get(&self, key: &str, age: Duration) -> Option<T> {
-        let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        values.get(key).filter(|(since, _)| since.elapsed() < age).map(|(_, value)| value.clone())
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Remembers a value, and forgets those that nobody asked about for an hour.
-    pub fn put(&self, key: String, value: T) {
-        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        values.retain(|_, (since, _)| since.elapsed() < Duration::from_secs(3600));
-        values.insert(key, (Instant::now(), value));
-    }
-
-    /// Forgets a value.
-    pub fn forget(&self, key: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    #[test]
+    fn only_so_many_instances_roll_out_at_a_time() {
+        let rollouts = Rollouts::default();
+        let key = |name: &str| ("ns".to_owned(), name.to_owned());
+        assert!(rollouts.take(key("a"), std::iter::empty(), 2));
+        assert!(rollouts.take(key("a"), [key("a")].into_iter(), 2), "its own rollout does not count");
+        assert!(rollouts.take(key("b"), [key("a")].into_iter(), 2));
+        assert!(!rollouts.take(key("c"), [key("a"), key("b")].into_iter(), 2));
+        assert!(!Rollouts::default().take(key("c"), [key("a")].into_iter(), 1));
     }
 }

@@ -1,12 +1,10 @@
-//! The controller of `PdsInstance`: from a spec to a running PDS.
+//! The controllers of our kinds: from specs to running instances.
 
-pub mod backoff;
-pub mod cache;
+pub mod access;
+pub mod command;
 pub mod context;
-pub mod controllers;
-pub mod http;
-pub mod k8s;
-pub mod lease;
-pub mod metrics;
-pub mod provision;
+pub mod crd;
+pub mod kinds;
+pub mod refusals;
 pub mod run;
+pub mod scrape;

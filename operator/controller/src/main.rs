@@ -1,12 +1,11 @@
 //! The operator of Aurora Locus.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use kube::CustomResourceExt;
-use operator_api::{PdsClass, PdsInstance};
+use clap::Parser;
+use operator_controller::command::Command;
 use operator_controller::run;
+use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,22 +20,15 @@ struct Arguments {
     options: run::Options,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Write the CustomResourceDefinitions to standard output
-    Crd,
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Two providers may be linked; this says which one serves.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match arguments.command {
-        Some(Command::Crd) => {
-            let crds = [PdsInstance::crd(), PdsClass::crd()];
-            let documents: Result<Vec<_>, _> = crds.iter().map(serde_saphyr::to_string).collect();
-            std::io::stdout().write_all(documents?.join("---\n").as_bytes())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(command) => command.run().await.map(|()| ExitCode::SUCCESS),
         None => run::run(arguments.options).await,
     }
 }

@@ -1,0 +1,28 @@
+//! Version `v1alpha1` of every kind: one folder per kind, and the types that kinds share.
+
+mod condition;
+pub mod pds_class;
+pub mod pds_hostname_claim;
+pub mod pds_instance;
+mod quantity;
+mod reason;
+mod reference;
+mod rule;
+
+#[cfg(test)]
+mod tests;
+
+pub use condition::ConditionType;
+pub use pds_class::{
+    Allowed, AwsStore, ClassLimits, Images, ObjectStore, PdsClass, PdsClassSpec, Placement, Provisioner, RunAs,
+    WorkloadIdentity,
+};
+pub use pds_hostname_claim::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};
+pub use pds_instance::{
+    BlobStore, BlobStoreStatus, Database, DatabaseStatus, Deletion, DeletionPolicy, External, HandleDomain, Identity,
+    Invites, KeysStatus, Limits, Network, NetworkPolicyMode, PdsInstance, PdsInstanceSpec, PdsInstanceStatus,
+    PodSettings, Postgres, RESERVED_SUFFIXES, RateLimits, Resolved, S3Bucket, Sqlite, Toleration,
+};
+pub use quantity::Quantity;
+pub use reason::Reason;
+pub use reference::{Empty, SecretKey, SecretName};

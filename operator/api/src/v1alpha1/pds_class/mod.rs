@@ -1,0 +1,9 @@
+//! `PdsClass`: what the platform provides to instances, and what it allows them.
+
+mod allowed;
+mod object_store;
+mod spec;
+
+pub use allowed::{Allowed, Placement};
+pub use object_store::{AwsStore, ObjectStore, Provisioner, WorkloadIdentity};
+pub use spec::{ClassLimits, Images, PdsClass, PdsClassSpec, RunAs};

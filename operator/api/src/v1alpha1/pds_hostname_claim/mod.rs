@@ -1,0 +1,5 @@
+//! `PdsHostnameClaim`: which instance holds a hostname.
+
+mod spec;
+
+pub use spec::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};

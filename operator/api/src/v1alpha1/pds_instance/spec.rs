@@ -1,0 +1,271 @@
+//! The spec of a `PdsInstance`.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::rule;
+use super::super::{Empty, Quantity, SecretKey, SecretName};
+use super::{PdsInstanceStatus, PodSettings, rules};
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
+/// One AT Protocol Personal Data Server with its database, blobs and keys.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "auroralocus.dev",
+    version = "v1alpha1",
+    kind = "PdsInstance",
+    plural = "pdsinstances",
+    namespaced,
+    shortname = "pds",
+    status = "PdsInstanceStatus",
+    doc = "One AT Protocol Personal Data Server with its database, blobs and keys.",
+    validation = rules::name_length(),
+    validation = rules::name_letters(),
+    validation = rules::name_suffix(),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(validation = rules::disk_needs_sqlite())]
+#[x_kube(validation = rules::sqlite_is_one_pod())]
+#[x_kube(validation = rules::same_class())]
+#[x_kube(validation = rules::same_engine())]
+#[x_kube(validation = rules::same_blob_store())]
+#[x_kube(validation = rules::same_bucket())]
+pub struct PdsInstanceSpec {
+    /// The `PdsClass` to use; if absent, the class marked as default. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+    /// The public host name, which stands in every account's identity document. `localhost` is for trying out: plain HTTP, reached by
+    /// forwarding port 2583, with handles below `.test`. Immutable.
+    #[schemars(
+        length(min = 1, max = 253),
+        pattern("^(localhost|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+)$")
+    )]
+    #[x_kube(validation = rule::immutable("spec.hostname"))]
+    pub hostname: String,
+    /// Domains under which accounts may take handles; if absent, the host name. The class says which domains are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    pub handle_domains: Option<Vec<HandleDomain>>,
+    /// The image of the PDS; if absent, that of the class. The class says which repositories are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// Pods that serve; 2 if absent, 1 with `database.sqlite`. 0 stops the PDS and keeps its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: Option<i32>,
+    /// The database; if absent, a PostgreSQL of its own. The kind is immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// Where blobs are kept; if absent, a bucket of its own, or disk with `database.sqlite`. The kind is immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob_store: Option<BlobStore>,
+    /// Who may create an account, and whom the server names as its contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Limits for users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// The certificate with which the PDS itself serves HTTPS; if absent, it serves plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<SecretName>,
+    /// Which network connections the pods accept and make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// What happens to data when the instance is deleted; everything is retained if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether the operator leaves everything as it is, other than the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// The pods of the PDS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSettings>,
+}
+
+/// A domain under which accounts may take handles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HandleDomain {
+    /// The domain, without a leading dot.
+    #[schemars(
+        length(min = 1, max = 253),
+        pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
+    )]
+    pub domain: String,
+}
+
+/// The database: exactly one kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::one_of("spec.database", &["postgres", "external", "sqlite"]))]
+pub struct Database {
+    /// A PostgreSQL server of its own, run by the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+    /// A PostgreSQL database that exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+    /// SQLite on a volume; for one replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<Sqlite>,
+}
+
+/// A PostgreSQL database that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct External {
+    /// The key of a Secret that holds the `postgres://` URL.
+    pub uri_secret: SecretKey,
+}
+
+/// A PostgreSQL server of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Postgres {
+    /// Size of the volume, for example `10Gi`; 10Gi if absent. It can grow where the storage class allows it, and never shrinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Quantity>,
+    /// The storage class; the cluster's default if absent. Fixed once the volume exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+    /// CPU and memory of the PostgreSQL container; requests of 50m and 128Mi if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+/// SQLite on a volume, in the pod of the PDS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sqlite {
+    /// Size of the volume, for example `10Gi`; 10Gi if absent. It can grow where the storage class allows it, and never shrinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Quantity>,
+    /// The storage class; the cluster's default if absent. Fixed once the volume exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// Where blobs are kept: exactly one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::one_of("spec.blobStore", &["s3", "disk"]))]
+pub struct BlobStore {
+    /// A bucket in the object store of the class, or one that the instance brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Bucket>,
+    /// The volume of the SQLite database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Empty>,
+}
+
+/// A bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Bucket {
+    /// Name of the bucket, where the class lets instances choose it; derived from namespace and name if absent. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 63), pattern("^[a-z0-9][-a-z0-9]*[a-z0-9]$"))]
+    pub bucket: Option<String>,
+    /// Secret with the keys `bucket`, `endpoint`, `region`, `accessKeyId` and `secretAccessKey`, for a class whose provisioner is
+    /// `Given`. Nothing is created in the S3 service, and nothing is deleted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+}
+
+/// Who may create an account, and whom the server names as its contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Whether a new account needs an invite code; `Required` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invites: Option<Invites>,
+    /// The address that the server gives for contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 254))]
+    pub contact_email: Option<String>,
+}
+
+/// Whether a new account needs an invite code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Invites {
+    /// A code is needed.
+    Required,
+    /// Anybody may make an account.
+    Open,
+}
+
+/// Limits for users.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The largest blob in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_073_741_824))]
+    pub blob_max_bytes: Option<i64>,
+    /// Limits on the rate of requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limits: Option<RateLimits>,
+}
+
+/// Limits on the rate of requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimits {
+    /// Whether requests beyond the limits are refused; true if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// Which network connections the pods accept and make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Whether NetworkPolicies are made; `Enforced` if absent. `Off` only where the class allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<NetworkPolicyMode>,
+}
+
+/// Whether NetworkPolicies are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NetworkPolicyMode {
+    /// The database takes only this PDS, the PDS only its own ports.
+    Enforced,
+    /// No NetworkPolicy.
+    Off,
+}
+
+/// What happens to data when the instance is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionPolicy {
+    /// The volume of the database, and its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Deletion>,
+    /// The bucket, and its credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<Deletion>,
+    /// The Secret with the keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Deletion>,
+}
+
+/// Whether something outlives its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Deletion {
+    /// It stays, and an instance with the same name takes it over.
+    Retain,
+    /// It is deleted.
+    Delete,
+}

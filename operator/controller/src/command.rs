@@ -1,0 +1,44 @@
+//! What the program does beside running the controllers.
+
+use std::io::Write;
+
+use clap::Subcommand;
+use kube::Client;
+
+use crate::crd;
+use crate::kinds::pds_instance;
+
+/// What the program does beside running the controllers.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Command {
+    /// Write the CustomResourceDefinitions to standard output, or to the cluster
+    Crd {
+        /// Write them to the cluster; a definition of a newer version stays as it is
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Take the operator's finalizer from every PdsInstance, so that none waits for an operator that is gone. Data is retained
+    Release,
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the API server or the output refuses.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Crd { apply: false } => {
+                let documents: Result<Vec<_>, _> = crd::definitions().iter().map(serde_saphyr::to_string).collect();
+                std::io::stdout().write_all(documents?.join("---\n").as_bytes())?;
+                Ok(())
+            }
+            Self::Crd { apply: true } => Ok(crd::apply(&Client::try_default().await?).await?),
+            Self::Release => {
+                let released = pds_instance::release(&Client::try_default().await?).await?;
+                tracing::info!("{released} instances are released");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Where blobs are: a bucket that the operator makes, a bucket that the instance brings, or the volume of SQLite.
+//!
+//! The Secret with the credential is written and never read: what a tenant puts into a Secret of that name reaches no S3 service.
+
+use operator_api::{ConditionType, Reason};
+use operator_object_store::{Access, Credential, Owner, Request};
+use operator_runtime::hash;
+use operator_runtime::ownership::{Belongs, Lifetime};
+use operator_runtime::secret::Content;
+use secrecy::ExposeSecret;
+
+use super::super::observe::{BucketState, Seen};
+use super::super::step::Step;
+use super::super::validate::{Blobs, Store};
+use super::super::verdict::Verdict;
+use super::{Component, Part, Scene, network};
+
+/// How long a bucket is taken to be as it was.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a service that did not answer, or a bucket that is not ours, is left alone.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Name of the Secret with the credential of the bucket.
+#[must_use]
+pub fn secret_name(instance: &str) -> String {
+    format!("{instance}-s3")
+}
+
+/// Where blobs are.
+pub struct BucketOrDisk;
+
+impl Component for BucketOrDisk {
+    fn name(&self) -> &'static str {
+        "blobs"
+    }
+
+    fn condition(&self) -> ConditionType {
+        ConditionType::BlobStoreReady
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Part {
+        match &scene.wanted.blobs {
+            Blobs::Disk => Part::new(Verdict::good("blobs are on the volume")),
+            Blobs::Given { secret, bucket, service } => {
+                let mut part = Part::new(answering(scene, format!("bucket {bucket}, from Secret {secret}")));
+                part.facts.bucket = Some((bucket.clone(), service.endpoint.clone()));
+                part
+            }
+            Blobs::Provisioned { bucket, given_name, store, proposed } => {
+                provisioned(scene, bucket, given_name.clone(), store, proposed.as_ref())
+            }
+        }
+    }
+}
+
+/// Good, unless pods say that the service does not answer them.
+fn answering(scene: &Scene<'_>, message: String) -> Verdict {
+    match scene.observed.scrape.as_ref().and_then(|scrape| scrape.blob_store_up) {
+        Some(false) => Verdict::bad(
+            Reason::BlobStoreUnavailable,
+            format!(
+                "{message}: the S3 service does not answer the pods; blobs cannot be read or written, everything else goes on"
+            ),
+        ),
+        _ => Verdict::good(message),
+    }
+}
+
+/// What a provisioner is asked for.
+fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerprint: &str) -> Request {
+    let wanted = scene.wanted;
+    let owner = Owner {
+        cluster: scene.observed.cluster.clone(),
+        namespace: wanted.namespace().to_owned(),
+        name: wanted.instance.clone(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    Request {
+        owner,
+        prefix: store.class.bucket_prefix.clone(),
+        bucket: given_name,
+        seed: scene.observed.seed.clone(),
+        service_account: Some(network::service_account_name(&wanted.instance)),
+    }
+}
+
+/// What tells whether a remembered outcome is about the same question.
+#[must_use]
+pub fn question(request: &Request, store: &Store, admin: Option<&Content>, what: &str) -> String {
+    let owner = &request.owner;
+    let names = (&owner.namespace, &owner.name, &owner.fingerprint, request.bucket());
+    hash::of(&(what, names, &store.class, &store.service.ca_bundle, admin.map(|admin| &admin.values)), 32)
+}
+
+fn provisioned(
+    scene: &Scene<'_>,
+    bucket: &str,
+    given_name: Option<String>,
+    store: &Store,
+    proposed: Option<&Store>,
+) -> Part {
+    let (wanted, observed) = (scene.wanted, scene.observed);
+    let name = secret_name(&wanted.instance);
+    if let Some(obstacle) = scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]) {
+        let message = format!("the bucket waits: {}", obstacle.message);
+        return Part::new(Verdict::bad(super::database::waiting(obstacle), message));
+    }
+    let Some(fingerprint) = observed.fingerprint() else {
+        return Part::new(Verdict::bad(Reason::Progressing, "the bucket waits for the keys"));
+    };
+    if let Some(there) = &observed.s3_secret
+        && wanted.owner.judge(&there.metadata, Lifetime::Data) != Belongs::Ours
+    {
+        let message = format!(
+            "Secret {name} exists already and was not made by this instance; delete it, and the operator makes its own"
+        );
+        return Part::new(Verdict::bad(Reason::ObjectNotOwned, message));
+    }
+    if let Some(problem) = admin_problem(scene, store) {
+        return Part::new(problem);
+    }
+    let request = request(scene, given_name, store, &fingerprint);
+    if let Some(proposed) = proposed {
+        return moved(scene, bucket, &request, store, proposed);
+    }
+    let asked = question(&request, store, observed.admin.as_deref(), "ensure");
+    let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
+    let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
+        return Part::new(Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made")))
+            .with_step(ensure());
+    };
+    let mut part = match &state.seen {
+        Seen::Granted(access) => {
+            let mut part = Part::new(answering(scene, format!("bucket {bucket}")));
+            if let Access::Keys(credential) = access {
+                let step = secret(scene, &name, credential);
+                if step.is_some() {
+                    part.verdict = Some(Verdict::bad(Reason::Progressing, format!("Secret {name} is being written")));
+                }
+                part.steps.extend(step);
+            }
+            part.facts.bucket = Some((bucket.to_owned(), store.class.endpoint.clone()));
+            part
+        }
+        Seen::Failed(verdict) => Part::new(verdict.clone()),
+        Seen::Owned | Seen::Elsewhere => {
+            Part::new(Verdict::bad(Reason::WaitingForBucket, "the bucket is being looked at"))
+        }
+    };
+    if is_due(state) {
+        part.steps.push(ensure());
+    }
+    part
+}
+
+fn is_due(state: &BucketState) -> bool {
+    state.age > if matches!(state.seen, Seen::Failed(_)) { RETRY } else { CHECK }
+}
+
+/// The class names another service than the one that holds the bucket. The instance moves when its bucket is found there.
+fn moved(scene: &Scene<'_>, bucket: &str, request: &Request, store: &Store, proposed: &Store) -> Part {
+    let asked = question(request, proposed, scene.observed.admin.as_deref(), "find");
+    let old = store.class.endpoint.clone();
+    let names = (old.as_deref().unwrap_or("Amazon"), proposed.class.endpoint.as_deref().unwrap_or("Amazon"));
+    let find = Step::FindBucket { store: proposed.clone().into(), request: request.clone().into() };
+    let message = format!(
+        "PdsClass names the object store {}, and bucket {bucket} of this instance is in {}, which goes on; copy the bucket \
+         with .aurora-locus/owner.json, or set the class back",
+        names.1, names.0
+    );
+    let mut part = Part::new(Verdict::bad(Reason::ObjectStoreChanged, message));
+    match scene.observed.bucket.as_ref().filter(|state| state.question == asked) {
+        Some(BucketState { seen: Seen::Owned, .. }) => {
+            part.verdict = Some(Verdict::bad(Reason::Progressing, format!("bucket {bucket} was found in {}", names.1)));
+            part.facts.bucket = Some((bucket.to_owned(), proposed.class.endpoint.clone()));
+            return part;
+        }
+        Some(state) if !is_due(state) => {}
+        _ => part.steps.push(find),
+    }
+    part.facts.bucket = Some((bucket.to_owned(), old));
+    part
+}
+
+/// The step that makes the Secret hold the credential.
+fn secret(scene: &Scene<'_>, name: &str, credential: &Credential) -> Option<Step> {
+    let there = scene.observed.s3_secret.as_ref();
+    let holds = there.is_some_and(|content| {
+        content.text("accessKeyId") == Some(&credential.access_key_id)
+            && content.text("secretAccessKey") == Some(credential.secret_access_key.expose_secret())
+    });
+    if holds {
+        return None;
+    }
+    tracing::debug!("Secret {name} does not hold the credential of the bucket");
+    let replaces = there.and_then(|content| content.metadata.uid.clone());
+    Some(Step::WriteBucketSecret { credential: credential.clone(), replaces })
+}
+
+fn admin_problem(scene: &Scene<'_>, store: &Store) -> Option<Verdict> {
+    let name = store.class.admin_secret_name.as_ref()?;
+    let complete = scene.observed.admin.as_ref().is_some_and(|content| {
+        ["accessKeyId", "secretAccessKey"].iter().all(|key| content.text(key).is_some_and(|text| !text.is_empty()))
+    });
+    if complete {
+        return None;
+    }
+    let secret = format!("{}/{name}", scene.observed.operator_namespace);
+    let message = format!("there is no Secret {secret} with the keys accessKeyId and secretAccessKey");
+    Some(Verdict::bad(Reason::CredentialsInvalid, message))
+}

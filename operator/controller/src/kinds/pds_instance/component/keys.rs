@@ -1,0 +1,198 @@
+//! The keys: made once, kept in a Secret, and recognised by their fingerprint.
+//!
+//! Data depends on two of them, the PLC rotation key and the key encryption key. The other two, the JWT secret and the administrator's
+//! password, may be changed in the Secret at any time.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use kube::api::ObjectMeta;
+use operator_api::{ConditionType, Reason};
+use operator_runtime::hash;
+use operator_runtime::ownership::{Belongs, Lifetime};
+use operator_runtime::secret::Content;
+
+use super::super::step::Step;
+use super::super::verdict::Verdict;
+use super::{Component, Part, Scene};
+
+/// The keys of the Secret.
+pub const KEYS: [&str; 4] = ["jwtSecret", "adminPassword", "plcRotationKey", "keyEncryptionKey"];
+/// Annotation of the Secret: the fingerprint of its keys when data first came to depend on them.
+pub const FINGERPRINT: &str = "auroralocus.dev/fingerprint";
+/// Annotation of the Secret: the major version of PostgreSQL that made the data directory.
+pub const POSTGRES_MAJOR: &str = "auroralocus.dev/postgres-major";
+/// Annotation of the Secret: the bucket in use.
+pub const BUCKET: &str = "auroralocus.dev/bucket";
+
+/// Name of the Secret.
+#[must_use]
+pub fn secret_name(instance: &str) -> String {
+    format!("{instance}-keys")
+}
+
+/// The fingerprint of the keys in a Secret.
+///
+/// # Errors
+/// Which key is missing or malformed.
+pub fn fingerprint(content: &Content) -> Result<String, String> {
+    let text = |key: &str| content.text(key).filter(|text| !text.is_empty()).ok_or(format!("has no key {key}"));
+    for key in KEYS {
+        text(key)?;
+    }
+    let found = pds_config::fingerprint(text("plcRotationKey")?, text("keyEncryptionKey")?);
+    found.map(|found| found.to_string()).map_err(|error| error.to_string())
+}
+
+/// Changes when a Secret does that pods read at their start; says nothing about what it holds, not even to somebody who tries guesses,
+/// because the keys are part of it.
+#[must_use]
+pub fn version(scene: &Scene<'_>) -> String {
+    let observed = scene.observed;
+    let values = |content: &Option<std::sync::Arc<Content>>| content.as_ref().map(|content| content.values.clone());
+    let database = observed.references.database.as_ref().map(|content| content.values.clone());
+    hash::of(
+        &(
+            values(&observed.keys),
+            values(&observed.postgres_secret),
+            values(&observed.s3_secret),
+            values(&observed.given),
+            database,
+        ),
+        16,
+    )
+}
+
+/// New keys, for the data of the Secret.
+#[must_use]
+pub fn generate() -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("jwtSecret", random_hex::<32>()),
+        ("adminPassword", random_hex::<16>()),
+        ("plcRotationKey", rotation_key()),
+        ("keyEncryptionKey", random_hex::<32>()),
+    ])
+}
+
+/// Random bytes in hexadecimal.
+#[must_use]
+pub fn random_hex<const N: usize>() -> String {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes);
+    HEXLOWER.encode(&bytes)
+}
+
+/// A private key of secp256k1: 32 bytes, not zero, below the order of the group.
+fn rotation_key() -> String {
+    loop {
+        let mut bytes = [0u8; 32];
+        rand::fill(&mut bytes);
+        // The order begins with 31 one bits and more; a first word below that is below the order.
+        if bytes[..4] != [0xff; 4] && bytes != [0; 32] {
+            return HEXLOWER.encode(&bytes);
+        }
+    }
+}
+
+/// The keys.
+pub struct Keys;
+
+impl Component for Keys {
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    fn condition(&self) -> ConditionType {
+        ConditionType::KeysReady
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Part {
+        let name = secret_name(&scene.wanted.instance);
+        if scene.obstacle(&[ConditionType::HostnameClaimed]).is_some() && scene.observed.keys.is_none() {
+            return Part::new(Verdict::bad(Reason::Progressing, "no keys are made before the hostname is claimed"));
+        }
+        let known = scene.pds.status.as_ref().and_then(|status| status.keys.as_ref()?.fingerprint.clone());
+        let Some(content) = &scene.observed.keys else {
+            if known.is_some() || scene.observed.volume.is_some() {
+                let message = format!("Secret {name} is gone, and data exists that needs its keys; restore the Secret");
+                return Part::new(Verdict::bad(Reason::KeySecretMissing, message));
+            }
+            let verdict = Verdict::bad(Reason::Progressing, format!("Secret {name} is being made"));
+            return Part::new(verdict).with_step(Step::CreateKeys);
+        };
+        let found = match fingerprint(content) {
+            Ok(found) => found,
+            Err(why) => return Part::new(Verdict::bad(Reason::KeySecretMissing, format!("Secret {name} {why}"))),
+        };
+        let noted = annotation(&content.metadata, FINGERPRINT);
+        if let Some(other) = known.as_deref().into_iter().chain(noted).find(|other| *other != found) {
+            let message = format!(
+                "Secret {name} holds keys with the fingerprint {found}, and the data belongs to keys with the fingerprint \
+                 {other}; restore the Secret with those"
+            );
+            return Part::new(Verdict::bad(Reason::KeysMismatch, message));
+        }
+        let mut part = Part::new(Verdict::good(format!("Secret {name}")));
+        part.steps.extend(annotate(scene, content, &found));
+        part.facts.fingerprint = Some(found);
+        part
+    }
+}
+
+fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// What the instance resolved, as its Secret tells it: for an instance whose status is lost.
+#[must_use]
+pub fn noted(content: Option<&Content>, key: &str) -> Option<String> {
+    content.and_then(|content| annotation(&content.metadata, key)).map(ToOwned::to_owned)
+}
+
+/// Notes what data depends on onto the Secret, which a backup brings along where it does not bring the status.
+fn annotate(scene: &Scene<'_>, content: &Content, fingerprint: &str) -> Option<Step> {
+    if scene.wanted.owner.judge(&content.metadata, Lifetime::Data) != Belongs::Ours {
+        return None;
+    }
+    let resolved = scene.pds.status.as_ref().and_then(|status| status.resolved.clone()).unwrap_or_default();
+    let wanted = [
+        (FINGERPRINT, Some(fingerprint.to_owned())),
+        (POSTGRES_MAJOR, resolved.postgres_major.map(|major| major.to_string())),
+        (BUCKET, resolved.bucket),
+    ];
+    let differs = |key: &str, value: &String| annotation(&content.metadata, key) != Some(value);
+    let annotations: BTreeMap<_, _> = wanted
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .filter(|(key, value)| differs(key, value))
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    let uid = content.metadata.uid.clone().unwrap_or_default();
+    (!annotations.is_empty()).then_some(Step::AnnotateKeys { uid, annotations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(change: &[(&str, &str)]) -> Content {
+        let mut values = generate();
+        for (key, value) in change {
+            values.insert(KEYS.into_iter().find(|known| known == key).unwrap(), (*value).into());
+        }
+        let values = values.into_iter().map(|(key, value)| (key.to_owned(), value.into_bytes())).collect();
+        Content { values, ..Default::default() }
+    }
+
+    #[test]
+    fn generated_keys_have_a_fingerprint_of_their_own() {
+        let (one, other) = (fingerprint(&content(&[])).unwrap(), fingerprint(&content(&[])).unwrap());
+        assert!(one.len() == 32 && one != other);
+    }
+
+    #[test]
+    fn a_key_that_is_missing_is_named() {
+        assert_eq!(fingerprint(&content(&[("jwtSecret", "")])).unwrap_err(), "has no key jwtSecret");
+        assert!(fingerprint(&content(&[("plcRotationKey", "zz")])).is_err());
+    }
+}

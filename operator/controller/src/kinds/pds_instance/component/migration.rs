@@ -1,0 +1,235 @@
+//! The migration of the schema: a Job, once per image and database.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{
+    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule,
+};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use kube::ResourceExt;
+use kube::api::ApiResource;
+use operator_api::{ConditionType, Reason};
+use operator_runtime::carry_out::Condemned;
+use operator_runtime::child::Child;
+use operator_runtime::hash;
+use operator_runtime::manifest::Manifest;
+use operator_runtime::ownership::Lifetime;
+use serde::Deserialize;
+
+use super::super::verdict::Verdict;
+use super::pod::{self, SERVER_USER};
+use super::{Component, Facts, Part, Scene, database, metadata, server};
+
+pub(super) const NAME: &str = "migrate";
+/// How long a failed Job stays for people to look at, before the migration is tried again.
+const FAILED_JOB_STAYS: i64 = 300;
+/// The exit code of `pds` for what only a person can mend.
+const REFUSED: i32 = 78;
+
+/// What `pds migrate --report` writes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Report {
+    postgres_version: Option<i32>,
+    error: Option<ReportedError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReportedError {
+    reason: String,
+    message: String,
+}
+
+/// The migration.
+pub struct Migration;
+
+impl Component for Migration {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn condition(&self) -> ConditionType {
+        ConditionType::SchemaMigrated
+    }
+
+    fn children(&self) -> &'static [Child] {
+        const CHILDREN: &[Child] = &[Child::whole::<Job>(&["create", "patch", "delete"])];
+        CHILDREN
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Part {
+        if scene.wanted.is_sqlite() {
+            return Part { is_complete: true, ..Part::new(Verdict::good("SQLite migrates itself at the start")) };
+        }
+        let job = job(scene);
+        let name = job.name_any();
+        let live = scene.child::<Job>(&name);
+        let manifest = Manifest::once(&job, Lifetime::Instance);
+        let Some(live) = live else {
+            let needed = [
+                ConditionType::HostnameClaimed,
+                ConditionType::KeysReady,
+                ConditionType::WorkloadAvailable,
+                ConditionType::DatabaseReady,
+            ];
+            return match scene.obstacle(&needed) {
+                Some(obstacle) => {
+                    let message = format!("the migration waits: {}", obstacle.message);
+                    Part::new(Verdict::bad(Reason::WaitingForDatabase, message))
+                }
+                None => {
+                    let verdict = Verdict::bad(Reason::WaitingForJob, format!("Job {name} is being made"));
+                    Part { manifests: vec![manifest], is_complete: true, ..Part::new(verdict) }
+                }
+            };
+        };
+        let status = pods(scene, &name).filter_map(container).max_by_key(|status| ended(status).map(|(at, _)| at));
+        let report = status.as_ref().and_then(|status| ended(status)).map(|(_, report)| report).unwrap_or_default();
+        let mut part =
+            Part { manifests: vec![manifest], is_complete: true, ..Part::new(verdict(scene, live, &name, &report)) };
+        if part.verdict.as_ref().is_some_and(|verdict| verdict.good) {
+            part.facts = Facts {
+                postgres_version: report.postgres_version,
+                image_digest: status.and_then(digest),
+                ..Facts::default()
+            };
+        }
+        if part.verdict.as_ref().is_some_and(|verdict| verdict.reason == Reason::MigrationFailed) && is_old(scene, live)
+        {
+            part.manifests.clear();
+            part.deletions.push(Condemned {
+                resource: ApiResource::erase::<Job>(&()),
+                name,
+                uid: live.uid().unwrap_or_default(),
+                lifetime: Lifetime::Instance,
+                foreground: false,
+            });
+        }
+        part
+    }
+}
+
+fn condition<'a>(live: &'a Job, type_: &str) -> Option<&'a k8s_openapi::api::batch::v1::JobCondition> {
+    let conditions = live.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|found| found.type_ == type_ && found.status == "True")
+}
+
+fn is_old(scene: &Scene<'_>, live: &Job) -> bool {
+    let since = condition(live, "Failed").and_then(|failed| failed.last_transition_time.as_ref()).map(|time| time.0);
+    since.is_some_and(|since| scene.now().as_second().saturating_sub(since.as_second()) > FAILED_JOB_STAYS)
+}
+
+fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdict {
+    if condition(live, "Complete").is_some() {
+        return Verdict::good(format!("Job {name} is complete"));
+    }
+    if let Some(failed) = condition(live, "Failed") {
+        if let Some(error) = &report.error {
+            let reason = match error.reason.as_str() {
+                "KeysMismatch" => Reason::KeysMismatch,
+                "InvalidSettings" => Reason::CredentialsInvalid,
+                _ => Reason::MigrationFailed,
+            };
+            return Verdict::bad(reason, format!("Job {name}: {}", error.message));
+        }
+        let why = failed.message.clone().unwrap_or_default();
+        return Verdict::bad(
+            Reason::MigrationFailed,
+            format!("Job {name} failed: {why}; it is tried again after five minutes"),
+        );
+    }
+    let refused = scene.observed.refused(&live.metadata);
+    let refused = refused.map(|why| Verdict::bad(Reason::PodRefused, format!("Job {name}: {why}")));
+    pod::stuck(&scene.observed.children, NAME, scene.now()).or(refused).unwrap_or_else(|| {
+        let trouble = report.error.as_ref().map(|error| format!("; the last try ended: {}", error.message));
+        Verdict::bad(Reason::WaitingForJob, format!("Job {name} runs{}", trouble.unwrap_or_default()))
+    })
+}
+
+fn pods<'a>(scene: &Scene<'a>, job: &'a str) -> impl Iterator<Item = &'a Pod> {
+    let of_job = move |pod: &&Pod| pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job);
+    pod::of(&scene.observed.children, NAME).filter(of_job)
+}
+
+fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    pod::containers(pod).find(|status| status.name == "migrate")
+}
+
+fn ended(status: &ContainerStatus) -> Option<(Timestamp, Report)> {
+    let ended = status.state.as_ref()?.terminated.as_ref()?;
+    let at = ended.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    let report = ended.message.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Some((at, report.unwrap_or_default()))
+}
+
+/// The digest that a node resolved an image to, with or without a repository before it.
+fn digest(status: &ContainerStatus) -> Option<String> {
+    let id = status.image_id.as_str();
+    id.rfind("sha256:").map(|at| id[at..].to_owned())
+}
+
+fn job(scene: &Scene<'_>) -> Job {
+    let (wanted, observed) = (scene.wanted, scene.observed);
+    let database = database::url_env(wanted);
+    // Another URL may be another database. The keys keep the URL from being guessed.
+    let url = observed.references.database.as_ref().map(|content| &content.values);
+    let keys_values = observed.keys.as_ref().map(|keys| &keys.values);
+    let url = url.map(|url| (url, keys_values));
+    // With another placement the Job is another one: a Job that cannot be scheduled cannot be changed.
+    let named = |digest: Option<&str>| {
+        let hash = hash::of(&(&wanted.image, digest, &database, &url, &wanted.pod), 10);
+        format!("{}-migrate-{hash}", wanted.instance)
+    };
+    let name = match other_digest(scene) {
+        Some(digest) => named(Some(&digest)),
+        None => {
+            let recorded = scene.pds.status.as_ref().and_then(|status| status.image_digest.as_deref());
+            let again = named(recorded);
+            if recorded.is_some() && scene.child::<Job>(&again).is_some() { again } else { named(None) }
+        }
+    };
+    let container = Container {
+        name: "migrate".into(),
+        image: Some(wanted.image.clone()),
+        args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
+        env: Some(database.into_iter().chain(server::data_key_env(wanted)).collect()),
+        resources: Some(wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
+        ..Default::default()
+    };
+    let template = pod::template(wanted, NAME, SERVER_USER, container);
+    let template = pod::adjust(template, |spec| spec.restart_policy = Some("Never".into()));
+    let refused = PodFailurePolicyRule {
+        action: "FailJob".into(),
+        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+            container_name: Some("migrate".into()),
+            operator: "In".into(),
+            values: vec![REFUSED],
+        }),
+        ..Default::default()
+    };
+    Job {
+        metadata: metadata(wanted, name, NAME),
+        spec: Some(JobSpec {
+            backoff_limit: Some(5),
+            active_deadline_seconds: Some(3600),
+            pod_failure_policy: Some(PodFailurePolicy { rules: vec![refused] }),
+            template,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// A digest that a running pod of the server has and the migration had not: a tag can be moved to another image.
+fn other_digest(scene: &Scene<'_>) -> Option<String> {
+    let status = scene.pds.status.as_ref()?;
+    let migrated = status.image_digest.as_ref()?;
+    if status.image.as_ref() != Some(&scene.wanted.image) || scene.wanted.image.contains('@') {
+        return None;
+    }
+    let running = pod::of(&scene.observed.children, server::NAME).flat_map(pod::containers);
+    let running = running.filter(|status| status.name == "pds" && status.image == scene.wanted.image);
+    let digests: BTreeSet<String> = running.filter_map(digest).collect();
+    digests.into_iter().find(|digest| digest != migrated)
+}

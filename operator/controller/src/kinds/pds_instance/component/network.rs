@@ -1,0 +1,172 @@
+//! What the pods may reach and who may reach them, and the service account that they run as.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use operator_api::{ConditionType, Reason};
+use operator_object_store::Access;
+use operator_runtime::child::Child;
+use operator_runtime::labels;
+use operator_runtime::manifest::Manifest;
+use operator_runtime::ownership::Lifetime;
+
+use super::super::validate::{NetworkRules, Wanted};
+use super::super::verdict::Verdict;
+use super::{Component, Part, Scene, database, metadata, migration, server};
+
+const NAME: &str = "network";
+
+/// Never reached from pods: this network, link-local and with it the metadata services of clouds.
+const CLOSED_V4: [&str; 2] = ["0.0.0.0/8", "169.254.0.0/16"];
+const CLOSED_V6: [&str; 2] = ["fe80::/10", "fd00:ec2::/32"];
+/// Where NodeLocal DNSCache answers, port 53 only.
+const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
+/// Private networks: RFC 1918, RFC 6598 and loopback; RFC 4193.
+const PRIVATE_V4: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"];
+const PRIVATE_V6: [&str; 2] = ["fc00::/7", "::1/128"];
+
+/// Name of the service account of every pod of the instance.
+#[must_use]
+pub fn service_account_name(instance: &str) -> String {
+    format!("{instance}-pds")
+}
+
+/// What the pods may reach and who may reach them.
+pub struct Network;
+
+impl Component for Network {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// Pods do not start before these objects exist, so the condition of the pods tells.
+    fn condition(&self) -> ConditionType {
+        ConditionType::WorkloadAvailable
+    }
+
+    fn children(&self) -> &'static [Child] {
+        const CHILDREN: &[Child] = &[
+            Child::whole::<ServiceAccount>(&["create", "patch"]),
+            Child::whole::<NetworkPolicy>(&["create", "patch", "delete"]),
+        ];
+        CHILDREN
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Part {
+        let wanted = scene.wanted;
+        if scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]).is_some() {
+            return Part { verdict: None, is_complete: false, ..Part::absent() };
+        }
+        let account = service_account(scene);
+        let policies = policies(wanted);
+        let missing = policies.iter().filter_map(|policy| policy.metadata.name.clone());
+        let missing = missing.filter(|name| scene.child::<NetworkPolicy>(name).is_none()).collect::<Vec<_>>();
+        let mut manifests = vec![Manifest::of(&account, Lifetime::Instance)];
+        manifests.extend(policies.iter().map(|policy| Manifest::of(policy, Lifetime::Instance)));
+        let verdict = (!missing.is_empty())
+            .then(|| Verdict::bad(Reason::Progressing, format!("NetworkPolicy {} is being made", missing.join(", "))));
+        Part { verdict, manifests, is_complete: true, ..Part::absent() }
+    }
+}
+
+/// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket.
+fn service_account(scene: &Scene<'_>) -> ServiceAccount {
+    let wanted = scene.wanted;
+    let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
+    if let Some(Access::Role { arn }) = scene.observed.access() {
+        metadata.annotations = Some([("eks.amazonaws.com/role-arn".to_owned(), arn.clone())].into());
+    }
+    ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
+}
+
+fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
+    let Some(rules) = &wanted.network else { return Vec::new() };
+    let mut policies = vec![server(wanted, rules)];
+    if !wanted.is_sqlite() {
+        let egress = outward(wanted, rules);
+        policies.push(policy(wanted, format!("{}-migrate", wanted.instance), migration::NAME, Vec::new(), egress));
+    }
+    if wanted.has_postgres() {
+        policies.push(postgres(wanted));
+    }
+    policies
+}
+
+/// XRPC from everywhere, metrics from pods of the cluster.
+fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
+    let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
+    let ingress = vec![
+        NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 2583)]), from: None },
+        NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 9464)]), from: Some(vec![any_pod]) },
+    ];
+    policy(wanted, wanted.instance.clone(), server::NAME, ingress, outward(wanted, rules))
+}
+
+/// Only the PDS and its migration; nothing outward.
+fn postgres(wanted: &Wanted) -> NetworkPolicy {
+    let peers = [server::NAME, migration::NAME]
+        .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
+    let ingress = vec![NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 5432)]), from: Some(peers.into()) }];
+    policy(wanted, database::name(&wanted.instance), database::NAME, ingress, Vec::new())
+}
+
+/// Names, the instance's own PostgreSQL, what the class names, and the public internet.
+fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule> {
+    let names = vec![port("UDP", 53), port("TCP", 53)];
+    let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
+    let resolvers = vec![any_pod, block(NODE_LOCAL_DNS.into(), &[])];
+    let mut egress = vec![NetworkPolicyEgressRule { ports: Some(names), to: Some(resolvers) }];
+    if wanted.has_postgres() {
+        let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, database::NAME)), ..Default::default() };
+        egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
+    }
+    let networks = rules.networks.iter().map(|network| block(network.clone(), &[]));
+    let named: Vec<_> = rules.peers.iter().cloned().chain(networks).collect();
+    if !named.is_empty() {
+        egress.push(NetworkPolicyEgressRule { ports: None, to: Some(named) });
+    }
+    let except = |closed: &[&'static str], private: &[&'static str]| {
+        if rules.private { closed.to_vec() } else { [closed, private].concat() }
+    };
+    let public = vec![
+        block("0.0.0.0/0".into(), &except(&CLOSED_V4, &PRIVATE_V4)),
+        block("::/0".into(), &except(&CLOSED_V6, &PRIVATE_V6)),
+    ];
+    egress.push(NetworkPolicyEgressRule { ports: None, to: Some(public) });
+    egress
+}
+
+fn block(cidr: String, except: &[&str]) -> NetworkPolicyPeer {
+    let except = (!except.is_empty()).then(|| except.iter().map(|network| (*network).to_owned()).collect());
+    NetworkPolicyPeer { ip_block: Some(IPBlock { cidr, except }), ..Default::default() }
+}
+
+fn policy(
+    wanted: &Wanted,
+    name: String,
+    component: &str,
+    ingress: Vec<NetworkPolicyIngressRule>,
+    egress: Vec<NetworkPolicyEgressRule>,
+) -> NetworkPolicy {
+    NetworkPolicy {
+        metadata: metadata(wanted, name, NAME),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(labelled(wanted, component)),
+            ingress: (!ingress.is_empty()).then_some(ingress),
+            egress: (!egress.is_empty()).then_some(egress),
+            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
+        }),
+    }
+}
+
+fn labelled(wanted: &Wanted, component: &str) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels::selector(&wanted.instance, component)), ..Default::default() }
+}
+
+fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
+    NetworkPolicyPort { port: Some(IntOrString::Int(number)), protocol: Some(protocol.into()), ..Default::default() }
+}

@@ -1,0 +1,417 @@
+//! The PDS itself: settings, pods, addresses, and how many may go at once.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentCondition, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapEnvSource, ConfigMapVolumeSource, Container, EnvFromSource, EnvVar, Lifecycle,
+    LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, SecretVolumeSource, Service,
+    ServicePort, ServiceSpec, SleepAction, TopologySpreadConstraint, Volume,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
+use operator_api::{ConditionType, PdsInstance, Reason};
+use operator_object_store::Access;
+use operator_runtime::child::Child;
+use operator_runtime::hash;
+use operator_runtime::labels::selector;
+use operator_runtime::manifest::Manifest;
+use operator_runtime::ownership::Lifetime;
+
+use super::super::observe::Observed;
+use super::super::validate::{Blobs, Database, Wanted};
+use super::super::verdict::Verdict;
+use super::pod::{self, SERVER_USER};
+use super::{Component, Part, Scene, blobs, data_metadata, database, keys, metadata, volume};
+
+/// The component label of the pods.
+pub const NAME: &str = "pds";
+/// Where pods find the certificates of the class's `caBundle`.
+pub const CA_FILE: &str = "/ca/ca.crt";
+/// The annotation that makes pods start anew when a Secret changes that they read at their start.
+const SECRETS: &str = "auroralocus.dev/secrets-version";
+/// How long a rollout may take before it counts as stuck, in seconds.
+const PROGRESS_DEADLINE: i32 = 300;
+
+/// Name of the volume of SQLite.
+#[must_use]
+pub fn volume_name(instance: &str) -> String {
+    format!("{instance}-data")
+}
+
+/// Name of the Service with the metrics.
+#[must_use]
+pub fn metrics_name(instance: &str) -> String {
+    format!("{instance}-metrics")
+}
+
+/// The number of pods that the Deployment asks for now; nothing if there is none.
+#[must_use]
+pub fn live_replicas(pds: &PdsInstance, observed: &Observed) -> Option<i32> {
+    observed.children.get::<Deployment>(&pds.name_any())?.spec.as_ref()?.replicas
+}
+
+/// Whether pods of a Deployment are being replaced.
+#[must_use]
+pub fn is_rolling(live: &Deployment) -> bool {
+    let status = live.status.clone().unwrap_or_default();
+    let wanted = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let updated = status.updated_replicas.unwrap_or(0);
+    let unseen = status.observed_generation < live.metadata.generation;
+    (unseen || updated < wanted || status.replicas.unwrap_or(0) > updated) && stuck(live).is_none()
+}
+
+/// The variables with the two keys that data depends on.
+pub(super) fn data_key_env(wanted: &Wanted) -> Vec<EnvVar> {
+    let secret = keys::secret_name(&wanted.instance);
+    [("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "plcRotationKey"), ("PDS_KEY_ENCRYPTION_KEY", "keyEncryptionKey")]
+        .map(|(variable, key)| pod::secret_env(variable, &secret, key))
+        .into()
+}
+
+/// The server.
+pub struct Server;
+
+impl Component for Server {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn condition(&self) -> ConditionType {
+        ConditionType::WorkloadAvailable
+    }
+
+    fn children(&self) -> &'static [Child] {
+        const FULL: &[&str] = &["create", "patch", "delete"];
+        const CHILDREN: &[Child] = &[
+            Child::whole::<Deployment>(FULL),
+            Child::whole::<Service>(FULL),
+            Child::metadata::<ConfigMap>(FULL),
+            Child::whole::<PodDisruptionBudget>(FULL),
+            Child::whole::<PersistentVolumeClaim>(FULL),
+        ];
+        CHILDREN
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Part {
+        let wanted = scene.wanted;
+        let live = scene.child::<Deployment>(&wanted.instance);
+        let mut part = Part::new(verdict(scene, live));
+        part.facts.ready_replicas = Some(live.and_then(|live| live.status.as_ref()?.ready_replicas).unwrap_or(0));
+        part.facts.is_rolled_out = Some(live.is_some_and(|live| is_complete(live, wanted.replicas)));
+        let earlier = [ConditionType::HostnameClaimed, ConditionType::KeysReady, ConditionType::WorkloadAvailable];
+        if scene.obstacle(&earlier).is_some() {
+            return waits(part, scene, live);
+        }
+        let config = settings(wanted);
+        let ca = ca_bundle(wanted);
+        let mut manifests = vec![Manifest::once(&config, Lifetime::Instance)];
+        manifests.extend(ca.as_ref().map(|ca| Manifest::once(ca, Lifetime::Instance)));
+        manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
+        manifests.extend(budget(wanted).map(|budget| Manifest::of(&budget, Lifetime::Instance)));
+        if let Database::Sqlite { volume } = &wanted.database {
+            let claim = PersistentVolumeClaim {
+                metadata: data_metadata(&wanted.instance, wanted.namespace(), volume_name(&wanted.instance), NAME),
+                spec: Some(volume::spec(volume)),
+                ..Default::default()
+            };
+            manifests.push(Manifest::once(&claim, Lifetime::Data));
+        }
+        part.manifests = manifests;
+        // An S3 service that does not answer stops no pod; a bucket that was never there does.
+        let needed = [
+            ConditionType::DatabaseReady,
+            ConditionType::SchemaMigrated,
+            ConditionType::BlobStoreReady,
+            ConditionType::CertificateReady,
+        ];
+        let passing = [Reason::StorageFull, Reason::BlobStoreUnavailable, Reason::ObjectStoreChanged];
+        let blocked = scene.obstacle(&needed).filter(|verdict| !passing.contains(&verdict.reason));
+        if blocked.is_some() || !secrets_are_there(scene) {
+            return waits(part, scene, live);
+        }
+        let deployment = deployment(scene, &config, ca.as_ref());
+        let manifest = Manifest::of(&deployment, Lifetime::Instance);
+        let replaces = live.is_some_and(|live| manifest.differs_from(live));
+        part.facts.needs_turn = Some(replaces && spec_was_seen(scene.pds));
+        part.manifests.push(manifest);
+        if replaces {
+            part.facts.is_rolled_out = Some(false);
+        }
+        // Old settings stay while old pods do.
+        part.is_complete = part.facts.is_rolled_out == Some(true);
+        part
+    }
+}
+
+/// Whether the status is about the newest spec. Pods that differ then differ because of the class or the operator.
+fn spec_was_seen(pds: &PdsInstance) -> bool {
+    pds.status.as_ref().and_then(|status| status.observed_generation) == pds.metadata.generation
+}
+
+/// What runs stays as it is; what does not run waits, and the message tells for what.
+fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
+    if live.is_none() {
+        let why = scene.verdicts.iter().find(|(_, verdict)| !verdict.good).map(|(_, verdict)| verdict.message.clone());
+        let why = why.unwrap_or_else(|| "the Secrets are being made".into());
+        part.verdict = Some(Verdict::bad(Reason::Progressing, format!("no pods yet: {why}")));
+    }
+    part
+}
+
+/// Pods read Secrets at their start, so the template names their versions: all must have been seen.
+fn secrets_are_there(scene: &Scene<'_>) -> bool {
+    let observed = scene.observed;
+    let bucket = match &scene.wanted.blobs {
+        Blobs::Provisioned { .. } => {
+            matches!(observed.access(), Some(Access::Role { .. })) || observed.s3_secret.is_some()
+        }
+        Blobs::Given { .. } => observed.given.is_some(),
+        Blobs::Disk => true,
+    };
+    observed.keys.is_some() && bucket && (observed.postgres_secret.is_some() || !scene.wanted.has_postgres())
+}
+
+fn verdict(scene: &Scene<'_>, live: Option<&Deployment>) -> Verdict {
+    let name = &scene.wanted.instance;
+    let Some(live) = live else { return Verdict::bad(Reason::Progressing, "the pods are not made yet") };
+    let available = live.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
+    let replicas = scene.wanted.replicas;
+    let pods = format!("{available} of {replicas} pods serve");
+    if replicas == 0 {
+        return Verdict::bad(Reason::Progressing, "spec.replicas is 0: no pod runs");
+    }
+    let trouble = pod::stuck(&scene.observed.children, NAME, scene.now());
+    if let Some(deadline) = stuck(live) {
+        let why = trouble.map_or(deadline, |verdict| verdict.message);
+        return Verdict::bad(Reason::RolloutStuck, format!("Deployment {name}: {why}; {pods}"));
+    }
+    if let Some(refused) = replica_failure(live) {
+        return Verdict::bad(Reason::PodRefused, format!("Deployment {name}: {refused}; {pods}"));
+    }
+    if let Some(trouble) = trouble {
+        return Verdict::bad(trouble.reason, format!("{}; {pods}", trouble.message));
+    }
+    if available >= 1 { Verdict::good(pods) } else { Verdict::bad(Reason::Progressing, pods) }
+}
+
+fn condition<'a>(live: &'a Deployment, type_: &str) -> Option<&'a DeploymentCondition> {
+    live.status.as_ref()?.conditions.as_ref()?.iter().find(|found| found.type_ == type_)
+}
+
+fn stuck(live: &Deployment) -> Option<String> {
+    let found = condition(live, "Progressing")?;
+    let is_stuck = found.status == "False" && found.reason.as_deref() == Some("ProgressDeadlineExceeded");
+    is_stuck.then(|| format!("new pods did not become ready within {PROGRESS_DEADLINE} s"))
+}
+
+fn replica_failure(live: &Deployment) -> Option<String> {
+    let found = condition(live, "ReplicaFailure").filter(|found| found.status == "True")?;
+    found.message.clone()
+}
+
+/// Whether every pod is of the wanted kind.
+fn is_complete(live: &Deployment, replicas: i32) -> bool {
+    let status = live.status.clone().unwrap_or_default();
+    let count = |number: Option<i32>| number.unwrap_or(0);
+    let current = status.observed_generation == live.metadata.generation;
+    current
+        && count(status.updated_replicas) == replicas
+        && count(status.available_replicas) >= replicas
+        && count(status.replicas) == replicas
+}
+
+fn settings(wanted: &Wanted) -> ConfigMap {
+    let data = wanted.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    config_map(wanted, data)
+}
+
+fn ca_bundle(wanted: &Wanted) -> Option<ConfigMap> {
+    let bundle = wanted.class.spec.ca_bundle.clone()?;
+    Some(config_map(wanted, BTreeMap::from([("ca.crt".to_owned(), bundle)])))
+}
+
+/// Named by what it holds and never changed, so that its content need not be watched and pods start anew with another one.
+fn config_map(wanted: &Wanted, data: BTreeMap<String, String>) -> ConfigMap {
+    let name = format!("{}-config-{}", wanted.instance, hash::of(&data, 10));
+    ConfigMap { metadata: metadata(wanted, name, NAME), immutable: Some(true), data: Some(data), ..Default::default() }
+}
+
+/// XRPC at the port that the URL implies, and metrics.
+fn services(wanted: &Wanted) -> [Service; 2] {
+    let (name, port) = if wanted.tls.is_some() { ("https", 443) } else { ("http", 80) };
+    [
+        service(wanted, wanted.instance.clone(), (name, port, "xrpc")),
+        service(wanted, metrics_name(&wanted.instance), ("metrics", 9464, "metrics")),
+    ]
+}
+
+fn service(wanted: &Wanted, name: String, (port_name, port, target): (&str, i32, &str)) -> Service {
+    Service {
+        metadata: metadata(wanted, name, NAME),
+        spec: Some(ServiceSpec {
+            selector: Some(selector(&wanted.instance, NAME)),
+            ip_family_policy: Some("PreferDualStack".into()),
+            ports: Some(vec![ServicePort {
+                name: Some(port_name.into()),
+                port,
+                target_port: Some(IntOrString::String(target.into())),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Keeps all but one pod during node maintenance. A pod that is not ready serves nobody, so it may always be evicted.
+fn budget(wanted: &Wanted) -> Option<PodDisruptionBudget> {
+    (wanted.replicas >= 2).then(|| PodDisruptionBudget {
+        metadata: metadata(wanted, wanted.instance.clone(), NAME),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(labelled(wanted)),
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".into()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+fn deployment(scene: &Scene<'_>, config: &ConfigMap, ca: Option<&ConfigMap>) -> Deployment {
+    let wanted = scene.wanted;
+    let sqlite = wanted.is_sqlite();
+    let template = pod::template(wanted, NAME, SERVER_USER, container(scene, &config.name_any()));
+    let mut template = pod::adjust(template, |spec| {
+        spec.termination_grace_period_seconds = Some(60);
+        if !sqlite {
+            spec.topology_spread_constraints = Some(vec![spread(wanted)]);
+        }
+        spec.volumes.get_or_insert_default().extend(volumes(wanted, ca));
+    });
+    let annotations = BTreeMap::from([(SECRETS.into(), keys::version(scene))]);
+    template.metadata.get_or_insert_default().annotations = Some(annotations);
+    Deployment {
+        metadata: metadata(wanted, wanted.instance.clone(), NAME),
+        spec: Some(DeploymentSpec {
+            replicas: Some(wanted.replicas),
+            revision_history_limit: Some(2),
+            progress_deadline_seconds: Some(PROGRESS_DEADLINE),
+            strategy: Some(strategy(sqlite)),
+            selector: labelled(wanted),
+            template,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn container(scene: &Scene<'_>, config: &str) -> Container {
+    let wanted = scene.wanted;
+    let mounts = [
+        wanted.is_sqlite().then(|| pod::mount("data", "/data", false)),
+        wanted.tls.is_some().then(|| pod::mount("tls", "/tls", true)),
+        wanted.class.spec.ca_bundle.is_some().then(|| pod::mount("ca", "/ca", true)),
+    ];
+    Container {
+        name: "pds".into(),
+        image: Some(wanted.image.clone()),
+        args: Some(vec!["serve".into()]),
+        env_from: Some(vec![EnvFromSource {
+            config_map_ref: Some(ConfigMapEnvSource { name: config.into(), ..Default::default() }),
+            ..Default::default()
+        }]),
+        env: Some(secrets(scene)),
+        ports: Some(vec![pod::port("xrpc", 2583), pod::port("metrics", 9464)]),
+        startup_probe: Some(pod::http_probe("/livez", 1, 120)),
+        liveness_probe: Some(pod::http_probe("/livez", 10, 3)),
+        readiness_probe: Some(pod::http_probe("/readyz", 2, 2)),
+        lifecycle: Some(Lifecycle {
+            // Proxies learn of the leaving pod meanwhile.
+            pre_stop: Some(LifecycleHandler { sleep: Some(SleepAction { seconds: 3 }), ..Default::default() }),
+            ..Default::default()
+        }),
+        resources: Some(wanted.pod.resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
+        volume_mounts: Some(mounts.into_iter().flatten().collect()),
+        ..Default::default()
+    }
+}
+
+fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
+    let wanted = scene.wanted;
+    let keys = keys::secret_name(&wanted.instance);
+    let mut env: Vec<_> = database::url_env(wanted).into_iter().collect();
+    env.push(pod::secret_env("PDS_JWT_SECRET", &keys, "jwtSecret"));
+    env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &keys, "adminPassword"));
+    env.extend(data_key_env(wanted));
+    let credential = match &wanted.blobs {
+        Blobs::Given { secret, .. } => Some(secret.clone()),
+        Blobs::Provisioned { .. } if !matches!(scene.observed.access(), Some(Access::Role { .. })) => {
+            Some(blobs::secret_name(&wanted.instance))
+        }
+        _ => None,
+    };
+    if let Some(secret) = credential {
+        env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
+        env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
+    }
+    env
+}
+
+fn volumes(wanted: &Wanted, ca: Option<&ConfigMap>) -> Vec<Volume> {
+    let data = wanted.is_sqlite().then(|| Volume {
+        name: "data".into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: volume_name(&wanted.instance),
+            ..Default::default()
+        }),
+        ..Default::default()
+    });
+    let tls = wanted.tls.as_ref().map(|secret| Volume {
+        name: "tls".into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.clone()),
+            default_mode: Some(0o440),
+            ..Default::default()
+        }),
+        ..Default::default()
+    });
+    let ca = ca.map(|ca| Volume {
+        name: "ca".into(),
+        config_map: Some(ConfigMapVolumeSource { name: ca.name_any(), ..Default::default() }),
+        ..Default::default()
+    });
+    [data, tls, ca].into_iter().flatten().collect()
+}
+
+/// Two processes may not share a SQLite file; others overlap, so that nobody is turned away.
+fn strategy(sqlite: bool) -> DeploymentStrategy {
+    if sqlite {
+        return DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None };
+    }
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".into()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_surge: Some(IntOrString::Int(1)),
+            max_unavailable: Some(IntOrString::Int(0)),
+        }),
+    }
+}
+
+fn spread(wanted: &Wanted) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".into(),
+        when_unsatisfiable: "ScheduleAnyway".into(),
+        label_selector: Some(labelled(wanted)),
+        ..Default::default()
+    }
+}
+
+fn labelled(wanted: &Wanted) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(&wanted.instance, NAME)), ..Default::default() }
+}

@@ -1,0 +1,66 @@
+//! Volumes that hold a database.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt;
+use operator_api::Reason;
+use operator_runtime::compare::is_more;
+
+use super::super::step::Step;
+use super::super::validate::Claim;
+use super::super::verdict::Verdict;
+use super::Scene;
+
+/// What a claim for a volume says.
+pub(super) fn spec(volume: &Claim) -> PersistentVolumeClaimSpec {
+    PersistentVolumeClaimSpec {
+        access_modes: Some(vec!["ReadWriteOnce".into()]),
+        resources: Some(VolumeResourceRequirements {
+            requests: Some(BTreeMap::from([("storage".into(), Quantity(volume.size.clone()))])),
+            ..Default::default()
+        }),
+        storage_class_name: volume.storage_class_name.clone(),
+        ..Default::default()
+    }
+}
+
+/// The size that a claim asks for.
+#[must_use]
+pub fn size(claim: &PersistentVolumeClaim) -> Option<String> {
+    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+    Some(requests.get("storage")?.0.clone())
+}
+
+/// What to do about a volume that exists: it grows where its storage class allows it, and a volume that somebody made larger by hand
+/// is welcome. The second value is what the spec asks for in vain.
+pub(super) fn follow(scene: &Scene<'_>) -> (Option<Step>, Option<Verdict>) {
+    let (Some(wanted), Some(claim)) = (scene.wanted.database.volume(), &scene.observed.volume) else {
+        return (None, None);
+    };
+    let existing = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+    if let (Some(wanted), Some(existing)) = (wanted.storage_class_name.as_deref(), existing)
+        && wanted != existing
+    {
+        let message = format!("spec.database: storageClassName {wanted:?}; the volume exists with {existing:?}");
+        return (None, Some(Verdict::bad(Reason::InvalidSpec, message)));
+    }
+    let Some(now) = size(claim).filter(|now| wanted.size_is_given && is_more(&wanted.size, now)) else {
+        return (None, None);
+    };
+    let over_limit = scene.wanted.complaints.iter().any(|(_, verdict)| verdict.message.contains("the volume keeps"));
+    if over_limit {
+        return (None, None);
+    }
+    if !scene.observed.volume_can_grow {
+        let class = existing.unwrap_or_default();
+        let message = format!(
+            "spec.database: size {:?}; the volume has {now:?} and its StorageClass {class:?} does not allow it to grow",
+            wanted.size
+        );
+        return (None, Some(Verdict::bad(Reason::InvalidSpec, message)));
+    }
+    let uid = claim.uid().unwrap_or_default();
+    (Some(Step::GrowVolume { name: claim.name_any(), uid, size: wanted.size.clone() }), None)
+}

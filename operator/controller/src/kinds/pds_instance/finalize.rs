@@ -1,0 +1,395 @@
+//! The end of an instance: data stays unless its policy says otherwise. Without such a policy there is no finalizer, and the end of the
+//! instance, of its namespace and of the operator do not wait for each other.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::{Resource, ResourceExt};
+use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
+use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
+use operator_runtime::carry_out::{Condemned, Failure, Write, Writer};
+use operator_runtime::condition;
+use operator_runtime::object::Object;
+use operator_runtime::ownership::{Belongs, Lifetime, Owner};
+use serde_json::json;
+
+use super::carry_out;
+use super::component::{blobs, database, hostname, keys, network, server};
+use super::observe::in_bucket;
+use super::validate::{Deletes, Store};
+use crate::context::Ctx;
+
+/// Keeps an instance until its data is deleted.
+pub const FINALIZER: &str = "auroralocus.dev/data";
+
+/// What fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server does not do what was asked.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// An object could not be deleted.
+    #[error(transparent)]
+    Write(#[from] Failure),
+    /// The bucket could not be deleted.
+    #[error("{0}")]
+    Bucket(String),
+}
+
+/// How far it came.
+pub(super) enum Progress {
+    /// The instance is free to go.
+    Done,
+    /// Pods still use what is to be deleted.
+    Waiting,
+}
+
+/// What has to be known of an instance to end it; also of one that this version cannot read.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    name: String,
+    uid: String,
+    owner: Owner,
+    about: ObjectReference,
+    has_finalizer: bool,
+    deletes: Deletes,
+    hostname: Option<String>,
+    in_bucket: bool,
+    bucket: Option<String>,
+    endpoint: Option<String>,
+    given_bucket: Option<String>,
+    class: Option<String>,
+}
+
+impl End {
+    /// Of an instance.
+    pub(super) fn of(pds: &PdsInstance) -> Self {
+        let resolved = pds.status.as_ref().and_then(|status| status.resolved.clone()).unwrap_or_default();
+        let class = pds.spec.class_name.clone().or_else(|| pds.status.as_ref()?.class_name.clone());
+        Self {
+            name: pds.name_any(),
+            uid: pds.uid().unwrap_or_default(),
+            owner: Owner {
+                reference: pds.controller_owner_ref(&()).unwrap_or_default(),
+                namespace: pds.namespace().unwrap_or_default(),
+            },
+            about: pds.object_ref(&()),
+            has_finalizer: pds.finalizers().iter().any(|name| name == FINALIZER),
+            deletes: Deletes::of(pds.spec.deletion_policy.as_ref()),
+            hostname: Some(pds.spec.hostname.clone()),
+            in_bucket: in_bucket(pds),
+            bucket: resolved.bucket,
+            endpoint: resolved.object_store_endpoint,
+            given_bucket: pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.bucket.clone()),
+            class,
+        }
+    }
+
+    /// Of an instance that this version cannot read.
+    pub(super) fn of_raw(object: &DynamicObject) -> Self {
+        let text = |path: &str| object.data.pointer(path).and_then(|value| value.as_str()).map(ToOwned::to_owned);
+        let delete = |what: &str| text(&format!("/spec/deletionPolicy/{what}")).as_deref() == Some("Delete");
+        let uid = object.uid().unwrap_or_default();
+        let reference = OwnerReference {
+            api_version: PdsInstance::api_version(&()).into(),
+            kind: PdsInstance::kind(&()).into(),
+            name: object.name_any(),
+            uid: uid.clone(),
+            controller: Some(true),
+            ..Default::default()
+        };
+        let resource = ApiResource::erase::<PdsInstance>(&());
+        Self {
+            name: object.name_any(),
+            uid,
+            owner: Owner { reference, namespace: object.namespace().unwrap_or_default() },
+            about: object.object_ref(&resource),
+            has_finalizer: object.finalizers().iter().any(|name| name == FINALIZER),
+            deletes: Deletes { database: delete("database"), blobs: delete("blobs"), keys: delete("keys") },
+            hostname: text("/spec/hostname"),
+            in_bucket: object.data.pointer("/spec/blobStore/disk").is_none()
+                && (object.data.pointer("/spec/blobStore").is_some()
+                    || object.data.pointer("/spec/database/sqlite").is_none()),
+            bucket: text("/status/resolved/bucket"),
+            endpoint: text("/status/resolved/objectStoreEndpoint"),
+            given_bucket: text("/spec/blobStore/s3/bucket"),
+            class: text("/spec/className").or_else(|| text("/status/className")),
+        }
+    }
+}
+
+/// Adds the finalizer if data is to be deleted with the instance, and removes it if not.
+pub(super) async fn keep_finalizer(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<()> {
+    let wanted = Deletes::of(pds.spec.deletion_policy.as_ref()).any();
+    let has = pds.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    if wanted == has {
+        return Ok(());
+    }
+    let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
+    change_finalizer(ctx.client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), wanted).await
+}
+
+/// Sets or removes the finalizer. What a watch showed may be old by now, so it is read again until nobody wrote between.
+async fn change_finalizer(
+    client: kube::Client,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+    wanted: bool,
+) -> kube::Result<()> {
+    let api = Api::<PdsInstance>::namespaced(client, namespace);
+    loop {
+        let Some(live) = api.get_metadata_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
+            return Ok(());
+        };
+        let mut finalizers: Vec<_> = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        if wanted {
+            finalizers.push(FINALIZER.into());
+        }
+        let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
+        match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Removes the finalizer from every instance, so that nothing waits for an operator that is gone. Data is retained then.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn release(client: &kube::Client) -> kube::Result<usize> {
+    let api = Api::<PdsInstance>::all(client.clone());
+    let all = api.list_metadata(&kube::api::ListParams::default()).await?;
+    let mut released = 0;
+    for pds in all.items.iter().filter(|pds| pds.finalizers().iter().any(|name| name == FINALIZER)) {
+        let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
+        change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await?;
+        tracing::info!(
+            "PdsInstance {namespace}/{name} no longer waits for the operator; its data is retained when it is deleted"
+        );
+        released += 1;
+    }
+    Ok(released)
+}
+
+/// Deletes what the policy says, then lets the instance go; the API server's collector takes its children.
+pub(super) async fn finalize(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
+    let namespace = end.owner.namespace.as_str();
+    if !end.has_finalizer {
+        ctx.forget(namespace, &end.name, &end.uid);
+        return Ok(Progress::Done);
+    }
+    let progress = delete_data(ctx, end).await;
+    match &progress {
+        Ok(Progress::Done) => {
+            change_finalizer(ctx.client.clone(), namespace, &end.name, &end.uid, false).await?;
+            ctx.forget(namespace, &end.name, &end.uid);
+        }
+        Ok(Progress::Waiting) => {}
+        Err(error) => {
+            let why = condition::one_line(&error.to_string());
+            ctx.events.warning(&end.about, Reason::CleanupFailed.as_str(), &why).await;
+            tell(ctx, end, &why).await?;
+        }
+    }
+    progress
+}
+
+/// Reports why an instance cannot end yet, without reading the rest of it.
+async fn tell(ctx: &Ctx, end: &End, why: &str) -> kube::Result<()> {
+    super::unreadable::merge_conditions(
+        ctx,
+        &end.owner.namespace,
+        &end.name,
+        &[
+            ("Ready", false, Reason::CleanupFailed.as_str(), why),
+            ("Reconciling", true, Reason::CleanupFailed.as_str(), why),
+        ],
+    )
+    .await
+}
+
+async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
+    let deletes = end.deletes;
+    if !deletes.any() {
+        return Ok(Progress::Done);
+    }
+    let name = end.name.as_str();
+    // First the pods: nothing may write into what is being deleted. PostgreSQL after those who hold sessions with it, or they would wait
+    // for it until their time is up.
+    if !stop::<Deployment>(ctx, end, name).await? {
+        return Ok(Progress::Waiting);
+    }
+    if deletes.database && !stop::<StatefulSet>(ctx, end, &database::name(name)).await? {
+        return Ok(Progress::Waiting);
+    }
+    if deletes.blobs {
+        delete_bucket(ctx, end).await?;
+        delete::<Secret>(ctx, end, &blobs::secret_name(name)).await?;
+    }
+    if deletes.database {
+        for volume in [database::volume_name(name), server::volume_name(name)] {
+            delete::<PersistentVolumeClaim>(ctx, end, &volume).await?;
+        }
+        delete::<Secret>(ctx, end, &database::name(name)).await?;
+    }
+    if deletes.keys {
+        delete::<Secret>(ctx, end, &keys::secret_name(name)).await?;
+        free_hostname(ctx, end).await?;
+    }
+    Ok(Progress::Done)
+}
+
+/// Also a bucket that never came to be in use: its marker tells whether it exists and is this instance's.
+async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
+    if !end.in_bucket {
+        return Ok(());
+    }
+    let Some((class, store)) = store(ctx, end) else {
+        return match &end.bucket {
+            // Without a class none was made, unless there was one before.
+            None => Ok(()),
+            Some(bucket) => Err(Error::Bucket(format!(
+                "bucket {bucket} cannot be deleted: its PdsClass with the object store is gone; bring it back, or set \
+                 spec.deletionPolicy.blobs to Retain"
+            ))),
+        };
+    };
+    if store.class.provisioner == Provisioner::Given {
+        return Ok(());
+    }
+    let content = ctx.secrets.get(&end.owner.namespace, &keys::secret_name(&end.name), &keys::KEYS).await?;
+    let Some(fingerprint) = content.as_deref().and_then(|content| keys::fingerprint(content).ok()) else {
+        return match &end.bucket {
+            None => Ok(()),
+            Some(bucket) => Err(Error::Bucket(format!(
+                "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the \
+                 Secret, or set spec.deletionPolicy.blobs to Retain",
+                keys::secret_name(&end.name)
+            ))),
+        };
+    };
+    let owner = BucketOwner {
+        cluster: ctx.cluster.clone(),
+        namespace: end.owner.namespace.clone(),
+        name: end.name.clone(),
+        fingerprint,
+    };
+    let request = Request {
+        owner,
+        prefix: store.class.bucket_prefix.clone(),
+        bucket: end.bucket.clone().or_else(|| end.given_bucket.clone()),
+        seed: ctx.seed.clone(),
+        service_account: Some(network::service_account_name(&end.name)),
+    };
+    let bucket = request.bucket();
+    let failed = |why: String| {
+        let retain = "the operator tries again; set spec.deletionPolicy.blobs to Retain to end without it";
+        Error::Bucket(format!("bucket {bucket} of PdsClass {class} cannot be deleted: {why}; {retain}"))
+    };
+    let (provisioner, _) = carry_out::provisioner(ctx, &store).await.map_err(|verdict| failed(verdict.message))?;
+    match provisioner.delete(&request).await.map_err(|error| failed(error.to_string()))? {
+        Deleted::LeftAlone(_) => {
+            tracing::info!("bucket {bucket} is not of PdsInstance {}/{} and stays", end.owner.namespace, end.name);
+            Ok(())
+        }
+        Deleted::Bucket | Deleted::NoBucket => Ok(()),
+    }
+}
+
+fn store(ctx: &Ctx, end: &End) -> Option<(String, Store)> {
+    use kube::runtime::reflector::ObjectRef;
+    let class = ctx.classes.get(&ObjectRef::<PdsClass>::new(end.class.as_deref()?))?;
+    let mut store = class.spec.object_store.clone()?;
+    if end.endpoint.is_some() {
+        store.endpoint.clone_from(&end.endpoint);
+    }
+    let service = Service {
+        endpoint: store.endpoint.clone(),
+        region: store.region.clone().unwrap_or_else(|| "us-east-1".into()),
+        path_style: store.path_style.unwrap_or(true),
+        ca_bundle: class.spec.ca_bundle.clone(),
+    };
+    Some((class.name_any(), Store { class: store, service }))
+}
+
+async fn free_hostname(ctx: &Ctx, end: &End) -> kube::Result<()> {
+    let Some(hostname) = &end.hostname else { return Ok(()) };
+    let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
+    if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
+        free(ctx, &claim).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a claim that is as it was seen.
+pub(crate) async fn free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<()> {
+    let preconditions = Preconditions { uid: claim.uid(), resource_version: claim.resource_version() };
+    let parameters = kube::api::DeleteParams { preconditions: Some(preconditions), ..Default::default() };
+    let api = Api::<PdsHostnameClaim>::all(ctx.client.clone());
+    match api.delete(&claim.name_any(), &parameters).await {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Frees the hostnames whose holders are gone with their keys.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn free_hostnames(ctx: &Ctx, exists: impl Fn(&str, &str) -> bool) -> kube::Result<()> {
+    for claim in ctx.claims.state() {
+        let owner = &claim.spec.owner;
+        if ctx.options.scope().includes(&owner.namespace)
+            && !exists(&owner.namespace, &owner.name)
+            && carry_out::is_free(ctx, &claim).await?
+        {
+            tracing::info!("the hostname {} is free: its holder and that one's keys are gone", claim.spec.hostname);
+            free(ctx, &claim).await?;
+        }
+    }
+    Ok(())
+}
+
+fn writer<'a>(ctx: &'a Ctx, end: &'a End) -> Writer<'a> {
+    Writer { client: &ctx.client, owner: &end.owner, metrics: &ctx.pages.metrics }
+}
+
+/// Deletes a workload of the instance with its pods; true once it is gone.
+async fn stop<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<bool, Error> {
+    let api = Api::<K>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_metadata_opt(name).await? else { return Ok(true) };
+    if end.owner.judge(&live.metadata, Lifetime::Instance) != Belongs::Ours {
+        return Ok(true);
+    }
+    condemn::<K>(ctx, end, name, live.uid(), Lifetime::Instance, true).await?;
+    Ok(false)
+}
+
+/// Deletes data of the instance. What it did not make stays.
+async fn delete<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<(), Error> {
+    let api = Api::<K>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_metadata_opt(name).await? else { return Ok(()) };
+    if end.owner.judge(&live.metadata, Lifetime::Data) != Belongs::Ours {
+        return Ok(());
+    }
+    condemn::<K>(ctx, end, name, live.uid(), Lifetime::Data, false).await
+}
+
+async fn condemn<K: Object>(
+    ctx: &Ctx,
+    end: &End,
+    name: &str,
+    uid: Option<String>,
+    lifetime: Lifetime,
+    foreground: bool,
+) -> Result<(), Error> {
+    let resource = ApiResource::erase::<K>(&());
+    let condemned = Condemned { resource, name: name.to_owned(), uid: uid.unwrap_or_default(), lifetime, foreground };
+    writer(ctx, end).carry_out(&Write::Delete(condemned)).await?;
+    ctx.secrets.forget(&end.owner.namespace, name);
+    Ok(())
+}

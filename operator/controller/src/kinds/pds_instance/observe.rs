@@ -1,0 +1,331 @@
+//! Reads what the spec refers to, and what exists. From the watches; of the API server only what no watch keeps and nobody asked for
+//! before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::ResourceExt;
+use kube::api::{Api, ObjectMeta};
+use kube::runtime::reflector::ObjectRef;
+use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
+use operator_object_store::{Access, Seed};
+use operator_runtime::child::Children;
+use operator_runtime::secret::Content;
+
+use super::allowed;
+use super::component::{blobs, database, hostname, keys, server};
+use super::verdict::Verdict;
+use crate::context::Ctx;
+use crate::scrape::Scrape;
+
+const TLS: &str = "tls.secretName";
+const URI: &str = "database.external.uriSecret";
+
+/// What exists.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The class, or why there is none.
+    pub class: ClassFound,
+    /// Labels of the namespace of the instance.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// The claim of the hostname.
+    pub claim: Option<Arc<PdsHostnameClaim>>,
+    /// A handle domain that is the hostname of another instance.
+    pub taken_domain: Option<(String, Arc<PdsHostnameClaim>)>,
+    /// The administrator's credential of the class's object store.
+    pub admin: Option<Arc<Content>>,
+    /// The namespace of the operator.
+    pub operator_namespace: String,
+    /// What secrets of S3 users are derived from.
+    pub seed: Seed,
+    /// What names this cluster in a bucket's marker.
+    pub cluster: String,
+    /// The keys.
+    pub keys: Option<Arc<Content>>,
+    /// The password of PostgreSQL.
+    pub postgres_secret: Option<Arc<Content>>,
+    /// The credential of the bucket.
+    pub s3_secret: Option<Arc<Content>>,
+    /// Bucket and credential that the instance brings.
+    pub given: Option<Arc<Content>>,
+    /// The Secrets that the spec names.
+    pub references: References,
+    /// The volume of the database.
+    pub volume: Option<PersistentVolumeClaim>,
+    /// Whether the storage class of the volume allows it to grow.
+    pub volume_can_grow: bool,
+    /// The objects of the instance.
+    pub children: Children,
+    /// Why Kubernetes could not create pods, by the uid of what wanted them.
+    pub refusals: BTreeMap<String, String>,
+    /// What was last seen of the bucket.
+    pub bucket: Option<BucketState>,
+    /// What a pod last told.
+    pub scrape: Option<Scrape>,
+    /// The time of the observation.
+    pub now: Timestamp,
+}
+
+/// What was last seen of a bucket.
+#[derive(Clone, Debug)]
+pub struct BucketState {
+    /// What was asked; another question needs another look.
+    pub question: String,
+    /// What was seen.
+    pub seen: Seen,
+    /// How long ago.
+    pub age: Duration,
+}
+
+/// What was seen of a bucket.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// The bucket is as it should be, and pods reach it so.
+    Granted(Access),
+    /// The bucket of this instance is in the service that was asked about.
+    Owned,
+    /// It is not.
+    Elsewhere,
+    /// It could not be made or looked at.
+    Failed(Verdict),
+}
+
+impl Observed {
+    /// How pods reach the bucket.
+    #[must_use]
+    pub fn access(&self) -> Option<&Access> {
+        match &self.bucket.as_ref()?.seen {
+            Seen::Granted(access) => Some(access),
+            _ => None,
+        }
+    }
+
+    /// The fingerprint of the keys.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<String> {
+        keys::fingerprint(self.keys.as_deref()?).ok()
+    }
+
+    /// Why Kubernetes could not create pods for an object.
+    #[must_use]
+    pub fn refused(&self, metadata: &ObjectMeta) -> Option<&str> {
+        self.refusals.get(metadata.uid.as_deref()?).map(String::as_str)
+    }
+}
+
+/// The Secrets that a spec names.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    /// The one with the URL of the database.
+    pub database: Option<Arc<Content>>,
+    /// The one with the certificate.
+    pub tls: Option<Arc<Content>>,
+    problems: BTreeMap<&'static str, Verdict>,
+}
+
+impl References {
+    /// What is wrong with the Secret that a field names.
+    #[must_use]
+    pub fn problem(&self, field: &str) -> Option<Verdict> {
+        self.problems.get(field).cloned()
+    }
+}
+
+/// The class of an instance.
+#[derive(Clone, Debug, Default)]
+pub enum ClassFound {
+    /// No class exists, or none is the default.
+    #[default]
+    None,
+    /// Several are the default.
+    Ambiguous(Vec<String>),
+    /// This one.
+    Found(Arc<PdsClass>),
+}
+
+/// Whether the database is SQLite, and whether it is one that exists.
+fn engine(pds: &PdsInstance) -> (bool, bool) {
+    let database = pds.spec.database.as_ref();
+    let sqlite = database.is_some_and(|database| database.sqlite.is_some());
+    (sqlite, database.is_some_and(|database| database.external.is_some()))
+}
+
+/// Whether the blobs are in a bucket.
+#[must_use]
+pub fn in_bucket(pds: &PdsInstance) -> bool {
+    match &pds.spec.blob_store {
+        Some(wanted) => wanted.disk.is_none(),
+        None => !engine(pds).0,
+    }
+}
+
+/// The class of an instance. Once chosen a class stays: another default later does not move an instance.
+#[must_use]
+pub fn class(ctx: &Ctx, pds: &PdsInstance) -> ClassFound {
+    let chosen = pds.spec.class_name.as_ref().or(pds.status.as_ref().and_then(|status| status.class_name.as_ref()));
+    if let Some(name) = chosen {
+        return ctx.classes.get(&ObjectRef::new(name)).map_or(ClassFound::None, ClassFound::Found);
+    }
+    let is_default = |class: &PdsClass| class.spec.default == Some(true) && ctx.serves(class);
+    let mut defaults = ctx.classes.state_filter(is_default);
+    if defaults.len() > 1 {
+        let mut names: Vec<_> = defaults.iter().map(|class| class.name_any()).collect();
+        names.sort();
+        return ClassFound::Ambiguous(names);
+    }
+    defaults.pop().map_or(ClassFound::None, ClassFound::Found)
+}
+
+/// Reads what the instance needs.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
+    let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
+    let (sqlite, external) = engine(pds);
+    let class = class(ctx, pds);
+    let store = if let ClassFound::Found(class) = &class { class.spec.object_store.clone() } else { None };
+    let store = store.filter(|_| in_bucket(pds));
+    let is_given = store.as_ref().is_some_and(|store| store.provisioner == Provisioner::Given);
+    let given_name = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
+    let given_name = given_name.filter(|_| is_given);
+    let admin_name = store.as_ref().and_then(|store| store.admin_secret_name.as_deref()).filter(|_| !is_given);
+    let own_bucket = store.is_some() && !is_given;
+    let (keys_name, pg_name, s3_name) = (keys::secret_name(&name), database::name(&name), blobs::secret_name(&name));
+    let credential = ["accessKeyId", "secretAccessKey"];
+    let secrets = &ctx.secrets;
+    let find = async |wanted: Option<(&str, &str, &[&str])>| match wanted {
+        Some((namespace, name, keys)) => secrets.get(namespace, name, keys).await,
+        None => Ok(None),
+    };
+    let given_keys = ["bucket", "endpoint", "region", "accessKeyId", "secretAccessKey", "pathStyle"];
+    let (keys, postgres_secret, s3_secret, given, admin, references) = tokio::try_join!(
+        find(Some((&namespace, &keys_name, &keys::KEYS))),
+        find((!sqlite && !external).then_some((&namespace, &pg_name, &["password", "uri"]))),
+        find(own_bucket.then_some((&namespace, &s3_name, &credential))),
+        find(given_name.map(|name| (namespace.as_str(), name, &given_keys[..]))),
+        find(admin_name.map(|name| (ctx.options.namespace.as_str(), name, &credential[..]))),
+        references(ctx, pds, &namespace, &class),
+    )?;
+    let children = ctx.caches.of_instance(&namespace, &name);
+    let volume_name = if sqlite { server::volume_name(&name) } else { database::volume_name(&name) };
+    let volume = children.get::<PersistentVolumeClaim>(&volume_name).filter(|_| !external).cloned();
+    let volume_can_grow = match &volume {
+        Some(volume) => can_grow(ctx, pds, volume).await,
+        None => false,
+    };
+    let uid = pds.uid().unwrap_or_default();
+    let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
+    Ok(Observed {
+        class,
+        namespace_labels: ctx.namespace_labels(&namespace),
+        claim: ctx.claim(&pds.spec.hostname),
+        taken_domain: taken_domain(ctx, pds, &namespace, &name),
+        admin,
+        operator_namespace: ctx.options.namespace.clone(),
+        seed: ctx.seed.clone(),
+        cluster: ctx.cluster.clone(),
+        keys,
+        postgres_secret,
+        s3_secret,
+        given,
+        references,
+        volume,
+        volume_can_grow,
+        refusals: ctx.refusals.of(&children),
+        children,
+        bucket,
+        scrape: ctx.scrapes.get(&uid),
+        now: Timestamp::now(),
+    })
+}
+
+/// A handle domain that another instance has as its hostname: two servers would give out the same handles.
+fn taken_domain(ctx: &Ctx, pds: &PdsInstance, namespace: &str, name: &str) -> Option<(String, Arc<PdsHostnameClaim>)> {
+    pds.spec.handle_domains.iter().flatten().find_map(|domain| {
+        let claim = ctx.claim(&domain.domain)?;
+        (!hostname::is_held_by(&claim, namespace, name)).then(|| (domain.domain.clone(), claim))
+    })
+}
+
+/// Asked only while the spec asks for more than the volume has, so that an instance at rest asks nothing.
+async fn can_grow(ctx: &Ctx, pds: &PdsInstance, volume: &PersistentVolumeClaim) -> bool {
+    let database = pds.spec.database.as_ref();
+    let wanted = database.and_then(|database| match (&database.postgres, &database.sqlite) {
+        (Some(postgres), _) => postgres.size.as_ref(),
+        (_, Some(sqlite)) => sqlite.size.as_ref(),
+        _ => None,
+    });
+    let now = super::component::volume::size(volume).unwrap_or_default();
+    if !wanted.is_some_and(|wanted| operator_runtime::compare::is_more(&wanted.0, &now)) {
+        return false;
+    }
+    let Some(class) = volume.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()) else { return false };
+    if let Some((known, age)) = ctx.storage_classes.get(class)
+        && age < Duration::from_secs(60)
+    {
+        return known;
+    }
+    // Without the right to read storage classes the API server itself refuses a volume that cannot grow.
+    let found = Api::<StorageClass>::all(ctx.client.clone()).get_opt(class).await;
+    let allowed = found.map_or(true, |class| class.is_some_and(|class| class.allow_volume_expansion == Some(true)));
+    ctx.storage_classes.put(class, allowed);
+    allowed
+}
+
+/// The Secrets that a spec names: field, name and the keys that it needs.
+fn named(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
+    let mut named = Vec::new();
+    if let Some(tls) = &pds.spec.tls {
+        named.push((TLS, tls.secret_name.as_str(), vec!["tls.crt", "tls.key"]));
+    }
+    if let Some(external) = pds.spec.database.as_ref().and_then(|database| database.external.as_ref()) {
+        named.push((URI, external.uri_secret.name.as_str(), vec![external.uri_secret.key.as_str()]));
+    }
+    named
+}
+
+/// Whether an instance uses this Secret of its namespace.
+#[must_use]
+pub fn uses_secret(pds: &PdsInstance, secret: &str) -> bool {
+    let name = pds.name_any();
+    let given = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
+    named(pds).iter().any(|(_, name, _)| *name == secret)
+        || given == Some(secret)
+        || [keys::secret_name(&name), database::name(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
+}
+
+async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &ClassFound) -> kube::Result<References> {
+    let mut found = References::default();
+    for (field, name, keys) in named(pds) {
+        let content = ctx.secrets.get(namespace, name, &keys).await?;
+        let values = content.as_ref().map(|content| &content.values);
+        let missing = keys.iter().find(|key| !values.is_some_and(|values| values.contains_key(**key)));
+        let labels = content.as_ref().and_then(|content| content.metadata.labels.as_ref());
+        let label =
+            if let ClassFound::Found(class) = class { allowed::secret_labels(class, labels).err() } else { None };
+        let problem = match (missing, label) {
+            (Some(key), _) => Some((
+                Reason::CredentialsInvalid,
+                format!("spec.{field}: there is no Secret {name} with the key {key}"),
+            )),
+            (None, Some(label)) => {
+                let message = format!("spec.{field}: Secret {name} lacks the label {label} that its PdsClass asks for");
+                Some((Reason::NotAllowed, message))
+            }
+            _ => None,
+        };
+        if let Some((reason, message)) = problem {
+            found.problems.insert(field, Verdict::bad(reason, message));
+        }
+        match field {
+            URI => found.database = content,
+            _ => found.tls = content,
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,58 @@
+//! What a plan can ask for beside writing objects.
+
+use std::collections::BTreeMap;
+
+use operator_object_store::{Credential, Request};
+
+use super::validate::Store;
+
+/// What a plan can ask for beside writing objects.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Claim the hostname.
+    Claim {
+        /// The hostname.
+        hostname: String,
+    },
+    /// Generate the keys and create their Secret.
+    CreateKeys,
+    /// Write annotations onto the Secret of the keys, so that they survive a lost status.
+    AnnotateKeys {
+        /// Only the Secret with this uid is written.
+        uid: String,
+        /// The annotations.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Generate the password of PostgreSQL and create its Secret.
+    CreatePostgresSecret,
+    /// Make the bucket, its user and the user's rights, and look whether they are as they should be.
+    EnsureBucket {
+        /// The service.
+        store: Box<Store>,
+        /// Bucket and owner.
+        request: Box<Request>,
+    },
+    /// Look in another service for the bucket of this instance.
+    FindBucket {
+        /// The service.
+        store: Box<Store>,
+        /// Bucket and owner.
+        request: Box<Request>,
+    },
+    /// Write the Secret with the credential of the bucket.
+    WriteBucketSecret {
+        /// The credential.
+        credential: Credential,
+        /// The uid of the instance's own Secret that is replaced.
+        replaces: Option<String>,
+    },
+    /// Ask for a larger volume.
+    GrowVolume {
+        /// The PersistentVolumeClaim.
+        name: String,
+        /// Only the claim with this uid is changed.
+        uid: String,
+        /// The new size.
+        size: String,
+    },
+}

@@ -1,0 +1,65 @@
+//! An instance that this version cannot read, for example after a rollback: what runs goes on untouched, the status says so, and it can
+//! be deleted.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::controller::Action;
+use operator_api::{PdsInstance, Reason};
+use operator_runtime::condition;
+use serde_json::{Value, json};
+
+use super::finalize::{self, End, Progress};
+use super::{Error, Next};
+use crate::context::Ctx;
+
+fn api(ctx: &Ctx, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(ctx.client.clone(), namespace, &ApiResource::erase::<PdsInstance>(&()))
+}
+
+/// Reports that the instance cannot be read, or ends it.
+pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next, Error> {
+    let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+    let name = invalid.metadata.name.clone().unwrap_or_default();
+    let live = api(ctx, &namespace).get_opt(&name).await.map_err(Error::Observe)?;
+    let Some(live) = live else { return Ok(Next::Wait(Action::await_change())) };
+    if live.metadata.deletion_timestamp.is_some() {
+        return match finalize::finalize(ctx, &End::of_raw(&live)).await.map_err(Error::Finalize)? {
+            Progress::Done => Ok(Next::Wait(Action::await_change())),
+            Progress::Waiting => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
+        };
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let why =
+        format!("this operator ({version}) cannot read the object: {}; what runs goes on untouched", invalid.error);
+    let reason = Reason::Unreadable.as_str();
+    let list =
+        [("Ready", false, reason, why.as_str()), ("Stalled", true, reason, &why), ("Reconciling", false, reason, &why)];
+    merge_conditions(ctx, &namespace, &name, &list).await.map_err(Error::Status)?;
+    ctx.pages.metrics.set_ready(&namespace, &name, false);
+    Ok(Next::Wait(Action::await_change()))
+}
+
+/// Sets conditions and leaves the rest of the status as it is, whatever it holds.
+pub(super) async fn merge_conditions(
+    ctx: &Ctx,
+    namespace: &str,
+    name: &str,
+    list: &[(&str, bool, &str, &str)],
+) -> kube::Result<()> {
+    let api = api(ctx, namespace);
+    let Some(live) = api.get_opt(name).await? else { return Ok(()) };
+    let old = live.data.pointer("/status/conditions").cloned().unwrap_or(Value::Null);
+    let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
+    let mut conditions = old.clone();
+    for (type_, status, reason, message) in list {
+        condition::set(&mut conditions, type_, *status, reason, message, live.metadata.generation);
+    }
+    if conditions == old {
+        return Ok(());
+    }
+    let patch = json!({"status": {"conditions": conditions}});
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+}

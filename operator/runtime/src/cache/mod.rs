@@ -1,0 +1,228 @@
+//! What the watches of one kind have shown, indexed by instance, so that looking again costs the API server nothing.
+//!
+//! A cache lags. A decision that is made from an old state is made again when the change arrives; writes carry preconditions, so a
+//! decision made from an old state cannot overwrite a newer one.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::{Stream, StreamExt, stream};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::labels;
+use crate::metrics::Metrics;
+use crate::object::strip;
+
+#[cfg(test)]
+mod tests;
+
+/// Objects per page of a list. Pages are small because anybody who may write Secrets or ConfigMaps decides how large an object is.
+pub const PAGE: u32 = 100;
+
+/// Namespace and name: of an object, or of the instance that it belongs to.
+pub type Key = (String, String);
+
+/// What can be kept.
+pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + PartialEq + Send + Sync + 'static {}
+
+impl<K> Kept for K where K: Resource<DynamicType = ()> + Clone + Debug + PartialEq + Send + Sync + 'static {}
+
+/// The objects of one kind.
+#[derive(Debug)]
+pub struct Cache<K> {
+    state: RwLock<State<K>>,
+}
+
+#[derive(Debug)]
+struct State<K> {
+    objects: HashMap<Key, Arc<K>>,
+    instances: HashMap<Key, BTreeSet<String>>,
+    /// What a list that is under way has shown so far, by the namespace that it lists.
+    listed: HashMap<Option<String>, HashMap<Key, K>>,
+}
+
+impl<K> Default for Cache<K> {
+    fn default() -> Self {
+        let state = State { objects: HashMap::new(), instances: HashMap::new(), listed: HashMap::new() };
+        Self { state: RwLock::new(state) }
+    }
+}
+
+impl<K: Kept> Cache<K> {
+    /// The object under a name.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// The objects of an instance, by name.
+    #[must_use]
+    pub fn of_instance(&self, namespace: &str, instance: &str) -> Vec<Arc<K>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let names = state.instances.get(&(namespace.to_owned(), instance.to_owned()));
+        let find = |name: &String| state.objects.get(&(namespace.to_owned(), name.clone())).cloned();
+        names.into_iter().flatten().filter_map(find).collect()
+    }
+
+    /// All objects.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).objects.values().cloned().collect()
+    }
+
+    /// Takes an event of the watch of `namespace` in; gives the instances whose objects changed.
+    pub fn apply(&self, namespace: Option<&str>, event: Event<K>) -> Vec<Key> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let source = namespace.map(ToOwned::to_owned);
+        match event {
+            Event::Apply(object) => state.put(object).into_iter().collect(),
+            Event::Delete(object) => state.remove(&key(&object)).into_iter().collect(),
+            Event::Init => {
+                state.listed.insert(source, HashMap::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                state.listed.entry(source).or_default().insert(key(&object), object);
+                Vec::new()
+            }
+            Event::InitDone => {
+                let listed = state.listed.remove(&source).unwrap_or_default();
+                let ours = |key: &&Key| namespace.is_none_or(|namespace| key.0 == namespace);
+                let gone: Vec<_> =
+                    state.objects.keys().filter(ours).filter(|key| !listed.contains_key(*key)).cloned().collect();
+                let mut changed: HashSet<Key> = gone.iter().filter_map(|key| state.remove(key)).collect();
+                changed.extend(listed.into_values().filter_map(|object| state.put(object)));
+                changed.into_iter().collect()
+            }
+        }
+    }
+}
+
+impl<K: Kept> State<K> {
+    /// Keeps an object; gives its instance if it is not what was kept before.
+    fn put(&mut self, object: K) -> Option<Key> {
+        let key = key(&object);
+        if self.objects.get(&key).is_some_and(|old| **old == object) {
+            return None;
+        }
+        let before = self.remove(&key);
+        let instance = instance(&object);
+        if let Some(instance) = &instance {
+            self.instances.entry(instance.clone()).or_default().insert(key.1.clone());
+        }
+        self.objects.insert(key, Arc::new(object));
+        instance.or(before)
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Key> {
+        let instance = instance(&*self.objects.remove(key)?)?;
+        if let Some(names) = self.instances.get_mut(&instance) {
+            names.remove(&key.1);
+            if names.is_empty() {
+                self.instances.remove(&instance);
+            }
+        }
+        Some(instance)
+    }
+}
+
+fn key<K: Resource>(object: &K) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The instance that the label of an object names.
+fn instance<K: Resource>(object: &K) -> Option<Key> {
+    let name = object.labels().get(labels::INSTANCE)?;
+    Some((object.namespace().unwrap_or_default(), name.clone()))
+}
+
+/// Fills a cache from a watch as long as the stream is polled; gives the instances whose objects changed. `keep` makes of an object
+/// what is kept, and is the place to drop what nobody looks at.
+pub fn follow<W, K>(
+    cache: Arc<Cache<K>>,
+    namespace: Option<String>,
+    api: Api<DeserializeGuard<W>>,
+    config: watcher::Config,
+    metrics: Arc<Metrics>,
+    filled: watch::Sender<usize>,
+    keep: impl Fn(W) -> K + Send + 'static,
+) -> impl Stream<Item = Key> + Send + 'static
+where
+    W: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
+    K: Kept,
+{
+    filled.send_modify(|missing| *missing += 1);
+    let mut first = true;
+    watcher(api, config.page_size(PAGE)).default_backoff().flat_map(move |event| {
+        let changed = match event {
+            Ok(event) => {
+                let done = matches!(event, Event::InitDone);
+                let changed =
+                    readable(event, &metrics).map(|event| cache.apply(namespace.as_deref(), map(event, &keep)));
+                if done && std::mem::take(&mut first) {
+                    filled.send_modify(|missing| *missing -= 1);
+                }
+                changed.unwrap_or_default()
+            }
+            Err(error) => {
+                metrics.watch_failed(&W::kind(&()));
+                tracing::warn!(kind = %W::kind(&()), "watch of {}: {error}", W::kind(&()));
+                Vec::new()
+            }
+        };
+        stream::iter(changed)
+    })
+}
+
+fn map<W: Resource, K>(event: Event<W>, keep: &impl Fn(W) -> K) -> Event<K> {
+    let keep = |mut object: W| {
+        strip(object.meta_mut());
+        keep(object)
+    };
+    match event {
+        Event::Apply(object) => Event::Apply(keep(object)),
+        Event::Delete(object) => Event::Delete(keep(object)),
+        Event::InitApply(object) => Event::InitApply(keep(object)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// An object that cannot be read is counted and left out; the others are not held up.
+fn readable<K>(event: Event<DeserializeGuard<K>>, metrics: &Metrics) -> Option<Event<K>>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let check = |DeserializeGuard(object): DeserializeGuard<K>| match object {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let kind = K::kind(&());
+            let (namespace, name) = (invalid.metadata.namespace.unwrap_or_default(), invalid.metadata.name);
+            let name = name.unwrap_or_default();
+            tracing::warn!(%kind, namespace, name, "{kind} {namespace}/{name} cannot be read: {}", invalid.error);
+            metrics.unreadable(&kind);
+            None
+        }
+    };
+    Some(match event {
+        Event::Apply(object) => Event::Apply(check(object)?),
+        Event::Delete(object) => Event::Delete(check(object)?),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(check(object)?),
+        Event::InitDone => Event::InitDone,
+    })
+}
+
+/// Waits until every cache that was begun is filled.
+pub async fn all_filled(filled: &watch::Sender<usize>) {
+    // The sender lives as long as the caller's borrow, so waiting cannot fail.
+    filled.subscribe().wait_for(|missing| *missing == 0).await.ok();
+}

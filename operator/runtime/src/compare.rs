@@ -1,0 +1,90 @@
+//! Whether an object holds what is wanted.
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube_quantity::ParsedQuantity;
+use serde_json::Value;
+
+/// The fields below which every text is an amount. The API server rewrites amounts (`1.5Gi` to `1536Mi`), so they are compared as
+/// numbers.
+const AMOUNTS: [&str; 3] = ["requests", "limits", "sizeLimit"];
+
+/// Whether `live` lacks something that `wanted` says. The server may add fields, not list items.
+#[must_use]
+pub fn differs(live: &Value, wanted: &Value) -> bool {
+    !holds(live, wanted, false)
+}
+
+/// Whether two amounts are equal, however they are written. Texts that are no amounts are equal if they are the same text.
+#[must_use]
+pub fn same_amount(one: &str, other: &str) -> bool {
+    one == other || matches!((amount(one), amount(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// Whether the first amount is greater than the second; false if either is no amount.
+#[must_use]
+pub fn is_more(one: &str, other: &str) -> bool {
+    matches!((amount(one), amount(other)), (Some(one), Some(other)) if one > other)
+}
+
+fn amount(text: &str) -> Option<ParsedQuantity> {
+    ParsedQuantity::try_from(Quantity(text.to_owned())).ok()
+}
+
+fn holds(live: &Value, wanted: &Value, amounts: bool) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match live.get(key) {
+            Some(live) => holds(live, wanted, amounts || AMOUNTS.contains(&key.as_str())),
+            None => is_empty(wanted),
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| holds(live, wanted, amounts))
+        }
+        (Value::String(live), Value::String(wanted)) if amounts => same_amount(live, wanted),
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// Whether the server drops such a value on its way.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn defaults_of_the_server_are_no_difference() {
+        let wanted = json!({"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}});
+        let live =
+            json!({"spec": {"ports": [{"port": 80, "protocol": "TCP"}], "selector": {"a": "b"}, "type": "ClusterIP"}});
+        assert!(!differs(&live, &wanted));
+    }
+
+    #[test]
+    fn a_changed_value_and_an_extra_item_are() {
+        let wanted = json!({"spec": {"replicas": 2, "ports": [1]}});
+        assert!(differs(&json!({"spec": {"replicas": 3, "ports": [1]}}), &wanted));
+        assert!(differs(&json!({"spec": {"replicas": 2, "ports": [1, 2]}}), &wanted));
+        assert!(differs(&json!({"spec": {"ports": [1]}}), &wanted));
+    }
+
+    #[test]
+    fn amounts_are_numbers_and_other_texts_are_not() {
+        let requests = |cpu: &str, memory: &str| json!({"requests": {"cpu": cpu, "memory": memory}});
+        assert!(!differs(&requests("1", "1536Mi"), &requests("1000m", "1.5Gi")));
+        assert!(differs(&requests("2", "1536Mi"), &requests("1000m", "1.5Gi")));
+        assert!(differs(&json!({"env": "1"}), &json!({"env": "1000m"})));
+        assert!(same_amount("10Gi", "10240Mi") && !same_amount("10Gi", "10G") && !same_amount("x", "y"));
+        assert!(is_more("11Gi", "10240Mi") && !is_more("10Gi", "10240Mi") && !is_more("x", "1"));
+    }
+}

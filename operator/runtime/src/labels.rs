@@ -1,0 +1,44 @@
+//! Labels and annotations of the objects that an operator makes.
+
+use std::collections::BTreeMap;
+
+/// The name of the instance that an object belongs to. Selectors use it; they can never change, so neither can it.
+pub const INSTANCE: &str = "auroralocus.dev/instance";
+/// The part of the instance that an object belongs to.
+pub const COMPONENT: &str = "auroralocus.dev/component";
+/// The hash of what was written last.
+pub const APPLIED_HASH: &str = "auroralocus.dev/applied-hash";
+/// What [`MANAGED_BY_LABEL`] says on our objects.
+pub const MANAGED_BY: &str = "aurora-locus-operator";
+/// The label by which people find what a tool made.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// What all annotations of this project begin with.
+pub const PREFIX: &str = "auroralocus.dev/";
+
+/// The labels by which Services and workloads find their pods.
+#[must_use]
+pub fn selector(instance: &str, component: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(INSTANCE.into(), instance.into()), (COMPONENT.into(), component.into())])
+}
+
+/// All labels of an object: those of the selector, and those that people and tools look for. `app.kubernetes.io/instance` is not among
+/// them, since GitOps tools may track by it and would prune the object.
+#[must_use]
+pub fn all(instance: &str, component: &str) -> BTreeMap<String, String> {
+    let mut labels = selector(instance, component);
+    for (key, value) in [
+        ("app.kubernetes.io/name", "aurora-locus"),
+        ("app.kubernetes.io/part-of", "aurora-locus"),
+        ("app.kubernetes.io/component", component),
+        (MANAGED_BY_LABEL, MANAGED_BY),
+    ] {
+        labels.insert(key.into(), value.into());
+    }
+    labels
+}
+
+/// Selects every object that belongs to an instance.
+#[must_use]
+pub fn any_instance() -> String {
+    format!("{INSTANCE},{MANAGED_BY_LABEL}={MANAGED_BY}")
+}

@@ -1,0 +1,23 @@
+//! What every controller needs and no kind of ours: caches, writes with ownership, conditions, Events, the lease, supervision, metrics.
+//!
+//! The crate names no kind of this project. It is told which kinds to keep and what to write.
+
+pub mod backoff;
+pub mod cache;
+pub mod carry_out;
+pub mod child;
+pub mod compare;
+pub mod condition;
+pub mod event;
+pub mod guard;
+pub mod hash;
+pub mod labels;
+pub mod lease;
+pub mod manifest;
+pub mod metrics;
+pub mod object;
+pub mod ownership;
+pub mod pages;
+pub mod recent;
+pub mod secret;
+pub mod supervise;

@@ -1,0 +1,99 @@
+//! `/metrics`, `/healthz` and `/readyz`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::metrics::Metrics;
+
+/// A reconciliation that runs longer than this makes the process unhealthy. Its own time limit is far below.
+const STUCK: Duration = Duration::from_secs(900);
+
+/// What the pages show.
+#[derive(Clone, Debug, Default)]
+pub struct Pages {
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    running: Arc<Mutex<HashMap<u64, Instant>>>,
+}
+
+impl Pages {
+    /// The process is up. A standby is ready too.
+    pub fn started(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// The process ends soon.
+    pub fn stopping(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// A reconciliation runs as long as what this gives lives.
+    #[must_use]
+    pub fn running(&self) -> Running {
+        let id = rand::random();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
+        Running { id, pages: self.clone() }
+    }
+
+    fn is_stuck(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.values().any(|since| since.elapsed() > STUCK)
+    }
+}
+
+/// A reconciliation that runs.
+#[derive(Debug)]
+pub struct Running {
+    id: u64,
+    pages: Pages,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pages.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// The routes.
+pub fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(pages)
+}
+
+async fn healthy(State(pages): State<Pages>) -> Response {
+    if pages.is_stuck() {
+        (StatusCode::SERVICE_UNAVAILABLE, "a reconciliation does not end\n").into_response()
+    } else {
+        "ok\n".into_response()
+    }
+}
+
+async fn ready(State(pages): State<Pages>) -> Response {
+    if pages.ready.load(Ordering::Relaxed) {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    match pages.metrics.text() {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
