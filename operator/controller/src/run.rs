@@ -40,8 +40,9 @@ use tokio_util::sync::CancellationToken;
 use crate::access;
 use crate::context::{CONTROLLER_NAME, Ctx, Rollouts};
 use crate::crd::Definitions;
+use crate::kinds::pds_instance::component::hostname;
 use crate::kinds::pds_instance::observe::uses_secret;
-use crate::kinds::pds_instance::{self, free_hostnames};
+use crate::kinds::pds_instance::{self, Holder, free_hostnames};
 use crate::refusals::Refusals;
 use crate::scrape::{self, Scrapes};
 
@@ -246,7 +247,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let (all, holders, tenants) = (instances.clone(), instances.clone(), instances.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
-        .watches_stream(changed_claims.touched_objects(), move |claim| with_hostname(&holders, &claim.spec.hostname))
+        .watches_stream(changed_claims.touched_objects(), move |claim| with_domain(&holders, &claim.spec.hostname))
         .watches_stream(changed_namespaces, move |namespace| of_namespace(&tenants, &namespace.name_any()))
         .reconcile_on(stream::select_all(triggers))
         .reconcile_on(told);
@@ -360,11 +361,8 @@ fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded
     those(instances, |pds| pds.namespace().as_deref() == Some(namespace))
 }
 
-fn with_hostname(instances: &Instances, hostname: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| {
-        pds.spec.hostname == hostname
-            || pds.spec.handle_domains.iter().flatten().any(|domain| domain.domain == hostname)
-    })
+fn with_domain(instances: &Instances, domain: &str) -> Vec<ObjectRef<Guarded>> {
+    those(instances, |pds| hostname::domains(&pds.spec).contains(domain))
 }
 
 fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
@@ -397,10 +395,11 @@ async fn look_after(ctx: Arc<Ctx>, instances: Instances, stop: CancellationToken
         tokio::select! {
             () = tokio::time::sleep(pause) => { ctx.definitions.look(&ctx.client, &ctx.pages.metrics).await; }
             _ = sweep.tick() => {
-                let exists = |namespace: &str, name: &str| {
-                    instances.get(&ObjectRef::new(name).within(namespace)).is_some()
+                let holder = |namespace: &str, name: &str| match instances.get(&ObjectRef::new(name).within(namespace)) {
+                    None => Holder::Gone,
+                    Some(found) => Holder::Wants(found.0.as_ref().ok().map(|pds| hostname::domains(&pds.spec))),
                 };
-                if let Err(error) = free_hostnames(&ctx, exists).await {
+                if let Err(error) = free_hostnames(&ctx, holder).await {
                     tracing::debug!(%error, "hostnames were not looked at");
                 }
             }

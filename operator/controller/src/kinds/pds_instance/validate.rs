@@ -34,8 +34,6 @@ pub struct Wanted {
     pub image: String,
     /// Pods of the PDS.
     pub replicas: i32,
-    /// The hostname, if it has to be claimed.
-    pub claims: Option<String>,
     /// The database.
     pub database: Database,
     /// Where blobs are.
@@ -218,7 +216,6 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
         url: settings.service.public_url(),
         settings: settings.render(),
         image: spec.image.clone().unwrap_or_else(|| class.spec.images.pds.clone()),
-        claims: (spec.hostname != "localhost").then(|| spec.hostname.clone()),
         network: network(spec, &class),
         pod: spec.pod.clone().unwrap_or_default(),
         platform_chooses_user: class.spec.run_as == Some(operator_api::RunAs::Platform),

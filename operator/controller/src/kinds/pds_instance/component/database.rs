@@ -68,6 +68,13 @@ pub(super) fn url_env(wanted: &Wanted) -> Option<EnvVar> {
     }
 }
 
+/// Whether the pod of a PostgreSQL is being replaced.
+#[must_use]
+pub fn is_rolling(live: &StatefulSet) -> bool {
+    let status = live.status.clone().unwrap_or_default();
+    status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision
+}
+
 /// The data of a new Secret for PostgreSQL.
 #[must_use]
 pub fn generate(instance: &str, namespace: &str) -> BTreeMap<&'static str, String> {
@@ -203,7 +210,11 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     manifests.push(Manifest::of(&set, Lifetime::Instance));
     // The Job that told the version stays until the image that it allowed is in use.
     let is_complete = live_image.is_none_or(|live| live == image);
-    let serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    let replaces = live.zip(manifests.last()).is_some_and(|(live, wanted)| wanted.differs_from(live));
+    let mut serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    if replaces {
+        serving.facts.needs_turn = Some(super::server::spec_was_seen(scene.pds));
+    }
     match version {
         Version::Fits => serving,
         version => {

@@ -65,6 +65,14 @@ pub fn is_rolling(live: &Deployment) -> bool {
     (unseen || updated < wanted || status.replicas.unwrap_or(0) > updated) && stuck(live).is_none()
 }
 
+/// Whether a Deployment with this image does not get on.
+#[must_use]
+pub fn is_stuck_with(live: &Deployment, image: &str) -> bool {
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    stuck(live).is_some()
+        && pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)))
+}
+
 /// The variables with the two keys that data depends on.
 pub(super) fn data_key_env(wanted: &Wanted) -> Vec<EnvVar> {
     let secret = keys::secret_name(&wanted.instance);
@@ -137,7 +145,7 @@ impl Component for Server {
         let deployment = deployment(scene, &config, ca.as_ref());
         let manifest = Manifest::of(&deployment, Lifetime::Instance);
         let replaces = live.is_some_and(|live| manifest.differs_from(live));
-        part.facts.needs_turn = Some(replaces && spec_was_seen(scene.pds));
+        part.facts.needs_turn = replaces.then(|| spec_was_seen(scene.pds));
         part.manifests.push(manifest);
         if replaces {
             part.facts.is_rolled_out = Some(false);
@@ -149,7 +157,7 @@ impl Component for Server {
 }
 
 /// Whether the status is about the newest spec. Pods that differ then differ because of the class or the operator.
-fn spec_was_seen(pds: &PdsInstance) -> bool {
+pub(super) fn spec_was_seen(pds: &PdsInstance) -> bool {
     pds.status.as_ref().and_then(|status| status.observed_generation) == pds.metadata.generation
 }
 
