@@ -7,7 +7,7 @@
 {{ .Release.Namespace }}-{{ include "aurora-locus.name" . }}
 {{- end }}
 
-{{- /* The Lease. The name must be the one of operator/controller/src/run.rs; a test of xtask compares the two. */}}
+{{- /* The name of the Lease: it must be the one that operator/controller/src/run.rs computes, or the operator may not renew its Lease. */}}
 {{- define "aurora-locus.lease" -}}
 {{- if eq .Values.controllerName "auroralocus.dev/operator" }}aurora-locus-operator{{ else }}aurora-locus-operator-{{ .Values.controllerName | sha256sum | trunc 10 }}{{ end }}
 {{- end }}

@@ -6,6 +6,8 @@ mod file;
 mod lexicon;
 mod reasons;
 mod rights;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io::{Write, stdout};
