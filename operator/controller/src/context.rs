@@ -65,6 +65,8 @@ pub struct Ctx {
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.
     pub buckets: Recent<(String, Seen)>,
+    /// The steps that were last taken, by the uid of the instance.
+    pub steps: Recent<String>,
     /// What pods last told.
     pub scrapes: Arc<Scrapes>,
     /// Whether storage classes allow volumes to grow.
@@ -121,6 +123,7 @@ impl Ctx {
     pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.backoff.reset(uid);
         self.buckets.forget(uid);
+        self.steps.forget(uid);
         self.scrapes.forget(uid);
         self.pages.metrics.forget(namespace, name);
     }

@@ -227,6 +227,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         pages,
         backoff: Backoff::default(),
         buckets: Recent::default(),
+        steps: Recent::default(),
         scrapes: Arc::new(Scrapes::default()),
         storage_classes: Recent::default(),
         rollouts: Rollouts::default(),

@@ -75,7 +75,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
     let result = guarded(LIMIT, async {
-        ctx.caches.filled().await;
+        filled(&ctx).await;
         match &object.0 {
             Ok(pds) => step(pds, &ctx).await,
             Err(invalid) => unreadable::reconcile(&ctx, invalid).await,
@@ -102,6 +102,15 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     };
     ctx.pages.metrics.reconciled(outcome, began.elapsed());
     Ok(action)
+}
+
+/// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist.
+async fn filled(ctx: &Ctx) {
+    ctx.caches.filled().await;
+    // A store whose watch is gone stays as it is; the process ends then.
+    ctx.classes.wait_until_ready().await.ok();
+    ctx.claims.wait_until_ready().await.ok();
+    ctx.namespaces.wait_until_ready().await.ok();
 }
 
 /// What follows a reconciliation.
@@ -153,21 +162,26 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     };
     let plan = plan::plan(pds, &wanted, &observed);
     let is_paused = pds.spec.paused == Some(true);
-    let has_work = !plan.steps.is_empty() || !plan.writes.is_empty();
     let report = if is_paused {
         Report { is_paused, ..Report::of(&plan) }
     } else {
         carry_out::carry_out(ctx, pds, &wanted, &plan).await
     };
     status::update(ctx, pds, Some(&wanted), &report).await.map_err(Error::Status)?;
-    Ok(next(&plan, &report, has_work && !is_paused))
+    // Debug shows no secret.
+    let steps = format!("{:?}", plan.steps);
+    let uid = pds.metadata.uid.as_deref().unwrap_or_default();
+    let is_news = ctx.steps.get(uid).is_none_or(|(before, _)| before != steps);
+    ctx.steps.put(uid, steps);
+    Ok(next(&plan, &report, is_news && !is_paused))
 }
 
 fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
     if report.failed {
         return Next::Retry;
     }
-    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves.
+    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves. The same steps a second
+    // time came to nothing, so they wait.
     if worked && !plan.steps.is_empty() {
         return Next::Wait(Action::requeue(Duration::from_millis(20)));
     }
