@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::labels;
 
+/// Longest annotation that is kept, in bytes.
+const LONGEST_ANNOTATION: usize = 4096;
+
 /// A namespaced kind of Kubernetes.
 pub trait Object:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -74,14 +77,62 @@ impl<K: Object> AnyObject for K {
 }
 
 /// Drops from an object what the operator does not look at, so that memory follows what it needs and not what others write into
-/// metadata: managed fields, other people's annotations, and the version, which changes without meaning.
+/// metadata: managed fields, labels and annotations of others, owners that control nothing, and the version, which changes without
+/// meaning. What the operator writes itself has to stay, or the object would seem to lack it.
 pub fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.resource_version = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| key.starts_with(labels::PREFIX));
+        annotations
+            .retain(|key, value| labels::ANNOTATIONS.contains(&key.as_str()) && value.len() <= LONGEST_ANNOTATION);
     }
     if let Some(labels) = &mut metadata.labels {
-        labels.retain(|key, _| key.starts_with(labels::PREFIX) || key == labels::MANAGED_BY_LABEL);
+        labels.retain(|key, _| labels::LABELS.contains(&key.as_str()));
+    }
+    if let Some(owners) = &mut metadata.owner_references {
+        owners.retain(|owner| owner.controller == Some(true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::api::core::v1::ServiceAccount;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    use super::*;
+    use crate::manifest::Manifest;
+    use crate::ownership::Lifetime;
+
+    #[test]
+    fn what_the_operator_wrote_is_still_there() {
+        let owner = |name: &str, controller| OwnerReference { name: name.into(), controller, ..Default::default() };
+        let role = BTreeMap::from([(labels::ROLE_ARN.to_owned(), "arn:aws:iam::1:role/a".to_owned())]);
+        let metadata = ObjectMeta {
+            name: Some("a".into()),
+            labels: Some(labels::all("a", "pds")),
+            annotations: Some(role),
+            owner_references: Some(vec![owner("a", Some(true))]),
+            ..Default::default()
+        };
+        let written = ServiceAccount { metadata, ..Default::default() };
+        let manifest = Manifest::of(&written, Lifetime::Instance);
+        let mut live: ServiceAccount = serde_json::from_value(manifest.json.clone()).unwrap();
+        live.metadata.owner_references.get_or_insert_default().push(owner("b", None));
+        strip(&mut live.metadata);
+        assert!(!manifest.differs_from(&live));
+    }
+
+    #[test]
+    fn what_others_wrote_is_not() {
+        let large = "x".repeat(LONGEST_ANNOTATION + 1);
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let annotations = [pair("auroralocus.dev/other", "1"), pair(labels::APPLIED_HASH, &large)];
+        let labels = [pair("auroralocus.dev/other", "1"), pair("team", "a")];
+        let mut metadata =
+            ObjectMeta { annotations: Some(annotations.into()), labels: Some(labels.into()), ..Default::default() };
+        strip(&mut metadata);
+        assert_eq!((metadata.annotations.unwrap().len(), metadata.labels.unwrap().len()), (0, 0));
     }
 }

@@ -78,7 +78,7 @@ fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
     let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
     if let Some(Access::Role { arn }) = scene.observed.access() {
-        metadata.annotations = Some([("eks.amazonaws.com/role-arn".to_owned(), arn.clone())].into());
+        metadata.annotations = Some([(labels::ROLE_ARN.to_owned(), arn.clone())].into());
     }
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
