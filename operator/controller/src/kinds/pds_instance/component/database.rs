@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
-use operator_api::{ConditionType, Reason};
+use operator_api::{ConditionType, PodSettings, Reason};
 use operator_runtime::child::Child;
 use operator_runtime::hash;
 use operator_runtime::labels::{all, selector};
@@ -334,7 +334,9 @@ fn version_job(wanted: &Wanted, image: &str, running: Option<&str>) -> Job {
         resources: Some(pod::requests("10m", "32Mi")),
         ..Default::default()
     };
-    let hash = hash::of(&(image, running, &wanted.pod), 10);
+    // Where it runs, not what other containers may use.
+    let pod = PodSettings { resources: None, migration_resources: None, ..wanted.pod.clone() };
+    let hash = hash::of(&(image, running, &pod), 10);
     let template = pod::template(wanted, CHECK, POSTGRES_USER, container("wanted", image));
     let template = pod::adjust(template, |spec| {
         spec.restart_policy = Some("Never".into());

@@ -176,9 +176,11 @@ fn job(scene: &Scene<'_>) -> Job {
     let url = observed.references.database.as_ref().map(|content| &content.values);
     let keys_values = observed.keys.as_ref().map(|keys| &keys.values);
     let url = url.map(|url| (url, keys_values));
-    // With another placement the Job is another one: a Job that cannot be scheduled cannot be changed.
+    // With another placement the Job is another one: a Job that cannot be scheduled cannot be changed. What the server's container may use
+    // is nothing to it.
+    let pod = operator_api::PodSettings { resources: None, ..wanted.pod.clone() };
     let named = |digest: Option<&str>| {
-        let hash = hash::of(&(&wanted.image, digest, &database, &url, &wanted.pod), 10);
+        let hash = hash::of(&(&wanted.image, digest, &database, &url, &pod), 10);
         format!("{}-migrate-{hash}", wanted.instance)
     };
     let name = match other_digest(scene) {
