@@ -168,8 +168,9 @@ fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
     if report.failed {
         return Next::Retry;
     }
-    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves.
-    if worked && !plan.steps.is_empty() {
+    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves, and so do claims. An instance
+    // that waits for a hostname asks for it every time, and must not do so without a pause.
+    if worked && plan.steps.iter().any(|(_, step)| !matches!(step, step::Step::Claim { .. })) {
         return Next::Wait(Action::requeue(Duration::from_millis(20)));
     }
     Next::Wait(Action::requeue(jitter(if report.is_good() { 300 } else { 10 })))
