@@ -67,6 +67,8 @@ impl Error {
 /// # Errors
 /// Never.
 pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>) -> Result<Action, Infallible> {
+    // The semaphore gives places in the order of the asking. The controller of kube takes any that is due, and could pass one by for ever.
+    let _place = ctx.places.acquire().await;
     let _running = ctx.pages.running();
     let began = Instant::now();
     let metadata = match &object.0 {
