@@ -19,6 +19,7 @@ use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
+use tokio::sync::Semaphore;
 
 use crate::crd::Definitions;
 use crate::kinds::pds_instance::component::{database, hostname, server};
@@ -61,6 +62,8 @@ pub struct Ctx {
     pub events: Events,
     /// What is counted and shown.
     pub pages: Pages,
+    /// Reconciliations at the same time.
+    pub places: Semaphore,
     /// Failures in a row.
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.

@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, ObjectMeta, PartialObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::controller::{self, Controller};
+use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
@@ -34,7 +34,7 @@ use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
@@ -69,7 +69,7 @@ pub struct Options {
     #[arg(long, env = "OPERATOR_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
     /// Reconciliations at the same time
-    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16)]
+    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Serve only these namespaces; all if absent
     #[arg(long, env = "OPERATOR_NAMESPACES", value_delimiter = ',')]
@@ -225,6 +225,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         refusals,
         definitions: Arc::new(Definitions::default()),
         pages,
+        places: Semaphore::new(options.concurrency.into()),
         backoff: Backoff::default(),
         buckets: Recent::default(),
         steps: Recent::default(),
@@ -240,11 +241,11 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     helpers.spawn(scrape::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news));
     helpers.spawn(look_after(ctx.clone(), instances.clone(), stop.clone()));
 
-    let config = controller::Config::default().concurrency(ctx.options.concurrency);
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
         ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default())
     });
-    let mut controller = Controller::for_stream(changed, instances.clone()).with_config(config);
+    // How many reconcile at the same time is up to `Ctx::places`.
+    let mut controller = Controller::for_stream(changed, instances.clone());
     let (all, holders, tenants) = (instances.clone(), instances.clone(), instances.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
