@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, ObjectMeta, PartialObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::controller::{self, Controller};
+use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
@@ -34,14 +34,15 @@ use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
 use crate::context::{CONTROLLER_NAME, Ctx, Rollouts};
 use crate::crd::Definitions;
+use crate::kinds::pds_instance::component::hostname;
 use crate::kinds::pds_instance::observe::uses_secret;
-use crate::kinds::pds_instance::{self, free_hostnames};
+use crate::kinds::pds_instance::{self, Holder, free_hostnames};
 use crate::refusals::Refusals;
 use crate::scrape::{self, Scrapes};
 
@@ -68,7 +69,7 @@ pub struct Options {
     #[arg(long, env = "OPERATOR_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
     /// Reconciliations at the same time
-    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16)]
+    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Serve only these namespaces; all if absent
     #[arg(long, env = "OPERATOR_NAMESPACES", value_delimiter = ',')]
@@ -224,8 +225,10 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         refusals,
         definitions: Arc::new(Definitions::default()),
         pages,
+        places: Semaphore::new(options.concurrency.into()),
         backoff: Backoff::default(),
         buckets: Recent::default(),
+        steps: Recent::default(),
         scrapes: Arc::new(Scrapes::default()),
         storage_classes: Recent::default(),
         rollouts: Rollouts::default(),
@@ -238,15 +241,15 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     helpers.spawn(scrape::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news));
     helpers.spawn(look_after(ctx.clone(), instances.clone(), stop.clone()));
 
-    let config = controller::Config::default().concurrency(ctx.options.concurrency);
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
         ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default())
     });
-    let mut controller = Controller::for_stream(changed, instances.clone()).with_config(config);
+    // How many reconcile at the same time is up to `Ctx::places`.
+    let mut controller = Controller::for_stream(changed, instances.clone());
     let (all, holders, tenants) = (instances.clone(), instances.clone(), instances.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
-        .watches_stream(changed_claims.touched_objects(), move |claim| with_hostname(&holders, &claim.spec.hostname))
+        .watches_stream(changed_claims.touched_objects(), move |claim| with_domain(&holders, &claim.spec.hostname))
         .watches_stream(changed_namespaces, move |namespace| of_namespace(&tenants, &namespace.name_any()))
         .reconcile_on(stream::select_all(triggers))
         .reconcile_on(told);
@@ -360,11 +363,8 @@ fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded
     those(instances, |pds| pds.namespace().as_deref() == Some(namespace))
 }
 
-fn with_hostname(instances: &Instances, hostname: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| {
-        pds.spec.hostname == hostname
-            || pds.spec.handle_domains.iter().flatten().any(|domain| domain.domain == hostname)
-    })
+fn with_domain(instances: &Instances, domain: &str) -> Vec<ObjectRef<Guarded>> {
+    those(instances, |pds| hostname::domains(&pds.spec).contains(domain))
 }
 
 fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
@@ -397,10 +397,11 @@ async fn look_after(ctx: Arc<Ctx>, instances: Instances, stop: CancellationToken
         tokio::select! {
             () = tokio::time::sleep(pause) => { ctx.definitions.look(&ctx.client, &ctx.pages.metrics).await; }
             _ = sweep.tick() => {
-                let exists = |namespace: &str, name: &str| {
-                    instances.get(&ObjectRef::new(name).within(namespace)).is_some()
+                let holder = |namespace: &str, name: &str| match instances.get(&ObjectRef::new(name).within(namespace)) {
+                    None => Holder::Gone,
+                    Some(found) => Holder::Wants(found.0.as_ref().ok().map(|pds| hostname::domains(&pds.spec))),
                 };
-                if let Err(error) = free_hostnames(&ctx, exists).await {
+                if let Err(error) = free_hostnames(&ctx, holder).await {
                     tracing::debug!(%error, "hostnames were not looked at");
                 }
             }

@@ -12,6 +12,8 @@ pub const APPLIED_HASH: &str = "auroralocus.dev/applied-hash";
 pub const MANAGED_BY: &str = "aurora-locus-operator";
 /// The label by which people find what a tool made.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The annotation by which a cloud gives a service account a role.
+pub const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
 /// What all annotations of this project begin with.
 pub const PREFIX: &str = "auroralocus.dev/";
 
@@ -35,6 +37,13 @@ pub fn all(instance: &str, component: &str) -> BTreeMap<String, String> {
         labels.insert(key.into(), value.into());
     }
     labels
+}
+
+/// Whether [`all`] sets a label of this name.
+#[must_use]
+pub fn is_set(label: &str) -> bool {
+    let names = ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"];
+    names.contains(&label) || [INSTANCE, COMPONENT, MANAGED_BY_LABEL].contains(&label)
 }
 
 /// Selects every object that belongs to an instance.

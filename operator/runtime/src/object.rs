@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::labels;
 
+/// Longest annotation that is kept, in bytes.
+const LONGEST: usize = 2048;
+
 /// A namespaced kind of Kubernetes.
 pub trait Object:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -73,15 +76,57 @@ impl<K: Object> AnyObject for K {
     }
 }
 
-/// Drops from an object what the operator does not look at, so that memory follows what it needs and not what others write into
-/// metadata: managed fields, other people's annotations, and the version, which changes without meaning.
+/// Drops from an object what the operator does not compare, so that memory follows what it needs and not what others write into
+/// metadata: managed fields, other people's annotations and labels, and the version, which changes without meaning.
 pub fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.resource_version = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| key.starts_with(labels::PREFIX));
+        annotations.retain(|key, value| {
+            [labels::APPLIED_HASH, labels::ROLE_ARN].contains(&key.as_str()) && value.len() <= LONGEST
+        });
     }
     if let Some(labels) = &mut metadata.labels {
-        labels.retain(|key, _| key.starts_with(labels::PREFIX) || key == labels::MANAGED_BY_LABEL);
+        labels.retain(|key, _| labels::is_set(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_the_operator_sets_stays_and_the_rest_goes() {
+        let mut set = labels::all("web", "server");
+        set.insert("auroralocus.dev/other".into(), "x".into());
+        set.insert("app".into(), "x".into());
+        let annotations = [
+            (labels::APPLIED_HASH, "1".to_owned()),
+            (labels::ROLE_ARN, "arn".to_owned()),
+            ("auroralocus.dev/large", "x".repeat(100_000)),
+            ("other.example/note", "x".to_owned()),
+        ];
+        let mut metadata = ObjectMeta {
+            labels: Some(set),
+            annotations: Some(annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            resource_version: Some("1".into()),
+            managed_fields: Some(Vec::new()),
+            ..Default::default()
+        };
+        strip(&mut metadata);
+        assert_eq!(metadata.labels, Some(labels::all("web", "server")));
+        let kept: BTreeMap<_, _> = metadata.annotations.unwrap();
+        assert_eq!(kept.keys().map(String::as_str).collect::<Vec<_>>(), [labels::APPLIED_HASH, labels::ROLE_ARN]);
+        assert_eq!((metadata.resource_version, metadata.managed_fields), (None, None));
+    }
+
+    #[test]
+    fn an_annotation_of_any_length_costs_no_memory() {
+        let annotations = Some([(labels::APPLIED_HASH.to_owned(), "x".repeat(LONGEST + 1))].into());
+        let mut metadata = ObjectMeta { annotations, ..Default::default() };
+        strip(&mut metadata);
+        assert_eq!(metadata.annotations, Some(BTreeMap::new()));
     }
 }

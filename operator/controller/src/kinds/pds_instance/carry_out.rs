@@ -39,10 +39,11 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
             failures.entry(*condition).or_insert(failure);
         }
     }
-    let has_turn = plan.facts.needs_turn != Some(true) || ctx.take_turn(wanted.namespace(), &wanted.instance);
+    let has_turn =
+        plan.facts.needs_turn != Some(true) || ctx.take_turn(wanted.namespace(), &wanted.instance, &wanted.image);
     let writer = Writer { client: &ctx.client, owner: &wanted.owner, metrics: &ctx.pages.metrics };
     for (condition, write) in &plan.writes {
-        if failures.contains_key(condition) || (!has_turn && is_deployment(write)) {
+        if failures.contains_key(condition) || (!has_turn && replaces_pods(write)) {
             continue;
         }
         if let Err(failure) = writer.carry_out(write).await {
@@ -65,9 +66,10 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
     report
 }
 
-fn is_deployment(write: &operator_runtime::carry_out::Write) -> bool {
+/// Whether a write replaces pods that run.
+fn replaces_pods(write: &operator_runtime::carry_out::Write) -> bool {
     use operator_runtime::carry_out::Write;
-    matches!(write, Write::Create(manifest) | Write::Apply(manifest) if manifest.kind == "Deployment")
+    matches!(write, Write::Apply(manifest) if matches!(manifest.kind, "Deployment" | "StatefulSet"))
 }
 
 async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Result<(), Failure> {

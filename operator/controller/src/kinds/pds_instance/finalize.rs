@@ -1,6 +1,8 @@
 //! The end of an instance: data stays unless its policy says otherwise. Without such a policy there is no finalizer, and the end of the
 //! instance, of its namespace and of the operator do not wait for each other.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -54,7 +56,7 @@ pub(super) struct End {
     about: ObjectReference,
     has_finalizer: bool,
     deletes: Deletes,
-    hostname: Option<String>,
+    domains: Vec<String>,
     in_bucket: bool,
     bucket: Option<String>,
     endpoint: Option<String>,
@@ -77,7 +79,7 @@ impl End {
             about: pds.object_ref(&()),
             has_finalizer: pds.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes::of(pds.spec.deletion_policy.as_ref()),
-            hostname: Some(pds.spec.hostname.clone()),
+            domains: hostname::domains(&pds.spec).into_iter().collect(),
             in_bucket: in_bucket(pds),
             bucket: resolved.bucket,
             endpoint: resolved.object_store_endpoint,
@@ -107,7 +109,7 @@ impl End {
             about: object.object_ref(&resource),
             has_finalizer: object.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes { database: delete("database"), blobs: delete("blobs"), keys: delete("keys") },
-            hostname: text("/spec/hostname"),
+            domains: text("/spec/hostname").into_iter().collect(),
             in_bucket: object.data.pointer("/spec/blobStore/disk").is_none()
                 && (object.data.pointer("/spec/blobStore").is_some()
                     || object.data.pointer("/spec/database/sqlite").is_none()),
@@ -238,7 +240,7 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     }
     if deletes.keys {
         delete::<Secret>(ctx, end, &keys::secret_name(name)).await?;
-        free_hostname(ctx, end).await?;
+        free_domains(ctx, end).await?;
     }
     Ok(Progress::Done)
 }
@@ -316,11 +318,11 @@ fn store(ctx: &Ctx, end: &End) -> Option<(String, Store)> {
     Some((class.name_any(), Store { class: store, service }))
 }
 
-async fn free_hostname(ctx: &Ctx, end: &End) -> kube::Result<()> {
-    let Some(hostname) = &end.hostname else { return Ok(()) };
-    let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
-    if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
-        free(ctx, &claim).await?;
+async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
+    for claim in end.domains.iter().filter_map(|domain| ctx.claim(domain)) {
+        if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
+            free(ctx, &claim).await?;
+        }
     }
     Ok(())
 }
@@ -336,18 +338,31 @@ pub(crate) async fn free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<()
     }
 }
 
-/// Frees the hostnames whose holders are gone with their keys.
+/// What is known of the holder of a claim.
+pub enum Holder {
+    /// There is no such instance.
+    Gone,
+    /// The instance exists and asks for these domains; nothing if it cannot be read.
+    Wants(Option<BTreeSet<String>>),
+}
+
+/// Frees the domains that their holders ask for no more, and those whose holders are gone with their keys.
 ///
 /// # Errors
 /// What the API server answers.
-pub async fn free_hostnames(ctx: &Ctx, exists: impl Fn(&str, &str) -> bool) -> kube::Result<()> {
+pub async fn free_hostnames(ctx: &Ctx, holder: impl Fn(&str, &str) -> Holder) -> kube::Result<()> {
     for claim in ctx.claims.state() {
         let owner = &claim.spec.owner;
-        if ctx.options.scope().includes(&owner.namespace)
-            && !exists(&owner.namespace, &owner.name)
-            && carry_out::is_free(ctx, &claim).await?
-        {
-            tracing::info!("the hostname {} is free: its holder and that one's keys are gone", claim.spec.hostname);
+        if !ctx.options.scope().includes(&owner.namespace) {
+            continue;
+        }
+        let is_free = match holder(&owner.namespace, &owner.name) {
+            Holder::Wants(None) => false,
+            Holder::Wants(Some(domains)) => !domains.contains(&claim.spec.hostname),
+            Holder::Gone => carry_out::is_free(ctx, &claim).await?,
+        };
+        if is_free {
+            tracing::info!("{} is free: no instance that exists asks for it", claim.spec.hostname);
             free(ctx, &claim).await?;
         }
     }

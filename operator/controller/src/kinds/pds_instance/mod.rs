@@ -17,7 +17,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
@@ -29,7 +28,7 @@ use plan::Plan;
 use status::Report;
 use verdict::Verdict;
 
-pub use finalize::{FINALIZER, free_hostnames, release};
+pub use finalize::{FINALIZER, Holder, free_hostnames, release};
 
 /// The longest pause between tries to end an instance: somebody waits for it.
 const LONGEST_END: Duration = Duration::from_secs(10);
@@ -76,7 +75,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
     let result = guarded(LIMIT, async {
-        ctx.caches.filled().await;
+        filled(&ctx).await;
         match &object.0 {
             Ok(pds) => step(pds, &ctx).await,
             Err(invalid) => unreadable::reconcile(&ctx, invalid).await,
@@ -105,6 +104,15 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     Ok(action)
 }
 
+/// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist.
+async fn filled(ctx: &Ctx) {
+    ctx.caches.filled().await;
+    // A store whose watch is gone stays as it is; the process ends then.
+    ctx.classes.wait_until_ready().await.ok();
+    ctx.claims.wait_until_ready().await.ok();
+    ctx.namespaces.wait_until_ready().await.ok();
+}
+
 /// What follows a reconciliation.
 pub(crate) enum Next {
     /// All is well, or something else will tell.
@@ -119,7 +127,7 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
         ClassFound::Found(class) => ctx.serves(&class),
         ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
     };
-    if !is_ours && !pds.finalizers().iter().any(|name| name == FINALIZER) {
+    if !is_ours {
         return Ok(Next::Wait(Action::await_change()));
     }
     if pds.metadata.deletion_timestamp.is_some() {
@@ -154,21 +162,26 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     };
     let plan = plan::plan(pds, &wanted, &observed);
     let is_paused = pds.spec.paused == Some(true);
-    let has_work = !plan.steps.is_empty() || !plan.writes.is_empty();
     let report = if is_paused {
         Report { is_paused, ..Report::of(&plan) }
     } else {
         carry_out::carry_out(ctx, pds, &wanted, &plan).await
     };
     status::update(ctx, pds, Some(&wanted), &report).await.map_err(Error::Status)?;
-    Ok(next(&plan, &report, has_work && !is_paused))
+    // Debug shows no secret.
+    let steps = format!("{:?}", plan.steps);
+    let uid = pds.metadata.uid.as_deref().unwrap_or_default();
+    let is_news = ctx.steps.get(uid).is_none_or(|(before, _)| before != steps);
+    ctx.steps.put(uid, steps);
+    Ok(next(&plan, &report, is_news && !is_paused))
 }
 
 fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
     if report.failed {
         return Next::Retry;
     }
-    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves.
+    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves. The same steps a second
+    // time came to nothing, so they wait.
     if worked && !plan.steps.is_empty() {
         return Next::Wait(Action::requeue(Duration::from_millis(20)));
     }

@@ -32,10 +32,8 @@ pub struct Observed {
     pub class: ClassFound,
     /// Labels of the namespace of the instance.
     pub namespace_labels: BTreeMap<String, String>,
-    /// The claim of the hostname.
-    pub claim: Option<Arc<PdsHostnameClaim>>,
-    /// A handle domain that is the hostname of another instance.
-    pub taken_domain: Option<(String, Arc<PdsHostnameClaim>)>,
+    /// The claims of the domains that the instance asks for, by domain.
+    pub claims: BTreeMap<String, Arc<PdsHostnameClaim>>,
     /// The administrator's credential of the class's object store.
     pub admin: Option<Arc<Content>>,
     /// The namespace of the operator.
@@ -223,8 +221,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     Ok(Observed {
         class,
         namespace_labels: ctx.namespace_labels(&namespace),
-        claim: ctx.claim(&pds.spec.hostname),
-        taken_domain: taken_domain(ctx, pds, &namespace, &name),
+        claims: claims(ctx, pds),
         admin,
         operator_namespace: ctx.options.namespace.clone(),
         seed: ctx.seed.clone(),
@@ -244,12 +241,9 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     })
 }
 
-/// A handle domain that another instance has as its hostname: two servers would give out the same handles.
-fn taken_domain(ctx: &Ctx, pds: &PdsInstance, namespace: &str, name: &str) -> Option<(String, Arc<PdsHostnameClaim>)> {
-    pds.spec.handle_domains.iter().flatten().find_map(|domain| {
-        let claim = ctx.claim(&domain.domain)?;
-        (!hostname::is_held_by(&claim, namespace, name)).then(|| (domain.domain.clone(), claim))
-    })
+fn claims(ctx: &Ctx, pds: &PdsInstance) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+    let domains = hostname::domains(&pds.spec).into_iter();
+    domains.filter_map(|domain| ctx.claim(&domain).map(|claim| (domain, claim))).collect()
 }
 
 /// Asked only while the spec asks for more than the volume has, so that an instance at rest asks nothing.

@@ -1,5 +1,7 @@
 //! What to do next. Pure: computed from what was observed.
 
+use k8s_openapi::Resource as _;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ApiResource;
 use operator_api::{ConditionType, PdsInstance};
@@ -98,7 +100,11 @@ fn prunes(component: &dyn Component, kept: &[Manifest], wanted: &Wanted, observe
     observed.children.iter().filter_map(condemned).collect()
 }
 
+/// Volumes go with the instance's policy for data alone, whatever owner somebody gave one.
 fn prunable(component: &dyn Component, kind: &str) -> Option<&'static Child> {
+    if kind == PersistentVolumeClaim::KIND {
+        return None;
+    }
     component.children().iter().find(|child| child.kind == kind && child.verbs.contains(&"delete"))
 }
 

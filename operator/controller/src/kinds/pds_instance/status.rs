@@ -128,7 +128,9 @@ pub async fn update(ctx: &Ctx, pds: &PdsInstance, wanted: Option<&Wanted>, repor
     let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
     let ready = conditions.iter().any(|(kind, verdict)| *kind == ConditionType::Ready && verdict.good);
     ctx.pages.metrics.set_ready(&namespace, &name, ready);
-    ctx.pages.metrics.set_certificate_expiry(&namespace, &name, report.facts.certificate_expiry);
+    if wanted.is_some() {
+        ctx.pages.metrics.set_certificate_expiry(&namespace, &name, report.facts.certificate_expiry);
+    }
     write(ctx, pds, status).await
 }
 

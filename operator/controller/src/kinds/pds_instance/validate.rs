@@ -34,8 +34,6 @@ pub struct Wanted {
     pub image: String,
     /// Pods of the PDS.
     pub replicas: i32,
-    /// The hostname, if it has to be claimed.
-    pub claims: Option<String>,
     /// The database.
     pub database: Database,
     /// Where blobs are.
@@ -67,6 +65,14 @@ impl Wanted {
     #[must_use]
     pub fn has_postgres(&self) -> bool {
         matches!(self.database, Database::Postgres { .. })
+    }
+
+    /// Whether the pods reach their bucket with a role of their service account instead of keys.
+    #[must_use]
+    pub fn uses_role(&self) -> bool {
+        let Blobs::Provisioned { store, .. } = &self.blobs else { return false };
+        let gives_roles = store.class.aws.as_ref().is_some_and(|aws| aws.workload_identity.is_some());
+        store.class.provisioner == Provisioner::Aws && gives_roles
     }
 
     /// Whether the database is SQLite.
@@ -218,7 +224,6 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
         url: settings.service.public_url(),
         settings: settings.render(),
         image: spec.image.clone().unwrap_or_else(|| class.spec.images.pds.clone()),
-        claims: (spec.hostname != "localhost").then(|| spec.hostname.clone()),
         network: network(spec, &class),
         pod: spec.pod.clone().unwrap_or_default(),
         platform_chooses_user: class.spec.run_as == Some(operator_api::RunAs::Platform),
@@ -250,7 +255,7 @@ fn class(pds: &PdsInstance, observed: &Observed) -> Result<Arc<PdsClass>, Refusa
 fn database(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Database, Refusal> {
     let wanted = spec.database.clone().unwrap_or_default();
     if let Some(Sqlite { size, storage_class_name }) = wanted.sqlite {
-        return Ok(Database::Sqlite { volume: claim(size, storage_class_name) });
+        return Ok(Database::Sqlite { volume: claim(size, storage_class_name, class) });
     }
     if let Some(external) = wanted.external {
         return Ok(Database::External { secret: external.uri_secret.name, key: external.uri_secret.key });
@@ -262,13 +267,15 @@ fn database(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Database, Refusa
         ))
     })?;
     let postgres = wanted.postgres.unwrap_or_default();
-    let volume = claim(postgres.size, postgres.storage_class_name);
+    let volume = claim(postgres.size, postgres.storage_class_name, class);
     Ok(Database::Postgres { image, volume, resources: postgres.resources })
 }
 
-fn claim(size: Option<Quantity>, storage_class_name: Option<String>) -> Claim {
+fn claim(size: Option<Quantity>, storage_class_name: Option<String>, class: &PdsClass) -> Claim {
     let size_is_given = size.is_some();
-    Claim { size: size.map_or_else(|| VOLUME_SIZE.into(), |size| size.0), size_is_given, storage_class_name }
+    let max = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref());
+    let fallback = max.filter(|max| is_more(VOLUME_SIZE, &max.0)).map_or(VOLUME_SIZE, |max| &max.0);
+    Claim { size: size.map_or_else(|| fallback.into(), |size| size.0), size_is_given, storage_class_name }
 }
 
 /// A limit that is lowered refuses growth and stops nothing: an instance that runs keeps what it has.
@@ -308,7 +315,8 @@ fn storage(
     complaints: &mut Vec<(ConditionType, Verdict)>,
 ) -> Result<(), Refusal> {
     let Some(max) = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref()) else { return Ok(()) };
-    let Some(volume) = database.volume().filter(|volume| is_more(&volume.size, &max.0)) else { return Ok(()) };
+    let asked = database.volume().filter(|volume| volume.size_is_given && is_more(&volume.size, &max.0));
+    let Some(volume) = asked else { return Ok(()) };
     let name = class.name_any();
     let message = format!("spec.database: size {:?}; PdsClass {name:?} allows at most {:?}", volume.size, max.0);
     let existing = observed.volume.as_ref().and_then(component::volume::size);
@@ -347,14 +355,28 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let derived = bucket_name(store.bucket_prefix.as_deref(), &namespace, &pds.name_any());
     let bucket = s3.bucket.as_ref().unwrap_or(&derived);
     let resolved = pds.status.as_ref().and_then(|status| status.resolved.clone()).unwrap_or_default();
-    if let Some(used) = resolved.bucket.filter(|used| used != bucket) {
-        if s3.bucket.is_some() {
-            return Err(invalid(format!("spec.blobStore.s3.bucket: {bucket:?}; the blobs are in {used:?}")));
+    // A bucket in use is in a service that is known; without an endpoint that is Amazon's own.
+    let service = resolved.bucket.is_some().then_some(resolved.object_store_endpoint);
+    // The Secret of the keys tells where the status is lost.
+    let noted = || component::keys::noted(observed.keys.as_deref(), component::keys::BUCKET);
+    let is_known = resolved.bucket.is_some();
+    if let Some(used) = resolved.bucket.or_else(noted).filter(|used| used != bucket) {
+        // A tenant can write the note, so it chooses between the names that the operator may have derived, and names no other bucket.
+        if s3.bucket.is_some() || !(is_known || has_same_hash(&used, &derived)) {
+            let asked = s3.bucket.as_ref().map_or_else(|| "absent".into(), |bucket| format!("{bucket:?}"));
+            let message = format!("spec.blobStore.s3.bucket: {asked}; the blobs are in {used:?}; name that bucket");
+            return Err(invalid(message));
         }
         // A prefix that the class was given later is for new instances.
-        return Ok(provisioned(used.clone(), Some(used), class, store, resolved.object_store_endpoint));
+        return Ok(provisioned(used.clone(), Some(used), class, store, service));
     }
-    Ok(provisioned(bucket.clone(), s3.bucket, class, store, resolved.object_store_endpoint))
+    Ok(provisioned(bucket.clone(), s3.bucket, class, store, service))
+}
+
+/// Whether two names of buckets were derived from the same namespace and name: they differ in the prefix at most.
+fn has_same_hash(one: &str, other: &str) -> bool {
+    let hash = |name: &str| name.rsplit('-').next().map(ToOwned::to_owned);
+    hash(one) == hash(other)
 }
 
 /// An instance stays with the service that holds its bucket; what the class names now is a proposal.
@@ -363,13 +385,13 @@ fn provisioned(
     given_name: Option<String>,
     class: &PdsClass,
     store: &ObjectStore,
-    resolved: Option<String>,
+    resolved: Option<Option<String>>,
 ) -> Blobs {
     let now = Store::of(class, store);
     match resolved {
-        Some(endpoint) if Some(&endpoint) != store.endpoint.as_ref() => {
-            let used = ObjectStore { endpoint: Some(endpoint.clone()), ..store.clone() };
-            let store = Store { service: Service { endpoint: Some(endpoint), ..now.service.clone() }, class: used };
+        Some(endpoint) if endpoint != store.endpoint => {
+            let used = ObjectStore { endpoint: endpoint.clone(), ..store.clone() };
+            let store = Store { service: Service { endpoint, ..now.service.clone() }, class: used };
             Blobs::Provisioned { bucket, given_name, store, proposed: Some(now) }
         }
         _ => Blobs::Provisioned { bucket, given_name, store: now, proposed: None },

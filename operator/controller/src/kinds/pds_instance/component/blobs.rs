@@ -126,8 +126,13 @@ fn provisioned(
     let asked = question(&request, store, observed.admin.as_deref(), "ensure");
     let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
     let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
-        return Part::new(Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made")))
-            .with_step(ensure());
+        // A process that took over has not looked yet. What was good before stays good until it has.
+        let verdict = if was_good(scene, bucket) && observed.s3_secret.is_some() {
+            answering(scene, format!("bucket {bucket}"))
+        } else {
+            Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made"))
+        };
+        return Part::new(verdict).with_step(ensure());
     };
     let mut part = match &state.seen {
         Seen::Granted(access) => {
@@ -151,6 +156,14 @@ fn provisioned(
         part.steps.push(ensure());
     }
     part
+}
+
+/// Whether the status says that this bucket is as it should be.
+fn was_good(scene: &Scene<'_>, bucket: &str) -> bool {
+    let Some(status) = &scene.pds.status else { return false };
+    let is_same = status.resolved.as_ref().and_then(|resolved| resolved.bucket.as_deref()) == Some(bucket);
+    let condition = ConditionType::BlobStoreReady.as_str();
+    is_same && status.conditions.iter().any(|found| found.type_ == condition && found.status == "True")
 }
 
 fn is_due(state: &BucketState) -> bool {

@@ -15,7 +15,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 use operator_api::{ConditionType, Reason};
+use operator_runtime::carry_out::Condemned;
 use operator_runtime::child::Child;
+use operator_runtime::compare::same_amount;
 use operator_runtime::hash;
 use operator_runtime::labels::{all, selector};
 use operator_runtime::manifest::Manifest;
@@ -25,12 +27,12 @@ use pds_config::DatabaseUrl;
 use super::super::step::Step;
 use super::super::validate::{Claim, Database, Wanted};
 use super::super::verdict::Verdict;
-use super::pod::{self, POSTGRES_USER};
-use super::{Component, Part, Scene, keys, metadata, volume};
+use super::pod::{self, Maker, POSTGRES_USER};
+use super::{Component, Part, Scene, keys, metadata, migration, volume};
 
 pub(super) const NAME: &str = "postgres";
 /// The component label of the Job that asks images for their version.
-const CHECK: &str = "postgres-version";
+pub(super) const CHECK: &str = "postgres-version";
 const START: &str = include_str!("postgres-start.sh");
 
 /// Only the PDS's role, over the network, by password. Inside the pod the socket is open: a process there can read the files anyway.
@@ -66,6 +68,13 @@ pub(super) fn url_env(wanted: &Wanted) -> Option<EnvVar> {
         Database::External { secret, key } => Some(pod::secret_env("PDS_DATABASE_URL", secret, key)),
         Database::Sqlite { .. } => None,
     }
+}
+
+/// Whether the pod of a PostgreSQL is being replaced.
+#[must_use]
+pub fn is_rolling(live: &StatefulSet) -> bool {
+    let status = live.status.clone().unwrap_or_default();
+    status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision
 }
 
 /// The data of a new Secret for PostgreSQL.
@@ -122,7 +131,10 @@ impl Component for Postgres {
 
 /// The reason of a part that waits for another.
 pub(super) fn waiting(obstacle: &Verdict) -> Reason {
-    if obstacle.is_stalled() { Reason::WaitingForKeys } else { Reason::Progressing }
+    match obstacle.reason {
+        Reason::KeySecretMissing | Reason::KeysMismatch => Reason::WaitingForKeys,
+        _ => Reason::Progressing,
+    }
 }
 
 /// A database that refuses writes because its volume is full says so through the PDS.
@@ -203,7 +215,11 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     manifests.push(Manifest::of(&set, Lifetime::Instance));
     // The Job that told the version stays until the image that it allowed is in use.
     let is_complete = live_image.is_none_or(|live| live == image);
-    let serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    let replaces = live.zip(manifests.last()).is_some_and(|(live, wanted)| wanted.differs_from(live));
+    let mut serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    if replaces {
+        serving.facts.needs_turn = Some(super::server::spec_was_seen(scene.pds));
+    }
     match version {
         Version::Fits => serving,
         version => {
@@ -220,11 +236,8 @@ fn serves(scene: &Scene<'_>, live: Option<&StatefulSet>) -> Verdict {
     if status.and_then(|status| status.ready_replicas).unwrap_or(0) >= 1 {
         return Verdict::good("PostgreSQL serves");
     }
-    let refused = live.and_then(|live| scene.observed.refused(&live.metadata));
-    let refused = refused
-        .map(|why| Verdict::bad(Reason::PodRefused, format!("StatefulSet {}: {why}", name(&scene.wanted.instance))));
-    pod::stuck(&scene.observed.children, NAME, scene.now())
-        .or(refused)
+    let title = format!("StatefulSet {}", name(&scene.wanted.instance));
+    live.and_then(|live| pod::trouble(scene, NAME, &title, &live.metadata))
         .unwrap_or_else(|| Verdict::bad(Reason::WaitingForDatabase, "PostgreSQL's pod is not ready yet"))
 }
 
@@ -237,7 +250,7 @@ fn image_of(set: &StatefulSet) -> Option<&str> {
 enum Version {
     Fits,
     Differs { data: i32, image: i32 },
-    Unknown { job: Box<Job>, verdict: Verdict },
+    Unknown { manifests: Vec<Manifest>, deletions: Vec<Condemned>, verdict: Verdict },
 }
 
 impl Version {
@@ -253,10 +266,7 @@ impl Version {
                 );
                 Part::new(Verdict::bad(Reason::DatabaseVersionMismatch, message))
             }
-            Self::Unknown { job, verdict } => {
-                let manifests = vec![Manifest::once(&*job, Lifetime::Instance)];
-                Part { manifests, ..Part::new(verdict) }
-            }
+            Self::Unknown { manifests, deletions, verdict } => Part { manifests, deletions, ..Part::new(verdict) },
         }
     }
 }
@@ -273,26 +283,44 @@ fn version(scene: &Scene<'_>, image: &str, live_image: Option<&str>) -> Version 
         return if data == image { Version::Fits } else { Version::Differs { data, image } };
     }
     let job = version_job(scene.wanted, image, live_image.filter(|_| data.is_none()));
+    let asks_running = live_image.is_some() && data.is_none();
     let name = job.metadata.name.clone().unwrap_or_default();
-    let told = pod::of(&scene.observed.children, CHECK).find_map(|pod| told(pod, &name));
+    let live = scene.child::<Job>(&name);
+    let pods = live.into_iter().flat_map(|live| pod::of(&scene.observed.children, CHECK, Maker::Object(&live.metadata)));
+    // A pod that was cut off told nothing; another one of the Job may have.
+    let told = pods.filter_map(|pod| told(pod, asks_running)).max();
+    let unknown =
+        |verdict| Version::Unknown { manifests: vec![Manifest::once(&job, Lifetime::Instance)], deletions: Vec::new(), verdict };
+    let silent = |image: &str| {
+        let message = format!(
+            "the image {image:?} does not tell its version: `postgres -V` failed in Job {name}; use an image that has \
+             `postgres` in its PATH"
+        );
+        unknown(Verdict::bad(Reason::DatabaseVersionMismatch, message))
+    };
     match told {
-        Some((found, running)) => match (data.or(running), found) {
-            (Some(data), Some(image)) if data != image => Version::Differs { data, image },
-            (_, Some(_)) => Version::Fits,
-            (_, None) => {
-                let message =
-                    format!("the image {image:?} does not tell its version: `postgres -V` failed in Job {name}");
-                Version::Unknown { job: job.into(), verdict: Verdict::bad(Reason::DatabaseVersionMismatch, message) }
-            }
+        Some((None, _)) => silent(image),
+        Some((Some(found), running)) => match data.or(running) {
+            Some(data) if data != found => Version::Differs { data, image: found },
+            None if asks_running => silent(live_image.unwrap_or_default()),
+            _ => Version::Fits,
         },
         None => {
-            let verdict = pod::stuck(&scene.observed.children, CHECK, scene.now()).unwrap_or_else(|| {
-                Verdict::bad(
-                    Reason::WaitingForJob,
-                    format!("Job {name} asks the new image of PostgreSQL for its version"),
-                )
-            });
-            Version::Unknown { job: job.into(), verdict }
+            let title = format!("Job {name}");
+            let failed = live.and_then(|live| migration::failure(live).map(|why| (live, why)));
+            if let Some((live, why)) = failed {
+                let verdict =
+                    Verdict::bad(Reason::ReconcileFailed, format!("{title} failed: {why}; it is tried again after five minutes"));
+                return match migration::condemned(live, scene.now()) {
+                    Some(condemned) => {
+                        Version::Unknown { manifests: Vec::new(), deletions: vec![condemned], verdict }
+                    }
+                    None => unknown(verdict),
+                };
+            }
+            unknown(live.and_then(|live| pod::trouble(scene, CHECK, &title, &live.metadata)).unwrap_or_else(|| {
+                Verdict::bad(Reason::WaitingForJob, format!("{title} asks the new image of PostgreSQL for its version"))
+            }))
         }
     }
 }
@@ -306,18 +334,14 @@ fn major_of_tag(image: &str) -> Option<i32> {
     digits.parse().ok().filter(|major| ends && (9..100).contains(major))
 }
 
-/// What the containers of a finished pod of the Job said: the version of the new image, and of the running one.
-fn told(pod: &Pod, job: &str) -> Option<(Option<i32>, Option<i32>)> {
-    let of_job = pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job);
-    if !of_job {
-        return None;
-    }
+/// What the containers of a pod said that have all ended: the version of the new image, and of the running one if that is asked.
+fn told(pod: &Pod, asks_running: bool) -> Option<(Option<i32>, Option<i32>)> {
     let said = |container: &str| {
         let status = pod::containers(pod).find(|status| status.name == container)?;
         let ended = status.state.as_ref()?.terminated.as_ref()?;
         Some(ended.message.as_deref().and_then(major_of_words))
     };
-    Some((said("wanted")?, said("running").flatten()))
+    Some((said("wanted")?, if asks_running { said("running")? } else { None }))
 }
 
 /// 17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`.
@@ -334,7 +358,7 @@ fn version_job(wanted: &Wanted, image: &str, running: Option<&str>) -> Job {
         resources: Some(pod::requests("10m", "32Mi")),
         ..Default::default()
     };
-    let hash = hash::of(&(image, running, &wanted.pod), 10);
+    let hash = hash::of(&(image, running, migration::placement(wanted)), 10);
     let template = pod::template(wanted, CHECK, POSTGRES_USER, container("wanted", image));
     let template = pod::adjust(template, |spec| {
         spec.restart_policy = Some("Never".into());
@@ -424,7 +448,9 @@ fn stateful_set(
 /// The API server refuses other claims than those at creation, so they stay what they are; the volume itself may grow.
 fn claims(wanted: &Wanted, volume: &Claim, live: Option<&StatefulSet>) -> Vec<PersistentVolumeClaim> {
     let there = live.and_then(|live| live.spec.as_ref()?.volume_claim_templates.as_ref()?.first());
+    // The server writes an amount in its own way; the same amount is the same claim.
     let size = there.and_then(volume::size);
+    let size = size.map(|size| if same_amount(&size, &volume.size) { volume.size.clone() } else { size });
     let class = there.and_then(|claim| claim.spec.as_ref()?.storage_class_name.clone());
     let volume = match size {
         Some(size) => Claim { size, storage_class_name: class, ..volume.clone() },

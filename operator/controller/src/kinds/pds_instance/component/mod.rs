@@ -27,6 +27,7 @@ use operator_runtime::child::Child;
 use operator_runtime::labels;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::object::Object;
+use operator_runtime::ownership::{Belongs, Lifetime};
 
 use super::observe::Observed;
 use super::step::Step;
@@ -78,10 +79,11 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// An object of the instance.
+    /// An object that this instance made. One with its labels and another owner says nothing about it.
     #[must_use]
     pub fn child<K: Object>(&self, name: &str) -> Option<&'a K> {
-        self.observed.children.get(name)
+        let found = self.observed.children.get::<K>(name)?;
+        (self.wanted.owner.judge(found.meta(), Lifetime::Instance) == Belongs::Ours).then_some(found)
     }
 
     /// The verdict of an earlier component that stands in the way of this one.

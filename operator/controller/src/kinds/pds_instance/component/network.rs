@@ -1,11 +1,13 @@
 //! What the pods may reach and who may reach them, and the service account that they run as.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use operator_api::{ConditionType, Reason};
 use operator_object_store::Access;
@@ -13,6 +15,7 @@ use operator_runtime::child::Child;
 use operator_runtime::labels;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
+use pds_config::Cidr;
 
 use super::super::validate::{NetworkRules, Wanted};
 use super::super::verdict::Verdict;
@@ -20,9 +23,10 @@ use super::{Component, Part, Scene, database, metadata, migration, server};
 
 const NAME: &str = "network";
 
-/// Never reached from pods: this network, link-local and with it the metadata services of clouds.
-const CLOSED_V4: [&str; 2] = ["0.0.0.0/8", "169.254.0.0/16"];
-const CLOSED_V6: [&str; 2] = ["fe80::/10", "fd00:ec2::/32"];
+/// Never reached from pods: this network, link-local, and the metadata services of clouds, which give out credentials. Of those
+/// 168.63.129.16 is Azure's, 100.100.100.200 Alibaba's, fd00:ec2::254 Amazon's and fd20:ce::254 Google's.
+const CLOSED_V4: [&str; 4] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"];
+const CLOSED_V6: [&str; 3] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"];
 /// Where NodeLocal DNSCache answers, port 53 only.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 /// Private networks: RFC 1918, RFC 6598 and loopback; RFC 4193.
@@ -64,6 +68,7 @@ impl Component for Network {
         let account = service_account(scene);
         let policies = policies(wanted);
         let missing = policies.iter().filter_map(|policy| policy.metadata.name.clone());
+        // A policy of somebody else under the same name closes nothing.
         let missing = missing.filter(|name| scene.child::<NetworkPolicy>(name).is_none()).collect::<Vec<_>>();
         let mut manifests = vec![Manifest::of(&account, Lifetime::Instance)];
         manifests.extend(policies.iter().map(|policy| Manifest::of(policy, Lifetime::Instance)));
@@ -73,13 +78,24 @@ impl Component for Network {
     }
 }
 
+/// The role that the pods have in the cloud, where the class gives roles instead of keys. While the cloud was not asked or does not
+/// answer, it is the one that the service account has.
+pub(super) fn role(scene: &Scene<'_>) -> Option<String> {
+    if !scene.wanted.uses_role() {
+        return None;
+    }
+    if let Some(Access::Role { arn }) = scene.observed.access() {
+        return Some(arn.clone());
+    }
+    let live = scene.child::<ServiceAccount>(&service_account_name(&scene.wanted.instance))?;
+    live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
+}
+
 /// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket.
 fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
     let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
-    if let Some(Access::Role { arn }) = scene.observed.access() {
-        metadata.annotations = Some([("eks.amazonaws.com/role-arn".to_owned(), arn.clone())].into());
-    }
+    metadata.annotations = role(scene).map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
 
@@ -106,12 +122,23 @@ fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
     policy(wanted, wanted.instance.clone(), server::NAME, ingress, outward(wanted, rules))
 }
 
-/// Only the PDS and its migration; nothing outward.
+/// Only the PDS and its migration; nothing outward. Also for the pods that only tell the version of an image.
 fn postgres(wanted: &Wanted) -> NetworkPolicy {
     let peers = [server::NAME, migration::NAME]
         .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
     let ingress = vec![NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 5432)]), from: Some(peers.into()) }];
-    policy(wanted, database::name(&wanted.instance), database::NAME, ingress, Vec::new())
+    let mut policy = policy(wanted, database::name(&wanted.instance), database::NAME, ingress, Vec::new());
+    if let Some(spec) = &mut policy.spec {
+        spec.pod_selector = Some(LabelSelector {
+            match_labels: Some([(labels::INSTANCE.to_owned(), wanted.instance.clone())].into()),
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: labels::COMPONENT.into(),
+                operator: "In".into(),
+                values: Some([database::NAME, database::CHECK].map(Into::into).into()),
+            }]),
+        });
+    }
+    policy
 }
 
 /// Names, the instance's own PostgreSQL, what the class names, and the public internet.
@@ -125,7 +152,7 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
         egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
     }
     let networks = rules.networks.iter().map(|network| block(network.clone(), &[]));
-    let named: Vec<_> = rules.peers.iter().cloned().chain(networks).collect();
+    let named: Vec<_> = rules.peers.iter().cloned().chain(networks).filter_map(without_closed).collect();
     if !named.is_empty() {
         egress.push(NetworkPolicyEgressRule { ports: None, to: Some(named) });
     }
@@ -138,6 +165,30 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     ];
     egress.push(NetworkPolicyEgressRule { ports: None, to: Some(public) });
     egress
+}
+
+/// The peer without the networks that stay closed whatever the class names; nothing if all of it is closed.
+fn without_closed(mut peer: NetworkPolicyPeer) -> Option<NetworkPolicyPeer> {
+    let Some(block) = &mut peer.ip_block else { return Some(peer) };
+    for closed in CLOSED_V4.iter().chain(&CLOSED_V6) {
+        if is_within(&block.cidr, closed) {
+            return None;
+        }
+        if is_within(closed, &block.cidr) {
+            block.except.get_or_insert_default().push((*closed).to_owned());
+        }
+    }
+    Some(peer)
+}
+
+/// Whether a network is the other or a part of it.
+fn is_within(network: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let (address, length) = text.split_once('/')?;
+        Some((address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?, text.parse::<Cidr>().ok()?))
+    };
+    let (Some((address, length, _)), Some((_, least, other))) = (parts(network), parts(other)) else { return false };
+    length >= least && other.contains(address)
 }
 
 fn block(cidr: String, except: &[&str]) -> NetworkPolicyPeer {

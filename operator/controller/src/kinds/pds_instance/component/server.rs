@@ -15,7 +15,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use operator_api::{ConditionType, PdsInstance, Reason};
-use operator_object_store::Access;
 use operator_runtime::child::Child;
 use operator_runtime::hash;
 use operator_runtime::labels::selector;
@@ -25,8 +24,8 @@ use operator_runtime::ownership::Lifetime;
 use super::super::observe::Observed;
 use super::super::validate::{Blobs, Database, Wanted};
 use super::super::verdict::Verdict;
-use super::pod::{self, SERVER_USER};
-use super::{Component, Part, Scene, blobs, data_metadata, database, keys, metadata, volume};
+use super::pod::{self, Maker, SERVER_USER};
+use super::{Component, Part, Scene, blobs, data_metadata, database, keys, metadata, network, volume};
 
 /// The component label of the pods.
 pub const NAME: &str = "pds";
@@ -63,6 +62,14 @@ pub fn is_rolling(live: &Deployment) -> bool {
     let updated = status.updated_replicas.unwrap_or(0);
     let unseen = status.observed_generation < live.metadata.generation;
     (unseen || updated < wanted || status.replicas.unwrap_or(0) > updated) && stuck(live).is_none()
+}
+
+/// Whether a Deployment with this image does not get on.
+#[must_use]
+pub fn is_stuck_with(live: &Deployment, image: &str) -> bool {
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    stuck(live).is_some()
+        && pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)))
 }
 
 /// The variables with the two keys that data depends on.
@@ -137,7 +144,7 @@ impl Component for Server {
         let deployment = deployment(scene, &config, ca.as_ref());
         let manifest = Manifest::of(&deployment, Lifetime::Instance);
         let replaces = live.is_some_and(|live| manifest.differs_from(live));
-        part.facts.needs_turn = Some(replaces && spec_was_seen(scene.pds));
+        part.facts.needs_turn = replaces.then(|| spec_was_seen(scene.pds));
         part.manifests.push(manifest);
         if replaces {
             part.facts.is_rolled_out = Some(false);
@@ -149,13 +156,16 @@ impl Component for Server {
 }
 
 /// Whether the status is about the newest spec. Pods that differ then differ because of the class or the operator.
-fn spec_was_seen(pds: &PdsInstance) -> bool {
+pub(super) fn spec_was_seen(pds: &PdsInstance) -> bool {
     pds.status.as_ref().and_then(|status| status.observed_generation) == pds.metadata.generation
 }
 
 /// What runs stays as it is; what does not run waits, and the message tells for what.
 fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
-    if live.is_none() {
+    if live.is_some() {
+        // It was not compared with what is wanted.
+        part.facts.is_rolled_out = None;
+    } else {
         let why = scene.verdicts.iter().find(|(_, verdict)| !verdict.good).map(|(_, verdict)| verdict.message.clone());
         let why = why.unwrap_or_else(|| "the Secrets are being made".into());
         part.verdict = Some(Verdict::bad(Reason::Progressing, format!("no pods yet: {why}")));
@@ -167,9 +177,8 @@ fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
 fn secrets_are_there(scene: &Scene<'_>) -> bool {
     let observed = scene.observed;
     let bucket = match &scene.wanted.blobs {
-        Blobs::Provisioned { .. } => {
-            matches!(observed.access(), Some(Access::Role { .. })) || observed.s3_secret.is_some()
-        }
+        Blobs::Provisioned { .. } if scene.wanted.uses_role() => network::role(scene).is_some(),
+        Blobs::Provisioned { .. } => observed.s3_secret.is_some(),
         Blobs::Given { .. } => observed.given.is_some(),
         Blobs::Disk => true,
     };
@@ -185,7 +194,7 @@ fn verdict(scene: &Scene<'_>, live: Option<&Deployment>) -> Verdict {
     if replicas == 0 {
         return Verdict::bad(Reason::Progressing, "spec.replicas is 0: no pod runs");
     }
-    let trouble = pod::stuck(&scene.observed.children, NAME, scene.now());
+    let trouble = pod::stuck(&scene.observed.children, NAME, Maker::Deployment(name), scene.now());
     if let Some(deadline) = stuck(live) {
         let why = trouble.map_or(deadline, |verdict| verdict.message);
         return Verdict::bad(Reason::RolloutStuck, format!("Deployment {name}: {why}; {pods}"));
@@ -350,9 +359,7 @@ fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
     env.extend(data_key_env(wanted));
     let credential = match &wanted.blobs {
         Blobs::Given { secret, .. } => Some(secret.clone()),
-        Blobs::Provisioned { .. } if !matches!(scene.observed.access(), Some(Access::Role { .. })) => {
-            Some(blobs::secret_name(&wanted.instance))
-        }
+        Blobs::Provisioned { .. } if !wanted.uses_role() => Some(blobs::secret_name(&wanted.instance)),
         _ => None,
     };
     if let Some(secret) = credential {
