@@ -16,7 +16,8 @@ reason says what to do.
 
 The operator writes conditions into `status.conditions`. `message` says what is wrong, with which object, and what to do.
 `observedGeneration` is the `metadata.generation` of the spec that the condition is about: while it is lower than the object's generation,
-the operator has not seen the last change yet. An Event with the same reason is published when a condition changes.
+the operator has not seen the last change yet. A condition that changes to trouble also publishes a warning Event with the same reason; waiting
+publishes none.
 
 Wait for an instance with `kubectl wait pds/NAME --for=condition=Ready --timeout=5m`.
 ";
@@ -36,7 +37,12 @@ fn overview() -> String {
     }
     text += "\n## Reasons\n\n| reason | meaning | who goes on |\n| --- | --- | --- |\n";
     for reason in Reason::ALL {
-        let who = if reason.is_stalled() { "a person" } else { "the operator" };
+        let who = match reason {
+            Reason::AsExpected => "nobody has to",
+            Reason::Paused => "a person",
+            _ if reason.is_stalled() => "a person",
+            _ => "the operator",
+        };
         text += &format!("| [{reason}](reasons/{reason}.md) | {} | {who} |\n", cell(reason.meaning()));
     }
     text
@@ -64,12 +70,14 @@ fn meaning(condition: ConditionType) -> &'static str {
 }
 
 fn page(reason: Reason) -> File {
-    let goes_on = if reason.is_stalled() {
-        "No. The instance waits until a person changes what is described above; what runs goes on. The operator notices the change by itself."
-    } else if reason == Reason::Paused {
-        "Yes, as soon as `spec.paused` is false or absent."
-    } else {
-        "Yes. The operator looks again by itself; nobody has to restart it."
+    let goes_on = match reason {
+        Reason::AsExpected => "Nothing has to go on.",
+        Reason::Paused => "No. It goes on as soon as `spec.paused` is false or absent.",
+        _ if reason.is_stalled() => {
+            "No. The instance waits until a person changes what is described above; what runs goes on. The operator notices \
+             the change by itself, at the latest after about a minute."
+        }
+        _ => "Yes. The operator looks again by itself; nobody has to restart it.",
     };
     let text = format!(
         "\
@@ -93,7 +101,7 @@ kubectl --namespace NAMESPACE describe pds NAME
 kubectl --namespace NAMESPACE get events --field-selector reason={reason},involvedObject.name=NAME
 ```
 
-The condition with this reason has a message that names the object. All conditions: [conditions.md](../conditions.md).
+The message of the condition names the object. All conditions: [conditions.md](../conditions.md).
 ",
         reason.meaning(),
         reason.step(),
