@@ -23,13 +23,10 @@ use tokio::sync::Semaphore;
 
 use crate::crd::Definitions;
 use crate::kinds::pds_instance::component::{database, hostname, server};
-use crate::kinds::pds_instance::observe::Seen;
+use crate::kinds::pds_instance::observed::Seen;
+use crate::options::{CONTROLLER_NAME, Options};
 use crate::refusals::Refusals;
-use crate::run::Options;
 use crate::scrape::Scrapes;
-
-/// The name that classes without `controllerName` have.
-pub const CONTROLLER_NAME: &str = "auroralocus.dev/operator";
 
 /// A rollout that is seen for longer than this holds nobody up any more.
 const LONGEST: Duration = Duration::from_secs(600);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
-use operator_controller::run::{Options, operate};
+use operator_controller::options::Options;
+use operator_controller::run::operate;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +74,7 @@ pub(crate) fn options(namespace: &str) -> Options {
         listen: "127.0.0.1:0".parse().unwrap(),
         concurrency: 8,
         namespaces: Vec::new(),
-        controller_name: operator_controller::context::CONTROLLER_NAME.into(),
+        controller_name: operator_controller::options::CONTROLLER_NAME.into(),
         max_rollouts: 100,
     }
 }

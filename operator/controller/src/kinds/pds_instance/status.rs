@@ -9,10 +9,11 @@ use operator_api::{
 use operator_runtime::condition;
 use serde_json::json;
 
-use super::component::{Facts, database, keys};
+use super::component::part::Facts;
+use super::component::{keys, name, version};
 use super::plan::Plan;
-use super::validate::{Blobs, Database, Refusal, Wanted};
 use super::verdict::Verdict;
+use super::wanted::{Blobs, Database, Refusal, Wanted};
 use crate::context::Ctx;
 
 const MANAGER: &str = "aurora-locus-operator-status";
@@ -142,7 +143,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
     status.replicas = Some(wanted.replicas);
     status.ready_replicas = facts.ready_replicas;
     let (engine, secret_name) = engine(wanted);
-    let version = facts.postgres_version.map(database::version_text);
+    let version = facts.postgres_version.map(version::version_text);
     let version = version.or_else(|| status.database.as_ref().and_then(|database| database.version.clone()));
     status.database = Some(DatabaseStatus { engine: engine.into(), secret_name, version });
     let resolved = status.resolved.get_or_insert_default();
@@ -151,7 +152,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
         resolved.object_store_endpoint = endpoint;
     }
     if let Some(version) = facts.postgres_version.filter(|_| wanted.has_postgres()) {
-        resolved.postgres_major = Some(database::major(version));
+        resolved.postgres_major = Some(version::major(version));
     }
     if good(ConditionType::BlobStoreReady) {
         let bucket = match &wanted.blobs {
@@ -184,7 +185,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
 /// The engine as the status names it, and its Secret.
 fn engine(wanted: &Wanted) -> (&'static str, Option<String>) {
     match &wanted.database {
-        Database::Postgres { .. } => ("Postgres", Some(database::name(&wanted.instance))),
+        Database::Postgres { .. } => ("Postgres", Some(name::postgres(&wanted.instance))),
         Database::External { secret, .. } => ("External", Some(secret.clone())),
         Database::Sqlite { .. } => ("Sqlite", None),
     }

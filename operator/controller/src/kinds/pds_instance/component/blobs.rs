@@ -9,11 +9,12 @@ use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
 use secrecy::ExposeSecret;
 
-use super::super::observe::{BucketState, Seen};
+use super::super::observed::{BucketState, Seen};
 use super::super::step::Step;
-use super::super::validate::{Blobs, Store};
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene, network};
+use super::super::wanted::{Blobs, Store};
+use super::part::{Component, Part, Scene, waiting};
+use super::{keys, name};
 
 /// How long a bucket is taken to be as it was.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(600);
@@ -80,7 +81,7 @@ fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerp
         prefix: store.class.bucket_prefix.clone(),
         bucket: given_name,
         seed: scene.observed.seed.clone(),
-        service_account: Some(network::service_account_name(&wanted.instance)),
+        service_account: Some(name::service_account(&wanted.instance)),
     }
 }
 
@@ -103,9 +104,9 @@ fn provisioned(
     let name = secret_name(&wanted.instance);
     if let Some(obstacle) = scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]) {
         let message = format!("the bucket waits: {}", obstacle.message);
-        return Part::new(Verdict::bad(super::database::waiting(obstacle), message));
+        return Part::new(Verdict::bad(waiting(obstacle), message));
     }
-    let Some(fingerprint) = observed.fingerprint() else {
+    let Some(fingerprint) = keys::seen(observed) else {
         return Part::new(Verdict::bad(Reason::Progressing, "the bucket waits for the keys"));
     };
     if let Some(there) = &observed.s3_secret

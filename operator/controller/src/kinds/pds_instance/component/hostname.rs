@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::step::Step;
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene};
+use super::part::{Component, Part, Scene};
 
 /// The name of the claim of a hostname. A hash, because a hostname can be longer than a name.
 #[must_use]
