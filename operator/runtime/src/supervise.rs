@@ -37,7 +37,8 @@ where
             work.abort();
             return ExitCode::FAILURE;
         }
-        ended = &mut work => {
+        // Work that was told to stop may have ended before this looked.
+        ended = &mut work => if !stop.is_cancelled() || ended.is_err() {
             pages.metrics.crashed();
             match ended {
                 Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
@@ -45,13 +46,13 @@ where
             }
             release(&candidate).await;
             return ExitCode::FAILURE;
-        }
+        },
         () = stop.cancelled() => {}
     }
     pages.stopping();
     // The lease is kept while the last writes go out, and given up after.
     let drain = async {
-        if tokio::time::timeout(DRAIN, work).await.is_err() {
+        if !work.is_finished() && tokio::time::timeout(DRAIN, work).await.is_err() {
             tracing::warn!("some reconciliations did not end within {} s", DRAIN.as_secs());
         }
     };
