@@ -75,6 +75,12 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
         Step::Claim { hostname } => claim(ctx, pds, wanted, hostname).await,
         Step::CreateKeys => {
             let name = keys::secret_name(&wanted.instance);
+            // The watch may not have shown yet that there were keys.
+            let instances = Api::<PdsInstance>::namespaced(ctx.client.clone(), wanted.namespace());
+            let live = instances.get_opt(&wanted.instance).await.map_err(|error| Failure::of("keys".into(), &error))?;
+            if live.is_none_or(|live| live.status.is_some_and(|status| status.keys.is_some())) {
+                return Ok(());
+            }
             create_secret(ctx, wanted, name, "keys", keys::generate()).await
         }
         Step::CreatePostgresSecret => {
