@@ -236,8 +236,8 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     ctx.definitions.look(&client, &metrics).await;
     let mut helpers = tokio::task::JoinSet::new();
-    helpers.spawn(scrape::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news));
-    helpers.spawn(look_after(ctx.clone(), instances.clone(), stop.clone()));
+    helpers.spawn(scrape::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news.clone()));
+    helpers.spawn(look_after(ctx.clone(), instances.clone(), news, stop.clone()));
 
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
         ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default())
@@ -389,14 +389,26 @@ fn ready_instances(ctx: Arc<Ctx>, instances: Instances) -> impl Fn() -> Vec<Arc<
     }
 }
 
-/// Looks now and then at what no watch shows.
-async fn look_after(ctx: Arc<Ctx>, instances: Instances, stop: CancellationToken) {
+/// Looks now and then at what no watch shows. Other definitions concern every instance.
+async fn look_after(
+    ctx: Arc<Ctx>,
+    instances: Instances,
+    news: mpsc::Sender<ObjectRef<PdsInstance>>,
+    stop: CancellationToken,
+) {
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.tick().await;
     loop {
         let pause = if ctx.definitions.problem().is_some() { DEFINITIONS.0 } else { DEFINITIONS.1 };
         tokio::select! {
-            () = tokio::time::sleep(pause) => { ctx.definitions.look(&ctx.client, &ctx.pages.metrics).await; }
+            () = tokio::time::sleep(pause) => {
+                if ctx.definitions.look(&ctx.client, &ctx.pages.metrics).await {
+                    for about in every(&instances) {
+                        let about = ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default());
+                        news.send(about).await.ok();
+                    }
+                }
+            }
             _ = sweep.tick() => {
                 let exists = |namespace: &str, name: &str| {
                     instances.get(&ObjectRef::new(name).within(namespace)).is_some()
