@@ -3,10 +3,8 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::marker::{ADOPT_KEY, MARKER_KEY};
-use crate::service::{CONNECT_SECONDS, OPERATION_SECONDS};
+use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS, one_line};
 use crate::{Marker, Owner};
-
-const LONGEST: usize = 300;
 
 /// What a bucket says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,14 +136,6 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         innermost = source;
     }
     one_line(&innermost.to_string())
-}
-
-/// Text of others: one line of bounded length.
-pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<_> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line: String = words.join(" ").chars().take(LONGEST).collect();
-    line.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -15,9 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Error;
-
-pub(crate) const CONNECT_SECONDS: u64 = 3;
-pub(crate) const OPERATION_SECONDS: u64 = 15;
+use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS};
 
 /// An S3 service.
 #[derive(Clone, Debug)]
@@ -100,7 +98,7 @@ impl Service {
     }
 
     fn wrong_bundle(&self, why: &dyn std::fmt::Display) -> Error {
-        let why = crate::error::one_line(&why.to_string());
+        let why = crate::limits::one_line(&why.to_string());
         Error::Invalid(format!("the CA bundle of the object store at {} is not PEM certificates: {why}", self.place()))
     }
 }

@@ -1,0 +1,14 @@
+//! Limits on what a service may cost: time of requests, length of messages.
+
+pub(crate) const CONNECT_SECONDS: u64 = 3;
+pub(crate) const OPERATION_SECONDS: u64 = 15;
+
+const LONGEST: usize = 300;
+
+/// Text of others: one line of bounded length.
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<_> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line: String = words.join(" ").chars().take(LONGEST).collect();
+    line.trim_end_matches('.').to_owned()
+}
