@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-
 /// Between two questions to one PDS.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);
 

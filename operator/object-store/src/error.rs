@@ -2,8 +2,8 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::marker::{ADOPT_KEY, MARKER_KEY};
 use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS, one_line};
+use crate::marker::{ADOPT_KEY, MARKER_KEY};
 use crate::{Marker, Owner};
 
 /// What a bucket says of its owner.
@@ -141,12 +141,6 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_of_others_is_one_bounded_line() {
-        assert_eq!(one_line(" a\n\tb\u{1b}[31m.  "), "a b [31m");
-        assert_eq!(one_line(&"x".repeat(1000)).len(), LONGEST);
-    }
 
     #[test]
     fn answers_fall_into_kinds() {

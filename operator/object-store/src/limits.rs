@@ -12,3 +12,14 @@ pub(crate) fn one_line(text: &str) -> String {
     let line: String = words.join(" ").chars().take(LONGEST).collect();
     line.trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_one_bounded_line() {
+        assert_eq!(one_line(" a\n\tb\u{1b}[31m.  "), "a b [31m");
+        assert_eq!(one_line(&"x".repeat(1000)).len(), LONGEST);
+    }
+}
