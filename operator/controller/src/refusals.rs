@@ -104,7 +104,8 @@ mod tests {
             uid: Some("1".into()),
             ..Default::default()
         };
-        let set: Arc<dyn operator_runtime::object::AnyObject> = Arc::new(StatefulSet { metadata, ..Default::default() });
+        let set: Arc<dyn operator_runtime::object::AnyObject> =
+            Arc::new(StatefulSet { metadata, ..Default::default() });
         [set].into_iter().collect()
     }
 

@@ -15,7 +15,11 @@ pub(crate) fn nanos(text: &str) -> Option<u128> {
     let value = value.saturating_mul(1u128 << power_of_two);
     let power = power_of_ten.saturating_add(9).saturating_sub(i32::try_from(fraction.len()).ok()?);
     let ten = |power: u32| 10u128.saturating_pow(power);
-    Some(if power >= 0 { value.saturating_mul(ten(power.unsigned_abs())) } else { value.div_ceil(ten(power.unsigned_abs())) })
+    Some(if power >= 0 {
+        value.saturating_mul(ten(power.unsigned_abs()))
+    } else {
+        value.div_ceil(ten(power.unsigned_abs()))
+    })
 }
 
 /// What a suffix multiplies with, as a power of two and a power of ten.

@@ -135,13 +135,15 @@ impl Writer<'_> {
     /// Brings back labels that somebody removed: without them the caches show nothing of the object.
     async fn label(&self, live: &DynamicObject, manifest: &Manifest) -> Result<(), Failure> {
         let wanted = &manifest.json["metadata"]["labels"];
-        let has = |(key, value): (&String, &serde_json::Value)| live.labels().get(key).map(String::as_str) == value.as_str();
+        let has =
+            |(key, value): (&String, &serde_json::Value)| live.labels().get(key).map(String::as_str) == value.as_str();
         if wanted.as_object().is_none_or(|wanted| wanted.iter().all(has)) {
             return Ok(());
         }
         let patch = json!({"metadata": {"uid": live.uid(), "labels": wanted}});
         let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        let written = self.api(&manifest.resource).patch_metadata(&manifest.name, &parameters, &Patch::Merge(patch)).await;
+        let written =
+            self.api(&manifest.resource).patch_metadata(&manifest.name, &parameters, &Patch::Merge(patch)).await;
         written.map_err(|error| Failure::of(manifest.title(), &error))?;
         self.wrote(manifest.kind, "label", &manifest.name);
         Ok(())

@@ -221,10 +221,8 @@ mod tests {
     /// Two instances may name different keys of one Secret.
     #[tokio::test]
     async fn what_one_reader_gets_does_not_depend_on_the_others() {
-        let (service, mut handle) = tower_test::mock::pair::<
-            http::Request<kube::client::Body>,
-            http::Response<kube::client::Body>,
-        >();
+        let (service, mut handle) =
+            tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
         let secrets = Secrets::new(Client::new(service, "ns"));
         let server = tokio::spawn(async move {
             let mut asked = 0;

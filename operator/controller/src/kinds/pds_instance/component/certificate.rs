@@ -38,7 +38,8 @@ impl Component for Certificate {
             Ok(expiry) => {
                 let until = Timestamp::from_second(expiry).map(|time| time.to_string()).unwrap_or_default();
                 let verdict = if expiry <= scene.now().as_second() {
-                    let message = format!("spec.tls.secretName: the certificate in Secret {secret} ended at {until}; replace it");
+                    let message =
+                        format!("spec.tls.secretName: the certificate in Secret {secret} ended at {until}; replace it");
                     Verdict::bad(Reason::CertificateInvalid, message)
                 } else {
                     Verdict::good(format!("Secret {secret}, valid until {until}"))

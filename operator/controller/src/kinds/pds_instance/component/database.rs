@@ -275,11 +275,15 @@ fn version(scene: &Scene<'_>, image: &str, live_image: Option<&str>) -> Version 
     let asks_running = live_image.is_some() && data.is_none();
     let name = job.metadata.name.clone().unwrap_or_default();
     let live = scene.child::<Job>(&name);
-    let pods = live.into_iter().flat_map(|live| pod::of(&scene.observed.children, CHECK, Maker::Object(&live.metadata)));
+    let pods =
+        live.into_iter().flat_map(|live| pod::of(&scene.observed.children, CHECK, Maker::Object(&live.metadata)));
     // A pod that was cut off told nothing; another one of the Job may have.
     let told = pods.filter_map(|pod| told(pod, asks_running)).max();
-    let unknown =
-        |verdict| Version::Unknown { manifests: vec![Manifest::once(&job, Lifetime::Instance)], deletions: Vec::new(), verdict };
+    let unknown = |verdict| Version::Unknown {
+        manifests: vec![Manifest::once(&job, Lifetime::Instance)],
+        deletions: Vec::new(),
+        verdict,
+    };
     let silent = |image: &str| {
         let message = format!(
             "the image {image:?} does not tell its version: `postgres -V` failed in Job {name}; use an image that has \
@@ -298,12 +302,12 @@ fn version(scene: &Scene<'_>, image: &str, live_image: Option<&str>) -> Version 
             let title = format!("Job {name}");
             let failed = live.and_then(|live| migration::failure(live).map(|why| (live, why)));
             if let Some((live, why)) = failed {
-                let verdict =
-                    Verdict::bad(Reason::ReconcileFailed, format!("{title} failed: {why}; it is tried again after five minutes"));
+                let verdict = Verdict::bad(
+                    Reason::ReconcileFailed,
+                    format!("{title} failed: {why}; it is tried again after five minutes"),
+                );
                 return match migration::condemned(live, scene.now()) {
-                    Some(condemned) => {
-                        Version::Unknown { manifests: Vec::new(), deletions: vec![condemned], verdict }
-                    }
+                    Some(condemned) => Version::Unknown { manifests: Vec::new(), deletions: vec![condemned], verdict },
                     None => unknown(verdict),
                 };
             }

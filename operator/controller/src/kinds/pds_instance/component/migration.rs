@@ -182,7 +182,8 @@ fn job(scene: &Scene<'_>) -> Job {
     let database = database::url_env(wanted);
     // Another URL may be another database, and the Job checks that the data belongs to the keys. So a Job that failed for the URL or
     // the keys is made anew when they are restored. The keys keep the URL from being guessed.
-    let url = observed.references.database.as_ref().or(observed.postgres_secret.as_ref()).map(|content| &content.values);
+    let url =
+        observed.references.database.as_ref().or(observed.postgres_secret.as_ref()).map(|content| &content.values);
     let keys = ["plcRotationKey", "keyEncryptionKey"];
     let keys = observed.keys.as_ref().map(|content| keys.map(|key| content.values.get(key)));
     let placement = placement(wanted);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerStateTerminated, ContainerStatus, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
-    LocalObjectReference, Pod, PodSpec, PodStatus, PodTemplateSpec, Probe, ResourceRequirements, SecretKeySelector,
-    Toleration, Volume, VolumeMount,
+    Container, ContainerPort, ContainerStateTerminated, ContainerStatus, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+    ExecAction, HTTPGetAction, LocalObjectReference, Pod, PodSpec, PodStatus, PodTemplateSpec, Probe,
+    ResourceRequirements, SecretKeySelector, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -13,7 +13,8 @@ fn server(status: Value) -> World {
 }
 
 fn container(state: Value, change: Value) -> Value {
-    let mut status = json!({"name": "pds", "image": "pds:1", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+    let mut status =
+        json!({"name": "pds", "image": "pds:1", "imageID": "", "ready": false, "restartCount": 0, "state": state});
     merge(&mut status, &change);
     json!({"containerStatuses": [status]})
 }
@@ -106,9 +107,7 @@ fn labels_alone_do_not_make_a_pod_ours() {
 #[test]
 fn pods_that_are_refused() {
     let mut world = World::settled(json!({}));
-    let condition = |type_: &str, status: &str, reason: &str| {
-        json!({"status": {"conditions": [{"type": type_, "status": status, "reason": reason, "message": "exceeded quota"}]}})
-    };
+    let condition = |type_: &str, status: &str, reason: &str| json!({"status": {"conditions": [{"type": type_, "status": status, "reason": reason, "message": "exceeded quota"}]}});
     world.edit("Deployment", "demo", condition("ReplicaFailure", "True", "FailedCreate"));
     check(&world, Reason::PodRefused, &["Deployment demo", "exceeded quota"]);
     world.edit("Deployment", "demo", condition("Progressing", "False", "ProgressDeadlineExceeded"));
@@ -135,7 +134,11 @@ fn pods_of_a_stateful_set_that_are_refused() {
 #[test]
 fn a_full_volume_and_a_silent_s3_service_are_named_by_what_pods_tell() {
     let mut world = World::settled(json!({}));
-    let scrape = |up: bool, full: bool| crate::scrape::Scrape { blob_store_up: Some(up), database_full: full, ..Default::default() };
+    let scrape = |up: bool, full: bool| crate::scrape::Scrape {
+        blob_store_up: Some(up),
+        database_full: full,
+        ..Default::default()
+    };
     world.observed.scrape = Some(scrape(true, true));
     let verdict = world.verdict(ConditionType::DatabaseReady);
     assert_eq!(verdict.reason, Reason::StorageFull);
@@ -171,7 +174,8 @@ fn certificates() {
         assert!(verdict.message.contains("Secret cert") && verdict.message.contains(words), "{}", verdict.message);
     }
     let mut parameters = rcgen::CertificateParams::new(["demo.test".to_owned()]).unwrap();
-    (parameters.not_before, parameters.not_after) = (rcgen::date_time_ymd(2001, 1, 1), rcgen::date_time_ymd(2002, 1, 1));
+    (parameters.not_before, parameters.not_after) =
+        (rcgen::date_time_ymd(2001, 1, 1), rcgen::date_time_ymd(2002, 1, 1));
     let signer = rcgen::KeyPair::generate().unwrap();
     let expired = parameters.self_signed(&signer).unwrap().pem();
     let mut world = certificate(&expired, &signer.serialize_pem());

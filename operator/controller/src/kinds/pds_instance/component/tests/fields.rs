@@ -31,7 +31,11 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("database.external.uriSecret.name", external("a", "k"), external("b", "k")),
         ("database.external.uriSecret.key", external("a", "k"), external("a", "l")),
         ("database.sqlite.size", json!({"database": {"sqlite": {"size": "1Gi"}}}), sqlite.clone()),
-        ("database.sqlite.storageClassName", json!({"database": {"sqlite": {"storageClassName": "a"}}}), sqlite.clone()),
+        (
+            "database.sqlite.storageClassName",
+            json!({"database": {"sqlite": {"storageClassName": "a"}}}),
+            sqlite.clone(),
+        ),
         (
             "blobStore.disk",
             json!({"database": {"sqlite": {}}, "blobStore": {"disk": {}}}),
@@ -78,7 +82,11 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         ("objectStore.pathStyle", json!({"objectStore": {"pathStyle": false}}), none()),
         ("objectStore.adminSecretName", json!({"objectStore": {"adminSecretName": "other"}}), none()),
         ("objectStore.bucketPrefix", json!({"objectStore": {"bucketPrefix": "other"}}), none()),
-        ("objectStore.aws.workloadIdentity.oidcProviderArn", aws(json!({"workloadIdentity": {"oidcProviderArn": "b"}})), none()),
+        (
+            "objectStore.aws.workloadIdentity.oidcProviderArn",
+            aws(json!({"workloadIdentity": {"oidcProviderArn": "b"}})),
+            none(),
+        ),
         ("objectStore.aws.workloadIdentity.issuer", aws(json!({"workloadIdentity": {"issuer": "j"}})), none()),
         ("objectStore.aws.iamEndpoint", aws(json!({"iamEndpoint": "http://iam.test"})), none()),
         ("caBundle", json!({"caBundle": pem().0}), none()),
@@ -90,8 +98,16 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
             json!({"objectStore": {"provisioner": "Given", "endpoint": null}, "allowed": {"secretLabels": {"a": "b"}}}),
             given,
         ),
-        ("allowed.placement.nodeLabels", allowed("placement", json!({"nodeLabels": ["x"]})), json!({"pod": {"nodeSelector": {"a": "b"}}})),
-        ("allowed.placement.tolerations", allowed("placement", json!({"tolerations": ["x"]})), json!({"pod": {"tolerations": [{"key": "a"}]}})),
+        (
+            "allowed.placement.nodeLabels",
+            allowed("placement", json!({"nodeLabels": ["x"]})),
+            json!({"pod": {"nodeSelector": {"a": "b"}}}),
+        ),
+        (
+            "allowed.placement.tolerations",
+            allowed("placement", json!({"tolerations": ["x"]})),
+            json!({"pod": {"tolerations": [{"key": "a"}]}}),
+        ),
         (
             "allowed.placement.priorityClassNames",
             allowed("placement", json!({"priorityClassNames": ["x"]})),
@@ -147,7 +163,9 @@ fn remove(change: &mut Value, field: &str) {
     }
     match field {
         // Needed beside what is next to them, so they are another value instead of none.
-        "objectStore.aws.workloadIdentity.oidcProviderArn" | "objectStore.aws.workloadIdentity.issuer" => at[last] = json!("z"),
+        "objectStore.aws.workloadIdentity.oidcProviderArn" | "objectStore.aws.workloadIdentity.issuer" => {
+            at[last] = json!("z")
+        }
         _ => drop(at.as_object_mut().unwrap().remove(last)),
     }
 }

@@ -21,7 +21,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::Resource;
 use kube::api::ObjectMeta;
 use operator_api::{ClaimOwner, ConditionType, PdsClass, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstance, Reason};
 use operator_object_store::{Access, Credential, Seed};
@@ -151,7 +150,7 @@ impl World {
             ..Default::default()
         };
         let pds = PdsInstance { metadata, spec: serde_json::from_value(spec).unwrap(), status: None };
-        let url = ("url", "postgres://u:p@db.test:5432/pds");
+        let url = "postgres://u:p@db.test:5432/pds";
         let given = [
             ("bucket", "given"),
             ("endpoint", "http://given.test:9000"),
@@ -161,7 +160,8 @@ impl World {
         ];
         let external = pds.spec.database.as_ref().and_then(|database| database.external.as_ref());
         let key = external.map(|external| external.uri_secret.key.clone());
-        let database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url.1)])));
+        let mut references = References::default();
+        references.database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
         let observed = Observed {
             class: ClassFound::None,
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
@@ -175,7 +175,7 @@ impl World {
             postgres_secret: None,
             s3_secret: None,
             given: Some(content("blobs", "given-uid", &given).into()),
-            references: References { database, ..References::default() },
+            references,
             volume: None,
             volume_can_grow: true,
             children: Default::default(),
@@ -417,7 +417,8 @@ impl World {
                 _ => format!("postgres (PostgreSQL) {}.1", image.rsplit(':').next().unwrap()),
             };
             json!({"name": container["name"], "image": image, "imageID": format!("{image}@sha256:{}", hex('a')),
-                "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": message}}})
+                "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": 0, "message": message, "finishedAt": "2024-01-01T00:00:00Z"}}})
         });
         let status = json!({"containerStatuses": status.collect::<Vec<_>>()});
         self.pod_of("Job", name, &format!("{name}-x"), status);
@@ -445,10 +446,13 @@ impl World {
     fn settle(&mut self) {
         for _ in 0..40 {
             let plan = self.plan();
-            let before = (self.objects.clone(), plan.steps.len(), plan.writes.len());
+            let before = (self.objects.clone(), self.pds.status.clone());
             self.carry_out(&plan);
             self.kubernetes();
-            if (before.1, before.2) == (0, 0) && before.0 == self.objects {
+            if plan.steps.is_empty()
+                && plan.writes.is_empty()
+                && before == (self.objects.clone(), self.pds.status.clone())
+            {
                 return;
             }
         }
@@ -456,7 +460,7 @@ impl World {
         unreachable!("never at rest: {:?} {:?}", plan.steps, titles(&plan));
     }
 
-    /// As far as a plan's steps and writes go that this picks.
+    /// Some rounds.
     fn advance(&mut self, times: usize) {
         for _ in 0..times {
             let plan = self.plan();

@@ -61,7 +61,13 @@ fn names_are_the_instances_or_end_in_a_reserved_suffix() {
 
 #[test]
 fn no_two_instances_have_a_child_of_the_same_kind_and_name() {
-    let mut names = BTreeSet::from(["a".to_owned(), "a-b".to_owned(), "data-a".to_owned(), "data-a-pg-0".to_owned(), "pg".to_owned()]);
+    let mut names = BTreeSet::from([
+        "a".to_owned(),
+        "a-b".to_owned(),
+        "data-a".to_owned(),
+        "data-a-pg-0".to_owned(),
+        "pg".to_owned(),
+    ]);
     for stem in ["a", "data-a"] {
         for suffix in RESERVED_SUFFIXES {
             for end in ["", "-0", "-b", "-0123456789", "-012345678", "-012345678g", "x", "-0123456789-0"] {
@@ -96,13 +102,25 @@ fn no_two_instances_have_a_child_of_the_same_kind_and_name() {
 fn objects_are_found_by_labels_of_this_project_alone() {
     for (kind, json) in objects("demo").iter().filter(|(kind, _)| kind != "Secret") {
         let labels = &json["metadata"]["labels"];
-        assert!(labels[labels::INSTANCE] == "demo" && labels[labels::COMPONENT].is_string(), "{kind} {}", name_of(json));
+        assert!(
+            labels[labels::INSTANCE] == "demo" && labels[labels::COMPONENT].is_string(),
+            "{kind} {}",
+            name_of(json)
+        );
         assert_eq!(labels[labels::MANAGED_BY_LABEL], labels::MANAGED_BY);
         let text = json.to_string();
-        assert!(!text.contains("app.kubernetes.io/instance"), "GitOps tools track objects by it: {kind} {}", name_of(json));
+        assert!(
+            !text.contains("app.kubernetes.io/instance"),
+            "GitOps tools track objects by it: {kind} {}",
+            name_of(json)
+        );
         for selector in selectors(json) {
             for key in keys_of(&selector) {
-                assert!([labels::INSTANCE, labels::COMPONENT].contains(&key.as_str()), "{kind} {}: {key}", name_of(json));
+                assert!(
+                    [labels::INSTANCE, labels::COMPONENT].contains(&key.as_str()),
+                    "{kind} {}: {key}",
+                    name_of(json)
+                );
             }
         }
     }
@@ -114,7 +132,8 @@ fn selectors(json: &Value) -> Vec<Value> {
     match json {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let is_selector = ["selector", "podSelector", "namespaceSelector", "labelSelector"].contains(&key.as_str());
+                let is_selector =
+                    ["selector", "podSelector", "namespaceSelector", "labelSelector"].contains(&key.as_str());
                 if is_selector { found.push(value.clone()) } else { found.extend(selectors(value)) }
             }
         }

@@ -34,7 +34,8 @@ fn selects(selector: &LabelSelector, labels: &Labels) -> bool {
         assert_eq!(found.operator, "In", "this test knows no other operator");
         labels.get(&found.key).is_some_and(|value| found.values.iter().flatten().any(|wanted| wanted == value))
     });
-    selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value)) && expressions.all(|fits| fits)
+    selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.all(|fits| fits)
 }
 
 fn in_block(block: &IPBlock, address: IpAddr) -> bool {
@@ -84,7 +85,8 @@ fn may(policies: &[NetworkPolicy], from: &End, to: &End, port: i32) -> bool {
     let received = receives.peek().is_none()
         || receives.flat_map(|policy| policy.spec.as_ref().unwrap().ingress.iter().flatten()).any(|rule| {
             let peers = rule.from.as_ref();
-            is_port(rule.ports.as_ref(), port) && peers.is_none_or(|all| all.iter().any(|peer| is_peer(peer, "ns", from)))
+            is_port(rule.ports.as_ref(), port)
+                && peers.is_none_or(|all| all.iter().any(|peer| is_peer(peer, "ns", from)))
         });
     sent && received
 }
@@ -165,7 +167,8 @@ fn a_database_takes_its_own_server_and_migration_and_nobody_else() {
 fn a_database_reaches_nobody() {
     let (policies, demo, other) = two();
     let names = stranger("kube-system");
-    let everybody = [&demo.server, &demo.migration, &other.server, &names, &address("203.0.113.7"), &address("169.254.20.10")];
+    let everybody =
+        [&demo.server, &demo.migration, &other.server, &names, &address("203.0.113.7"), &address("169.254.20.10")];
     for to in everybody {
         for port in [53, 80, 443, 5432, 2583] {
             assert!(!may(&policies, &demo.postgres, to, port), "{to:?}");
@@ -263,7 +266,8 @@ fn metadata_services_stay_closed_whatever_the_class_allows() {
             let length = |cidr: &str| cidr.split_once('/').unwrap().1.parse::<u8>().unwrap();
             for except in block.except.iter().flatten() {
                 let first = except.split_once('/').unwrap().0.parse().unwrap();
-                let inside = block.cidr.parse::<Cidr>().unwrap().contains(first) && length(except) > length(&block.cidr);
+                let inside =
+                    block.cidr.parse::<Cidr>().unwrap().contains(first) && length(except) > length(&block.cidr);
                 assert!(inside, "{except} in {}", block.cidr);
             }
         }
@@ -276,7 +280,10 @@ fn what_the_class_names_is_open() {
         {"ipBlock": {"cidr": "10.9.0.0/16"}},
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "demo"}}},
     ]);
-    let world = settled("demo", json!({"outboundAllow": ["10.96.0.0/12", ".pds.test", "10.1.1.1"], "allowed": {"egressTo": peers}}));
+    let world = settled(
+        "demo",
+        json!({"outboundAllow": ["10.96.0.0/12", ".pds.test", "10.1.1.1"], "allowed": {"egressTo": peers}}),
+    );
     assert!(reaches(&world, "10.96.0.1", 80) && reaches(&world, "10.9.1.1", 7070));
     assert!(!reaches(&world, "10.8.1.1", 7070));
     let (policies, pods) = (policies(&world), pods(&world));
@@ -289,7 +296,8 @@ fn selectors_and_ports_are_those_of_the_pods_that_are_made() {
     for (kind, mut world) in every_kind() {
         world.settle();
         let templates = world.templates();
-        let labels = |template: &Value| serde_json::from_value::<Labels>(template["metadata"]["labels"].clone()).unwrap();
+        let labels =
+            |template: &Value| serde_json::from_value::<Labels>(template["metadata"]["labels"].clone()).unwrap();
         let open: Vec<_> = templates
             .iter()
             .flat_map(|template| template["spec"]["containers"][0]["ports"].as_array().cloned().unwrap_or_default())

@@ -241,7 +241,9 @@ fn nothing_that_is_observed_or_planned_shows_a_secret_in_debug() {
             world.kubernetes();
         }
         let bytes = format!("{:?}", hex('1').as_bytes());
-        for secret in [hex('1').as_str(), "postgres://u:p", "postgres://pds:pw", "PRIVATE KEY", bytes.trim_matches(['[', ']'])] {
+        for secret in
+            [hex('1').as_str(), "postgres://u:p", "postgres://pds:pw", "PRIVATE KEY", bytes.trim_matches(['[', ']'])]
+        {
             assert!(!text.contains(secret), "{kind}: {secret}");
         }
     }

@@ -74,12 +74,16 @@ fn no_pod_starts_behind_the_policies_of_somebody_else() {
         world.put("NetworkPolicy", json!({"metadata": metadata}));
         for _ in 0..10 {
             let mut plan = world.plan();
-            plan.writes.retain(|(_, write)| !matches!(write, Write::Create(m) if m.kind == "NetworkPolicy" && m.name == name));
+            plan.writes
+                .retain(|(_, write)| !matches!(write, Write::Create(m) if m.kind == "NetworkPolicy" && m.name == name));
             world.carry_out(&plan);
             world.kubernetes();
         }
         assert!(WORKLOADS.iter().all(|kind| world.all(kind).count() == 0), "{name}");
-        assert!(titles(&world.plan()).contains(&format!("create NetworkPolicy {name}")), "so that it is refused and said");
+        assert!(
+            titles(&world.plan()).contains(&format!("create NetworkPolicy {name}")),
+            "so that it is refused and said"
+        );
     }
 }
 
@@ -154,7 +158,10 @@ fn only_objects_of_the_component_and_the_instance_are_pruned() {
     }
     for (name, owner) in [("predecessors", "earlier"), ("strangers", "")] {
         let (kind, mut json) = base("Service", name, "pds");
-        merge(&mut json, &if owner.is_empty() { json!({"metadata": {"ownerReferences": null}}) } else { earlier(owner) });
+        merge(
+            &mut json,
+            &if owner.is_empty() { json!({"metadata": {"ownerReferences": null}}) } else { earlier(owner) },
+        );
         world.put(&kind, json);
     }
     assert_eq!(titles(&world.plan()), Vec::<String>::new());
@@ -191,7 +198,9 @@ fn an_object_of_a_predecessor_is_not_written() {
         world.spec(json!({"replicas": 3}));
         let written = titles(&world.plan());
         assert!(written.contains(&format!("create {kind} {name}")), "{written:?}");
-        assert!(!written.contains(&format!("apply {kind} {name}")) && !written.contains(&format!("delete {kind} {name}")));
+        assert!(
+            !written.contains(&format!("apply {kind} {name}")) && !written.contains(&format!("delete {kind} {name}"))
+        );
     }
     world.edit("Deployment", "demo", earlier("earlier"));
     assert!(!world.verdict(ConditionType::WorkloadAvailable).good, "its pods are not this instance's");
@@ -238,7 +247,8 @@ fn a_bucket_that_the_instance_brings_is_read_and_nothing_is_made() {
     world.settle();
     assert!(world.observed.bucket.is_none() && world.observed.s3_secret.is_none());
     let container = &world.get("Deployment", "demo")["spec"]["template"]["spec"]["containers"][0];
-    let from: Vec<_> = container["env"].as_array().unwrap().iter().map(|env| &env["valueFrom"]["secretKeyRef"]["name"]).collect();
+    let from: Vec<_> =
+        container["env"].as_array().unwrap().iter().map(|env| &env["valueFrom"]["secretKeyRef"]["name"]).collect();
     assert!(from.contains(&&json!("blobs")) && !from.contains(&&json!("demo-s3")));
     world.observed.given = None;
     assert_eq!(world.wanted().unwrap_err().reason, Reason::CredentialsInvalid);
@@ -248,7 +258,8 @@ fn a_bucket_that_the_instance_brings_is_read_and_nothing_is_made() {
 fn a_role_needs_no_keys_and_stays_while_nobody_can_be_asked() {
     let (_, mut world) = every_kind().into_iter().find(|(kind, _)| *kind == "role").unwrap();
     world.settle();
-    let annotation = |world: &World| world.get("ServiceAccount", "demo-pds")["metadata"]["annotations"][labels::ROLE_ARN].clone();
+    let annotation =
+        |world: &World| world.get("ServiceAccount", "demo-pds")["metadata"]["annotations"][labels::ROLE_ARN].clone();
     assert_eq!(annotation(&world), "arn:aws:iam::1:role/demo");
     assert!(world.observed.s3_secret.is_none());
     let env = world.get("Deployment", "demo")["spec"]["template"]["spec"]["containers"][0]["env"].to_string();

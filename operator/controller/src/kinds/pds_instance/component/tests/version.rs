@@ -138,8 +138,12 @@ fn the_new_image_waits_for_the_word_of_the_running_one() {
 fn a_planted_pod_tells_nothing() {
     let mut world = asking();
     told(&mut world, "p", &[("wanted", Some("postgres (PostgreSQL) 17.9"))]);
-    world.edit("Pod", "p", json!({"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job",
-        "name": job(&world), "uid": "another", "controller": true}]}}));
+    world.edit(
+        "Pod",
+        "p",
+        json!({"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job",
+        "name": job(&world), "uid": "another", "controller": true}]}}),
+    );
     assert_eq!(world.reason(ConditionType::DatabaseReady), Reason::WaitingForJob);
 }
 
