@@ -134,6 +134,7 @@ pub struct Claim {
 
 /// Where blobs are, with nothing left open.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per reconciliation")]
 pub enum Blobs {
     /// The volume of SQLite.
     Disk,

@@ -7,6 +7,8 @@ use super::*;
 
 const WORKLOADS: [&str; 3] = ["Deployment", "StatefulSet", "Job"];
 
+type Change = fn(&mut World);
+
 fn earlier(uid: &str) -> Value {
     json!({"metadata": {"ownerReferences": [{"apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance",
         "name": "demo", "uid": uid, "controller": true}]}})
@@ -89,7 +91,7 @@ fn no_pod_starts_behind_the_policies_of_somebody_else() {
 
 #[test]
 fn a_gate_that_closes_later_touches_no_pod() {
-    let scenes: [(Reason, fn(&mut World)); 4] = [
+    let scenes: [(Reason, Change); 4] = [
         (Reason::KeysMismatch, |world| world.observed.keys = Some(own(keys_content("demo", '2'), "demo"))),
         (Reason::KeySecretMissing, |world| world.observed.keys = None),
         (Reason::BucketNotOwned, |world| failed(world, Reason::BucketNotOwned)),
