@@ -59,7 +59,7 @@ pub enum Cause {
 
 /// A write that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object}: {message}")]
+#[error("{object}{}{message}", if matches!(.cause, Cause::NotOwned | Cause::Predecessors) { " " } else { ": " })]
 pub struct Failure {
     /// Kind and name of the object.
     pub object: String,
@@ -197,7 +197,10 @@ impl Writer<'_> {
             Belongs::Predecessors => {
                 (Cause::Predecessors, "belongs to an earlier instance of this name, which is being deleted")
             }
-            Belongs::Others => (Cause::NotOwned, "exists already and was not made by this instance"),
+            Belongs::Others => (
+                Cause::NotOwned,
+                "exists already and was not made by this instance; delete or rename it, or give the instance another name",
+            ),
         };
         Err(Failure { object, cause, message: message.into() })
     }

@@ -37,21 +37,25 @@ where
             work.abort();
             return ExitCode::FAILURE;
         }
+        // Work that was told to stop may have ended before this looked.
         ended = &mut work => {
-            pages.metrics.crashed();
-            match ended {
-                Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
-                Err(error) => tracing::error!("the controller crashed ({error}), so this process ends"),
+            // Work that was told to stop may have ended before this looked.
+            if !(stop.is_cancelled() && ended.is_ok()) {
+                pages.metrics.crashed();
+                match ended {
+                    Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
+                    Err(error) => tracing::error!("the controller crashed ({error}), so this process ends"),
+                }
+                release(&candidate).await;
+                return ExitCode::FAILURE;
             }
-            release(&candidate).await;
-            return ExitCode::FAILURE;
         }
         () = stop.cancelled() => {}
     }
     pages.stopping();
     // The lease is kept while the last writes go out, and given up after.
     let drain = async {
-        if tokio::time::timeout(DRAIN, work).await.is_err() {
+        if !work.is_finished() && tokio::time::timeout(DRAIN, work).await.is_err() {
             tracing::warn!("some reconciliations did not end within {} s", DRAIN.as_secs());
         }
     };

@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use operator_api::{PdsClass, PdsInstance};
+use operator_object_store::{MARKER_KEY, bucket_name};
 use serde_json::{Value, json};
 
-use super::harness::{SYSTEM, World, create_class, eventually, variable};
+use super::harness::{SYSTEM, World, bucket, eventually, message};
 use super::s3;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -39,11 +40,11 @@ async fn fill(bucket: &str) {
 #[tokio::test]
 async fn everything_goes_where_the_policy_says_so_and_soon() {
     let world = World::new("gone").await;
-    let pods = world.run_pods();
+    let _node = world.run_pods();
     let spec = json!({"hostname": "gone.test", "className": "real", "deletionPolicy": everything()});
     world.create("full", spec).await.unwrap();
     let pds = world.condition("full", "Ready", "True", "AsExpected").await;
-    let bucket = pds.status.unwrap().blob_store.unwrap().bucket.unwrap();
+    let bucket = bucket(&pds);
     assert!(s3::user_exists(&bucket).await);
     fill(&bucket).await;
 
@@ -72,13 +73,12 @@ async fn everything_goes_where_the_policy_says_so_and_soon() {
         (secrets.is_empty() && volumes.is_empty() && pods.is_empty()).then_some(())
     })
     .await;
-    pods.abort();
 }
 
 #[tokio::test]
 async fn a_server_ends_before_its_database() {
     let world = World::new("order").await;
-    let pods = world.run_pods();
+    let _node = world.run_pods();
     let spec = json!({"hostname": "order.test", "className": "real", "deletionPolicy": everything()});
     world.create("full", spec).await.unwrap();
     world.condition("full", "Ready", "True", "AsExpected").await;
@@ -94,45 +94,43 @@ async fn a_server_ends_before_its_database() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(world.api::<StatefulSet>().get("full-pg").await.unwrap().metadata.deletion_timestamp.is_none());
     deployments.patch("full", &PatchParams::default(), &hold(json!(null))).await.unwrap();
-    let api = world.api::<PdsInstance>();
-    eventually("it is gone", async || api.get_opt("full").await.ok()?.is_none().then_some(())).await;
-    pods.abort();
+    world.gone::<PdsInstance>("full").await;
 }
 
 #[tokio::test]
 async fn a_bucket_of_somebody_else_is_neither_used_nor_deleted() {
     let world = World::new("foreign").await;
+    let class = world.class(json!({"allowed": {"bucketNames": true}})).await;
     let bucket = format!("foreign-{}", uuid::Uuid::new_v4().simple());
     s3::admin().create_bucket().bucket(&bucket).send().await.unwrap();
     s3::put(&bucket, "theirs").await;
     let spec = json!({
-        "hostname": "foreign.test", "className": "real", "database": {"sqlite": {}},
+        "hostname": "foreign.test", "className": class, "database": {"sqlite": {}},
         "blobStore": {"s3": {"bucket": bucket}}, "deletionPolicy": everything(),
     });
     world.create("thief", spec).await.unwrap();
     let pds = world.condition("thief", "Stalled", "True", "BucketNotOwned").await;
-    let conditions = pds.status.unwrap().conditions;
-    let message = &conditions.iter().find(|found| found.type_ == "BlobStoreReady").unwrap().message;
-    assert!(message.contains(&bucket) && message.contains("auroralocus.dev/owner="), "{message}");
+    let message = message(&pds, "BlobStoreReady");
+    let handed_over = format!("with the content {}/thief into it", world.namespace);
+    assert!(message.contains(&bucket) && message.contains(MARKER_KEY) && message.ends_with(&handed_over), "{message}");
     assert!(world.api::<Deployment>().get_opt("thief").await.unwrap().is_none());
     world.delete("thief").await;
     let objects = s3::admin().list_objects_v2().bucket(&bucket).send().await.unwrap();
     assert_eq!(objects.key_count(), Some(1));
-    assert!(!s3::user_exists(&bucket).await);
+    assert!(!s3::user_exists(&bucket_name(None, &world.namespace, "thief")).await);
 }
 
 #[tokio::test]
 async fn a_bucket_that_cannot_be_deleted_is_told_and_can_be_retained() {
     let world = World::new("orphan").await;
-    let class = world.namespace.clone();
-    create_class(&world.client, &class, false, &variable("AURORA_TEST_S3_ENDPOINT"), "s3-real", "Versitygw").await;
+    let class = world.class(json!({})).await;
     let spec = json!({
         "hostname": "orphan.test", "className": class, "database": {"sqlite": {}},
         "blobStore": {"s3": {}}, "deletionPolicy": everything(),
     });
     world.create("orphan", spec).await.unwrap();
     let pds = world.condition("orphan", "BlobStoreReady", "True", "AsExpected").await;
-    let bucket = pds.status.unwrap().blob_store.unwrap().bucket.unwrap();
+    let bucket = bucket(&pds);
     Api::<PdsClass>::all(world.client.clone()).delete(&class, &DeleteParams::default()).await.unwrap();
     world.api::<PdsInstance>().delete("orphan", &DeleteParams::default()).await.unwrap();
     let events = world.api::<Event>();
@@ -144,25 +142,20 @@ async fn a_bucket_that_cannot_be_deleted_is_told_and_can_be_retained() {
     assert!(note.contains(&bucket) && note.contains("spec.deletionPolicy.blobs to Retain"), "{note}");
     world.condition("orphan", "Ready", "False", "CleanupFailed").await;
     world.edit("orphan", json!({"deletionPolicy": {"blobs": "Retain"}})).await.unwrap();
-    let api = world.api::<PdsInstance>();
-    eventually("it is gone", async || api.get_opt("orphan").await.ok()?.is_none().then_some(())).await;
+    world.gone::<PdsInstance>("orphan").await;
     assert!(s3::exists(&bucket).await);
 }
 
 #[tokio::test]
 async fn volumes_and_keys_go_where_the_policy_says_so() {
     let world = World::new("delete").await;
-    let pods = world.run_pods();
+    let _node = world.run_pods();
     let spec = json!({"hostname": "lite.test", "database": {"sqlite": {}}, "deletionPolicy": everything()});
     world.create("lite", spec).await.unwrap();
     world.condition("lite", "Ready", "True", "AsExpected").await;
     world.delete("lite").await;
     assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_none());
-    eventually("the volume is gone", async || {
-        world.api::<PersistentVolumeClaim>().get_opt("lite-data").await.ok()?.is_none().then_some(())
-    })
-    .await;
-    pods.abort();
+    world.gone::<PersistentVolumeClaim>("lite-data").await;
 }
 
 #[tokio::test]

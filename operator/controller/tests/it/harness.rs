@@ -1,35 +1,45 @@
-//! One controller for all tests, and a namespace for each.
+//! One operator for most tests, and a namespace for each.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, CustomResourceExt, ResourceExt};
+use kube::core::{ApiResource, Resource};
+use kube::{Client, Config, ResourceExt};
 use operator_api::{PdsClass, PdsInstance};
-use operator_controller::run::{Options, operate};
+use operator_controller::crd;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::wire::{Alone, Traffic, through};
+use super::operator::{Process, options};
+use super::rights;
+use super::wire::Gate;
 
-/// The namespace of the operator.
+/// The namespace of the shared operator.
 pub(crate) const SYSTEM: &str = "aurora-system";
 
 /// A namespace of its own.
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) namespace: String,
+    _presence: Arc<Presence>,
 }
 
-static STARTED: OnceCell<()> = OnceCell::const_new();
-/// What the operator asked of the API server.
-static TRAFFIC: LazyLock<Arc<Traffic>> = LazyLock::new(Arc::default);
+/// Tests are in the cluster together, other than those that change what all of them use.
+static CLUSTER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
-async fn config() -> Config {
+enum Presence {
+    Among(#[expect(dead_code, reason = "held")] OwnedRwLockReadGuard<()>),
+    Alone(#[expect(dead_code, reason = "held")] OwnedRwLockWriteGuard<()>),
+}
+
+static STARTED: OnceCell<Process> = OnceCell::const_new();
+static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| Arc::new(Gate::new(&rights::user(SYSTEM), None)));
+
+pub(crate) async fn config() -> Config {
     let path = variable("AURORA_TEST_KUBECONFIG");
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
@@ -41,88 +51,167 @@ pub(crate) fn variable(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set; `make test` starts what the tests need and sets it"))
 }
 
-async fn connect() -> Client {
-    Client::try_from(config().await).unwrap()
-}
-
-/// A client whose requests pass a gate.
-pub(crate) async fn connect_through(gate: Arc<impl super::wire::Gate>) -> Client {
-    through(config().await, gate)
-}
-
-/// Installs the kinds and a class, and runs the operator in a thread that outlives each test's runtime.
-async fn start() {
-    let client = connect().await;
-    let crds = Api::<CustomResourceDefinition>::all(client.clone());
-    for crd in [PdsInstance::crd(), PdsClass::crd()] {
-        let name = crd.name_any();
-        crds.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(crd)).await.unwrap();
-        eventually("the kind is served", async || {
-            let crd = crds.get(&name).await.ok()?;
-            let conditions = crd.status?.conditions?;
-            conditions.iter().any(|found| found.type_ == "Established" && found.status == "True").then_some(())
-        })
-        .await;
+/// Installs the kinds and the classes, and starts the operator.
+async fn start() -> Process {
+    let client = Client::try_from(config().await).unwrap();
+    for definition in crd::definitions() {
+        define(&client, &definition).await;
     }
     create_namespace(&client, SYSTEM).await;
-    super::rights::grant(&client).await;
-    let secret = |id: &str, key: &str| [("accessKeyId", id.to_owned()), ("secretAccessKey", key.to_owned())];
-    let real = secret(&variable("AURORA_TEST_S3_ACCESS_KEY"), &variable("AURORA_TEST_S3_SECRET_KEY"));
-    for (name, values) in [("s3-admin", secret("a", "b")), ("s3-real", real.clone()), ("s3-static", real)] {
-        let admin = Secret {
-            metadata: ObjectMeta { name: Some(name.into()), ..Default::default() },
-            string_data: Some(values.map(|(key, value)| (key.into(), value)).into()),
-            ..Default::default()
-        };
-        ignore_conflict(Api::namespaced(client.clone(), SYSTEM).create(&PostParams::default(), &admin).await);
-    }
-    let real = variable("AURORA_TEST_S3_ENDPOINT");
-    // The first is an address where nobody answers: the bucket stage fails, the others go on.
-    create_class(&client, "standard", true, "http://127.0.0.1:9", "s3-admin", "Versitygw").await;
-    create_class(&client, "real", false, &real, "s3-real", "Versitygw").await;
-    create_class(&client, "static", false, &real, "s3-static", "Static").await;
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let options = Options {
-                namespace: SYSTEM.into(),
-                identity: "test".into(),
-                listen: "127.0.0.1:0".parse().unwrap(),
-                concurrency: 8,
-            };
-            let client = connect_through(Arc::new(Alone(TRAFFIC.clone()))).await;
-            operate(client, options, CancellationToken::new()).await.unwrap();
-        });
+    rights::roles(&client).await;
+    rights::grant(&client, SYSTEM, &[]).await;
+    write_admins(&client, SYSTEM).await;
+    // An address where nobody answers: the bucket fails, the others go on.
+    let nobody = json!({"endpoint": "http://127.0.0.1:9", "adminSecretName": "s3-nobody"});
+    write_class(&client, "standard", json!({"default": true, "objectStore": nobody})).await;
+    write_class(&client, "real", json!({})).await;
+    Process::begin(GATE.clone(), options(SYSTEM))
+}
+
+/// Writes a definition and waits until its kind is served.
+pub(crate) async fn define(client: &Client, definition: &CustomResourceDefinition) {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    let name = definition.name_any();
+    api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(definition)).await.unwrap();
+    eventually("the kind is served", async || {
+        let conditions = api.get(&name).await.ok()?.status?.conditions?;
+        conditions.iter().any(|found| found.type_ == "Established" && found.status == "True").then_some(())
+    })
+    .await;
+}
+
+/// The administrator's credentials that classes name.
+pub(crate) async fn write_admins(client: &Client, namespace: &str) {
+    let secrets = Api::namespaced(client.clone(), namespace);
+    let (id, key) = (variable("AURORA_TEST_S3_ACCESS_KEY"), variable("AURORA_TEST_S3_SECRET_KEY"));
+    write_secret(&secrets, "s3-nobody", &[("accessKeyId", "a"), ("secretAccessKey", "b")]).await;
+    write_secret(&secrets, "s3-real", &[("accessKeyId", &id), ("secretAccessKey", &key)]).await;
+}
+
+pub(crate) async fn write_secret(secrets: &Api<Secret>, name: &str, values: &[(&str, &str)]) {
+    let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let metadata = ObjectMeta { name: Some(name.into()), ..Default::default() };
+    let secret = Secret { metadata, string_data: Some(values), ..Default::default() };
+    secrets.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&secret)).await.unwrap();
+}
+
+/// Writes a class whose spec is `change` over the usual one.
+pub(crate) async fn write_class(client: &Client, name: &str, change: Value) {
+    let store = json!({
+        "provisioner": "Versitygw", "endpoint": variable("AURORA_TEST_S3_ENDPOINT"), "adminSecretName": "s3-real",
     });
+    let mut spec = json!({
+        "images": {"pds": "pds:1.0.0", "postgres": "postgres:17"}, "plcUrl": "http://plc.test",
+        "objectStore": store, "limits": {"maxReplicas": 3},
+    });
+    merge(&mut spec, change);
+    let class = json!({
+        "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name}, "spec": spec,
+    });
+    let classes = Api::<PdsClass>::all(client.clone());
+    classes.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(class)).await.unwrap();
+}
+
+/// Merges as a merge patch does: null removes.
+pub(crate) fn merge(target: &mut Value, change: Value) {
+    match change {
+        Value::Object(fields) => {
+            if !target.is_object() {
+                *target = json!({});
+            }
+            for (key, value) in fields {
+                if value.is_null() {
+                    target.as_object_mut().unwrap().remove(&key);
+                } else {
+                    merge(&mut target[&key], value);
+                }
+            }
+        }
+        other => *target = other,
+    }
+}
+
+/// What a test leaves would be reconciled as long as the others run. After a failure it stays for people to look at.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let namespace = self.namespace.clone();
+        let cleanup = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let namespaces = Api::<Namespace>::all(Client::try_from(config().await).unwrap());
+                namespaces.delete(&namespace, &DeleteParams::default()).await.ok();
+            });
+        });
+        cleanup.join().ok();
+    }
 }
 
 impl World {
     pub(crate) async fn new(name: &str) -> Self {
+        Self::with(name, Presence::Among(CLUSTER.clone().read_owned().await)).await
+    }
+
+    /// For a test that changes what all tests use: no other test is in the cluster meanwhile.
+    pub(crate) async fn alone(name: &str) -> Self {
+        Self::with(name, Presence::Alone(CLUSTER.clone().write_owned().await)).await
+    }
+
+    async fn with(name: &str, presence: Presence) -> Self {
         STARTED.get_or_init(start).await;
-        let client = connect().await;
-        let namespace = format!("{name}-{}", uuid::Uuid::new_v4().simple());
+        let client = Client::try_from(config().await).unwrap();
+        let namespace = format!("{name}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         create_namespace(&client, &namespace).await;
-        Self { client, namespace }
+        Self { client, namespace, _presence: Arc::new(presence) }
+    }
+
+    /// Another namespace for the same test.
+    pub(crate) async fn neighbour(&self) -> Self {
+        let namespace = format!("{}-b", self.namespace);
+        create_namespace(&self.client, &namespace).await;
+        Self { client: self.client.clone(), namespace, _presence: self._presence.clone() }
     }
 
     pub(crate) fn api<K>(&self) -> Api<K>
     where
-        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Creates an instance.
-    pub(crate) async fn create(&self, name: &str, spec: Value) -> kube::Result<PdsInstance> {
+    /// A class of this world, with `change` over the usual spec. Called again, it edits the class.
+    pub(crate) async fn class(&self, change: Value) -> String {
+        write_class(&self.client, &self.namespace, change).await;
+        self.namespace.clone()
+    }
+
+    /// A hostname that no other test has.
+    pub(crate) fn hostname(&self, name: &str) -> String {
+        format!("{name}.{}.test", self.namespace)
+    }
+
+    /// Creates an instance. Its hostname, if it ends in `.test`, gets the namespace in its middle, because it may exist once only.
+    pub(crate) async fn create(&self, name: &str, mut spec: Value) -> kube::Result<PdsInstance> {
+        let hostname = spec["hostname"].as_str().unwrap_or_default();
+        if let Some(first) = hostname.strip_suffix(".test") {
+            spec["hostname"] = json!(self.hostname(first));
+        }
+        self.create_exactly(name, spec).await
+    }
+
+    /// Creates an instance with the spec as it is.
+    pub(crate) async fn create_exactly(&self, name: &str, spec: Value) -> kube::Result<PdsInstance> {
         let pds = json!({
             "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "metadata": {"name": name}, "spec": spec,
         });
         self.api().create(&PostParams::default(), &serde_json::from_value(pds).unwrap()).await
     }
 
-    /// What the operator asked of the API server about this namespace: verb and path.
+    /// What the shared operator asked of the API server about this namespace: verb and path.
     pub(crate) fn traffic(&self) -> Vec<String> {
-        TRAFFIC.about(&self.namespace)
+        GATE.traffic(&self.namespace)
     }
 
     /// Merges something into the spec of an instance.
@@ -131,84 +220,100 @@ impl World {
         self.api().patch(name, &PatchParams::default(), &patch).await
     }
 
-    /// There is no node, so this says what one would: migrations succeed, other pods are ready. Ends with the test.
-    pub(crate) fn run_pods(&self) -> tokio::task::JoinHandle<()> {
-        let pods = self.api::<Pod>();
-        tokio::spawn(async move {
-            loop {
-                for pod in pods.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
-                    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-                    if phase == Some("Pending") && pod.metadata.deletion_timestamp.is_none() {
-                        let patch = Patch::Merge(json!({"status": outcome(&pod)}));
-                        pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.ok();
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        })
+    /// Creates an object of any kind from JSON.
+    pub(crate) async fn make<K>(&self, object: Value) -> DynamicObject
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let mut object = object;
+        object["apiVersion"] = json!(K::api_version(&()));
+        object["kind"] = json!(K::kind(&()));
+        let api = Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()));
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap()
     }
 
     /// Waits until a condition has this status and reason.
     pub(crate) async fn condition(&self, name: &str, kind: &str, status: &str, reason: &str) -> PdsInstance {
         let api = self.api::<PdsInstance>();
-        eventually(&format!("{name}: {kind}={status} {reason}"), async || {
-            let pds = api.get(name).await.ok()?;
-            let conditions = &pds.status.as_ref()?.conditions;
-            let found = conditions.iter().find(|found| found.type_ == kind)?;
-            (found.status == status && found.reason == reason).then_some(pds)
-        })
-        .await
+        let mut seen = Vec::new();
+        let began = Instant::now();
+        loop {
+            if let Ok(pds) = api.get(name).await {
+                let conditions = pds.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+                let found = conditions.iter().find(|found| found.type_ == kind);
+                if found.is_some_and(|found| found.status == status && found.reason == reason) {
+                    return pds;
+                }
+                let line = |found: &_| {
+                    let k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+                        type_,
+                        status,
+                        reason,
+                        message,
+                        ..
+                    } = found;
+                    format!("{type_}={status} {reason}: {message}")
+                };
+                seen = conditions.iter().map(line).collect();
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{name}: {kind}={status} {reason}: not within {PATIENCE:?}, but\n{}",
+                seen.join("\n")
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the instance runs and nothing is left to do.
+    pub(crate) async fn ready(&self, name: &str) -> PdsInstance {
+        self.condition(name, "Ready", "True", "AsExpected").await;
+        self.condition(name, "Reconciling", "False", "AsExpected").await
     }
 
     /// Deletes an instance and waits until it is gone.
     pub(crate) async fn delete(&self, name: &str) {
-        let api = self.api::<PdsInstance>();
-        api.delete(name, &DeleteParams::default()).await.unwrap();
-        eventually("the instance is gone", async || api.get_opt(name).await.ok()?.is_none().then_some(())).await;
+        self.api::<PdsInstance>().delete(name, &DeleteParams::default()).await.unwrap();
+        self.gone::<PdsInstance>(name).await;
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn gone<K>(&self, name: &str)
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        let api = self.api::<K>();
+        let what = format!("{} {name} is gone", K::kind(&()));
+        eventually(&what, async || api.get_opt(name).await.ok()?.is_none().then_some(())).await;
     }
 }
 
-fn outcome(pod: &Pod) -> Value {
-    if pod.labels().get("app.kubernetes.io/component").is_some_and(|component| component == "migrate") {
-        return json!({"phase": "Succeeded"});
-    }
-    let now = jiff::Timestamp::now().to_string();
-    let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": now});
-    json!({"phase": "Running", "conditions": [ready]})
+/// The message of a condition.
+pub(crate) fn message(pds: &PdsInstance, kind: &str) -> String {
+    let conditions = &pds.status.as_ref().unwrap().conditions;
+    conditions.iter().find(|found| found.type_ == kind).unwrap().message.clone()
 }
 
-/// A class with an S3 service, whose credential is in a Secret of the operator's namespace.
-pub(crate) async fn create_class(
-    client: &Client,
-    name: &str,
-    default: bool,
-    endpoint: &str,
-    secret: &str,
-    provisioner: &str,
-) {
-    let s3 = json!({"endpoint": endpoint, "adminSecretName": secret, "provisioner": provisioner});
-    let class = json!({
-        "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name},
-        "spec": {
-            "default": default, "images": {"pds": "pds:1.0.0", "postgres": "postgres:17"}, "plcUrl": "http://plc.test",
-            "s3": s3, "limits": {"maxReplicas": 3}
-        }
-    });
-    let classes = Api::<PdsClass>::all(client.clone());
-    classes.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(class)).await.unwrap();
+/// The bucket of an instance.
+pub(crate) fn bucket(pds: &PdsInstance) -> String {
+    pds.status.clone().unwrap().blob_store.unwrap().bucket.unwrap()
 }
 
-async fn create_namespace(client: &Client, name: &str) {
+pub(crate) async fn create_namespace(client: &Client, name: &str) {
     let metadata = ObjectMeta { name: Some(name.into()), ..Default::default() };
     let namespace = Namespace { metadata, ..Default::default() };
-    ignore_conflict(Api::all(client.clone()).create(&PostParams::default(), &namespace).await);
+    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await;
+    assert!(!matches!(&made, Err(error) if !is_conflict(error)), "{made:?}");
 }
 
-fn ignore_conflict<T>(result: kube::Result<T>) {
-    if let Err(error) = result {
-        assert!(matches!(&error, kube::Error::Api(status) if status.code == 409), "{error}");
-    }
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
+
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Asks until there is an answer, for 90 seconds: the garbage collector looks for new kinds every 30 seconds only.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
@@ -217,7 +322,7 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(began.elapsed() < Duration::from_secs(90), "{what}: not within 90 seconds");
+        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,13 +1,29 @@
 //! The controller against a real API server without a node: what it writes, not what runs.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
+mod adoption;
+mod allowed;
+mod class_edits;
 mod crash;
+mod definitions;
 mod deletion;
+mod failures;
+mod finalizer;
+mod given;
 mod harness;
+mod hostnames;
 mod lifecycle;
+mod node;
+mod operator;
+mod ownership;
 mod pause;
+mod process;
+mod quantities;
+mod rest;
 mod rights;
 mod s3;
 mod schema;
 mod secrets;
+mod tenants;
+mod unreadable;
 mod wire;

@@ -12,7 +12,7 @@ use super::harness::{World, eventually};
 #[tokio::test]
 async fn a_paused_instance_is_left_as_it_is_and_goes_on_later() {
     let world = World::new("pause").await;
-    let pods = world.run_pods();
+    let _node = world.run_pods();
     world.create("lite", json!({"hostname": "lite.test", "database": {"sqlite": {}}})).await.unwrap();
     world.condition("lite", "Ready", "True", "AsExpected").await;
     world.edit("lite", json!({"paused": true, "image": "pds:2.0.0"})).await.unwrap();
@@ -37,7 +37,6 @@ async fn a_paused_instance_is_left_as_it_is_and_goes_on_later() {
     eventually("the new image is in use", async || image().await.filter(|image| image == "pds:2.0.0")).await;
     eventually("the Service is back", async || world.api::<Service>().get("lite-metrics").await.ok()).await;
     world.condition("lite", "Reconciling", "False", "AsExpected").await;
-    pods.abort();
 }
 
 #[tokio::test]

@@ -1,51 +1,64 @@
-//! The operator of the tests has the rights that the chart gives it, and no others.
+//! The operators of the tests have the rights that `operator_controller::access` lists, and no others.
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource};
+use operator_controller::access::{self, Right};
 use serde_json::{Value, json};
 
-use super::harness::SYSTEM;
+const EVERYWHERE: &str = "aurora-locus-namespaces";
+const CLUSTER: &str = "aurora-locus-cluster";
+const HOME: &str = "aurora-locus";
 
-/// As whom the API server sees the operator.
-pub(crate) const USER: &str = "system:serviceaccount:aurora-system:aurora-locus";
-
-/// Gives that user what `templates/rbac.yaml` says.
-pub(crate) async fn grant(client: &Client) {
-    let subjects = json!([{"kind": "ServiceAccount", "name": "aurora-locus", "namespace": SYSTEM}]);
-    let about = |api_group: &str, kind: &str| json!({"apiGroup": api_group, "kind": kind, "name": "aurora-locus"});
-    let group = "rbac.authorization.k8s.io";
-    let binding = |kind: &str| json!({"subjects": subjects, "roleRef": about(group, kind)});
-    apply::<ClusterRole>(&Api::all(client.clone()), json!({"rules": rules("ClusterRole")})).await;
-    apply::<ClusterRoleBinding>(&Api::all(client.clone()), binding("ClusterRole")).await;
-    let role = json!({"rules": rules("Role")});
-    apply::<Role>(&home(client), role).await;
-    apply::<RoleBinding>(&home(client), binding("Role")).await;
+/// As whom the API server sees the operator of a namespace.
+pub(crate) fn user(home: &str) -> String {
+    format!("system:serviceaccount:{home}:aurora-locus")
 }
 
-fn home<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(client: &Client) -> Api<K> {
-    Api::namespaced(client.clone(), SYSTEM)
+/// Writes the roles that operators are bound to.
+pub(crate) async fn roles(client: &Client) {
+    let roles = Api::<ClusterRole>::all(client.clone());
+    apply(&roles, EVERYWHERE, rules(access::in_namespaces())).await;
+    apply(&roles, CLUSTER, rules(access::in_cluster())).await;
 }
 
-async fn apply<K>(api: &Api<K>, mut object: Value)
+/// Gives the operator of `home` its rights in some namespaces, or in all if none are named.
+pub(crate) async fn grant(client: &Client, home: &str, namespaces: &[String]) {
+    let cluster = Api::<ClusterRoleBinding>::all(client.clone());
+    apply(&cluster, &format!("{CLUSTER}-{home}"), binding(home, "ClusterRole", CLUSTER)).await;
+    apply::<Role>(&within(client, home), HOME, rules(access::in_own_namespace())).await;
+    apply::<RoleBinding>(&within(client, home), HOME, binding(home, "Role", HOME)).await;
+    let everywhere = || binding(home, "ClusterRole", EVERYWHERE);
+    if namespaces.is_empty() {
+        apply(&cluster, &format!("{EVERYWHERE}-{home}"), everywhere()).await;
+    }
+    for namespace in namespaces {
+        apply::<RoleBinding>(&within(client, namespace), EVERYWHERE, everywhere()).await;
+    }
+}
+
+fn rules(rights: Vec<Right>) -> Value {
+    let rule = |right: &Right| json!({"apiGroups": [right.group], "resources": [right.resource], "verbs": right.verbs});
+    json!({"rules": rights.iter().map(rule).collect::<Vec<_>>()})
+}
+
+fn binding(home: &str, kind: &str, name: &str) -> Value {
+    let subject = json!({"kind": "ServiceAccount", "name": "aurora-locus", "namespace": home});
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
+    json!({"subjects": [subject], "roleRef": role})
+}
+
+fn within<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(client: &Client, namespace: &str) -> Api<K> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+async fn apply<K>(api: &Api<K>, name: &str, mut object: Value)
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
     object["apiVersion"] = json!(K::api_version(&()));
     object["kind"] = json!(K::kind(&()));
-    object["metadata"] = json!({"name": "aurora-locus"});
-    let parameters = PatchParams::apply("test").force();
-    api.patch("aurora-locus", &parameters, &Patch::Apply(object)).await.unwrap();
-}
-
-/// The rules of a kind in the chart. Only names and labels are templates there.
-fn rules(kind: &str) -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/aurora-locus/templates/rbac.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let text: Vec<_> = text.lines().filter(|line| !line.contains("{{")).collect();
-    let text = text.join("\n");
-    let document = text.split("---").find(|part| part.contains(&format!("\nkind: {kind}\n"))).unwrap();
-    let document: Value = serde_saphyr::from_str(document).unwrap();
-    document["rules"].clone()
+    object["metadata"] = json!({"name": name});
+    api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap();
 }

@@ -32,3 +32,12 @@ pub(crate) async fn user_exists(bucket: &str) -> bool {
     let answer = client(bucket, "wrong").list_buckets().send().await;
     answer.unwrap_err().code() != Some("InvalidAccessKeyId")
 }
+
+/// Deletes a bucket with what is in it, other than versions.
+pub(crate) async fn delete(bucket: &str) {
+    let admin = admin();
+    for object in admin.list_objects_v2().bucket(bucket).send().await.unwrap().contents() {
+        admin.delete_object().bucket(bucket).key(object.key().unwrap()).send().await.unwrap();
+    }
+    admin.delete_bucket().bucket(bucket).send().await.unwrap();
+}

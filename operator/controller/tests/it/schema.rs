@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::harness::World;
 
 async fn refused(world: &World, name: &str, spec: Value, why: &str) {
-    let error = world.create(name, spec.clone()).await.unwrap_err().to_string();
+    let error = world.create_exactly(name, spec.clone()).await.unwrap_err().to_string();
     assert!(error.contains(why), "{spec}: {error}");
 }
 
 async fn accepted(world: &World, name: &str, spec: Value) {
-    world.create(name, spec.clone()).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
+    world.create_exactly(name, spec.clone()).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
 }
 
 #[tokio::test]
@@ -67,6 +67,23 @@ async fn names_leave_room_and_are_fit_for_services() {
     accepted(&world, "a-1", spec()).await;
 }
 
+/// F46: the instance `a-pg` would have had the Service of the database of `a` for its own.
+#[tokio::test]
+async fn names_that_children_have_are_refused() {
+    let world = World::new("suffix").await;
+    let spec = || json!({"hostname": "a.test", "database": {"sqlite": {}}, "paused": true});
+    for suffix in operator_api::RESERVED_SUFFIXES {
+        let name = format!("a{suffix}");
+        refused(&world, &name, spec(), &format!("metadata.name: \"{name}\"; allowed: names that do not end in")).await;
+    }
+    for name in ["a-migrate-0123456789", "a-pg-0123456789", "a-config-abcdefabcd"] {
+        refused(&world, name, spec(), "because names of other objects do").await;
+    }
+    for name in ["pg", "a-pgs", "keys-a", "a-pg-012345678", "a-pg-0123456789a", "default"] {
+        accepted(&world, name, spec()).await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_immutable_stays() {
     let world = World::new("immutable").await;
@@ -115,8 +132,8 @@ async fn addresses_of_a_class_are_urls() {
     let world = World::new("class").await;
     let classes = Api::<PdsClass>::all(world.client.clone());
     let class = |plc: &str, s3: &str| {
-        let s3 = json!({"endpoint": s3, "adminSecretName": "a", "provisioner": "Static"});
-        let spec = json!({"images": {"pds": "pds:1"}, "plcUrl": plc, "s3": s3});
+        let s3 = json!({"endpoint": s3, "adminSecretName": "a", "provisioner": "Versitygw"});
+        let spec = json!({"images": {"pds": "pds:1"}, "plcUrl": plc, "objectStore": s3});
         let class = json!({
             "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass",
             "metadata": {"name": world.namespace}, "spec": spec,
@@ -124,7 +141,7 @@ async fn addresses_of_a_class_are_urls() {
         serde_json::from_value::<PdsClass>(class).unwrap()
     };
     let (good, bad) = ("https://a.test", "ftp://a.test");
-    for (class, field) in [(class(bad, good), "spec.plcUrl"), (class(good, bad), "spec.s3.endpoint")] {
+    for (class, field) in [(class(bad, good), "spec.plcUrl"), (class(good, bad), "spec.objectStore.endpoint")] {
         let error = classes.create(&PostParams::default(), &class).await.unwrap_err().to_string();
         let why = format!("{field}: \"{bad}\"; allowed: URLs that begin with https:// or http://");
         assert!(error.contains(&why), "{error}");
@@ -132,11 +149,28 @@ async fn addresses_of_a_class_are_urls() {
     classes.create(&PostParams::default(), &class(good, "http://a.test")).await.unwrap();
 }
 
+/// F43: with `Static` the administrator's credential lay in the tenant's Secret.
+#[tokio::test]
+async fn a_provisioner_that_hands_out_the_administrators_credential_does_not_exist() {
+    let world = World::new("static").await;
+    let store = json!({"endpoint": "http://a.test", "adminSecretName": "a", "provisioner": "Static"});
+    let spec = json!({"images": {"pds": "pds:1"}, "plcUrl": "http://a.test", "objectStore": store});
+    let class = json!({
+        "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass",
+        "metadata": {"name": world.namespace}, "spec": spec,
+    });
+    let classes = Api::<PdsClass>::all(world.client.clone());
+    let patch = Patch::Apply(class);
+    let error = classes.patch(&world.namespace, &PatchParams::apply("test"), &patch).await.unwrap_err().to_string();
+    let why = "spec.objectStore.provisioner: Unsupported value: \"Static\": supported values: \"Versitygw\", \"Aws\", \"Given\"";
+    assert!(error.contains(why), "{error}");
+}
+
 #[tokio::test]
 async fn nothing_is_added_to_a_spec() {
     let world = World::new("asis").await;
-    let spec = json!({"hostname": "a.test", "database": {"sqlite": {}}});
-    world.create("lite", spec.clone()).await.unwrap();
+    let spec = json!({"hostname": world.hostname("a"), "database": {"sqlite": {}}});
+    world.create_exactly("lite", spec.clone()).await.unwrap();
     let pds = world.condition("lite", "KeysReady", "True", "AsExpected").await;
     assert_eq!(serde_json::to_value(&pds.spec).unwrap(), spec);
     let unknown = Patch::Merge(json!({"spec": {"unknown": 1}}));

@@ -1,4 +1,4 @@
-//! Stands between a client and the API server: counts, hides, refuses.
+//! Stands between an operator and the API server: gives it its own rights, remembers what it asks, and can end it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,11 +11,9 @@ use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
 use tower::{BoxError, Service};
 
-use super::rights::USER;
-
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+enum Verdict {
     /// It goes through.
     Pass,
     /// It goes through, but nobody learns how it ended.
@@ -24,28 +22,75 @@ pub(crate) enum Verdict {
     Refuse,
 }
 
-/// Looks at every request.
-pub(crate) trait Gate: Send + Sync + 'static {
-    fn judge(&self, request: &mut Request<Body>) -> Verdict;
+/// Every request of one process passes its gate.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    user: HeaderValue,
+    dies_after: Option<usize>,
+    writes: AtomicUsize,
+    /// Verb and path of every request other than watches.
+    lines: Mutex<Vec<String>>,
+}
+
+impl Gate {
+    /// The API server sees `user`. The process dies right after a certain write, before it learns how that ended.
+    pub(crate) fn new(user: &str, dies_after: Option<usize>) -> Self {
+        let user = HeaderValue::from_str(user).unwrap();
+        Self { user, dies_after, writes: AtomicUsize::new(0), lines: Mutex::default() }
+    }
+
+    /// Writes other than Events, and other than those of the Lease, which never end.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dies_after.is_some_and(|last| self.writes() >= last)
+    }
+
+    /// Verb and path of what was asked, other than watches, of which `about` is a part.
+    pub(crate) fn traffic(&self, about: &str) -> Vec<String> {
+        let all = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|line| line.contains(about)).cloned().collect()
+    }
+
+    fn judge(&self, request: &mut Request<Body>) -> Verdict {
+        if self.is_dead() {
+            return Verdict::Refuse;
+        }
+        request.headers_mut().insert("Impersonate-User", self.user.clone());
+        let uri = request.uri();
+        if uri.path().contains("/leases") {
+            return Verdict::Pass;
+        }
+        if !uri.query().unwrap_or_default().contains("watch=true") {
+            let line = format!("{} {}", request.method(), uri.path());
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+        if request.method() == Method::GET || uri.path().contains("/events") {
+            return Verdict::Pass;
+        }
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.dies_after == Some(number) { Verdict::Swallow } else { Verdict::Pass }
+    }
 }
 
 /// A client whose requests pass `gate`.
-pub(crate) fn through(config: Config, gate: Arc<impl Gate>) -> Client {
+pub(crate) fn through(config: Config, gate: Arc<Gate>) -> Client {
     let layer = tower::layer::layer_fn(move |inner| Wire { inner, gate: gate.clone() });
     ClientBuilder::try_from(config).unwrap().with_layer(&layer).build()
 }
 
-struct Wire<S, G> {
+struct Wire<S> {
     inner: S,
-    gate: Arc<G>,
+    gate: Arc<Gate>,
 }
 
-impl<S, G, B> Service<Request<Body>> for Wire<S, G>
+impl<S, B> Service<Request<Body>> for Wire<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    G: Gate,
 {
     type Response = Response<B>;
     type Error = BoxError;
@@ -71,74 +116,5 @@ where
                 })
             }
         }
-    }
-}
-
-/// Remembers requests: verb and path.
-#[derive(Default)]
-pub(crate) struct Traffic(Mutex<Vec<String>>);
-
-impl Traffic {
-    pub(crate) fn about(&self, namespace: &str) -> Vec<String> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter(|line| line.contains(namespace)).cloned().collect()
-    }
-}
-
-/// The operator that the tests share: has its rights, counts, does not see the instances that a test reconciles by
-/// itself, which are those with the label `alone`.
-pub(crate) struct Alone(pub(crate) Arc<Traffic>);
-
-impl Gate for Alone {
-    fn judge(&self, request: &mut Request<Body>) -> Verdict {
-        request.headers_mut().insert("Impersonate-User", HeaderValue::from_static(USER));
-        let line = format!("{} {}", request.method(), request.uri().path());
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        if request.uri().path() == "/apis/auroralocus.dev/v1alpha1/pdsinstances" {
-            let query = request.uri().query().unwrap_or_default();
-            let uri = format!("{}?{query}&labelSelector=%21alone", request.uri().path());
-            *request.uri_mut() = uri.parse().unwrap();
-        }
-        Verdict::Pass
-    }
-}
-
-/// The process dies right after a certain write, before it learns how that ended.
-#[derive(Default)]
-pub(crate) struct Mortal {
-    dies_after: Option<usize>,
-    writes: AtomicUsize,
-    requests: AtomicUsize,
-}
-
-impl Mortal {
-    pub(crate) fn new(dies_after: Option<usize>) -> Self {
-        Self { dies_after, ..Self::default() }
-    }
-
-    pub(crate) fn writes(&self) -> usize {
-        self.writes.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn is_dead(&self) -> bool {
-        self.dies_after.is_some_and(|last| self.writes() >= last)
-    }
-}
-
-impl Gate for Mortal {
-    fn judge(&self, request: &mut Request<Body>) -> Verdict {
-        if self.is_dead() {
-            return Verdict::Refuse;
-        }
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        if request.method() == Method::GET {
-            return Verdict::Pass;
-        }
-        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.dies_after == Some(number) { Verdict::Swallow } else { Verdict::Pass }
     }
 }

@@ -23,8 +23,9 @@ use crate::object::strip;
 #[cfg(test)]
 mod tests;
 
-/// Objects per page of a list. Pages are small because anybody who may write Secrets or ConfigMaps decides how large an object is.
-pub const PAGE: u32 = 100;
+/// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is, also where
+/// only metadata is asked for: annotations have 256 KiB.
+pub const PAGE: u32 = 20;
 
 /// Namespace and name: of an object, or of the instance that it belongs to.
 pub type Key = (String, String);

@@ -1,10 +1,16 @@
 //! `PdsInstance`: observe, validate, plan, carry out, status.
 
 mod allowed;
+mod bucket;
 mod carry_out;
+pub mod claim;
 pub mod component;
+mod conditions;
 mod finalize;
+pub mod finalizer;
 pub mod observe;
+pub mod observed;
+mod outcome;
 pub mod plan;
 mod settings;
 pub mod status;
@@ -12,55 +18,29 @@ pub mod step;
 mod unreadable;
 pub mod validate;
 pub mod verdict;
+pub mod wanted;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_runtime::guard::guarded;
 
-use crate::context::{CONTROLLER_NAME, Ctx};
-use observe::ClassFound;
+use crate::context::Ctx;
+use crate::options::CONTROLLER_NAME;
+use observed::ClassFound;
+use outcome::{Error, Next};
 use plan::Plan;
 use status::Report;
 use verdict::Verdict;
-
-pub use finalize::{FINALIZER, free_hostnames, release};
 
 /// The longest pause between tries to end an instance: somebody waits for it.
 const LONGEST_END: Duration = Duration::from_secs(10);
 /// Time limit of one reconciliation.
 const LIMIT: Duration = Duration::from_secs(300);
-
-/// What fails in a reconciliation so that not even a status could be written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Reading what exists.
-    #[error("read what exists")]
-    Observe(#[source] kube::Error),
-    /// Writing the status.
-    #[error("write the status")]
-    Status(#[source] kube::Error),
-    /// Deleting data, or the finalizer.
-    #[error("end the instance")]
-    Finalize(#[source] finalize::Error),
-}
-
-impl Error {
-    /// A label for metrics.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Observe(_) => "observe",
-            Self::Status(_) => "status",
-            Self::Finalize(_) => "finalize",
-        }
-    }
-}
 
 /// Reconciles one instance. A failure is a wait of its own, a panic is counted and costs no other instance.
 ///
@@ -114,21 +94,13 @@ async fn filled(ctx: &Ctx) {
     ctx.namespaces.wait_until_ready().await.ok();
 }
 
-/// What follows a reconciliation.
-pub(crate) enum Next {
-    /// All is well, or something else will tell.
-    Wait(Action),
-    /// Something failed.
-    Retry,
-}
-
 async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     // Another installation serves the class. An instance whose class cannot be found belongs to the installation with the usual name.
     let is_ours = match observe::class(ctx, pds) {
         ClassFound::Found(class) => ctx.serves(&class),
         ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
     };
-    if !is_ours && !pds.finalizers().iter().any(|name| name == FINALIZER) {
+    if !is_ours {
         return Ok(Next::Wait(Action::await_change()));
     }
     if pds.metadata.deletion_timestamp.is_some() {

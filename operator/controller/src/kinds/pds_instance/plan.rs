@@ -11,11 +11,12 @@ use operator_runtime::labels::COMPONENT;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::{Belongs, Lifetime};
 
-use super::component::{COMPONENTS, Component, Facts, Part, Scene};
-use super::observe::Observed;
+use super::component::COMPONENTS;
+use super::component::part::{Component, Facts, Part, Scene};
+use super::observed::Observed;
 use super::step::Step;
-use super::validate::Wanted;
 use super::verdict::Verdict;
+use super::wanted::Wanted;
 
 /// What to do next, and how every part is.
 #[derive(Clone, Debug, Default)]

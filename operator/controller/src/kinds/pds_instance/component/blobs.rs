@@ -9,11 +9,12 @@ use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
 use secrecy::ExposeSecret;
 
-use super::super::observe::{BucketState, Seen};
+use super::super::observed::{BucketState, Seen};
 use super::super::step::Step;
-use super::super::validate::{Blobs, Store};
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene, network};
+use super::super::wanted::{Blobs, Store};
+use super::part::{Component, Part, Scene, waiting};
+use super::{keys, name};
 
 /// How long a bucket is taken to be as it was.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(600);
@@ -80,7 +81,7 @@ fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerp
         prefix: store.class.bucket_prefix.clone(),
         bucket: given_name,
         seed: scene.observed.seed.clone(),
-        service_account: Some(network::service_account_name(&wanted.instance)),
+        service_account: Some(name::service_account(&wanted.instance)),
     }
 }
 
@@ -103,9 +104,9 @@ fn provisioned(
     let name = secret_name(&wanted.instance);
     if let Some(obstacle) = scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]) {
         let message = format!("the bucket waits: {}", obstacle.message);
-        return Part::new(Verdict::bad(super::database::waiting(obstacle), message));
+        return Part::new(Verdict::bad(waiting(obstacle), message));
     }
-    let Some(fingerprint) = observed.fingerprint() else {
+    let Some(fingerprint) = keys::seen(observed) else {
         return Part::new(Verdict::bad(Reason::Progressing, "the bucket waits for the keys"));
     };
     if let Some(there) = &observed.s3_secret
@@ -126,8 +127,13 @@ fn provisioned(
     let asked = question(&request, store, observed.admin.as_deref(), "ensure");
     let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
     let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
-        return Part::new(Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made")))
-            .with_step(ensure());
+        // A process that took over has not looked yet. What was good before stays good until it has.
+        let verdict = if was_good(scene, bucket) && observed.s3_secret.is_some() {
+            answering(scene, format!("bucket {bucket}"))
+        } else {
+            Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made"))
+        };
+        return Part::new(verdict).with_step(ensure());
     };
     let mut part = match &state.seen {
         Seen::Granted(access) => {
@@ -151,6 +157,14 @@ fn provisioned(
         part.steps.push(ensure());
     }
     part
+}
+
+/// Whether the status says that this bucket is as it should be.
+fn was_good(scene: &Scene<'_>, bucket: &str) -> bool {
+    let Some(status) = &scene.pds.status else { return false };
+    let is_same = status.resolved.as_ref().and_then(|resolved| resolved.bucket.as_deref()) == Some(bucket);
+    let condition = ConditionType::BlobStoreReady.as_str();
+    is_same && status.conditions.iter().any(|found| found.type_ == condition && found.status == "True")
 }
 
 fn is_due(state: &BucketState) -> bool {

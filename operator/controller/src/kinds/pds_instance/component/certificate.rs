@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene};
+use super::part::{Component, Part, Scene};
 
 /// The certificate.
 pub struct Certificate;

@@ -8,23 +8,18 @@ use k8s_openapi::api::batch::v1::{
 };
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use kube::ResourceExt;
-use kube::api::ApiResource;
-use operator_api::{ConditionType, PodSettings, Reason};
-use operator_runtime::carry_out::Condemned;
+use operator_api::{ConditionType, Reason};
 use operator_runtime::child::Child;
 use operator_runtime::hash;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
 use serde::Deserialize;
 
-use super::super::validate::Wanted;
 use super::super::verdict::Verdict;
+use super::part::{Component, Facts, Part, Scene, metadata};
 use super::pod::{self, Maker, SERVER_USER};
-use super::{Component, Facts, Part, Scene, database, metadata, server};
+use super::{database, job, keys, name};
 
-pub(super) const NAME: &str = "migrate";
-/// How long a failed Job stays for people to look at, before the migration is tried again.
-const FAILED_JOB_STAYS: i64 = 300;
 /// The exit code of `pds` for what only a person can mend.
 const REFUSED: i32 = 78;
 
@@ -47,7 +42,7 @@ pub struct Migration;
 
 impl Component for Migration {
     fn name(&self) -> &'static str {
-        NAME
+        name::MIGRATE
     }
 
     fn condition(&self) -> ConditionType {
@@ -85,7 +80,7 @@ impl Component for Migration {
                 }
             };
         };
-        let pods = pod::of(&scene.observed.children, NAME, Maker::Object(&live.metadata));
+        let pods = pod::of(&scene.observed.children, name::MIGRATE, Maker::Object(&live.metadata));
         let status = pods.filter_map(container).max_by_key(|status| ended(status).map(|(at, _)| at));
         let report = status.as_ref().and_then(|status| ended(status)).map(|(_, report)| report).unwrap_or_default();
         let mut part =
@@ -98,7 +93,7 @@ impl Component for Migration {
             };
         }
         if part.verdict.as_ref().is_some_and(|verdict| verdict.reason == Reason::MigrationFailed)
-            && let Some(condemned) = condemned(live, scene.now())
+            && let Some(condemned) = job::condemned(live, scene.now())
         {
             part.manifests.clear();
             part.deletions.push(condemned);
@@ -108,39 +103,11 @@ impl Component for Migration {
     }
 }
 
-fn condition<'a>(live: &'a Job, type_: &str) -> Option<&'a k8s_openapi::api::batch::v1::JobCondition> {
-    let conditions = live.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|found| found.type_ == type_ && found.status == "True")
-}
-
-/// Why a Job failed, in the words of Kubernetes; nothing if it did not.
-pub(super) fn failure(live: &Job) -> Option<String> {
-    condition(live, "Failed").map(|failed| failed.message.clone().unwrap_or_default())
-}
-
-/// A failed Job that people had the time to look at, so that it can be made anew.
-pub(super) fn condemned(live: &Job, now: Timestamp) -> Option<Condemned> {
-    let since = condition(live, "Failed")?.last_transition_time.as_ref()?.0;
-    (now.as_second().saturating_sub(since.as_second()) > FAILED_JOB_STAYS).then(|| Condemned {
-        resource: ApiResource::erase::<Job>(&()),
-        name: live.name_any(),
-        uid: live.uid().unwrap_or_default(),
-        lifetime: Lifetime::Instance,
-        foreground: false,
-    })
-}
-
-/// What of the settings of pods is about the pods of Jobs. A Job that cannot be scheduled cannot be changed, so with another placement
-/// it is another Job.
-pub(super) fn placement(wanted: &Wanted) -> PodSettings {
-    PodSettings { resources: None, ..wanted.pod.clone() }
-}
-
 fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdict {
-    if condition(live, "Complete").is_some() {
+    if job::condition(live, "Complete").is_some() {
         return Verdict::good(format!("Job {name} is complete"));
     }
-    if let Some(why) = failure(live) {
+    if let Some(why) = job::failure(live) {
         if let Some(error) = &report.error {
             let reason = match error.reason.as_str() {
                 "KeysMismatch" => Reason::KeysMismatch,
@@ -154,7 +121,7 @@ fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdic
             format!("Job {name} failed: {why}; it is tried again after five minutes"),
         );
     }
-    pod::trouble(scene, NAME, &format!("Job {name}"), &live.metadata).unwrap_or_else(|| {
+    pod::trouble(scene, name::MIGRATE, &format!("Job {name}"), &live.metadata).unwrap_or_else(|| {
         let trouble = report.error.as_ref().map(|error| format!("; the last try ended: {}", error.message));
         Verdict::bad(Reason::WaitingForJob, format!("Job {name} runs{}", trouble.unwrap_or_default()))
     })
@@ -186,7 +153,7 @@ fn job(scene: &Scene<'_>) -> Job {
         observed.references.database.as_ref().or(observed.postgres_secret.as_ref()).map(|content| &content.values);
     let keys = ["plcRotationKey", "keyEncryptionKey"];
     let keys = observed.keys.as_ref().map(|content| keys.map(|key| content.values.get(key)));
-    let placement = placement(wanted);
+    let placement = job::placement(wanted);
     let named = |digest: Option<&str>| {
         let hash = hash::of(&(&wanted.image, digest, &database, &url, &keys, &placement), 10);
         format!("{}-migrate-{hash}", wanted.instance)
@@ -203,11 +170,11 @@ fn job(scene: &Scene<'_>) -> Job {
         name: "migrate".into(),
         image: Some(wanted.image.clone()),
         args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
-        env: Some(database.into_iter().chain(server::data_key_env(wanted)).collect()),
+        env: Some(database.into_iter().chain(keys::env(wanted)).collect()),
         resources: Some(wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
         ..Default::default()
     };
-    let template = pod::template(wanted, NAME, SERVER_USER, container);
+    let template = pod::template(wanted, name::MIGRATE, SERVER_USER, container);
     let template = pod::adjust(template, |spec| spec.restart_policy = Some("Never".into()));
     let refused = PodFailurePolicyRule {
         action: "FailJob".into(),
@@ -219,7 +186,7 @@ fn job(scene: &Scene<'_>) -> Job {
         ..Default::default()
     };
     Job {
-        metadata: metadata(wanted, name, NAME),
+        metadata: metadata(wanted, name, name::MIGRATE),
         spec: Some(JobSpec {
             backoff_limit: Some(5),
             active_deadline_seconds: Some(3600),
@@ -239,7 +206,7 @@ fn other_digest(scene: &Scene<'_>) -> Option<String> {
         return None;
     }
     let maker = Maker::Deployment(&scene.wanted.instance);
-    let running = pod::of(&scene.observed.children, server::NAME, maker).flat_map(pod::containers);
+    let running = pod::of(&scene.observed.children, name::SERVER, maker).flat_map(pod::containers);
     let running = running.filter(|status| status.name == "pds" && status.image == scene.wanted.image);
     let digests: BTreeSet<String> = running.filter_map(digest).collect();
     digests.into_iter().find(|digest| digest != migrated)

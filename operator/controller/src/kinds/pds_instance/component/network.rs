@@ -17,9 +17,10 @@ use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
 use pds_config::Cidr;
 
-use super::super::validate::{NetworkRules, Wanted};
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene, database, metadata, migration, server};
+use super::super::wanted::{NetworkRules, Wanted};
+use super::name;
+use super::part::{Component, Part, Scene, metadata};
 
 const NAME: &str = "network";
 
@@ -32,12 +33,6 @@ const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 /// Private networks: RFC 1918, RFC 6598 and loopback; RFC 4193.
 const PRIVATE_V4: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"];
 const PRIVATE_V6: [&str; 2] = ["fc00::/7", "::1/128"];
-
-/// Name of the service account of every pod of the instance.
-#[must_use]
-pub fn service_account_name(instance: &str) -> String {
-    format!("{instance}-pds")
-}
 
 /// What the pods may reach and who may reach them.
 pub struct Network;
@@ -87,14 +82,14 @@ pub(super) fn role(scene: &Scene<'_>) -> Option<String> {
     if let Some(Access::Role { arn }) = scene.observed.access() {
         return Some(arn.clone());
     }
-    let live = scene.child::<ServiceAccount>(&service_account_name(&scene.wanted.instance))?;
+    let live = scene.child::<ServiceAccount>(&name::service_account(&scene.wanted.instance))?;
     live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
 }
 
 /// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket.
 fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
-    let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
+    let mut metadata = metadata(wanted, name::service_account(&wanted.instance), NAME);
     metadata.annotations = role(scene).map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
@@ -104,7 +99,7 @@ fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
     let mut policies = vec![server(wanted, rules)];
     if !wanted.is_sqlite() {
         let egress = outward(wanted, rules);
-        policies.push(policy(wanted, format!("{}-migrate", wanted.instance), migration::NAME, Vec::new(), egress));
+        policies.push(policy(wanted, format!("{}-migrate", wanted.instance), name::MIGRATE, Vec::new(), egress));
     }
     if wanted.has_postgres() {
         policies.push(postgres(wanted));
@@ -119,22 +114,22 @@ fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
         NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 2583)]), from: None },
         NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 9464)]), from: Some(vec![any_pod]) },
     ];
-    policy(wanted, wanted.instance.clone(), server::NAME, ingress, outward(wanted, rules))
+    policy(wanted, wanted.instance.clone(), name::SERVER, ingress, outward(wanted, rules))
 }
 
 /// Only the PDS and its migration; nothing outward. Also for the pods that only tell the version of an image.
 fn postgres(wanted: &Wanted) -> NetworkPolicy {
-    let peers = [server::NAME, migration::NAME]
+    let peers = [name::SERVER, name::MIGRATE]
         .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
     let ingress = vec![NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 5432)]), from: Some(peers.into()) }];
-    let mut policy = policy(wanted, database::name(&wanted.instance), database::NAME, ingress, Vec::new());
+    let mut policy = policy(wanted, name::postgres(&wanted.instance), name::POSTGRES, ingress, Vec::new());
     if let Some(spec) = &mut policy.spec {
         spec.pod_selector = Some(LabelSelector {
             match_labels: Some([(labels::INSTANCE.to_owned(), wanted.instance.clone())].into()),
             match_expressions: Some(vec![LabelSelectorRequirement {
                 key: labels::COMPONENT.into(),
                 operator: "In".into(),
-                values: Some([database::NAME, database::CHECK].map(Into::into).into()),
+                values: Some([name::POSTGRES, name::POSTGRES_VERSION].map(Into::into).into()),
             }]),
         });
     }
@@ -148,7 +143,7 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     let resolvers = vec![any_pod, block(NODE_LOCAL_DNS.into(), &[])];
     let mut egress = vec![NetworkPolicyEgressRule { ports: Some(names), to: Some(resolvers) }];
     if wanted.has_postgres() {
-        let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, database::NAME)), ..Default::default() };
+        let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, name::POSTGRES)), ..Default::default() };
         egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
     }
     let networks = rules.networks.iter().map(|network| block(network.clone(), &[]));

@@ -16,9 +16,10 @@ use operator_api::Reason;
 use operator_runtime::child::{Children, Reduce};
 use operator_runtime::labels::{self, COMPONENT};
 
-use super::super::validate::Wanted;
 use super::super::verdict::Verdict;
-use super::{Scene, network, security};
+use super::super::wanted::Wanted;
+use super::part::Scene;
+use super::{name, security};
 
 /// The user of PostgreSQL.
 pub const POSTGRES_USER: i64 = 999;
@@ -44,7 +45,7 @@ pub(super) fn template(wanted: &Wanted, component: &str, user: i64, container: C
         spec: Some(PodSpec {
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            service_account_name: Some(network::service_account_name(&wanted.instance)),
+            service_account_name: Some(name::service_account(&wanted.instance)),
             security_context: Some(security::pod((!wanted.platform_chooses_user).then_some(user))),
             containers: vec![container],
             volumes: Some(vec![Volume {

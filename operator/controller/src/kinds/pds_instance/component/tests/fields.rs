@@ -172,7 +172,7 @@ fn remove(change: &mut Value, field: &str) {
 
 #[test]
 fn a_policy_for_deletion_says_what_is_deleted() {
-    use super::super::super::validate::Deletes;
+    use super::super::super::wanted::Deletes;
     for (field, expected) in [
         ("database", Deletes { database: true, ..Deletes::default() }),
         ("blobs", Deletes { blobs: true, ..Deletes::default() }),

@@ -32,12 +32,13 @@ use operator_runtime::secret::Content;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::super::observe::{BucketState, ClassFound, Observed, References, Seen};
+use super::super::observed::{BucketState, ClassFound, Observed, References, Seen};
 use super::super::plan::{self, Plan};
 use super::super::step::Step;
-use super::super::validate::{Refusal, Wanted, validate};
+use super::super::validate::validate;
 use super::super::verdict::Verdict;
-use super::{blobs, database, keys, server};
+use super::super::wanted::{Refusal, Wanted};
+use super::{blobs, database, keys, name, version as versions};
 
 /// Where all tests are in time, in seconds since 1970.
 const NOW: i64 = 1_700_000_000;
@@ -165,8 +166,7 @@ impl World {
         let observed = Observed {
             class: ClassFound::None,
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
-            claim: None,
-            taken_domain: None,
+            claims: BTreeMap::new(),
             admin: Some(content("admin", "admin-uid", &[("accessKeyId", "root"), ("secretAccessKey", "pw")]).into()),
             operator_namespace: "system".into(),
             seed: Seed::new([7; 32]),
@@ -215,7 +215,7 @@ impl World {
         let class: PdsClass = serde_json::from_value(self.class.clone()).unwrap();
         let children = self.objects.iter().map(|((kind, _), json)| typed(kind, json)).collect();
         let mut observed = Observed { class: ClassFound::Found(class.into()), children, ..self.observed.clone() };
-        for name in [database::volume_name(&self.name()), server::volume_name(&self.name())] {
+        for name in [database::volume_name(&self.name()), name::sqlite_volume(&self.name())] {
             let found = observed.children.get::<PersistentVolumeClaim>(&name).cloned();
             observed.volume = observed.volume.or(found);
         }
@@ -300,7 +300,7 @@ impl World {
             (resolved.bucket, resolved.object_store_endpoint) = (Some(bucket), endpoint);
         }
         if let Some(version) = facts.postgres_version {
-            status.resolved.get_or_insert_default().postgres_major = Some(database::major(version));
+            status.resolved.get_or_insert_default().postgres_major = Some(versions::major(version));
         }
         if let Some(fingerprint) = facts.fingerprint.clone() {
             let secret_name = keys::secret_name(&self.pds.metadata.name.clone().unwrap());
@@ -342,7 +342,7 @@ impl World {
             Step::Claim { hostname } => {
                 let owner = ClaimOwner { namespace: "ns".into(), name, uid: "pds-uid".into() };
                 let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };
-                self.observed.claim = Some(PdsHostnameClaim::new("c", spec).into());
+                self.observed.claims.insert(hostname.clone(), PdsHostnameClaim::new("c", spec).into());
             }
             Step::CreateKeys => self.observed.keys = Some(own(keys_content(&name, '1'), &name)),
             Step::AnnotateKeys { uid, annotations } => {
@@ -353,7 +353,7 @@ impl World {
             }
             Step::CreatePostgresSecret => {
                 let values = [("password", "pw"), ("uri", "postgres://pds:pw@demo-pg.ns.svc:5432/pds")];
-                self.observed.postgres_secret = Some(own(content(&database::name(&name), "pg-uid", &values), &name));
+                self.observed.postgres_secret = Some(own(content(&name::postgres(&name), "pg-uid", &values), &name));
             }
             Step::EnsureBucket { store, request } => {
                 let question = blobs::question(request, store, self.observed.admin.as_deref(), "ensure");

@@ -22,7 +22,7 @@ fn objects(name: &str) -> Vec<(String, Value)> {
         }
     }
     let secret = |name: String| (("Secret".to_owned(), name.clone()), json!({"metadata": {"name": name}}));
-    found.extend([keys::secret_name(name), database::name(name), blobs::secret_name(name)].map(secret));
+    found.extend([keys::secret_name(name), name::postgres(name), blobs::secret_name(name)].map(secret));
     found.retain(|(kind, _), _| kind != "Pod");
     found.into_iter().map(|((kind, _), json)| (kind, json)).collect()
 }

@@ -79,8 +79,8 @@ fn tls_changes_port_and_settings() {
     world.settle();
     assert_eq!(world.get("Service", "demo")["spec"]["ports"][0]["port"], 443);
     assert_eq!(settings(&world)["PDS_TLS_CERT_FILE"], "/tls/tls.crt");
-    assert_eq!(settings(&world)["PDS_CA_FILE"], server::CA_FILE);
-    assert!(world.observed.claim.is_none(), "localhost is nobody's");
+    assert_eq!(settings(&world)["PDS_CA_FILE"], name::CA_FILE);
+    assert!(world.observed.claims.is_empty(), "localhost is nobody's");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn blobs_do_not_move_to_another_bucket() {
 #[test]
 fn a_lost_status_loses_no_bucket() {
     let bucket = |world: &World| match world.wanted().map(|wanted| wanted.blobs) {
-        Ok(super::super::super::validate::Blobs::Provisioned { bucket, .. }) => bucket,
+        Ok(super::super::super::wanted::Blobs::Provisioned { bucket, .. }) => bucket,
         other => unreachable!("{other:?}"),
     };
     let mut world = World::settled(json!({}));

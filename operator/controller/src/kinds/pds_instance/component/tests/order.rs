@@ -26,13 +26,33 @@ fn nothing_is_made_before_the_hostname_is_claimed() {
         let mut taken = world;
         let owner = ClaimOwner { namespace: "ns".into(), name: "other".into(), uid: "o".into() };
         let spec = PdsHostnameClaimSpec { hostname: "demo.test".into(), owner };
-        taken.observed.claim = Some(PdsHostnameClaim::new("c", spec).into());
+        taken.observed.claims.insert("demo.test".into(), PdsHostnameClaim::new("c", spec).into());
         let plan = taken.plan();
         assert_eq!((titles(&plan), steps(&plan)), (Vec::new(), vec!["Claim".to_owned()]), "{kind}");
         let verdict = taken.verdict(ConditionType::HostnameClaimed);
         assert_eq!(verdict.reason, Reason::HostnameTaken);
         assert!(verdict.message.contains("ns/other"), "{}", verdict.message);
     }
+}
+
+/// Two instances that ask for the same domains never hold one each: both take them in the same order.
+#[test]
+fn domains_are_claimed_one_after_the_other() {
+    let domains = json!({"handleDomains": [{"domain": "c.test"}, {"domain": "a.test"}]});
+    let mut world = World::new(domains);
+    for domain in ["a.test", "c.test", "demo.test"] {
+        let plan = world.plan();
+        assert_eq!(titles(&plan), Vec::<String>::new());
+        assert!(matches!(&plan.steps[..], [(_, Step::Claim { hostname })] if hostname == domain), "{:?}", plan.steps);
+        world.carry_out(&plan);
+    }
+    assert!(world.verdict(ConditionType::HostnameClaimed).good);
+    let owner = ClaimOwner { namespace: "ns".into(), name: "other".into(), uid: "o".into() };
+    let spec = PdsHostnameClaimSpec { hostname: "a.test".into(), owner };
+    world.observed.claims.insert("a.test".into(), PdsHostnameClaim::new("c", spec).into());
+    let verdict = world.verdict(ConditionType::HostnameClaimed);
+    assert_eq!(verdict.reason, Reason::HostnameTaken);
+    assert!(verdict.message.starts_with("spec.handleDomains: \"a.test\""), "{}", verdict.message);
 }
 
 #[test]
@@ -53,7 +73,7 @@ fn each_part_waits_for_those_before_it() {
                     let wanted = world.wanted().unwrap();
                     assert!(!wanted.has_postgres() || observed.postgres_secret.is_some(), "{kind}");
                     assert!(wanted.is_sqlite() || world.all("Job").next().is_some(), "{kind}");
-                    let provisioned = matches!(wanted.blobs, super::super::super::validate::Blobs::Provisioned { .. });
+                    let provisioned = matches!(wanted.blobs, super::super::super::wanted::Blobs::Provisioned { .. });
                     assert!(!provisioned || observed.access().is_some(), "{kind}");
                     let credential = observed.s3_secret.is_some() || wanted.uses_role();
                     assert!(!provisioned || credential, "{kind}");

@@ -1,0 +1,72 @@
+//! The finalizer is there while data has to be deleted with an instance, and only then.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::DeleteParams;
+use operator_api::PdsInstance;
+use operator_controller::kinds::pds_instance::finalizer::{FINALIZER, release};
+use serde_json::{Value, json};
+
+use super::harness::{World, eventually};
+use super::operator::Home;
+
+async fn has_finalizer(world: &World, name: &str) -> bool {
+    let pds = world.api::<PdsInstance>().get(name).await.unwrap();
+    pds.metadata.finalizers.unwrap_or_default().iter().any(|name| name == FINALIZER)
+}
+
+async fn finalizer(world: &World, name: &str, wanted: bool) {
+    let what = format!("the finalizer is there: {wanted}");
+    eventually(&what, async || (has_finalizer(world, name).await == wanted).then_some(())).await;
+}
+
+fn lite(class: &str) -> Value {
+    json!({"hostname": "lite.test", "className": class, "database": {"sqlite": {}}})
+}
+
+#[tokio::test]
+async fn it_comes_and_goes_with_the_policy() {
+    let world = World::new("policy").await;
+    let _node = world.run_pods();
+    world.create("lite", lite("standard")).await.unwrap();
+    world.ready("lite").await;
+    assert!(!has_finalizer(&world, "lite").await);
+    let policy = |keys: &str| json!({"deletionPolicy": {"database": "Retain", "keys": keys}});
+    world.edit("lite", policy("Delete")).await.unwrap();
+    finalizer(&world, "lite", true).await;
+    world.edit("lite", policy("Retain")).await.unwrap();
+    finalizer(&world, "lite", false).await;
+}
+
+/// F58: nobody is there to end it, and nobody has to be.
+#[tokio::test]
+async fn without_it_an_instance_ends_without_the_operator() {
+    let world = World::new("nobody").await;
+    let home = Home::new(&world, json!({})).await;
+    let process = home.start(None).await;
+    let _node = world.run_pods();
+    world.create("lite", lite(&home.class)).await.unwrap();
+    world.ready("lite").await;
+    drop(process);
+    world.delete("lite").await;
+    assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_some());
+}
+
+/// Before the operator is uninstalled. It is done to every instance of the cluster.
+#[tokio::test]
+async fn release_lets_all_instances_go_without_the_operator() {
+    let world = World::alone("release").await;
+    let home = Home::new(&world, json!({})).await;
+    let process = home.start(None).await;
+    let _node = world.run_pods();
+    let mut spec = lite(&home.class);
+    spec["deletionPolicy"] = json!({"database": "Delete", "keys": "Delete"});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    finalizer(&world, "lite", true).await;
+    drop(process);
+    world.api::<PdsInstance>().delete("lite", &DeleteParams::default()).await.unwrap();
+    assert!(release(&world.client).await.unwrap() >= 1);
+    world.gone::<PdsInstance>("lite").await;
+    assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_some(), "data is retained then");
+    assert_eq!(release(&world.client).await.unwrap(), 0);
+}

@@ -1,0 +1,128 @@
+//! A hostname belongs to one instance of the cluster, as long as its keys exist.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
+use kube::api::{Api, DeleteParams, ListParams};
+use operator_api::PdsHostnameClaim;
+use operator_controller::kinds::pds_instance::component::hostname::claim_name;
+use serde_json::{Value, json};
+
+use super::harness::{World, eventually, message};
+
+fn lite(hostname: &str) -> Value {
+    json!({"hostname": hostname, "database": {"sqlite": {}}})
+}
+
+async fn claim(world: &World, hostname: &str) -> Option<PdsHostnameClaim> {
+    Api::<PdsHostnameClaim>::all(world.client.clone()).get_opt(&claim_name(hostname)).await.unwrap()
+}
+
+/// F47.
+#[tokio::test]
+async fn the_second_instance_of_a_hostname_waits_and_nothing_of_it_is_made() {
+    let world = World::new("first").await;
+    let other = world.neighbour().await;
+    let _node = world.run_pods();
+    let hostname = world.hostname("one");
+    world.create_exactly("lite", lite(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    other.create_exactly("late", lite(&hostname)).await.unwrap();
+    let pds = other.condition("late", "HostnameClaimed", "False", "HostnameTaken").await;
+    let why = format!("spec.hostname: {hostname:?} is held by PdsInstance {}/lite", world.namespace);
+    assert!(message(&pds, "HostnameClaimed").starts_with(&why), "{}", message(&pds, "HostnameClaimed"));
+    other.condition("late", "Stalled", "True", "HostnameTaken").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(other.api::<Secret>().list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(other.api::<Service>().list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(other.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap().items.is_empty());
+    world.ready("lite").await;
+    assert_eq!(claim(&world, &hostname).await.unwrap().spec.owner.namespace, world.namespace);
+    other.delete("late").await;
+    assert_eq!(claim(&world, &hostname).await.unwrap().spec.owner.namespace, world.namespace);
+}
+
+#[tokio::test]
+async fn a_hostname_is_kept_while_the_keys_of_its_holder_exist_and_passes_on_after() {
+    let world = World::new("kept").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let hostname = world.hostname("one");
+    world.create_exactly("lite", lite(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    world.delete("lite").await;
+    other.create_exactly("heir", lite(&hostname)).await.unwrap();
+    other.condition("heir", "HostnameClaimed", "False", "HostnameTaken").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(claim(&world, &hostname).await.unwrap().spec.owner.name, "lite");
+
+    // Applied again it is the same holder.
+    world.create_exactly("lite", lite(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    world.delete("lite").await;
+
+    world.api::<Secret>().delete("lite-keys", &DeleteParams::default()).await.unwrap();
+    other.ready("heir").await;
+    let owner = claim(&world, &hostname).await.unwrap().spec.owner;
+    assert_eq!((owner.namespace, owner.name.as_str()), (other.namespace.clone(), "heir"));
+}
+
+#[tokio::test]
+async fn a_hostname_goes_with_the_keys_where_the_policy_says_so() {
+    let world = World::new("freed").await;
+    let _node = world.run_pods();
+    let hostname = world.hostname("one");
+    let mut spec = lite(&hostname);
+    spec["deletionPolicy"] = json!({"keys": "Delete"});
+    world.create_exactly("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    assert!(claim(&world, &hostname).await.is_some());
+    world.delete("lite").await;
+    assert!(claim(&world, &hostname).await.is_none());
+}
+
+#[tokio::test]
+async fn handles_below_the_hostname_of_another_are_refused() {
+    let world = World::new("handles").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let hostname = world.hostname("one");
+    world.create_exactly("lite", lite(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    let mut spec = lite(&world.hostname("two"));
+    spec["handleDomains"] = json!([{"domain": world.hostname("two")}, {"domain": hostname}]);
+    other.create_exactly("late", spec).await.unwrap();
+    let pds = other.condition("late", "HostnameClaimed", "False", "HostnameTaken").await;
+    let why = format!("spec.handleDomains: {hostname:?} is the hostname of PdsInstance {}/lite", world.namespace);
+    assert_eq!(message(&pds, "HostnameClaimed"), why);
+    other.edit("late", json!({"handleDomains": null})).await.unwrap();
+    other.ready("late").await;
+}
+
+#[tokio::test]
+async fn localhost_is_nobodys() {
+    let world = World::new("local").await;
+    let _node = world.run_pods();
+    for name in ["one", "two"] {
+        world.create_exactly(name, lite("localhost")).await.unwrap();
+    }
+    for name in ["one", "two"] {
+        world.ready(name).await;
+    }
+    assert!(claim(&world, "localhost").await.is_none());
+}
+
+/// Two that come at once: the API server decides.
+#[tokio::test]
+async fn of_many_at_once_one_gets_the_hostname() {
+    let world = World::new("race").await;
+    let hostname = world.hostname("one");
+    for name in ["a", "b", "c", "d"] {
+        world.create_exactly(name, lite(&hostname)).await.unwrap();
+    }
+    let holder = eventually("one holds it", async || Some(claim(&world, &hostname).await?.spec.owner.name)).await;
+    for name in ["a", "b", "c", "d"] {
+        let (status, reason) = if name == holder { ("True", "AsExpected") } else { ("False", "HostnameTaken") };
+        world.condition(name, "HostnameClaimed", status, reason).await;
+    }
+}

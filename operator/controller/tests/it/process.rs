@@ -1,0 +1,158 @@
+//! The program itself: what it costs, and when it ends.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, ListParams, Patch, PostParams};
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use super::harness::{World, eventually, variable, write_secret};
+use super::operator::Home;
+
+/// The built program as a child process.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Program {
+    fn start(home: &Home, world: &World) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_operator"))
+            .args(["--namespace", &home.namespace, "--namespaces", &world.namespace])
+            .args(["--controller-name", home.controller_name(), "--listen", "127.0.0.1:0"])
+            .env("KUBECONFIG", variable("AURORA_TEST_KUBECONFIG"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    /// The most memory that the process ever had, in bytes.
+    fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+const MOST_MEMORY: u64 = 150 << 20;
+const COUNT: usize = 280;
+
+/// `COUNT` objects of 700 kB with our labels, also in annotations that look like ours.
+async fn flood<K>(world: &World, field: &str)
+where
+    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite",
+        "auroralocus.dev/component": "pds",
+    });
+    let annotations = json!({"auroralocus.dev/applied-hash": "x".repeat(200_000)});
+    let api = world.api::<K>();
+    let object = |number: usize| {
+        let metadata = json!({"name": format!("flood-{number}"), "labels": labels, "annotations": annotations});
+        let object: Value = json!({"metadata": metadata, field: {"a": "x".repeat(500_000)}});
+        serde_json::from_value::<K>(object).unwrap()
+    };
+    let made = futures::stream::iter(0..COUNT).map(async |number| {
+        api.create(&PostParams::default(), &object(number)).await.unwrap();
+    });
+    made.buffer_unordered(8).collect::<Vec<()>>().await;
+}
+
+/// Changes each of the objects once.
+async fn stir<K>(world: &World)
+where
+    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let api = world.api::<K>();
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"stirred": "1"}}}));
+    let changed = futures::stream::iter(0..COUNT).map(async |number| {
+        api.patch_metadata(&format!("flood-{number}"), &Default::default(), &patch).await.unwrap();
+    });
+    changed.buffer_unordered(8).collect::<Vec<()>>().await;
+}
+
+async fn stays_small<K>(name: &str, field: &str)
+where
+    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let world = World::new(name).await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    flood::<K>(&world, field).await;
+    // Once as a list, once as changes.
+    let program = Program::start(&home, &world);
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    stir::<K>(&world).await;
+    world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
+    world.ready("lite").await;
+    let most = program.most_memory();
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+    let left = world.api::<K>().list_metadata(&ListParams::default().limit(500)).await.unwrap();
+    assert!(left.items.iter().filter(|object| object.name_any().starts_with("flood-")).count() == COUNT);
+}
+
+/// F44.
+#[tokio::test]
+async fn many_large_secrets_with_our_labels_cost_no_memory() {
+    stays_small::<Secret>("flood-s", "stringData").await;
+}
+
+#[tokio::test]
+async fn many_large_config_maps_with_our_labels_cost_no_memory() {
+    stays_small::<ConfigMap>("flood-c", "data").await;
+}
+
+/// A process that does nothing and looks well would be worse than one that is started again.
+#[tokio::test]
+async fn the_process_ends_when_its_controller_cannot_work() {
+    let world = World::new("seed").await;
+    let home = Home::new(&world, json!({})).await;
+    write_secret(&Api::namespaced(world.client.clone(), &home.namespace), "aurora-locus-seed", &[("seed", "short")])
+        .await;
+    let mut program = Program::start(&home, &world);
+    let status = eventually("the process ends", async || program.0.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(1));
+    let mut words = String::new();
+    std::io::Read::read_to_string(&mut program.0.stderr.take().unwrap(), &mut words).unwrap();
+    let why = format!(
+        "Secret {}/aurora-locus-seed, key seed: the operator's seed has 5 bytes and must have 32",
+        home.namespace
+    );
+    assert!(words.contains(&why), "{words}");
+}
+
+#[tokio::test]
+async fn it_leads_only_with_a_lease_and_ends_when_told() {
+    let world = World::new("lead").await;
+    let home = Home::new(&world, json!({})).await;
+    let mut first = Program::start(&home, &world);
+    let leases = Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(world.client.clone(), &home.namespace);
+    let holder = async || {
+        let lease = leases.list(&ListParams::default()).await.ok()?.items.pop()?;
+        lease.spec?.holder_identity
+    };
+    let leads = eventually("the first leads", holder).await;
+    let _second = Program::start(&home, &world);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(holder().await, Some(leads.clone()));
+    let told = Command::new("kill").arg(first.0.id().to_string()).status().unwrap();
+    assert!(told.success());
+    let began = std::time::Instant::now();
+    eventually("the second leads", async || holder().await.filter(|now| *now != leads)).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "the first gave the lease up");
+    assert_eq!(eventually("the first ends", async || first.0.try_wait().unwrap()).await.code(), Some(0));
+}
