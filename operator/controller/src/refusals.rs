@@ -23,7 +23,10 @@ const MOST: usize = 100;
 
 /// Refusals by namespace, and there by the uid of the object that wanted pods: an Event tells only about its own namespace.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<String, HashMap<String, (Instant, String)>>>);
+pub struct Refusals(Mutex<HashMap<String, OfNamespace>>);
+
+/// When a refusal was last told, and its words.
+type OfNamespace = HashMap<String, (Instant, String)>;
 
 impl Refusals {
     /// The refusals about objects of an instance, by uid.

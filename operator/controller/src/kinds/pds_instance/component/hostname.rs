@@ -68,7 +68,8 @@ impl Component for Hostname {
             return Part::new(Verdict::good(format!("this instance holds {names}")));
         }
         let mut part = Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed")));
-        part.steps.extend(free.into_iter().map(|hostname| Step::Claim { hostname }));
+        // One after the other, in the same order for all: two instances that ask for the same domains never hold one each.
+        part.steps.extend(free.into_iter().next().map(|hostname| Step::Claim { hostname }));
         part
     }
 }
