@@ -19,7 +19,7 @@ use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::crd::Definitions;
 use crate::kinds::pds_instance::component::{database, hostname, server};
@@ -41,6 +41,8 @@ pub struct Ctx {
     pub client: Client,
     /// How the operator runs.
     pub options: Options,
+    /// Set once everything that is watched was seen.
+    pub filled: OnceCell<()>,
     /// The objects of all instances.
     pub caches: Caches,
     /// What Secrets hold.

@@ -23,7 +23,7 @@ use operator_runtime::pages::{Pages, router};
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
@@ -153,6 +153,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let ctx = Arc::new(Ctx {
         events: Events::new(client.clone(), CONTROLLER, &options.identity),
         client: client.clone(),
+        filled: OnceCell::new(),
         caches,
         secrets,
         classes,

@@ -85,13 +85,17 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     Ok(action)
 }
 
-/// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist.
+/// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist. One reconciliation waits for
+/// all, since a store wakes only the last one that waits for it.
 async fn filled(ctx: &Ctx) {
-    ctx.caches.filled().await;
-    // A store whose watch is gone stays as it is; the process ends then.
-    ctx.classes.wait_until_ready().await.ok();
-    ctx.claims.wait_until_ready().await.ok();
-    ctx.namespaces.wait_until_ready().await.ok();
+    let stores = async {
+        ctx.caches.filled().await;
+        // A store whose watch is gone stays as it is; the process ends then.
+        ctx.classes.wait_until_ready().await.ok();
+        ctx.claims.wait_until_ready().await.ok();
+        ctx.namespaces.wait_until_ready().await.ok();
+    };
+    ctx.filled.get_or_init(|| stores).await;
 }
 
 async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {

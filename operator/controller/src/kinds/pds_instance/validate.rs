@@ -213,9 +213,9 @@ fn provisioned(
         Some(endpoint) if endpoint != store.endpoint => {
             let used = ObjectStore { endpoint: endpoint.clone(), ..store.clone() };
             let store = Store { service: Service { endpoint, ..now.service.clone() }, class: used };
-            Blobs::Provisioned { bucket, given_name, store, proposed: Some(now) }
+            Blobs::Provisioned { bucket, given_name, store: store.into(), proposed: Some(now.into()) }
         }
-        _ => Blobs::Provisioned { bucket, given_name, store: now, proposed: None },
+        _ => Blobs::Provisioned { bucket, given_name, store: now.into(), proposed: None },
     }
 }
 

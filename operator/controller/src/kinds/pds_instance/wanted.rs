@@ -133,9 +133,9 @@ pub enum Blobs {
         /// What the spec or an earlier state says the name is, if it does not follow from the names of namespace and instance.
         given_name: Option<String>,
         /// The service in use.
-        store: Store,
+        store: Box<Store>,
         /// The service that the class names now, if it is another one than the bucket is in.
-        proposed: Option<Store>,
+        proposed: Option<Box<Store>>,
     },
     /// A bucket that the instance brings.
     Given {

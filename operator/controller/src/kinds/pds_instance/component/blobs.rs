@@ -48,7 +48,7 @@ impl Component for BucketOrDisk {
                 part
             }
             Blobs::Provisioned { bucket, given_name, store, proposed } => {
-                provisioned(scene, bucket, given_name.clone(), store, proposed.as_ref())
+                provisioned(scene, bucket, given_name.clone(), store, proposed.as_deref())
             }
         }
     }

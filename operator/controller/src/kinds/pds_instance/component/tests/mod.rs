@@ -161,8 +161,8 @@ impl World {
         ];
         let external = pds.spec.database.as_ref().and_then(|database| database.external.as_ref());
         let key = external.map(|external| external.uri_secret.key.clone());
-        let mut references = References::default();
-        references.database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
+        let database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
+        let references = References { database, ..Default::default() };
         let observed = Observed {
             class: ClassFound::None,
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
