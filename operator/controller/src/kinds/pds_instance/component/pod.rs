@@ -196,10 +196,15 @@ fn waiting(status: &ContainerStatus) -> Option<(Reason, String)> {
             Some((Reason::ImageUnavailable, format!("{why} of {}: {message}", status.image)))
         }
         "CrashLoopBackOff" => {
-            let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-            let words = last.and_then(|last| last.message.clone()).unwrap_or(message);
-            let code = last.map(|last| last.exit_code).unwrap_or_default();
+            let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref()) else {
+                return Some((
+                    Reason::PodCrashing,
+                    format!("container {} ends again and again: {message}", status.name),
+                ));
+            };
+            let words = last.message.as_deref().unwrap_or(&message);
             let words: String = words.lines().last().unwrap_or_default().chars().take(600).collect();
+            let code = last.exit_code;
             Some((Reason::PodCrashing, format!("container {} ended with code {code}: {words}", status.name)))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
