@@ -17,7 +17,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
@@ -121,7 +120,7 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
         ClassFound::Found(class) => ctx.serves(&class),
         ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
     };
-    if !is_ours && !pds.finalizers().iter().any(|name| name == FINALIZER) {
+    if !is_ours {
         return Ok(Next::Wait(Action::await_change()));
     }
     if pds.metadata.deletion_timestamp.is_some() {
