@@ -2,7 +2,7 @@
 //!
 //! The Secret with the credential is written and never read: what a tenant puts into a Secret of that name reaches no S3 service.
 
-use operator_api::{ConditionType, Reason};
+use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_object_store::{Access, Credential, Owner, Request};
 use operator_runtime::hash;
 use operator_runtime::ownership::{Belongs, Lifetime};
@@ -126,6 +126,12 @@ fn provisioned(
     let asked = question(&request, store, observed.admin.as_deref(), "ensure");
     let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
     let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
+        // After a start of the operator nothing is remembered. What the status says holds until the bucket is looked at.
+        if was_ready(scene.pds, bucket) {
+            let mut part = Part::new(answering(scene, format!("bucket {bucket}"))).with_step(ensure());
+            part.facts.bucket = Some((bucket.to_owned(), store.class.endpoint.clone()));
+            return part;
+        }
         return Part::new(Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made")))
             .with_step(ensure());
     };
@@ -151,6 +157,14 @@ fn provisioned(
         part.steps.push(ensure());
     }
     part
+}
+
+fn was_ready(pds: &PdsInstance, bucket: &str) -> bool {
+    pds.status.as_ref().is_some_and(|status| {
+        let condition = ConditionType::BlobStoreReady.as_str();
+        let ready = status.conditions.iter().any(|found| found.type_ == condition && found.status == "True");
+        ready && status.resolved.as_ref().is_some_and(|resolved| resolved.bucket.as_deref() == Some(bucket))
+    })
 }
 
 fn is_due(state: &BucketState) -> bool {

@@ -77,9 +77,17 @@ impl Component for Network {
 fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
     let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
-    if let Some(Access::Role { arn }) = scene.observed.access() {
-        metadata.annotations = Some([(labels::ROLE_ARN.to_owned(), arn.clone())].into());
-    }
+    let live = || {
+        let live = scene.child::<ServiceAccount>(metadata.name.as_deref()?)?;
+        live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
+    };
+    let role = match scene.observed.access() {
+        Some(Access::Role { arn }) => Some(arn.clone()),
+        Some(Access::Keys(_)) => None,
+        // The bucket was not looked at yet.
+        None => live(),
+    };
+    metadata.annotations = role.map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
 
