@@ -283,7 +283,7 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
         prefix: store.class.bucket_prefix.clone(),
         bucket: end.bucket.clone().or_else(|| end.given_bucket.clone()),
         seed: ctx.seed.clone(),
-        service_account: Some(network::service_account_name(&end.name)),
+        service_account: Some(network::service_account_subject(&end.owner.namespace, &end.name)),
     };
     let bucket = request.bucket();
     let failed = |why: String| {

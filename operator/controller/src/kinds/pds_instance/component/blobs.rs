@@ -80,7 +80,7 @@ fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerp
         prefix: store.class.bucket_prefix.clone(),
         bucket: given_name,
         seed: scene.observed.seed.clone(),
-        service_account: Some(network::service_account_name(&wanted.instance)),
+        service_account: Some(network::service_account_subject(wanted.namespace(), &wanted.instance)),
     }
 }
 

@@ -35,6 +35,12 @@ pub fn service_account_name(instance: &str) -> String {
     format!("{instance}-pds")
 }
 
+/// The service account as IAM knows it.
+#[must_use]
+pub fn service_account_subject(namespace: &str, instance: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{}", service_account_name(instance))
+}
+
 /// What the pods may reach and who may reach them.
 pub struct Network;
 
