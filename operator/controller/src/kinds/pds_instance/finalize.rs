@@ -263,14 +263,18 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
     }
     let content = ctx.secrets.get(&end.owner.namespace, &keys::secret_name(&end.name), &keys::KEYS).await?;
     let Some(fingerprint) = content.as_deref().and_then(|content| keys::fingerprint(content).ok()) else {
-        return match &end.bucket {
-            None => Ok(()),
-            Some(bucket) => Err(Error::Bucket(format!(
-                "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the \
-                 Secret, or set spec.deletionPolicy.blobs to Retain",
-                keys::secret_name(&end.name)
-            ))),
-        };
+        let Some(bucket) = &end.bucket else { return Ok(()) };
+        // A process that ended after the keys were deleted had deleted the bucket before.
+        if let Ok((provisioner, _)) = carry_out::provisioner(ctx, &store).await
+            && matches!(provisioner.owner(bucket).await, Ok(None))
+        {
+            return Ok(());
+        }
+        return Err(Error::Bucket(format!(
+            "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the Secret, or set \
+             spec.deletionPolicy.blobs to Retain",
+            keys::secret_name(&end.name)
+        )));
     };
     let owner = BucketOwner {
         cluster: ctx.cluster.clone(),
