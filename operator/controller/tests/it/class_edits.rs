@@ -92,7 +92,7 @@ async fn endpoint(world: &World) -> String {
     let live = world.api::<Deployment>().get("full").await.unwrap().spec.unwrap().template.spec.unwrap();
     let name = live.containers[0].env_from.as_ref().unwrap()[0].config_map_ref.as_ref().unwrap().name.clone();
     let data = world.api::<ConfigMap>().get(&name).await.unwrap().data.unwrap();
-    data["PDS_BLOBSTORE_S3_ENDPOINT"].clone()
+    data["PDS_BLOBSTORE_S3_ENDPOINT"].trim_end_matches('/').to_owned()
 }
 
 /// The same server under another name is a service that has the bucket; a port where nobody answers is one that has not.

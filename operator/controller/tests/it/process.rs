@@ -44,8 +44,10 @@ impl Program {
 
 const MOST_MEMORY: u64 = 150 << 20;
 const COUNT: usize = 280;
+/// Of these, the ones that hold much in an annotation that looks like ours: metadata is what the operator asks for.
+const ANNOTATED: usize = 60;
 
-/// `COUNT` objects of 700 kB with our labels, also in annotations that look like ours.
+/// `COUNT` objects of 700 kB with our labels.
 async fn flood<K>(world: &World, field: &str)
 where
     K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
@@ -55,11 +57,12 @@ where
         "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite",
         "auroralocus.dev/component": "pds",
     });
-    let annotations = json!({"auroralocus.dev/applied-hash": "x".repeat(200_000)});
     let api = world.api::<K>();
     let object = |number: usize| {
+        let (inside, outside) = if number < ANNOTATED { (500_000, 200_000) } else { (700_000, 1) };
+        let annotations = json!({"auroralocus.dev/applied-hash": "x".repeat(outside)});
         let metadata = json!({"name": format!("flood-{number}"), "labels": labels, "annotations": annotations});
-        let object: Value = json!({"metadata": metadata, field: {"a": "x".repeat(500_000)}});
+        let object: Value = json!({"metadata": metadata, field: {"a": "x".repeat(inside)}});
         serde_json::from_value::<K>(object).unwrap()
     };
     let made = futures::stream::iter(0..COUNT).map(async |number| {
@@ -87,7 +90,8 @@ where
     K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
 {
-    let world = World::new(name).await;
+    // The API server has much to do meanwhile, and others would wait for it.
+    let world = World::alone(name).await;
     let _node = world.run_pods();
     let home = Home::new(&world, json!({})).await;
     flood::<K>(&world, field).await;

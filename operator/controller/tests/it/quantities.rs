@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, Patch, PostParams};
@@ -29,7 +31,17 @@ async fn amounts_in_any_writing_are_written_once() {
     world.ready("full").await;
     assert_eq!(size(&world, "data-full-pg-0").await, "1536Mi");
     still(&world, "full", json!({"database": {"postgres": {"size": "1536Mi"}}})).await;
-    still(&world, "full", json!({"pod": {"resources": {"requests": {"cpu": "1"}}}})).await;
+    // The same in other words replaces no pod and migrates nothing.
+    let deployments = world.api::<Deployment>();
+    let before = deployments.get("full").await.unwrap();
+    let other = json!({"requests": {"cpu": "1", "memory": "1536Mi"}, "limits": {"memory": "2Gi"}});
+    world.edit("full", json!({"pod": {"resources": other}})).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.ready("full").await;
+    let after = deployments.get("full").await.unwrap();
+    assert_eq!(after.spec, before.spec);
+    assert_eq!(after.metadata.generation, before.metadata.generation);
+    assert_eq!(world.api::<Job>().list(&Default::default()).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn placement_is_that_of_every_pod() {
     let class = world.class(json!({"allowed": allowed})).await;
     let pod = json!({
         "nodeSelector": {"disk": "fast"}, "tolerations": [{"key": "team", "operator": "Exists"}],
-        "imagePullSecrets": ["pull"],
+        "imagePullSecrets": ["pull"], "priorityClassName": "system-cluster-critical",
     });
     world.create("full", json!({"hostname": "full.test", "className": class, "pod": pod})).await.unwrap();
     world.ready("full").await;
@@ -109,6 +109,7 @@ async fn placement_is_that_of_every_pod() {
         assert_eq!(found["nodeSelector"], json!({"disk": "fast"}), "{name}");
         assert_eq!(found["tolerations"], json!([{"key": "team", "operator": "Exists"}]), "{name}");
         assert_eq!(found["imagePullSecrets"], json!([{"name": "pull"}]), "{name}");
+        assert_eq!(found["priorityClassName"], "system-cluster-critical", "{name}");
         assert_eq!(found["serviceAccountName"], "full-pds", "{name}");
         assert_eq!(found["automountServiceAccountToken"], false, "{name}");
         assert_eq!(found["securityContext"]["runAsNonRoot"], true, "{name}");
@@ -117,15 +118,6 @@ async fn placement_is_that_of_every_pod() {
             assert_eq!(container["securityContext"]["capabilities"]["drop"], json!(["ALL"]), "{name}");
         }
     }
-    world.edit("full", json!({"pod": {"priorityClassName": "system-cluster-critical"}})).await.unwrap();
-    let priority = |template: PodTemplateSpec| template.spec.unwrap().priority_class_name;
-    super::harness::eventually("the priority reaches the workloads", async || {
-        let server = world.api::<Deployment>().get("full").await.ok()?.spec?.template;
-        let database = world.api::<StatefulSet>().get("full-pg").await.ok()?.spec?.template;
-        let wanted = Some("system-cluster-critical".to_owned());
-        (priority(server) == wanted && priority(database) == wanted).then_some(())
-    })
-    .await;
 }
 
 /// Pods of the `restricted` Pod Security profile are admitted where it is enforced.

@@ -52,17 +52,38 @@ async fn another_database_url_migrates_and_restarts() {
 }
 
 #[tokio::test]
-async fn a_lost_credential_is_made_anew() {
+async fn a_lost_credential_is_written_again() {
     let world = World::new("lost").await;
     let _node = world.run_pods();
     world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
     let pds = world.condition("full", "Ready", "True", "AsExpected").await;
     let bucket = bucket(&pds);
-    let before = version(&world).await.unwrap();
-    world.api::<Secret>().delete("full-s3", &DeleteParams::default()).await.unwrap();
-    changed(&world, &before).await;
-    let data = world.api::<Secret>().get("full-s3").await.unwrap().data.unwrap();
+    let before = version(&world).await;
+    let secrets = world.api::<Secret>();
+    let lost = secrets.get("full-s3").await.unwrap();
+    secrets.delete("full-s3", &DeleteParams::default()).await.unwrap();
+    let made = eventually("the Secret is back", async || secrets.get("full-s3").await.ok()).await;
+    let data = made.data.unwrap();
     let text = |key: &str| String::from_utf8(data[key].0.clone()).unwrap();
     let client = s3::client(&text("accessKeyId"), &text("secretAccessKey"));
     client.put_object().bucket(&bucket).key("new").body(b"1".to_vec().into()).send().await.unwrap();
+    world.ready("full").await;
+    assert_eq!(lost.data, Some(data.clone()));
+    assert_eq!(version(&world).await, before, "what pods have is still right");
+}
+
+/// Somebody writes nonsense into it, or the administrator sets another password for the user.
+#[tokio::test]
+async fn a_credential_that_is_not_the_users_is_replaced() {
+    let world = World::new("nonsense").await;
+    let _node = world.run_pods();
+    world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
+    world.ready("full").await;
+    let secrets = world.api::<Secret>();
+    let right = secrets.get("full-s3").await.unwrap().data;
+    let nonsense = kube::api::Patch::Merge(json!({"stringData": {"secretAccessKey": "nonsense"}}));
+    secrets.patch("full-s3", &Default::default(), &nonsense).await.unwrap();
+    eventually("the Secret is right again", async || (secrets.get("full-s3").await.ok()?.data == right).then_some(()))
+        .await;
+    world.ready("full").await;
 }

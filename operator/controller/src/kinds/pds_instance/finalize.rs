@@ -203,14 +203,18 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
     }
     let content = ctx.secrets.get(&end.owner.namespace, &keys::secret_name(&end.name), &keys::KEYS).await?;
     let Some(fingerprint) = content.as_deref().and_then(|content| keys::fingerprint(content).ok()) else {
-        return match &end.bucket {
-            None => Ok(()),
-            Some(bucket) => Err(Error::Bucket(format!(
-                "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the \
-                 Secret, or set spec.deletionPolicy.blobs to Retain",
-                keys::secret_name(&end.name)
-            ))),
-        };
+        let Some(bucket) = &end.bucket else { return Ok(()) };
+        // A process that ended after the keys were deleted had deleted the bucket before.
+        if let Ok((provisioner, _)) = bucket::provisioner(ctx, &store).await
+            && matches!(provisioner.owner(bucket).await, Ok(None))
+        {
+            return Ok(());
+        }
+        return Err(Error::Bucket(format!(
+            "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the Secret, or set \
+             spec.deletionPolicy.blobs to Retain",
+            keys::secret_name(&end.name)
+        )));
     };
     let owner = BucketOwner {
         cluster: ctx.cluster.clone(),
@@ -223,7 +227,7 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
         prefix: store.class.bucket_prefix.clone(),
         bucket: end.bucket.clone().or_else(|| end.given_bucket.clone()),
         seed: ctx.seed.clone(),
-        service_account: Some(name::service_account(&end.name)),
+        service_account: Some(name::service_account_subject(&end.owner.namespace, &end.name)),
     };
     let bucket = request.bucket();
     let failed = |why: String| {

@@ -17,6 +17,12 @@ pub fn service_account(instance: &str) -> String {
     format!("{instance}-pds")
 }
 
+/// The service account as a cloud's identity service knows it.
+#[must_use]
+pub fn service_account_subject(namespace: &str, instance: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{}", service_account(instance))
+}
+
 /// Name of the StatefulSet, the Service and the Secret of PostgreSQL.
 #[must_use]
 pub fn postgres(instance: &str) -> String {

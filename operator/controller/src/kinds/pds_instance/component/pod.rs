@@ -237,10 +237,12 @@ fn crashing(status: &ContainerStatus, now: Timestamp) -> Option<(Reason, String)
 }
 
 fn crashed(status: &ContainerStatus, last: Option<&ContainerStateTerminated>, otherwise: &str) -> (Reason, String) {
-    let words = last.and_then(|last| last.message.as_deref()).unwrap_or(otherwise);
-    let code = last.map(|last| last.exit_code).unwrap_or_default();
+    let Some(last) = last else {
+        return (Reason::PodCrashing, format!("container {} ends again and again: {otherwise}", status.name));
+    };
+    let words = last.message.as_deref().unwrap_or(otherwise);
     let words: String = words.lines().last().unwrap_or_default().chars().take(600).collect();
-    (Reason::PodCrashing, format!("container {} ended with code {code}: {words}", status.name))
+    (Reason::PodCrashing, format!("container {} ended with code {}: {words}", status.name, last.exit_code))
 }
 
 fn waiting(status: &ContainerStatus) -> Option<(Reason, String)> {

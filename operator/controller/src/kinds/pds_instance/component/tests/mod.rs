@@ -1,4 +1,5 @@
 //! Instances in a cluster that is played by hand: what is planned is written down, Kubernetes does its part, and it is planned again.
+// tidy: long because it is the harness of every test of the components
 
 mod access;
 mod diagnosis;
