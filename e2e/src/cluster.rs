@@ -87,6 +87,40 @@ impl Cluster {
         self.instances(namespace).patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(object)).await
     }
 
+    /// The access key and the secret key of the administrator of the platform's S3 service.
+    pub fn s3_administrator(&self) -> (&str, &str) {
+        (&self.s3_access_key, &self.s3_secret_key)
+    }
+
+    fn classes(&self) -> Api<DynamicObject> {
+        let resource = ApiResource {
+            group: "auroralocus.dev".into(),
+            version: "v1alpha1".into(),
+            api_version: "auroralocus.dev/v1alpha1".into(),
+            kind: "PdsClass".into(),
+            plural: "pdsclasses".into(),
+        };
+        Api::all_with(self.client.clone(), &resource)
+    }
+
+    /// Creates a class like the platform's, whose instances bring their buckets. Returns its name.
+    pub async fn class_with_given_buckets(&self, name: &str) -> Result<String> {
+        let classes = self.classes();
+        let mut spec = classes.get("standard").await?.data["spec"].clone();
+        spec["default"] = json!(false);
+        spec["objectStore"] = json!({"provisioner": "Given"});
+        let object = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name}, "spec": spec,
+        });
+        classes.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(object)).await?;
+        Ok(name.to_owned())
+    }
+
+    pub async fn delete_class(&self, name: &str) -> Result<()> {
+        self.classes().delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
     pub fn api<K>(&self, namespace: &str) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,

@@ -127,12 +127,12 @@ impl Instance {
     }
 
     pub async fn pds_pods(&self) -> Result<Vec<Pod>> {
-        let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/component=pds", self.name);
+        let selector = format!("auroralocus.dev/instance={},auroralocus.dev/component=pds", self.name);
         self.cluster.pods(&self.namespace, &selector).await
     }
 
     pub async fn postgres_pod(&self) -> Result<String> {
-        let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/component=postgres", self.name);
+        let selector = format!("auroralocus.dev/instance={},auroralocus.dev/component=postgres", self.name);
         let pods = self.cluster.pods(&self.namespace, &selector).await?;
         Ok(pods.first().context("no Postgres pod")?.name_any())
     }

@@ -9,3 +9,7 @@ mod postgres_restarted;
 mod refusals;
 mod relay;
 mod replica_killed;
+mod rotation;
+mod scheduling;
+mod storage_away;
+mod tenant;

@@ -33,7 +33,7 @@ async fn a_lost_keys_secret_stops_the_instance_and_is_never_made_anew() -> Resul
     // After the Secret is restored from a backup, the instance continues.
     let restored: Secret = serde_json::from_value(json!({
         "metadata": {"name": name, "labels": kept.metadata.labels, "annotations": kept.metadata.annotations},
-        "data": kept.data, "immutable": true,
+        "data": kept.data,
     }))?;
     secrets.create(&Default::default(), &restored).await?;
     instance.wait_condition("Stalled", "False").await?;

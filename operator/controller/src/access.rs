@@ -34,10 +34,12 @@ pub fn children() -> impl Iterator<Item = &'static Child> {
 pub fn in_namespaces() -> Vec<Right> {
     let mut verbs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for child in children() {
-        verbs
-            .entry((child.group, child.plural))
-            .or_default()
-            .extend(["get", "list", "watch"].iter().chain(child.verbs));
+        let verbs = verbs.entry((child.group, child.plural)).or_default();
+        verbs.extend(["list", "watch"].iter().chain(child.verbs));
+        // What is written or deleted is read before.
+        if !child.verbs.is_empty() {
+            verbs.insert("get");
+        }
     }
     let order = ["get", "list", "watch", "create", "patch", "update", "delete"];
     let mut rights: Vec<_> = verbs
@@ -53,7 +55,7 @@ pub fn in_namespaces() -> Vec<Right> {
         // Owner references with blockOwnerDeletion, where the cluster checks who may set them.
         Right::new("auroralocus.dev", "pdsinstances/finalizers", &["update"]),
         // What kept pods from being created.
-        Right::new("", "events", &["get", "list", "watch"]),
+        Right::new("", "events", &["list", "watch"]),
         Right::new("events.k8s.io", "events", &["create", "patch"]),
     ]);
     rights
@@ -63,7 +65,7 @@ pub fn in_namespaces() -> Vec<Right> {
 #[must_use]
 pub fn in_cluster() -> Vec<Right> {
     vec![
-        Right::new("auroralocus.dev", "pdsclasses", &["get", "list", "watch"]),
+        Right::new("auroralocus.dev", "pdsclasses", &["list", "watch"]),
         Right::new("auroralocus.dev", "pdshostnameclaims", &["get", "list", "watch", "create", "update", "delete"]),
         // Their labels, for the classes that choose namespaces.
         Right::new("", "namespaces", &["get", "list", "watch"]),

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use kube::Client;
 
 use crate::crd;
-use crate::kinds::pds_instance;
+use crate::kinds::pds_instance::finalizer;
 
 /// What the program does beside running the controllers.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -35,7 +35,7 @@ impl Command {
             }
             Self::Crd { apply: true } => Ok(crd::apply(&Client::try_default().await?).await?),
             Self::Release => {
-                let released = pds_instance::release(&Client::try_default().await?).await?;
+                let released = finalizer::release(&Client::try_default().await?).await?;
                 tracing::info!("{released} instances are released");
                 Ok(())
             }

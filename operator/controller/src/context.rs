@@ -1,12 +1,12 @@
 //! What every reconciliation shares.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::PartialObjectMeta;
+use kube::api::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim};
@@ -15,21 +15,23 @@ use operator_runtime::backoff::Backoff;
 use operator_runtime::cache::Key;
 use operator_runtime::child::Caches;
 use operator_runtime::event::Events;
+use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::crd::Definitions;
-use crate::kinds::pds_instance::component::{hostname, server};
-use crate::kinds::pds_instance::observe::Seen;
+use crate::kinds::pds_instance::component::{database, hostname, server};
+use crate::kinds::pds_instance::observed::Seen;
+use crate::options::{CONTROLLER_NAME, Options};
 use crate::refusals::Refusals;
-use crate::run::Options;
 use crate::scrape::Scrapes;
 
-/// The name that classes without `controllerName` have.
-pub const CONTROLLER_NAME: &str = "auroralocus.dev/operator";
-
+/// A rollout that is seen for longer than this holds nobody up any more.
+const LONGEST: Duration = Duration::from_secs(600);
+/// In how many namespaces an image may get stuck before no further instance takes it.
+const STUCK_NAMESPACES: usize = 3;
 /// How long a turn is kept for a rollout that no watch has shown yet.
 const UNSEEN: Duration = Duration::from_secs(30);
 
@@ -39,6 +41,8 @@ pub struct Ctx {
     pub client: Client,
     /// How the operator runs.
     pub options: Options,
+    /// Set once everything that is watched was seen.
+    pub filled: OnceCell<()>,
     /// The objects of all instances.
     pub caches: Caches,
     /// What Secrets hold.
@@ -63,6 +67,8 @@ pub struct Ctx {
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.
     pub buckets: Recent<(String, Seen)>,
+    /// The steps that were last taken, by the uid of the instance.
+    pub steps: Recent<String>,
     /// What pods last told.
     pub scrapes: Arc<Scrapes>,
     /// Whether storage classes allow volumes to grow.
@@ -94,38 +100,66 @@ impl Ctx {
         self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone()).unwrap_or_default()
     }
 
-    /// Lets the pods of an instance be replaced, if fewer than the allowed number of instances do that now.
-    pub fn take_turn(&self, namespace: &str, name: &str) -> bool {
+    /// Lets the pods of an instance be replaced, if fewer than the allowed number of instances do that now, and if the image did not
+    /// get stuck in several namespaces already. One tenant alone cannot hold the others up.
+    pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> bool {
         let own = (namespace.to_owned(), name.to_owned());
-        let rolling = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
-        let rolling = rolling.iter().filter(|live| server::is_rolling(live));
-        let rolling = rolling.map(|live| (live.namespace().unwrap_or_default(), live.name_any()));
-        self.rollouts.take(own, rolling, self.options.max_rollouts.into())
+        let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
+        let stuck =
+            servers.iter().filter(|live| server::is_stuck_with(live, image)).filter_map(|live| live.namespace());
+        if stuck.collect::<HashSet<_>>().len() >= STUCK_NAMESPACES {
+            return false;
+        }
+        let servers = servers.iter().filter(|live| server::is_rolling(live)).map(|live| key(&live.metadata));
+        let databases = self.caches.of::<StatefulSet>().map(|cache| cache.all()).unwrap_or_default();
+        // The StatefulSet of PostgreSQL has a name of its own; its label names the instance.
+        let databases = databases
+            .iter()
+            .filter(|live| database::is_rolling(live))
+            .filter_map(|live| Some((live.namespace()?, live.labels().get(INSTANCE)?.clone())));
+        let rolling: Vec<_> = servers.chain(databases).collect();
+        self.rollouts.take(own, rolling.into_iter(), self.options.max_rollouts.into())
     }
 
     /// Forgets an instance that is gone.
     pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.backoff.reset(uid);
         self.buckets.forget(uid);
+        self.steps.forget(uid);
         self.scrapes.forget(uid);
         self.pages.metrics.forget(namespace, name);
     }
 }
 
-/// Rollouts that were allowed. What is under way is seen in the cluster; this bridges the time until a watch shows it.
+fn key(metadata: &ObjectMeta) -> Key {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// Rollouts that were allowed, and since when others were seen. What is under way is seen in the cluster; this bridges the time until a
+/// watch shows it, and tells a rollout that gets on from one that does not.
 #[derive(Debug, Default)]
-pub struct Rollouts(Mutex<HashMap<Key, Instant>>);
+pub struct Rollouts(Mutex<Turns>);
+
+#[derive(Debug, Default)]
+struct Turns {
+    allowed: HashMap<Key, Instant>,
+    seen: HashMap<Key, Instant>,
+}
 
 impl Rollouts {
     fn take(&self, own: Key, rolling: impl Iterator<Item = Key>, most: usize) -> bool {
-        let mut allowed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        allowed.retain(|_, since| since.elapsed() < UNSEEN);
-        let mut others: std::collections::HashSet<Key> = rolling.collect();
-        others.extend(allowed.keys().cloned());
-        others.remove(&own);
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.allowed.retain(|_, since| since.elapsed() < UNSEEN);
+        let rolling: HashSet<Key> = rolling.collect();
+        turns.seen.retain(|key, _| rolling.contains(key));
+        for key in rolling {
+            turns.seen.entry(key).or_insert_with(Instant::now);
+        }
+        let under_way = turns.seen.iter().filter(|(_, since)| since.elapsed() < LONGEST).map(|(key, _)| key);
+        let others: HashSet<_> = under_way.chain(turns.allowed.keys()).filter(|key| **key != own).collect();
         let free = others.len() < most;
         if free {
-            allowed.insert(own, Instant::now());
+            turns.allowed.insert(own, Instant::now());
         }
         free
     }

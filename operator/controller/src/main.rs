@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use operator_controller::command::Command;
+use operator_controller::options::Options;
 use operator_controller::run;
 use tracing_subscriber::EnvFilter;
 
@@ -17,7 +18,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    options: run::Options,
+    options: Options,
 }
 
 #[tokio::main]

@@ -1,94 +1,52 @@
 //! Puts the parts together: pages, lease, caches, controller, shutdown.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
-use data_encoding::HEXLOWER;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use k8s_openapi::ByteString;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, ObjectMeta, PartialObjectMeta, PostParams};
-use kube::core::DeserializeGuard;
-use kube::core::error_boundary::InvalidObject;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Controller;
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
-use operator_object_store::Seed;
 use operator_runtime::backoff::Backoff;
-use operator_runtime::cache::Key;
-use operator_runtime::child::{Caches, Scope, api};
+use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
-use operator_runtime::labels::PREFIX;
 use operator_runtime::lease::Candidate;
 use operator_runtime::pages::{Pages, router};
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
-use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
-use crate::context::{CONTROLLER_NAME, Ctx, Rollouts};
+use crate::context::{Ctx, Rollouts};
 use crate::crd::Definitions;
-use crate::kinds::pds_instance::observe::uses_secret;
-use crate::kinds::pds_instance::{self, free_hostnames};
+use crate::instances::{
+    Guarded, Instances, every, merged, of_namespace, reference, strip_instance, users_of_secret, with_domain,
+};
+use crate::kinds::pds_instance;
+use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
+use crate::kinds::pds_instance::component::hostname;
+use crate::options::{CONTROLLER_NAME, Options};
 use crate::refusals::Refusals;
-use crate::scrape::{self, Scrapes};
+use crate::scrape::Scrapes;
+use crate::scraper;
+use crate::seed::{cluster, seed};
 
 const LEASE: &str = "aurora-locus-operator";
 const CONTROLLER: &str = "aurora-locus-operator";
-/// The Secret with the seed, from which the secrets of S3 users are derived.
-const SEED_SECRET: &str = "aurora-locus-seed";
-const SEED_KEY: &str = "seed";
 /// Between two looks at the CustomResourceDefinitions: while they are too old, and otherwise.
 const DEFINITIONS: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(3600));
 /// Between two sweeps of hostnames whose holders are gone.
 const SWEEP: Duration = Duration::from_secs(600);
-
-/// How the operator runs.
-#[derive(Args, Clone, Debug)]
-pub struct Options {
-    /// The operator's own namespace: its Lease, its seed and the Secrets of classes
-    #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "aurora-system")]
-    pub namespace: String,
-    /// This process among its replicas
-    #[arg(long, env = "POD_NAME", default_value = "operator")]
-    pub identity: String,
-    /// Where `/metrics`, `/healthz` and `/readyz` are served
-    #[arg(long, env = "OPERATOR_LISTEN", default_value = "[::]:8080")]
-    pub listen: SocketAddr,
-    /// Reconciliations at the same time
-    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrency: u16,
-    /// Serve only these namespaces; all if absent
-    #[arg(long, env = "OPERATOR_NAMESPACES", value_delimiter = ',')]
-    pub namespaces: Vec<String>,
-    /// Serve the classes with this `controllerName`
-    #[arg(long, env = "OPERATOR_CONTROLLER_NAME", default_value = CONTROLLER_NAME)]
-    pub controller_name: String,
-    /// Instances whose pods are replaced at the same time, when a class or the operator changes
-    #[arg(long, env = "OPERATOR_MAX_ROLLOUTS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub max_rollouts: u16,
-}
-
-impl Options {
-    /// The namespaces that are served.
-    #[must_use]
-    pub fn scope(&self) -> Scope {
-        let names: Vec<_> = self.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
-        if names.is_empty() { Scope::Cluster } else { Scope::Namespaces(names) }
-    }
-}
 
 /// Runs until it is told to stop, or loses the Lease.
 ///
@@ -131,27 +89,6 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
         }
     };
     Ok(supervise::lead(candidate, pages, stop, work).await)
-}
-
-/// The seed: made once, and the same for every replica and every later start.
-async fn seed(client: &Client, namespace: &str) -> anyhow::Result<Seed> {
-    let api = Api::<Secret>::namespaced(client.clone(), namespace);
-    let mut bytes = [0u8; 32];
-    rand::fill(&mut bytes);
-    let data = [(SEED_KEY.to_owned(), ByteString(bytes.to_vec()))].into();
-    let metadata = ObjectMeta { name: Some(SEED_SECRET.into()), ..Default::default() };
-    let fresh = Secret { metadata, data: Some(data), immutable: Some(true), ..Default::default() };
-    let secret = match api.get_opt(SEED_SECRET).await.context("read the seed")? {
-        Some(secret) => secret,
-        None => match api.create(&PostParams::default(), &fresh).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                api.get(SEED_SECRET).await.context("read the seed")?
-            }
-            made => made.context("write the seed")?,
-        },
-    };
-    let bytes = secret.data.unwrap_or_default().remove(SEED_KEY).map(|value| value.0).unwrap_or_default();
-    Seed::try_from(bytes.as_slice()).with_context(|| format!("Secret {namespace}/{SEED_SECRET}, key {SEED_KEY}"))
 }
 
 async fn control(client: Client, options: Options, pages: Pages, stop: CancellationToken) -> anyhow::Result<()> {
@@ -216,6 +153,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let ctx = Arc::new(Ctx {
         events: Events::new(client.clone(), CONTROLLER, &options.identity),
         client: client.clone(),
+        filled: OnceCell::new(),
         caches,
         secrets,
         classes,
@@ -227,6 +165,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         places: Semaphore::new(options.concurrency.into()),
         backoff: Backoff::default(),
         buckets: Recent::default(),
+        steps: Recent::default(),
         scrapes: Arc::new(Scrapes::default()),
         storage_classes: Recent::default(),
         rollouts: Rollouts::default(),
@@ -236,7 +175,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     ctx.definitions.look(&client, &metrics).await;
     let mut helpers = tokio::task::JoinSet::new();
-    helpers.spawn(scrape::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news.clone()));
+    helpers.spawn(scraper::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news.clone()));
     helpers.spawn(look_after(ctx.clone(), instances.clone(), news, stop.clone()));
 
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
@@ -247,7 +186,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let (all, holders, tenants) = (instances.clone(), instances.clone(), instances.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
-        .watches_stream(changed_claims.touched_objects(), move |claim| with_hostname(&holders, &claim.spec.hostname))
+        .watches_stream(changed_claims.touched_objects(), move |claim| with_domain(&holders, &claim.spec.hostname))
         .watches_stream(changed_namespaces, move |namespace| of_namespace(&tenants, &namespace.name_any()))
         .reconcile_on(stream::select_all(triggers))
         .reconcile_on(told);
@@ -261,118 +200,6 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         })
         .await;
     Ok(())
-}
-
-type Guarded = DeserializeGuard<PdsInstance>;
-type Watched = watcher::Result<watcher::Event<Guarded>>;
-
-/// One stream of the watches of several namespaces. The store behind it takes the end of a list for the end of all lists, so only the
-/// first round is passed on as a list; later lists become changes, with a deletion for what they no longer show.
-fn merged(watches: Vec<BoxStream<'static, Watched>>) -> BoxStream<'static, Watched> {
-    let count = watches.len();
-    let numbered =
-        watches.into_iter().enumerate().map(|(source, watch)| watch.map(move |event| (source, event)).boxed());
-    let mut lists: Vec<(HashSet<Key>, HashSet<Key>)> = vec![Default::default(); count];
-    let (mut begun, mut waiting) = (false, (0..count).collect::<HashSet<_>>());
-    stream::select_all(numbered)
-        .flat_map(move |(source, event)| {
-            let (known, listed) = &mut lists[source];
-            let first = waiting.contains(&source);
-            let events = match event {
-                Err(error) => vec![Err(error)],
-                Ok(watcher::Event::Init) => {
-                    listed.clear();
-                    let is_start = !std::mem::replace(&mut begun, true);
-                    if is_start { vec![Ok(watcher::Event::Init)] } else { Vec::new() }
-                }
-                Ok(watcher::Event::InitApply(object)) => {
-                    listed.insert(key_of(&object));
-                    vec![Ok(if first { watcher::Event::InitApply(object) } else { watcher::Event::Apply(object) })]
-                }
-                Ok(watcher::Event::InitDone) => {
-                    let gone: Vec<_> = known.difference(listed).cloned().collect();
-                    *known = std::mem::take(listed);
-                    waiting.remove(&source);
-                    if first && waiting.is_empty() {
-                        vec![Ok(watcher::Event::InitDone)]
-                    } else {
-                        gone.into_iter().map(|key| Ok(watcher::Event::Delete(tombstone(key)))).collect()
-                    }
-                }
-                Ok(watcher::Event::Apply(object)) => {
-                    known.insert(key_of(&object));
-                    vec![Ok(watcher::Event::Apply(object))]
-                }
-                Ok(watcher::Event::Delete(object)) => {
-                    known.remove(&key_of(&object));
-                    vec![Ok(watcher::Event::Delete(object))]
-                }
-            };
-            stream::iter(events)
-        })
-        .boxed()
-}
-
-fn key_of(object: &Guarded) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// Stands for an object that is gone and of which only the name is known.
-fn tombstone((namespace, name): Key) -> Guarded {
-    let metadata = ObjectMeta { namespace: Some(namespace), name: Some(name), ..Default::default() };
-    DeserializeGuard(Err(InvalidObject { error: "the object is gone".into(), metadata }))
-}
-
-/// What names this cluster in markers: it tells people where an owner is, and decides nothing.
-async fn cluster(client: &Client) -> String {
-    let system = Api::<Namespace>::all(client.clone()).get_metadata("kube-system").await;
-    let uid = system.ok().and_then(|system| system.uid()).unwrap_or_default();
-    HEXLOWER.encode(&Sha256::digest(uid.as_bytes())[..6])
-}
-
-fn strip_instance(object: &mut Guarded) {
-    let metadata = match &mut object.0 {
-        Ok(pds) => &mut pds.metadata,
-        Err(invalid) => &mut invalid.metadata,
-    };
-    metadata.managed_fields = None;
-    metadata.labels = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| key.starts_with(PREFIX));
-    }
-}
-
-type Instances = Store<Guarded>;
-
-fn reference((namespace, name): Key) -> ObjectRef<Guarded> {
-    ObjectRef::new(&name).within(&namespace)
-}
-
-fn every(instances: &Instances) -> Vec<ObjectRef<Guarded>> {
-    instances.state().iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
-}
-
-fn those(instances: &Instances, wanted: impl Fn(&PdsInstance) -> bool) -> Vec<ObjectRef<Guarded>> {
-    let found = instances.state_filter(|pds| pds.0.as_ref().is_ok_and(&wanted));
-    found.iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
-}
-
-fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| pds.namespace().as_deref() == Some(namespace))
-}
-
-fn with_hostname(instances: &Instances, hostname: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| {
-        pds.spec.hostname == hostname
-            || pds.spec.handle_domains.iter().flatten().any(|domain| domain.domain == hostname)
-    })
-}
-
-fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
-    if key.0 == own {
-        return every(instances);
-    }
-    those(instances, |pds| pds.namespace().as_deref() == Some(&key.0) && uses_secret(pds, &key.1))
 }
 
 /// The instances whose status says that pods serve.
@@ -410,10 +237,11 @@ async fn look_after(
                 }
             }
             _ = sweep.tick() => {
-                let exists = |namespace: &str, name: &str| {
-                    instances.get(&ObjectRef::new(name).within(namespace)).is_some()
+                let holder = |namespace: &str, name: &str| match instances.get(&ObjectRef::new(name).within(namespace)) {
+                    None => Holder::Gone,
+                    Some(found) => Holder::Wants(found.0.as_ref().ok().map(|pds| hostname::domains(&pds.spec))),
                 };
-                if let Err(error) = free_hostnames(&ctx, exists).await {
+                if let Err(error) = free_hostnames(&ctx, holder).await {
                     tracing::debug!(%error, "hostnames were not looked at");
                 }
             }

@@ -75,7 +75,7 @@ impl Buckets {
             Ok::<_, aws_sdk_s3::primitives::ByteStreamError>(Found::Object(bytes))
         };
         // The timeout of the client ends with the headers.
-        match tokio::time::timeout(std::time::Duration::from_secs(crate::service::OPERATION_SECONDS), read).await {
+        match tokio::time::timeout(std::time::Duration::from_secs(crate::limits::OPERATION_SECONDS), read).await {
             Ok(found) => found.map_err(|error| unreachable(&what(), &self.place, &crate::error::root_cause(&error))),
             Err(_) => Err(crate::error::no_answer(&what(), &self.place)),
         }

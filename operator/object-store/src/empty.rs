@@ -5,7 +5,8 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use crate::Error;
 use crate::bucket::Buckets;
-use crate::error::{failed, one_line};
+use crate::error::failed;
+use crate::limits::one_line;
 use crate::marker::MARKER_KEY;
 
 /// A page of what is in a bucket.

@@ -2,11 +2,9 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS, one_line};
 use crate::marker::{ADOPT_KEY, MARKER_KEY};
-use crate::service::{CONNECT_SECONDS, OPERATION_SECONDS};
 use crate::{Marker, Owner};
-
-const LONGEST: usize = 300;
 
 /// What a bucket says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,23 +138,9 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     one_line(&innermost.to_string())
 }
 
-/// Text of others: one line of bounded length.
-pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<_> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line: String = words.join(" ").chars().take(LONGEST).collect();
-    line.trim_end_matches('.').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_of_others_is_one_bounded_line() {
-        assert_eq!(one_line(" a\n\tb\u{1b}[31m.  "), "a b [31m");
-        assert_eq!(one_line(&"x".repeat(1000)).len(), LONGEST);
-    }
 
     #[test]
     fn answers_fall_into_kinds() {

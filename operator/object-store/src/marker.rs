@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Owner;
-use crate::error::one_line;
+use crate::limits::one_line;
 
 /// Objects below are the operator's; the user of the bucket may read them only.
 pub(crate) const FOLDER: &str = ".aurora-locus/";

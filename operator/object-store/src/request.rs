@@ -1,21 +1,6 @@
 //! What is asked for, and for whom.
 
-use std::fmt;
-
-use crate::{Credential, Seed, bucket_name};
-
-/// Whose a bucket is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Name of the cluster; for people.
-    pub cluster: String,
-    /// Namespace of the instance.
-    pub namespace: String,
-    /// Name of the instance.
-    pub name: String,
-    /// Fingerprint of the instance's keys. This is the identity: an instance with the same keys on a new cluster is the same owner.
-    pub fingerprint: String,
-}
+use crate::{Credential, Owner, Seed, bucket_name};
 
 /// A bucket for an owner.
 #[derive(Clone, Debug)]
@@ -58,11 +43,5 @@ impl Request {
             access_key_id: user.to_owned(),
             secret_access_key: self.seed.secret_access_key(user, &self.bucket()),
         }
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.cluster, self.namespace, self.name)
     }
 }

@@ -59,7 +59,7 @@ pub enum Cause {
 
 /// A write that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object}: {message}")]
+#[error("{object}{}{message}", if matches!(.cause, Cause::NotOwned | Cause::Predecessors) { " " } else { ": " })]
 pub struct Failure {
     /// Kind and name of the object.
     pub object: String,
@@ -124,10 +124,29 @@ impl Writer<'_> {
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 // Another write of ours that the cache has not shown yet, or somebody else's object.
                 let live = api.get_opt(&manifest.name).await.map_err(failed)?;
-                live.map_or(Ok(()), |live| self.judge(&live, manifest.lifetime, manifest.title()))
+                let Some(live) = live else { return Ok(()) };
+                self.judge(&live, manifest.lifetime, manifest.title())?;
+                self.label(&live, manifest).await
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Brings back labels that somebody removed: without them the caches show nothing of the object.
+    async fn label(&self, live: &DynamicObject, manifest: &Manifest) -> Result<(), Failure> {
+        let wanted = &manifest.json["metadata"]["labels"];
+        let has =
+            |(key, value): (&String, &serde_json::Value)| live.labels().get(key).map(String::as_str) == value.as_str();
+        if wanted.as_object().is_none_or(|wanted| wanted.iter().all(has)) {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"uid": live.uid(), "labels": wanted}});
+        let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let written =
+            self.api(&manifest.resource).patch_metadata(&manifest.name, &parameters, &Patch::Merge(patch)).await;
+        written.map_err(|error| Failure::of(manifest.title(), &error))?;
+        self.wrote(manifest.kind, "label", &manifest.name);
+        Ok(())
     }
 
     async fn apply(&self, manifest: &Manifest) -> Result<(), Failure> {
@@ -178,7 +197,10 @@ impl Writer<'_> {
             Belongs::Predecessors => {
                 (Cause::Predecessors, "belongs to an earlier instance of this name, which is being deleted")
             }
-            Belongs::Others => (Cause::NotOwned, "exists already and was not made by this instance"),
+            Belongs::Others => (
+                Cause::NotOwned,
+                "exists already and was not made by this instance; delete or rename it, or give the instance another name",
+            ),
         };
         Err(Failure { object, cause, message: message.into() })
     }

@@ -59,6 +59,9 @@ where
     }
 }
 
+/// Begins to watch a kind; gives the instances whose objects changed.
+type Begin = fn(&mut Caches, &Client, &Scope, &Arc<Metrics>) -> Vec<BoxStream<'static, Key>>;
+
 /// A kind of objects that instances consist of. Watches, pruning and the rights of the operator follow from the list of these.
 #[derive(Clone, Copy)]
 pub struct Child {
@@ -72,7 +75,7 @@ pub struct Child {
     pub plural: &'static str,
     /// What the operator may do with objects of the kind, other than `get`, `list` and `watch`.
     pub verbs: &'static [&'static str],
-    begin: fn(&mut Caches, &Client, &Scope, &Arc<Metrics>) -> Vec<BoxStream<'static, Key>>,
+    begin: Begin,
     find: fn(&Caches, &str, &str) -> Vec<Arc<dyn AnyObject>>,
 }
 

@@ -1,8 +1,8 @@
 //! Whether an object holds what is wanted.
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use kube_quantity::ParsedQuantity;
 use serde_json::Value;
+
+use crate::amount::nanos;
 
 /// The fields below which every text is an amount. The API server rewrites amounts (`1.5Gi` to `1536Mi`), so they are compared as
 /// numbers.
@@ -17,17 +17,13 @@ pub fn differs(live: &Value, wanted: &Value) -> bool {
 /// Whether two amounts are equal, however they are written. Texts that are no amounts are equal if they are the same text.
 #[must_use]
 pub fn same_amount(one: &str, other: &str) -> bool {
-    one == other || matches!((amount(one), amount(other)), (Some(one), Some(other)) if one == other)
+    one == other || matches!((nanos(one), nanos(other)), (Some(one), Some(other)) if one == other)
 }
 
 /// Whether the first amount is greater than the second; false if either is no amount.
 #[must_use]
 pub fn is_more(one: &str, other: &str) -> bool {
-    matches!((amount(one), amount(other)), (Some(one), Some(other)) if one > other)
-}
-
-fn amount(text: &str) -> Option<ParsedQuantity> {
-    ParsedQuantity::try_from(Quantity(text.to_owned())).ok()
+    matches!((nanos(one), nanos(other)), (Some(one), Some(other)) if one > other)
 }
 
 fn holds(live: &Value, wanted: &Value, amounts: bool) -> bool {
@@ -86,5 +82,6 @@ mod tests {
         assert!(differs(&json!({"env": "1"}), &json!({"env": "1000m"})));
         assert!(same_amount("10Gi", "10240Mi") && !same_amount("10Gi", "10G") && !same_amount("x", "y"));
         assert!(is_more("11Gi", "10240Mi") && !is_more("10Gi", "10240Mi") && !is_more("x", "1"));
+        assert!(is_more("99999999999999999999999999999Pi", "100Ti"), "a size beyond every limit is over the limit");
     }
 }

@@ -37,7 +37,6 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    #[expect(clippy::panic, reason = "the panic is what is tested")]
     async fn a_panic_and_an_endless_future_become_errors() {
         let limit = Duration::from_secs(5);
         assert_eq!(guarded(limit, async { 1 }).await, Ok(1));

@@ -12,19 +12,8 @@ pub const APPLIED_HASH: &str = "auroralocus.dev/applied-hash";
 pub const MANAGED_BY: &str = "aurora-locus-operator";
 /// The label by which people find what a tool made.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// The annotation by which EKS gives the pods of a service account an IAM role.
+/// The annotation by which a cloud gives a service account a role.
 pub const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
-/// Every label that is written onto objects.
-pub const LABELS: [&str; 6] = [
-    INSTANCE,
-    COMPONENT,
-    MANAGED_BY_LABEL,
-    "app.kubernetes.io/name",
-    "app.kubernetes.io/part-of",
-    "app.kubernetes.io/component",
-];
-/// Every annotation that is written onto objects other than Secrets.
-pub const ANNOTATIONS: [&str; 2] = [APPLIED_HASH, ROLE_ARN];
 /// What all annotations of this project begin with.
 pub const PREFIX: &str = "auroralocus.dev/";
 
@@ -50,19 +39,15 @@ pub fn all(instance: &str, component: &str) -> BTreeMap<String, String> {
     labels
 }
 
+/// Whether [`all`] sets a label of this name.
+#[must_use]
+pub fn is_set(label: &str) -> bool {
+    let names = ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"];
+    names.contains(&label) || [INSTANCE, COMPONENT, MANAGED_BY_LABEL].contains(&label)
+}
+
 /// Selects every object that belongs to an instance.
 #[must_use]
 pub fn any_instance() -> String {
     format!("{INSTANCE},{MANAGED_BY_LABEL}={MANAGED_BY}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_label_is_in_the_list() {
-        assert!(all("a", "b").keys().all(|key| LABELS.contains(&key.as_str())));
-        assert_eq!(all("a", "b").len(), LABELS.len());
-    }
 }

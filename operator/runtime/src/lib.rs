@@ -2,6 +2,7 @@
 //!
 //! The crate names no kind of this project. It is told which kinds to keep and what to write.
 
+mod amount;
 pub mod backoff;
 pub mod cache;
 pub mod carry_out;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::labels;
 
 /// Longest annotation that is kept, in bytes.
-const LONGEST_ANNOTATION: usize = 4096;
+const LONGEST: usize = 2048;
 
 /// A namespaced kind of Kubernetes.
 pub trait Object:
@@ -76,21 +76,18 @@ impl<K: Object> AnyObject for K {
     }
 }
 
-/// Drops from an object what the operator does not look at, so that memory follows what it needs and not what others write into
-/// metadata: managed fields, labels and annotations of others, owners that control nothing, and the version, which changes without
-/// meaning. What the operator writes itself has to stay, or the object would seem to lack it.
+/// Drops from an object what the operator does not compare, so that memory follows what it needs and not what others write into
+/// metadata: managed fields, other people's annotations and labels, and the version, which changes without meaning.
 pub fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.resource_version = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations
-            .retain(|key, value| labels::ANNOTATIONS.contains(&key.as_str()) && value.len() <= LONGEST_ANNOTATION);
+        annotations.retain(|key, value| {
+            [labels::APPLIED_HASH, labels::ROLE_ARN].contains(&key.as_str()) && value.len() <= LONGEST
+        });
     }
     if let Some(labels) = &mut metadata.labels {
-        labels.retain(|key, _| labels::LABELS.contains(&key.as_str()));
-    }
-    if let Some(owners) = &mut metadata.owner_references {
-        owners.retain(|owner| owner.controller == Some(true));
+        labels.retain(|key, _| labels::is_set(key));
     }
 }
 
@@ -98,41 +95,38 @@ pub fn strip(metadata: &mut ObjectMeta) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use k8s_openapi::api::core::v1::ServiceAccount;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-
     use super::*;
-    use crate::manifest::Manifest;
-    use crate::ownership::Lifetime;
 
     #[test]
-    fn what_the_operator_wrote_is_still_there() {
-        let owner = |name: &str, controller| OwnerReference { name: name.into(), controller, ..Default::default() };
-        let role = BTreeMap::from([(labels::ROLE_ARN.to_owned(), "arn:aws:iam::1:role/a".to_owned())]);
-        let metadata = ObjectMeta {
-            name: Some("a".into()),
-            labels: Some(labels::all("a", "pds")),
-            annotations: Some(role),
-            owner_references: Some(vec![owner("a", Some(true))]),
+    fn what_the_operator_sets_stays_and_the_rest_goes() {
+        let mut set = labels::all("web", "server");
+        set.insert("auroralocus.dev/other".into(), "x".into());
+        set.insert("app".into(), "x".into());
+        let annotations = [
+            (labels::APPLIED_HASH, "1".to_owned()),
+            (labels::ROLE_ARN, "arn".to_owned()),
+            ("auroralocus.dev/large", "x".repeat(100_000)),
+            ("other.example/note", "x".to_owned()),
+        ];
+        let mut metadata = ObjectMeta {
+            labels: Some(set),
+            annotations: Some(annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            resource_version: Some("1".into()),
+            managed_fields: Some(Vec::new()),
             ..Default::default()
         };
-        let written = ServiceAccount { metadata, ..Default::default() };
-        let manifest = Manifest::of(&written, Lifetime::Instance);
-        let mut live: ServiceAccount = serde_json::from_value(manifest.json.clone()).unwrap();
-        live.metadata.owner_references.get_or_insert_default().push(owner("b", None));
-        strip(&mut live.metadata);
-        assert!(!manifest.differs_from(&live));
+        strip(&mut metadata);
+        assert_eq!(metadata.labels, Some(labels::all("web", "server")));
+        let kept: BTreeMap<_, _> = metadata.annotations.unwrap();
+        assert_eq!(kept.keys().map(String::as_str).collect::<Vec<_>>(), [labels::APPLIED_HASH, labels::ROLE_ARN]);
+        assert_eq!((metadata.resource_version, metadata.managed_fields), (None, None));
     }
 
     #[test]
-    fn what_others_wrote_is_not() {
-        let large = "x".repeat(LONGEST_ANNOTATION + 1);
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        let annotations = [pair("auroralocus.dev/other", "1"), pair(labels::APPLIED_HASH, &large)];
-        let labels = [pair("auroralocus.dev/other", "1"), pair("team", "a")];
-        let mut metadata =
-            ObjectMeta { annotations: Some(annotations.into()), labels: Some(labels.into()), ..Default::default() };
+    fn an_annotation_of_any_length_costs_no_memory() {
+        let annotations = Some([(labels::APPLIED_HASH.to_owned(), "x".repeat(LONGEST + 1))].into());
+        let mut metadata = ObjectMeta { annotations, ..Default::default() };
         strip(&mut metadata);
-        assert_eq!((metadata.annotations.unwrap().len(), metadata.labels.unwrap().len()), (0, 0));
+        assert_eq!(metadata.annotations, Some(BTreeMap::new()));
     }
 }

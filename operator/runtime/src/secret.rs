@@ -4,6 +4,7 @@
 //! so memory follows the Secrets that instances use, however many there are and however large.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 const UNUSED: Duration = Duration::from_secs(3600);
 
 /// What a Secret holds, as far as it was asked for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Content {
     /// Its metadata: name, namespace, uid, labels, owners and the annotations of this project.
     pub metadata: ObjectMeta,
@@ -45,6 +46,30 @@ impl Content {
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         std::str::from_utf8(self.values.get(key)?).ok().map(str::trim)
+    }
+
+    /// The same with these keys alone. Others may have asked for more of the same Secret, and what one reader compares may not depend
+    /// on who else reads.
+    fn only(self: &Arc<Self>, keys: &[&str]) -> Arc<Self> {
+        let asked = |key: &String| keys.contains(&key.as_str());
+        if self.values.keys().chain(&self.too_long).all(asked) {
+            return self.clone();
+        }
+        let mut content = Self::clone(self);
+        content.values.retain(|key, _| asked(key));
+        content.too_long.retain(asked);
+        content.into()
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Without the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("name", &self.metadata.name)
+            .field("keys", &self.values.keys())
+            .field("too_long", &self.too_long)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,12 +107,13 @@ impl Secrets {
             if let Some(entry) = entries.get_mut(&key) {
                 if wanted.iter().all(|key| entry.keys.contains(key)) {
                     entry.used = Instant::now();
-                    return Ok(entry.content.clone());
+                    return Ok(entry.content.as_ref().map(|content| content.only(keys)));
                 }
                 wanted
                     .extend(entry.keys.iter().filter(|key| !keys.contains(&key.as_str())).cloned().collect::<Vec<_>>());
             }
         }
+        let only = |content: Option<Arc<Content>>| content.map(|content| content.only(keys));
         let epoch = self.epoch.load(Ordering::SeqCst);
         let secret = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
         let content = secret.map(|secret| Arc::new(reduce(secret, &wanted)));
@@ -96,7 +122,7 @@ impl Secrets {
             entries.retain(|_, entry| entry.used.elapsed() < UNUSED);
             entries.insert(key, Entry { keys: wanted, content: content.clone(), used: Instant::now() });
         }
-        Ok(content)
+        Ok(only(content))
     }
 
     /// Forgets a Secret that was just written.
@@ -183,5 +209,41 @@ mod tests {
         assert_eq!(content.values.keys().collect::<Vec<_>>(), ["small"]);
         assert_eq!(content.too_long, ["large"]);
         assert_eq!(content.metadata.labels.unwrap().len(), MOST_LABELS);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let values = [("password".to_owned(), b"hunter2".to_vec())].into();
+        let text = format!("{:?}", Content { values, ..Default::default() });
+        assert!(text.contains("password") && !text.contains("hunter2") && !text.contains("104"), "{text}");
+    }
+
+    /// Two instances may name different keys of one Secret.
+    #[tokio::test]
+    async fn what_one_reader_gets_does_not_depend_on_the_others() {
+        let (service, mut handle) =
+            tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+        let secrets = Secrets::new(Client::new(service, "ns"));
+        let server = tokio::spawn(async move {
+            let mut asked = 0;
+            while let Some((_, send)) = handle.next_request().await {
+                let data = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
+                    "data": {"a": "YQ==", "b": "Yg=="}});
+                let body = kube::client::Body::from(serde_json::to_vec(&data).unwrap());
+                send.send_response(http::Response::builder().body(body).unwrap());
+                asked += 1;
+            }
+            asked
+        });
+        let keys = async |keys: &[&str]| {
+            let content = secrets.get("ns", "db", keys).await.unwrap().unwrap();
+            content.values.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&["a"]).await, ["a"]);
+        assert_eq!(keys(&["b"]).await, ["b"]);
+        assert_eq!(keys(&["a"]).await, ["a"]);
+        assert_eq!(keys(&["a", "absent"]).await, ["a"]);
+        drop(secrets);
+        assert_eq!(server.await.unwrap(), 3, "what was asked before is not asked again");
     }
 }

@@ -38,15 +38,18 @@ where
             return ExitCode::FAILURE;
         }
         // Work that was told to stop may have ended before this looked.
-        ended = &mut work => if !stop.is_cancelled() || ended.is_err() {
-            pages.metrics.crashed();
-            match ended {
-                Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
-                Err(error) => tracing::error!("the controller crashed ({error}), so this process ends"),
+        ended = &mut work => {
+            // Work that was told to stop may have ended before this looked.
+            if !(stop.is_cancelled() && ended.is_ok()) {
+                pages.metrics.crashed();
+                match ended {
+                    Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
+                    Err(error) => tracing::error!("the controller crashed ({error}), so this process ends"),
+                }
+                release(&candidate).await;
+                return ExitCode::FAILURE;
             }
-            release(&candidate).await;
-            return ExitCode::FAILURE;
-        },
+        }
         () = stop.cancelled() => {}
     }
     pages.stopping();

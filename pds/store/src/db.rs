@@ -8,6 +8,7 @@ use crate::{
     Error, Result, Snapshot, Tx,
     dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
     event::Appended,
+    full::Full,
     source::{execute, on},
     tx::Open,
 };
@@ -17,6 +18,7 @@ use crate::{
 pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) appended: Appended,
+    pub(crate) full: Full,
 }
 
 /// Which of the two databases.
@@ -77,7 +79,7 @@ impl Db {
             "postgres" | "postgresql" => dialect::postgres::connect(url, options).await?,
             _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
         };
-        Ok(Self { pools, appended: Appended::default() })
+        Ok(Self { pools, appended: Appended::default(), full: Full::default() })
     }
 
     /// Which database this is.
@@ -99,7 +101,7 @@ impl Db {
             Pools::Postgres(pool) => in_time_on(pool, pool.begin()).await.and_then(|begun| begun).map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        Ok(Tx { open, appended: self.appended.clone(), last_seq: None })
+        Ok(Tx { open, appended: self.appended.clone(), full: self.full.clone(), last_seq: None })
     }
 
     /// Begins a read-only view of one moment: its first read's.
@@ -147,6 +149,12 @@ impl Db {
             }
             Pools::Postgres(pool) => pool.close().await,
         }
+    }
+
+    /// Whether a write of this process was refused because the database's volume has no room, and none has succeeded since.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.is_set()
     }
 
     /// Connections open now, and how many of them are idle; for metrics.

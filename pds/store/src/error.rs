@@ -91,7 +91,7 @@ impl Error {
     }
 
     /// The driver's error beneath, if there is one.
-    fn driver(&self) -> Option<&sqlx::Error> {
+    pub(crate) fn driver(&self) -> Option<&sqlx::Error> {
         match self {
             Self::Connect { source } | Self::Query { source, .. } => Some(source),
             Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source) } => Some(source),
@@ -128,11 +128,12 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
 }
 
 /// Postgres: connection (08), resources (53), shutdown and start (57P), read-only after a failover (25006), and the
-/// transactions it ended to keep others alive (40, 25P03). SQLite: busy (5) and locked (6), with their extended codes.
+/// transactions it ended to keep others alive (40, 25P03). SQLite: busy (5), locked (6) and full (13), with their
+/// extended codes.
 fn is_unavailable_code(code: &str) -> bool {
     match code.len() {
         5 => ["08", "53", "57P", "25006", "25P03", "40"].iter().any(|prefix| code.starts_with(prefix)),
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)),
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13)),
     }
 }
 
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn codes_that_pass_by_themselves_are_unavailable() {
-        for code in ["08006", "53300", "57P01", "25006", "25P03", "40P01", "5", "261", "6"] {
+        for code in ["08006", "53300", "57P01", "25006", "25P03", "40P01", "5", "261", "6", "53100", "13"] {
             assert!(is_unavailable_code(code), "{code}");
         }
         for code in ["23505", "42P01", "2067", "19", "57014"] {

@@ -26,6 +26,7 @@ mod column;
 mod db;
 mod dialect;
 mod error;
+mod full;
 mod row;
 mod snapshot;
 mod source;

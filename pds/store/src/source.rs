@@ -4,13 +4,17 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::{Database, PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
-use crate::{Db, Tx, db::Pools, tx::Open};
+use crate::{Db, Tx, db::Pools, full::Full, tx::Open};
 
 /// Where a read may run: `&Db` (as its own statement) or `&mut Tx` (inside it).
 ///
 /// A `&mut Tx` in hand is passed on as `&mut *tx`: generic parameters do not reborrow by themselves. It is a type rather
 /// than a trait: with a trait the compiler cannot see that the functions' futures are `Send`.
-pub struct Source<'a>(Place<'a>);
+pub struct Source<'a> {
+    place: Place<'a>,
+    /// Hears of statements that fail.
+    full: Option<Full>,
+}
 
 enum Place<'a> {
     Pool(&'a Db),
@@ -20,26 +24,30 @@ enum Place<'a> {
 
 impl<'a> From<&'a Db> for Source<'a> {
     fn from(db: &'a Db) -> Self {
-        Self(Place::Pool(db))
+        Self { place: Place::Pool(db), full: Some(db.full.clone()) }
     }
 }
 
 impl<'a> From<&'a mut Tx> for Source<'a> {
     fn from(tx: &'a mut Tx) -> Self {
-        Self(Place::Open(&mut tx.open))
+        Self { place: Place::Open(&mut tx.open), full: Some(tx.full.clone()) }
     }
 }
 
 impl<'a> From<&'a mut PgConnection> for Source<'a> {
     fn from(connection: &'a mut PgConnection) -> Self {
-        Self(Place::Postgres(connection))
+        Self { place: Place::Postgres(connection), full: None }
     }
 }
 
 impl<'a> Source<'a> {
+    pub(crate) fn full(&self) -> Option<Full> {
+        self.full.clone()
+    }
+
     /// A connection, for as long as the statement runs.
     pub(crate) async fn connection(self) -> sqlx::Result<Connection<'a>> {
-        Ok(match self.0 {
+        Ok(match self.place {
             Place::Pool(Db { pools: Pools::Sqlite { read, .. }, .. }) => {
                 Connection::Sqlite(Held::Pooled(read.acquire().await?))
             }
@@ -91,8 +99,10 @@ impl<DB: Database> DerefMut for Held<'_, DB> {
 
 /// Runs one query on whichever database `source` is: `on!(source, conn => sqlx::query(SQL).execute(conn))`.
 macro_rules! on {
-    ($source:expr, $conn:ident => $query:expr) => {
-        match Into::<$crate::Source<'_>>::into($source).connection().await {
+    ($source:expr, $conn:ident => $query:expr) => {{
+        let source = Into::<$crate::Source<'_>>::into($source);
+        let full = source.full();
+        let done = match source.connection().await {
             Ok($crate::source::Connection::Sqlite(mut held)) => {
                 let $conn = &mut *held;
                 $query.await
@@ -102,8 +112,12 @@ macro_rules! on {
                 $crate::dialect::postgres::in_time($query).await
             }
             Err(error) => Err(error),
+        };
+        if let (Err(error), Some(full)) = (&done, full) {
+            full.failed(error);
         }
-    };
+        done
+    }};
 }
 pub(crate) use on;
 

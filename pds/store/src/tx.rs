@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::{Error, Result, dialect::postgres::in_time, event::Appended};
+use crate::{Error, Result, dialect::postgres::in_time, event::Appended, full::Full};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -11,6 +11,7 @@ use crate::{Error, Result, dialect::postgres::in_time, event::Appended};
 pub struct Tx {
     pub(crate) open: Open,
     pub(crate) appended: Appended,
+    pub(crate) full: Full,
     /// Of the events that the transaction adds.
     pub(crate) last_seq: Option<i64>,
 }
@@ -27,11 +28,15 @@ impl Tx {
     /// # Errors
     /// When the answer to COMMIT does not arrive the outcome is unknown: read back before trying again.
     pub async fn commit(self) -> Result<()> {
-        match self.open {
+        let committed = match self.open {
             Open::Sqlite(tx) => tx.commit().await,
             Open::Postgres(tx) => in_time(tx.commit()).await,
+        };
+        match &committed {
+            Ok(()) => self.full.written(),
+            Err(error) => self.full.failed(error),
         }
-        .map_err(Error::during("commit", "transaction"))?;
+        committed.map_err(Error::during("commit", "transaction"))?;
         if let Some(last_seq) = self.last_seq {
             self.appended.signal(last_seq);
         }

@@ -9,8 +9,8 @@ use operator_object_store::MARKER_KEY;
 use serde_json::{Value, json};
 
 use super::harness::{World, bucket, eventually, message, variable};
+use super::home::Home;
 use super::node::ended;
-use super::operator::Home;
 use super::s3;
 
 async fn database_image(world: &World) -> String {

@@ -16,7 +16,8 @@ use operator_controller::kinds::pds_instance::component::hostname::claim_name;
 use serde_json::{Value, json};
 
 use super::harness::{World, bucket, eventually};
-use super::operator::{Home, Process};
+use super::home::Home;
+use super::operator::Process;
 use super::s3;
 
 /// One operator after another, all on the same instance.

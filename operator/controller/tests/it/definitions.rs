@@ -11,7 +11,7 @@ use operator_controller::crd;
 use serde_json::{Value, json};
 
 use super::harness::{World, define, eventually, message};
-use super::operator::Home;
+use super::home::Home;
 
 /// The definition of before there was `spec.tls`.
 fn older() -> CustomResourceDefinition {

@@ -3,11 +3,11 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DeleteParams;
 use operator_api::PdsInstance;
-use operator_controller::kinds::pds_instance::{FINALIZER, release};
+use operator_controller::kinds::pds_instance::finalizer::{FINALIZER, release};
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually};
-use super::operator::Home;
+use super::home::Home;
 
 async fn has_finalizer(world: &World, name: &str) -> bool {
     let pds = world.api::<PdsInstance>().get(name).await.unwrap();

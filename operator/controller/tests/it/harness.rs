@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, Resource};
-use kube::{Client, Config, ResourceExt};
+use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsInstance};
 use operator_controller::crd;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
+use super::environment::config;
+pub(crate) use super::environment::variable;
 use super::operator::{Process, options};
 use super::rights;
 use super::wire::Gate;
@@ -38,18 +39,6 @@ enum Presence {
 
 static STARTED: OnceCell<Process> = OnceCell::const_new();
 static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| Arc::new(Gate::new(&rights::user(SYSTEM), None)));
-
-pub(crate) async fn config() -> Config {
-    let path = variable("AURORA_TEST_KUBECONFIG");
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
-}
-
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set; `make test` starts what the tests need and sets it"))
-}
 
 /// Installs the kinds and the classes, and starts the operator.
 async fn start() -> Process {

@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually, variable, write_secret};
-use super::operator::Home;
+use super::home::Home;
 
 /// The built program as a child process.
 struct Program(Child);

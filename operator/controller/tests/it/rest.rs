@@ -10,7 +10,7 @@ use kube::api::{Api, ListParams, Patch};
 use serde_json::{Value, json};
 
 use super::harness::{World, message, write_secret};
-use super::operator::Home;
+use super::home::Home;
 
 async fn certificate(world: &World, name: &str) -> (String, String) {
     let pair = rcgen::generate_simple_self_signed(vec![world.hostname("full")]).unwrap();

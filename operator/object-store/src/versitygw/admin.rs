@@ -15,8 +15,8 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::error::{answered, no_answer, root_cause, unreachable};
+use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS};
 use crate::marker::MOST_BYTES;
-use crate::service::{CONNECT_SECONDS, OPERATION_SECONDS};
 use crate::{Credential, Error, Service};
 
 #[derive(Debug)]

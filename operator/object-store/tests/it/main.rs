@@ -10,4 +10,5 @@ mod owner;
 mod proxy;
 mod s3;
 mod tenant;
+mod tls;
 mod world;

@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, Request, Response};
-use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -32,7 +31,7 @@ impl Server {
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let body = body.collect_bytes().await.unwrap();
         let (code, answer) = self.change(&parts.method, serde_json::from_slice(&body).unwrap_or_default());
         Ok(Response::builder().status(code).body(Body::from(answer.to_string().into_bytes())).unwrap())
     }

@@ -8,15 +8,17 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use pds_store::Dialect;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::{
     app::{App, DatabaseAnswer},
+    metrics::Volume,
     xrpc::XrpcError,
 };
 
-/// A database that takes longer to answer is as good as away.
+/// A database, or a volume, that takes longer to answer is as good as away.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer of the database serves everybody who asks: anybody may, as often as they like.
 const SHARED: Duration = Duration::from_secs(1);
@@ -71,6 +73,21 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     if let Some((up, failures)) = app.rate_limits.redis() {
         app.metrics.set_redis(up, failures);
     }
+    app.metrics.set_storage(app.db.is_full(), data_volume(&app).await);
     let text = app.metrics.text().map_err(|error| XrpcError::internal("writing metrics", &error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}
+
+/// The volume of the data directory, if the database is on it and the system answers in time.
+async fn data_volume(app: &App) -> Option<Volume> {
+    if app.db.dialect() != Dialect::Sqlite {
+        return None;
+    }
+    let folder = app.settings.service.data_directory.clone();
+    let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&folder));
+    let volume = timeout(PATIENCE, asked).await.ok()?.ok()?.ok()?;
+    Some(Volume {
+        size_bytes: volume.f_blocks.saturating_mul(volume.f_frsize),
+        available_bytes: volume.f_bavail.saturating_mul(volume.f_frsize),
+    })
 }

@@ -15,6 +15,7 @@ use prometheus_client::{
 };
 
 use storage::Storage;
+pub use storage::Volume;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -200,6 +201,14 @@ impl Metrics {
         self.0.connections.get_or_create(&Connections { state: "idle" }).set(idle);
         if let Some(accounts) = accounts {
             self.0.accounts.set(accounts);
+        }
+    }
+
+    /// Sets what is read at scrape time: whether the database's volume is full, and the volume of the data directory where that matters.
+    pub fn set_storage(&self, database_full: bool, data_volume: Option<Volume>) {
+        self.0.storage.set_database_full(database_full);
+        if let Some(volume) = data_volume {
+            self.0.storage.set_data_volume(volume);
         }
     }
 

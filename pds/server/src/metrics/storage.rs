@@ -11,6 +11,15 @@ use prometheus_client::{
     registry::Registry,
 };
 
+/// How large a volume is, and how much of it this process may still write.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume {
+    /// Size.
+    pub size_bytes: u64,
+    /// Without what is reserved for others.
+    pub available_bytes: u64,
+}
+
 /// A gauge that is absent until it has been set.
 #[derive(Clone, Debug, Default)]
 struct Reading(Arc<RwLock<Option<i64>>>);
@@ -44,6 +53,9 @@ impl EncodeMetric for Reading {
 pub(super) struct Storage {
     blob_store_up: Reading,
     blob_store_success: Reading,
+    data_volume_size: Reading,
+    data_volume_available: Reading,
+    database_full: Reading,
 }
 
 impl Storage {
@@ -58,6 +70,31 @@ impl Storage {
             "When the blob store last answered",
             self.blob_store_success.clone(),
         );
+        registry.register(
+            "data_volume_size_bytes",
+            "Size of the volume of the data directory; on SQLite alone",
+            self.data_volume_size.clone(),
+        );
+        registry.register(
+            "data_volume_available_bytes",
+            "What this process may still write to the volume of the data directory; on SQLite alone",
+            self.data_volume_available.clone(),
+        );
+        registry.register(
+            "database_full",
+            "Whether the database refused this replica's last write because its volume has no room",
+            self.database_full.clone(),
+        );
+    }
+
+    pub(super) fn set_data_volume(&self, volume: Volume) {
+        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.data_volume_size.set(gauge(volume.size_bytes));
+        self.data_volume_available.set(gauge(volume.available_bytes));
+    }
+
+    pub(super) fn set_database_full(&self, full: bool) {
+        self.database_full.set(full.into());
     }
 
     /// The blob store was asked; `succeeded_at` is in seconds since 1970.

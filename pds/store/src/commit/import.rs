@@ -1,7 +1,7 @@
 //! A commit of any number of writes, which come in portions: a whole repository that moves in.
 
-use super::{CommitError, Prepared, Write, net};
-use crate::{Db, Error, Result, Tx, dialect, event, source::execute, tx::Open};
+use super::{CommitError, Net, Prepared, Write, net};
+use crate::{AccountId, Db, Error, Result, Tx, dialect, event, source::execute, tx::Open};
 
 /// A commit under way. Dropped without [`Import::finish`] it never was.
 ///
@@ -24,18 +24,7 @@ impl Import {
         let first = std::mem::take(&mut commit.writes);
         let mut tx = db.begin().await?;
         let (nets, _) = net::fold(std::slice::from_ref(&commit));
-        let mut moved = true;
-        match &mut tx.open {
-            Open::Sqlite(tx) => {
-                for net in &nets {
-                    moved &= dialect::sqlite::commit::swap(tx, net).await?;
-                }
-            }
-            Open::Postgres(tx) => {
-                let swapped = dialect::postgres::commit::swap(tx, &nets).await;
-                moved = !swapped.map_err(Error::during("swap head of account", commit.account_id))?.is_empty();
-            }
-        }
+        let moved = swap(&mut tx, &nets, commit.account_id).await.inspect_err(|error| tx.full.failed_with(error))?;
         if !moved {
             return Err(CommitError::Stale { accounts: vec![commit.account_id] });
         }
@@ -50,6 +39,11 @@ impl Import {
     /// # Errors
     /// When the database cannot be written; nothing of the import can be kept then.
     pub async fn write(&mut self, writes: Vec<Write>) -> Result<()> {
+        let full = self.tx.full.clone();
+        self.store(writes).await.inspect_err(|error| full.failed_with(error))
+    }
+
+    async fn store(&mut self, writes: Vec<Write>) -> Result<()> {
         self.commit.writes = writes;
         let (nets, _) = net::fold(std::slice::from_ref(&self.commit));
         for net in &nets {
@@ -77,5 +71,22 @@ impl Import {
             event::append(&mut self.tx, std::slice::from_ref(&self.commit.frame), self.at).await?;
         }
         self.tx.commit().await
+    }
+}
+
+/// Moves the head; false if it is not where the commit expects it.
+async fn swap(tx: &mut Tx, nets: &[Net<'_>], id: AccountId) -> Result<bool> {
+    match &mut tx.open {
+        Open::Sqlite(tx) => {
+            let mut moved = true;
+            for net in nets {
+                moved &= dialect::sqlite::commit::swap(tx, net).await?;
+            }
+            Ok(moved)
+        }
+        Open::Postgres(tx) => {
+            let swapped = dialect::postgres::commit::swap(tx, nets).await;
+            Ok(!swapped.map_err(Error::during("swap head of account", id))?.is_empty())
+        }
     }
 }

@@ -143,10 +143,16 @@ pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Commit
     };
     let n = i32::try_from(frames.len()).unwrap_or(i32::MAX);
     let events = Events { n, at, rows: event::rows(&frames, limit) };
-    let first_seq = match &db.pools {
-        Pools::Sqlite { write, .. } => dialect::sqlite::commit::batch(write, &nets, &events).await?,
-        Pools::Postgres(pool) => dialect::postgres::commit::batch(pool, &nets, &events).await?,
+    let stored = match &db.pools {
+        Pools::Sqlite { write, .. } => dialect::sqlite::commit::batch(write, &nets, &events).await,
+        Pools::Postgres(pool) => dialect::postgres::commit::batch(pool, &nets, &events).await,
     };
+    match &stored {
+        Ok(_) => db.full.written(),
+        Err(CommitError::Store(error)) => db.full.failed_with(error),
+        Err(_) => {}
+    }
+    let first_seq = stored?;
     db.appended.signal(first_seq + i64::from(events.n) - 1);
     Ok(Committed { first_seq })
 }

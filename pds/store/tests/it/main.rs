@@ -16,6 +16,7 @@ mod commit;
 mod concurrency;
 mod connect;
 mod event;
+mod full;
 mod import;
 mod invite;
 mod owner;

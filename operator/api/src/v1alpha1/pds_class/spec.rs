@@ -1,5 +1,7 @@
 //! The spec of a `PdsClass`.
 
+#![expect(clippy::duplicated_attributes, reason = "several columns have the same type")]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

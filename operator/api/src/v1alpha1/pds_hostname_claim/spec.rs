@@ -1,5 +1,7 @@
 //! The spec of a `PdsHostnameClaim`.
 
+#![expect(clippy::duplicated_attributes, reason = "several columns have the same type")]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

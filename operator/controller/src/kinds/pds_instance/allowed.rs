@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 use operator_api::{Allowed, NetworkPolicyMode, PdsClass, PdsInstanceSpec, Reason};
 
-use super::validate::Refusal;
+use super::wanted::Refusal;
 
 /// Refuses what the class does not allow.
 pub(super) fn check(

@@ -4,28 +4,24 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{Api, ApiResource, DynamicObject};
 use kube::{Resource, ResourceExt};
-use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
+use operator_api::{PdsClass, PdsInstance, Provisioner, Reason};
 use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
 use operator_runtime::carry_out::{Condemned, Failure, Write, Writer};
 use operator_runtime::condition;
 use operator_runtime::object::Object;
 use operator_runtime::ownership::{Belongs, Lifetime, Owner};
-use serde_json::json;
 
-use super::carry_out;
-use super::component::{blobs, database, hostname, keys, network, server};
-use super::observe::in_bucket;
-use super::validate::{Deletes, Store};
+use super::component::{blobs, database, hostname, keys, name};
+use super::finalizer::{FINALIZER, change_finalizer};
+use super::wanted::{Deletes, Store, in_bucket};
+use super::{bucket, claim, conditions};
 use crate::context::Ctx;
-
-/// Keeps an instance until its data is deleted.
-pub const FINALIZER: &str = "auroralocus.dev/data";
 
 /// What fails.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// The API server does not do what was asked.
     #[error(transparent)]
     Kube(#[from] kube::Error),
@@ -54,7 +50,7 @@ pub(super) struct End {
     about: ObjectReference,
     has_finalizer: bool,
     deletes: Deletes,
-    hostname: Option<String>,
+    domains: Vec<String>,
     in_bucket: bool,
     bucket: Option<String>,
     endpoint: Option<String>,
@@ -77,7 +73,7 @@ impl End {
             about: pds.object_ref(&()),
             has_finalizer: pds.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes::of(pds.spec.deletion_policy.as_ref()),
-            hostname: Some(pds.spec.hostname.clone()),
+            domains: hostname::domains(&pds.spec).into_iter().collect(),
             in_bucket: in_bucket(pds),
             bucket: resolved.bucket,
             endpoint: resolved.object_store_endpoint,
@@ -107,7 +103,7 @@ impl End {
             about: object.object_ref(&resource),
             has_finalizer: object.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes { database: delete("database"), blobs: delete("blobs"), keys: delete("keys") },
-            hostname: text("/spec/hostname"),
+            domains: text("/spec/hostname").into_iter().collect(),
             in_bucket: object.data.pointer("/spec/blobStore/disk").is_none()
                 && (object.data.pointer("/spec/blobStore").is_some()
                     || object.data.pointer("/spec/database/sqlite").is_none()),
@@ -117,62 +113,6 @@ impl End {
             class: text("/spec/className").or_else(|| text("/status/className")),
         }
     }
-}
-
-/// Adds the finalizer if data is to be deleted with the instance, and removes it if not.
-pub(super) async fn keep_finalizer(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<()> {
-    let wanted = Deletes::of(pds.spec.deletion_policy.as_ref()).any();
-    let has = pds.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-    if wanted == has {
-        return Ok(());
-    }
-    let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
-    change_finalizer(ctx.client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), wanted).await
-}
-
-/// Sets or removes the finalizer. What a watch showed may be old by now, so it is read again until nobody wrote between.
-async fn change_finalizer(
-    client: kube::Client,
-    namespace: &str,
-    name: &str,
-    uid: &str,
-    wanted: bool,
-) -> kube::Result<()> {
-    let api = Api::<PdsInstance>::namespaced(client, namespace);
-    loop {
-        let Some(live) = api.get_metadata_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
-            return Ok(());
-        };
-        let mut finalizers: Vec<_> = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
-        if wanted {
-            finalizers.push(FINALIZER.into());
-        }
-        let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
-        match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-            other => return other.map(drop),
-        }
-    }
-}
-
-/// Removes the finalizer from every instance, so that nothing waits for an operator that is gone. Data is retained then.
-///
-/// # Errors
-/// What the API server answers.
-pub async fn release(client: &kube::Client) -> kube::Result<usize> {
-    let api = Api::<PdsInstance>::all(client.clone());
-    let all = api.list_metadata(&kube::api::ListParams::default()).await?;
-    let mut released = 0;
-    for pds in all.items.iter().filter(|pds| pds.finalizers().iter().any(|name| name == FINALIZER)) {
-        let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
-        change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await?;
-        tracing::info!(
-            "PdsInstance {namespace}/{name} no longer waits for the operator; its data is retained when it is deleted"
-        );
-        released += 1;
-    }
-    Ok(released)
 }
 
 /// Deletes what the policy says, then lets the instance go; the API server's collector takes its children.
@@ -200,7 +140,7 @@ pub(super) async fn finalize(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
 
 /// Reports why an instance cannot end yet, without reading the rest of it.
 async fn tell(ctx: &Ctx, end: &End, why: &str) -> kube::Result<()> {
-    super::unreadable::merge_conditions(
+    conditions::merge_conditions(
         ctx,
         &end.owner.namespace,
         &end.name,
@@ -223,7 +163,7 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     if !stop::<Deployment>(ctx, end, name).await? {
         return Ok(Progress::Waiting);
     }
-    if deletes.database && !stop::<StatefulSet>(ctx, end, &database::name(name)).await? {
+    if deletes.database && !stop::<StatefulSet>(ctx, end, &name::postgres(name)).await? {
         return Ok(Progress::Waiting);
     }
     if deletes.blobs {
@@ -231,14 +171,14 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
         delete::<Secret>(ctx, end, &blobs::secret_name(name)).await?;
     }
     if deletes.database {
-        for volume in [database::volume_name(name), server::volume_name(name)] {
+        for volume in [database::volume_name(name), name::sqlite_volume(name)] {
             delete::<PersistentVolumeClaim>(ctx, end, &volume).await?;
         }
-        delete::<Secret>(ctx, end, &database::name(name)).await?;
+        delete::<Secret>(ctx, end, &name::postgres(name)).await?;
     }
     if deletes.keys {
         delete::<Secret>(ctx, end, &keys::secret_name(name)).await?;
-        free_hostname(ctx, end).await?;
+        free_domains(ctx, end).await?;
     }
     Ok(Progress::Done)
 }
@@ -287,14 +227,14 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
         prefix: store.class.bucket_prefix.clone(),
         bucket: end.bucket.clone().or_else(|| end.given_bucket.clone()),
         seed: ctx.seed.clone(),
-        service_account: Some(network::service_account_subject(&end.owner.namespace, &end.name)),
+        service_account: Some(name::service_account_subject(&end.owner.namespace, &end.name)),
     };
     let bucket = request.bucket();
     let failed = |why: String| {
         let retain = "the operator tries again; set spec.deletionPolicy.blobs to Retain to end without it";
         Error::Bucket(format!("bucket {bucket} of PdsClass {class} cannot be deleted: {why}; {retain}"))
     };
-    let (provisioner, _) = carry_out::provisioner(ctx, &store).await.map_err(|verdict| failed(verdict.message))?;
+    let (provisioner, _) = bucket::provisioner(ctx, &store).await.map_err(|verdict| failed(verdict.message))?;
     match provisioner.delete(&request).await.map_err(|error| failed(error.to_string()))? {
         Deleted::LeftAlone(_) => {
             tracing::info!("bucket {bucket} is not of PdsInstance {}/{} and stays", end.owner.namespace, end.name);
@@ -320,39 +260,10 @@ fn store(ctx: &Ctx, end: &End) -> Option<(String, Store)> {
     Some((class.name_any(), Store { class: store, service }))
 }
 
-async fn free_hostname(ctx: &Ctx, end: &End) -> kube::Result<()> {
-    let Some(hostname) = &end.hostname else { return Ok(()) };
-    let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
-    if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
-        free(ctx, &claim).await?;
-    }
-    Ok(())
-}
-
-/// Deletes a claim that is as it was seen.
-pub(crate) async fn free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<()> {
-    let preconditions = Preconditions { uid: claim.uid(), resource_version: claim.resource_version() };
-    let parameters = kube::api::DeleteParams { preconditions: Some(preconditions), ..Default::default() };
-    let api = Api::<PdsHostnameClaim>::all(ctx.client.clone());
-    match api.delete(&claim.name_any(), &parameters).await {
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        other => other.map(drop),
-    }
-}
-
-/// Frees the hostnames whose holders are gone with their keys.
-///
-/// # Errors
-/// What the API server answers.
-pub async fn free_hostnames(ctx: &Ctx, exists: impl Fn(&str, &str) -> bool) -> kube::Result<()> {
-    for claim in ctx.claims.state() {
-        let owner = &claim.spec.owner;
-        if ctx.options.scope().includes(&owner.namespace)
-            && !exists(&owner.namespace, &owner.name)
-            && carry_out::is_free(ctx, &claim).await?
-        {
-            tracing::info!("the hostname {} is free: its holder and that one's keys are gone", claim.spec.hostname);
-            free(ctx, &claim).await?;
+async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
+    for claim in end.domains.iter().filter_map(|domain| ctx.claim(domain)) {
+        if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
+            claim::free(ctx, &claim).await?;
         }
     }
     Ok(())

@@ -1,10 +1,16 @@
 //! `PdsInstance`: observe, validate, plan, carry out, status.
 
 mod allowed;
+mod bucket;
 mod carry_out;
+pub mod claim;
 pub mod component;
+mod conditions;
 mod finalize;
+pub mod finalizer;
 pub mod observe;
+pub mod observed;
+mod outcome;
 pub mod plan;
 mod settings;
 pub mod status;
@@ -12,6 +18,7 @@ pub mod step;
 mod unreadable;
 pub mod validate;
 pub mod verdict;
+pub mod wanted;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,52 +29,24 @@ use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_runtime::guard::guarded;
 
-use crate::context::{CONTROLLER_NAME, Ctx};
-use observe::ClassFound;
+use crate::context::Ctx;
+use crate::options::CONTROLLER_NAME;
+use observed::ClassFound;
+use outcome::{Error, Next};
 use plan::Plan;
 use status::Report;
 use verdict::Verdict;
-
-pub use finalize::{FINALIZER, free_hostnames, release};
 
 /// The longest pause between tries to end an instance: somebody waits for it.
 const LONGEST_END: Duration = Duration::from_secs(10);
 /// Time limit of one reconciliation.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What fails in a reconciliation so that not even a status could be written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Reading what exists.
-    #[error("read what exists")]
-    Observe(#[source] kube::Error),
-    /// Writing the status.
-    #[error("write the status")]
-    Status(#[source] kube::Error),
-    /// Deleting data, or the finalizer.
-    #[error("end the instance")]
-    Finalize(#[source] finalize::Error),
-}
-
-impl Error {
-    /// A label for metrics.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Observe(_) => "observe",
-            Self::Status(_) => "status",
-            Self::Finalize(_) => "finalize",
-        }
-    }
-}
-
 /// Reconciles one instance. A failure is a wait of its own, a panic is counted and costs no other instance.
 ///
 /// # Errors
 /// Never.
 pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>) -> Result<Action, Infallible> {
-    // The semaphore gives places in the order of the asking. The controller of kube takes any that is due, and could pass one by for ever.
-    let _place = ctx.places.acquire().await;
     let _running = ctx.pages.running();
     let began = Instant::now();
     let metadata = match &object.0 {
@@ -77,7 +56,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
     let result = guarded(LIMIT, async {
-        ctx.caches.filled().await;
+        filled(&ctx).await;
         match &object.0 {
             Ok(pds) => step(pds, &ctx).await,
             Err(invalid) => unreadable::reconcile(&ctx, invalid).await,
@@ -106,12 +85,17 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
     Ok(action)
 }
 
-/// What follows a reconciliation.
-pub(crate) enum Next {
-    /// All is well, or something else will tell.
-    Wait(Action),
-    /// Something failed.
-    Retry,
+/// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist. One reconciliation waits for
+/// all, since a store wakes only the last one that waits for it.
+async fn filled(ctx: &Ctx) {
+    let stores = async {
+        ctx.caches.filled().await;
+        // A store whose watch is gone stays as it is; the process ends then.
+        ctx.classes.wait_until_ready().await.ok();
+        ctx.claims.wait_until_ready().await.ok();
+        ctx.namespaces.wait_until_ready().await.ok();
+    };
+    ctx.filled.get_or_init(|| stores).await;
 }
 
 async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
@@ -155,23 +139,27 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     };
     let plan = plan::plan(pds, &wanted, &observed);
     let is_paused = pds.spec.paused == Some(true);
-    let has_work = !plan.steps.is_empty() || !plan.writes.is_empty();
     let report = if is_paused {
         Report { is_paused, ..Report::of(&plan) }
     } else {
         carry_out::carry_out(ctx, pds, &wanted, &plan).await
     };
     status::update(ctx, pds, Some(&wanted), &report).await.map_err(Error::Status)?;
-    Ok(next(&plan, &report, has_work && !is_paused))
+    // Debug shows no secret.
+    let steps = format!("{:?}", plan.steps);
+    let uid = pds.metadata.uid.as_deref().unwrap_or_default();
+    let is_news = ctx.steps.get(uid).is_none_or(|(before, _)| before != steps);
+    ctx.steps.put(uid, steps);
+    Ok(next(&plan, &report, is_news && !is_paused))
 }
 
 fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
     if report.failed {
         return Next::Retry;
     }
-    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves, and so do claims. An instance
-    // that waits for a hostname asks for it every time, and must not do so without a pause.
-    if worked && plan.steps.iter().any(|(_, step)| !matches!(step, step::Step::Claim { .. })) {
+    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves. The same steps a second
+    // time came to nothing, so they wait.
+    if worked && !plan.steps.is_empty() {
         return Next::Wait(Action::requeue(Duration::from_millis(20)));
     }
     Next::Wait(Action::requeue(jitter(if report.is_good() { 300 } else { 10 })))

@@ -9,159 +9,19 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
-use kube::api::{Api, ObjectMeta};
+use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
-use operator_object_store::{Access, Seed};
-use operator_runtime::child::Children;
-use operator_runtime::secret::Content;
 
 use super::allowed;
-use super::component::{blobs, database, hostname, keys, server};
+use super::component::{blobs, database, hostname, keys, name};
+use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
+use super::wanted::{engine, in_bucket};
 use crate::context::Ctx;
-use crate::scrape::Scrape;
 
 const TLS: &str = "tls.secretName";
 const URI: &str = "database.external.uriSecret";
-
-/// What exists.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// The class, or why there is none.
-    pub class: ClassFound,
-    /// Labels of the namespace of the instance.
-    pub namespace_labels: BTreeMap<String, String>,
-    /// The claim of the hostname.
-    pub claim: Option<Arc<PdsHostnameClaim>>,
-    /// A handle domain that is the hostname of another instance.
-    pub taken_domain: Option<(String, Arc<PdsHostnameClaim>)>,
-    /// The administrator's credential of the class's object store.
-    pub admin: Option<Arc<Content>>,
-    /// The namespace of the operator.
-    pub operator_namespace: String,
-    /// What secrets of S3 users are derived from.
-    pub seed: Seed,
-    /// What names this cluster in a bucket's marker.
-    pub cluster: String,
-    /// The keys.
-    pub keys: Option<Arc<Content>>,
-    /// The password of PostgreSQL.
-    pub postgres_secret: Option<Arc<Content>>,
-    /// The credential of the bucket.
-    pub s3_secret: Option<Arc<Content>>,
-    /// Bucket and credential that the instance brings.
-    pub given: Option<Arc<Content>>,
-    /// The Secrets that the spec names.
-    pub references: References,
-    /// The volume of the database.
-    pub volume: Option<PersistentVolumeClaim>,
-    /// Whether the storage class of the volume allows it to grow.
-    pub volume_can_grow: bool,
-    /// The objects of the instance.
-    pub children: Children,
-    /// Why Kubernetes could not create pods, by the uid of what wanted them.
-    pub refusals: BTreeMap<String, String>,
-    /// What was last seen of the bucket.
-    pub bucket: Option<BucketState>,
-    /// What a pod last told.
-    pub scrape: Option<Scrape>,
-    /// The time of the observation.
-    pub now: Timestamp,
-}
-
-/// What was last seen of a bucket.
-#[derive(Clone, Debug)]
-pub struct BucketState {
-    /// What was asked; another question needs another look.
-    pub question: String,
-    /// What was seen.
-    pub seen: Seen,
-    /// How long ago.
-    pub age: Duration,
-}
-
-/// What was seen of a bucket.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// The bucket is as it should be, and pods reach it so.
-    Granted(Access),
-    /// The bucket of this instance is in the service that was asked about.
-    Owned,
-    /// It is not.
-    Elsewhere,
-    /// It could not be made or looked at.
-    Failed(Verdict),
-}
-
-impl Observed {
-    /// How pods reach the bucket.
-    #[must_use]
-    pub fn access(&self) -> Option<&Access> {
-        match &self.bucket.as_ref()?.seen {
-            Seen::Granted(access) => Some(access),
-            _ => None,
-        }
-    }
-
-    /// The fingerprint of the keys.
-    #[must_use]
-    pub fn fingerprint(&self) -> Option<String> {
-        keys::fingerprint(self.keys.as_deref()?).ok()
-    }
-
-    /// Why Kubernetes could not create pods for an object.
-    #[must_use]
-    pub fn refused(&self, metadata: &ObjectMeta) -> Option<&str> {
-        self.refusals.get(metadata.uid.as_deref()?).map(String::as_str)
-    }
-}
-
-/// The Secrets that a spec names.
-#[derive(Clone, Debug, Default)]
-pub struct References {
-    /// The one with the URL of the database.
-    pub database: Option<Arc<Content>>,
-    /// The one with the certificate.
-    pub tls: Option<Arc<Content>>,
-    problems: BTreeMap<&'static str, Verdict>,
-}
-
-impl References {
-    /// What is wrong with the Secret that a field names.
-    #[must_use]
-    pub fn problem(&self, field: &str) -> Option<Verdict> {
-        self.problems.get(field).cloned()
-    }
-}
-
-/// The class of an instance.
-#[derive(Clone, Debug, Default)]
-pub enum ClassFound {
-    /// No class exists, or none is the default.
-    #[default]
-    None,
-    /// Several are the default.
-    Ambiguous(Vec<String>),
-    /// This one.
-    Found(Arc<PdsClass>),
-}
-
-/// Whether the database is SQLite, and whether it is one that exists.
-fn engine(pds: &PdsInstance) -> (bool, bool) {
-    let database = pds.spec.database.as_ref();
-    let sqlite = database.is_some_and(|database| database.sqlite.is_some());
-    (sqlite, database.is_some_and(|database| database.external.is_some()))
-}
-
-/// Whether the blobs are in a bucket.
-#[must_use]
-pub fn in_bucket(pds: &PdsInstance) -> bool {
-    match &pds.spec.blob_store {
-        Some(wanted) => wanted.disk.is_none(),
-        None => !engine(pds).0,
-    }
-}
 
 /// The class of an instance. Once chosen a class stays: another default later does not move an instance.
 #[must_use]
@@ -195,7 +55,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     let given_name = given_name.filter(|_| is_given);
     let admin_name = store.as_ref().and_then(|store| store.admin_secret_name.as_deref()).filter(|_| !is_given);
     let own_bucket = store.is_some() && !is_given;
-    let (keys_name, pg_name, s3_name) = (keys::secret_name(&name), database::name(&name), blobs::secret_name(&name));
+    let (keys_name, pg_name, s3_name) = (keys::secret_name(&name), name::postgres(&name), blobs::secret_name(&name));
     let credential = ["accessKeyId", "secretAccessKey"];
     let secrets = &ctx.secrets;
     let find = async |wanted: Option<(&str, &str, &[&str])>| match wanted {
@@ -212,7 +72,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         references(ctx, pds, &namespace, &class),
     )?;
     let children = ctx.caches.of_instance(&namespace, &name);
-    let volume_name = if sqlite { server::volume_name(&name) } else { database::volume_name(&name) };
+    let volume_name = if sqlite { name::sqlite_volume(&name) } else { database::volume_name(&name) };
     let volume = children.get::<PersistentVolumeClaim>(&volume_name).filter(|_| !external).cloned();
     let volume_can_grow = match &volume {
         Some(volume) => can_grow(ctx, pds, volume).await,
@@ -223,8 +83,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     Ok(Observed {
         class,
         namespace_labels: ctx.namespace_labels(&namespace),
-        claim: ctx.claim(&pds.spec.hostname),
-        taken_domain: taken_domain(ctx, pds, &namespace, &name),
+        claims: claims(ctx, pds),
         admin,
         operator_namespace: ctx.options.namespace.clone(),
         seed: ctx.seed.clone(),
@@ -244,12 +103,9 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     })
 }
 
-/// A handle domain that another instance has as its hostname: two servers would give out the same handles.
-fn taken_domain(ctx: &Ctx, pds: &PdsInstance, namespace: &str, name: &str) -> Option<(String, Arc<PdsHostnameClaim>)> {
-    pds.spec.handle_domains.iter().flatten().find_map(|domain| {
-        let claim = ctx.claim(&domain.domain)?;
-        (!hostname::is_held_by(&claim, namespace, name)).then(|| (domain.domain.clone(), claim))
-    })
+fn claims(ctx: &Ctx, pds: &PdsInstance) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+    let domains = hostname::domains(&pds.spec).into_iter();
+    domains.filter_map(|domain| ctx.claim(&domain).map(|claim| (domain, claim))).collect()
 }
 
 /// Asked only while the spec asks for more than the volume has, so that an instance at rest asks nothing.
@@ -296,7 +152,7 @@ pub fn uses_secret(pds: &PdsInstance, secret: &str) -> bool {
     let given = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
     named(pds).iter().any(|(_, name, _)| *name == secret)
         || given == Some(secret)
-        || [keys::secret_name(&name), database::name(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
+        || [keys::secret_name(&name), name::postgres(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
 }
 
 async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &ClassFound) -> kube::Result<References> {

@@ -1,5 +1,7 @@
 //! What to do next. Pure: computed from what was observed.
 
+use k8s_openapi::Resource as _;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ApiResource;
 use operator_api::{ConditionType, PdsInstance};
@@ -9,11 +11,12 @@ use operator_runtime::labels::COMPONENT;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::{Belongs, Lifetime};
 
-use super::component::{COMPONENTS, Component, Facts, Part, Scene};
-use super::observe::Observed;
+use super::component::COMPONENTS;
+use super::component::part::{Component, Facts, Part, Scene};
+use super::observed::Observed;
 use super::step::Step;
-use super::validate::Wanted;
 use super::verdict::Verdict;
+use super::wanted::Wanted;
 
 /// What to do next, and how every part is.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +101,11 @@ fn prunes(component: &dyn Component, kept: &[Manifest], wanted: &Wanted, observe
     observed.children.iter().filter_map(condemned).collect()
 }
 
+/// Volumes go with the instance's policy for data alone, whatever owner somebody gave one.
 fn prunable(component: &dyn Component, kind: &str) -> Option<&'static Child> {
+    if kind == PersistentVolumeClaim::KIND {
+        return None;
+    }
     component.children().iter().find(|child| child.kind == kind && child.verbs.contains(&"delete"))
 }
 

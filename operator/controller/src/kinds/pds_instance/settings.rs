@@ -2,8 +2,8 @@
 
 use operator_api::{Invites, PdsClass, PdsInstanceSpec};
 
-use super::component::server::CA_FILE;
-use super::validate::{Blobs, Database};
+use super::component::name::CA_FILE;
+use super::wanted::{Blobs, Database};
 
 /// The value of a setting, where the spec or the class says something about it.
 pub(super) fn setting(

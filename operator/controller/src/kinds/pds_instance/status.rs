@@ -9,10 +9,11 @@ use operator_api::{
 use operator_runtime::condition;
 use serde_json::json;
 
-use super::component::{Facts, database, keys};
+use super::component::part::Facts;
+use super::component::{keys, name, version};
 use super::plan::Plan;
-use super::validate::{Blobs, Database, Refusal, Wanted};
 use super::verdict::Verdict;
+use super::wanted::{Blobs, Database, Refusal, Wanted};
 use crate::context::Ctx;
 
 const MANAGER: &str = "aurora-locus-operator-status";
@@ -128,7 +129,9 @@ pub async fn update(ctx: &Ctx, pds: &PdsInstance, wanted: Option<&Wanted>, repor
     let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
     let ready = conditions.iter().any(|(kind, verdict)| *kind == ConditionType::Ready && verdict.good);
     ctx.pages.metrics.set_ready(&namespace, &name, ready);
-    ctx.pages.metrics.set_certificate_expiry(&namespace, &name, report.facts.certificate_expiry);
+    if wanted.is_some() {
+        ctx.pages.metrics.set_certificate_expiry(&namespace, &name, report.facts.certificate_expiry);
+    }
     write(ctx, pds, status).await
 }
 
@@ -140,7 +143,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
     status.replicas = Some(wanted.replicas);
     status.ready_replicas = facts.ready_replicas;
     let (engine, secret_name) = engine(wanted);
-    let version = facts.postgres_version.map(database::version_text);
+    let version = facts.postgres_version.map(version::version_text);
     let version = version.or_else(|| status.database.as_ref().and_then(|database| database.version.clone()));
     status.database = Some(DatabaseStatus { engine: engine.into(), secret_name, version });
     let resolved = status.resolved.get_or_insert_default();
@@ -149,7 +152,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
         resolved.object_store_endpoint = endpoint;
     }
     if let Some(version) = facts.postgres_version.filter(|_| wanted.has_postgres()) {
-        resolved.postgres_major = Some(database::major(version));
+        resolved.postgres_major = Some(version::major(version));
     }
     if good(ConditionType::BlobStoreReady) {
         let bucket = match &wanted.blobs {
@@ -182,7 +185,7 @@ fn fill(status: &mut PdsInstanceStatus, wanted: &Wanted, report: &Report, accoun
 /// The engine as the status names it, and its Secret.
 fn engine(wanted: &Wanted) -> (&'static str, Option<String>) {
     match &wanted.database {
-        Database::Postgres { .. } => ("Postgres", Some(database::name(&wanted.instance))),
+        Database::Postgres { .. } => ("Postgres", Some(name::postgres(&wanted.instance))),
         Database::External { secret, .. } => ("External", Some(secret.clone())),
         Database::Sqlite { .. } => ("Sqlite", None),
     }

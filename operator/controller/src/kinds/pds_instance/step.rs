@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use operator_object_store::{Credential, Request};
 
-use super::validate::Store;
+use super::wanted::Store;
 
 /// What a plan can ask for beside writing objects.
 #[derive(Clone, Debug)]

@@ -3,21 +3,14 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
-use operator_api::{PdsInstance, Reason};
-use operator_runtime::condition;
-use serde_json::{Value, json};
+use operator_api::Reason;
 
+use super::conditions::{api, merge_conditions};
 use super::finalize::{self, End, Progress};
-use super::{Error, Next};
+use super::outcome::{Error, Next};
 use crate::context::Ctx;
-
-fn api(ctx: &Ctx, namespace: &str) -> Api<DynamicObject> {
-    Api::namespaced_with(ctx.client.clone(), namespace, &ApiResource::erase::<PdsInstance>(&()))
-}
 
 /// Reports that the instance cannot be read, or ends it.
 pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next, Error> {
@@ -40,26 +33,4 @@ pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next
     merge_conditions(ctx, &namespace, &name, &list).await.map_err(Error::Status)?;
     ctx.pages.metrics.set_ready(&namespace, &name, false);
     Ok(Next::Wait(Action::await_change()))
-}
-
-/// Sets conditions and leaves the rest of the status as it is, whatever it holds.
-pub(super) async fn merge_conditions(
-    ctx: &Ctx,
-    namespace: &str,
-    name: &str,
-    list: &[(&str, bool, &str, &str)],
-) -> kube::Result<()> {
-    let api = api(ctx, namespace);
-    let Some(live) = api.get_opt(name).await? else { return Ok(()) };
-    let old = live.data.pointer("/status/conditions").cloned().unwrap_or(Value::Null);
-    let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
-    let mut conditions = old.clone();
-    for (type_, status, reason, message) in list {
-        condition::set(&mut conditions, type_, *status, reason, message, live.metadata.generation);
-    }
-    if conditions == old {
-        return Ok(());
-    }
-    let patch = json!({"status": {"conditions": conditions}});
-    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
 }

@@ -1,197 +1,24 @@
 //! Fills in defaults and refuses what cannot be. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::{Resource, ResourceExt};
 use operator_api::{
-    ConditionType, Deletion, DeletionPolicy, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec,
-    PodSettings, Provisioner, Quantity, Reason, Sqlite,
+    ConditionType, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner, Quantity,
+    Reason, Sqlite,
 };
 use operator_object_store::{Given, Service, bucket_name};
 use operator_runtime::compare::is_more;
 use operator_runtime::ownership::Owner;
 use pds_config::Settings;
 
-use super::observe::{ClassFound, Observed};
+use super::observed::{ClassFound, Observed};
 use super::settings::setting;
 use super::verdict::Verdict;
+use super::wanted::{Blobs, Claim, Database, NetworkRules, Refusal, Store, Wanted};
 use super::{allowed, component};
 
 const VOLUME_SIZE: &str = "10Gi";
-
-/// A spec with nothing left open.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Name of the instance; the names of its objects begin with it.
-    pub instance: String,
-    /// Makes children go with the instance, and tells them from others.
-    pub owner: Owner,
-    /// The class in use.
-    pub class: Arc<PdsClass>,
-    /// Image of the PDS.
-    pub image: String,
-    /// Pods of the PDS.
-    pub replicas: i32,
-    /// The hostname, if it has to be claimed.
-    pub claims: Option<String>,
-    /// The database.
-    pub database: Database,
-    /// Where blobs are.
-    pub blobs: Blobs,
-    /// Everything the server reads from its environment, other than secrets.
-    pub settings: BTreeMap<&'static str, String>,
-    /// The public address.
-    pub url: String,
-    /// Secret with the certificate.
-    pub tls: Option<String>,
-    /// Which connections pods may make and take; nothing without NetworkPolicies.
-    pub network: Option<NetworkRules>,
-    /// Placement and resources of the pods.
-    pub pod: PodSettings,
-    /// Whether the platform chooses the user id of processes.
-    pub platform_chooses_user: bool,
-    /// What the spec asks for and does not get, while everything else goes on.
-    pub complaints: Vec<(ConditionType, Verdict)>,
-}
-
-impl Wanted {
-    /// The namespace of the instance and of all its objects.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.owner.namespace
-    }
-
-    /// Whether the instance runs a PostgreSQL of its own.
-    #[must_use]
-    pub fn has_postgres(&self) -> bool {
-        matches!(self.database, Database::Postgres { .. })
-    }
-
-    /// Whether the database is SQLite.
-    #[must_use]
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self.database, Database::Sqlite { .. })
-    }
-}
-
-/// The database, with nothing left open.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Database {
-    /// A server of its own.
-    Postgres {
-        /// Its image.
-        image: String,
-        /// Its volume.
-        volume: Claim,
-        /// CPU and memory of its container.
-        resources: Option<k8s_openapi::api::core::v1::ResourceRequirements>,
-    },
-    /// A database that exists.
-    External {
-        /// The Secret with its URL.
-        secret: String,
-        /// The key in that Secret.
-        key: String,
-    },
-    /// SQLite.
-    Sqlite {
-        /// Its volume.
-        volume: Claim,
-    },
-}
-
-impl Database {
-    /// The volume, if the operator asks for one.
-    #[must_use]
-    pub fn volume(&self) -> Option<&Claim> {
-        match self {
-            Self::Postgres { volume, .. } | Self::Sqlite { volume } => Some(volume),
-            Self::External { .. } => None,
-        }
-    }
-}
-
-/// A volume for data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The size.
-    pub size: String,
-    /// Whether the spec says the size, so that it means something for a volume that exists.
-    pub size_is_given: bool,
-    /// The storage class; the cluster's default if absent.
-    pub storage_class_name: Option<String>,
-}
-
-/// Where blobs are, with nothing left open.
-#[derive(Clone, Debug)]
-pub enum Blobs {
-    /// The volume of SQLite.
-    Disk,
-    /// A bucket that the operator makes.
-    Provisioned {
-        /// Its name.
-        bucket: String,
-        /// What the spec or an earlier state says the name is, if it does not follow from the names of namespace and instance.
-        given_name: Option<String>,
-        /// The service in use.
-        store: Store,
-        /// The service that the class names now, if it is another one than the bucket is in.
-        proposed: Option<Store>,
-    },
-    /// A bucket that the instance brings.
-    Given {
-        /// The Secret with bucket and credential.
-        secret: String,
-        /// The bucket.
-        bucket: String,
-        /// The service.
-        service: Service,
-    },
-}
-
-/// The object store of a class.
-#[derive(Clone, Debug)]
-pub struct Store {
-    /// What the class says.
-    pub class: ObjectStore,
-    /// How the service is reached.
-    pub service: Service,
-}
-
-impl Store {
-    fn of(class: &PdsClass, store: &ObjectStore) -> Self {
-        let service = Service {
-            endpoint: store.endpoint.clone(),
-            region: store.region.clone().unwrap_or_else(|| "us-east-1".into()),
-            path_style: store.path_style.unwrap_or(true),
-            ca_bundle: class.spec.ca_bundle.clone(),
-        };
-        Self { class: store.clone(), service }
-    }
-}
-
-/// Which connections pods may make beside those that every PDS needs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NetworkRules {
-    /// Whether pods may reach private networks.
-    pub private: bool,
-    /// Networks of the class's `outboundAllow`.
-    pub networks: Vec<String>,
-    /// Peers of the class's `allowed.egressTo`.
-    pub peers: Vec<NetworkPolicyPeer>,
-}
-
-/// What is refused, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// For conditions and events.
-    pub reason: Reason,
-    /// Field, value and what is allowed.
-    pub message: String,
-}
 
 fn invalid(message: String) -> Refusal {
     Refusal { reason: Reason::InvalidSpec, message }
@@ -218,7 +45,6 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
         url: settings.service.public_url(),
         settings: settings.render(),
         image: spec.image.clone().unwrap_or_else(|| class.spec.images.pds.clone()),
-        claims: (spec.hostname != "localhost").then(|| spec.hostname.clone()),
         network: network(spec, &class),
         pod: spec.pod.clone().unwrap_or_default(),
         platform_chooses_user: class.spec.run_as == Some(operator_api::RunAs::Platform),
@@ -250,7 +76,7 @@ fn class(pds: &PdsInstance, observed: &Observed) -> Result<Arc<PdsClass>, Refusa
 fn database(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Database, Refusal> {
     let wanted = spec.database.clone().unwrap_or_default();
     if let Some(Sqlite { size, storage_class_name }) = wanted.sqlite {
-        return Ok(Database::Sqlite { volume: claim(size, storage_class_name) });
+        return Ok(Database::Sqlite { volume: claim(size, storage_class_name, class) });
     }
     if let Some(external) = wanted.external {
         return Ok(Database::External { secret: external.uri_secret.name, key: external.uri_secret.key });
@@ -262,13 +88,15 @@ fn database(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Database, Refusa
         ))
     })?;
     let postgres = wanted.postgres.unwrap_or_default();
-    let volume = claim(postgres.size, postgres.storage_class_name);
+    let volume = claim(postgres.size, postgres.storage_class_name, class);
     Ok(Database::Postgres { image, volume, resources: postgres.resources })
 }
 
-fn claim(size: Option<Quantity>, storage_class_name: Option<String>) -> Claim {
+fn claim(size: Option<Quantity>, storage_class_name: Option<String>, class: &PdsClass) -> Claim {
     let size_is_given = size.is_some();
-    Claim { size: size.map_or_else(|| VOLUME_SIZE.into(), |size| size.0), size_is_given, storage_class_name }
+    let max = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref());
+    let fallback = max.filter(|max| is_more(VOLUME_SIZE, &max.0)).map_or(VOLUME_SIZE, |max| &max.0);
+    Claim { size: size.map_or_else(|| fallback.into(), |size| size.0), size_is_given, storage_class_name }
 }
 
 /// A limit that is lowered refuses growth and stops nothing: an instance that runs keeps what it has.
@@ -308,7 +136,8 @@ fn storage(
     complaints: &mut Vec<(ConditionType, Verdict)>,
 ) -> Result<(), Refusal> {
     let Some(max) = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref()) else { return Ok(()) };
-    let Some(volume) = database.volume().filter(|volume| is_more(&volume.size, &max.0)) else { return Ok(()) };
+    let asked = database.volume().filter(|volume| volume.size_is_given && is_more(&volume.size, &max.0));
+    let Some(volume) = asked else { return Ok(()) };
     let name = class.name_any();
     let message = format!("spec.database: size {:?}; PdsClass {name:?} allows at most {:?}", volume.size, max.0);
     let existing = observed.volume.as_ref().and_then(component::volume::size);
@@ -347,14 +176,28 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let derived = bucket_name(store.bucket_prefix.as_deref(), &namespace, &pds.name_any());
     let bucket = s3.bucket.as_ref().unwrap_or(&derived);
     let resolved = pds.status.as_ref().and_then(|status| status.resolved.clone()).unwrap_or_default();
-    if let Some(used) = resolved.bucket.filter(|used| used != bucket) {
-        if s3.bucket.is_some() {
-            return Err(invalid(format!("spec.blobStore.s3.bucket: {bucket:?}; the blobs are in {used:?}")));
+    // A bucket in use is in a service that is known; without an endpoint that is Amazon's own.
+    let service = resolved.bucket.is_some().then_some(resolved.object_store_endpoint);
+    // The Secret of the keys tells where the status is lost.
+    let noted = || component::keys::noted(observed.keys.as_deref(), component::keys::BUCKET);
+    let is_known = resolved.bucket.is_some();
+    if let Some(used) = resolved.bucket.or_else(noted).filter(|used| used != bucket) {
+        // A tenant can write the note, so it chooses between the names that the operator may have derived, and names no other bucket.
+        if s3.bucket.is_some() || !(is_known || has_same_hash(&used, &derived)) {
+            let asked = s3.bucket.as_ref().map_or_else(|| "absent".into(), |bucket| format!("{bucket:?}"));
+            let message = format!("spec.blobStore.s3.bucket: {asked}; the blobs are in {used:?}; name that bucket");
+            return Err(invalid(message));
         }
         // A prefix that the class was given later is for new instances.
-        return Ok(provisioned(used.clone(), Some(used), class, store, resolved.object_store_endpoint));
+        return Ok(provisioned(used.clone(), Some(used), class, store, service));
     }
-    Ok(provisioned(bucket.clone(), s3.bucket, class, store, resolved.object_store_endpoint))
+    Ok(provisioned(bucket.clone(), s3.bucket, class, store, service))
+}
+
+/// Whether two names of buckets were derived from the same namespace and name: they differ in the prefix at most.
+fn has_same_hash(one: &str, other: &str) -> bool {
+    let hash = |name: &str| name.rsplit('-').next().map(ToOwned::to_owned);
+    hash(one) == hash(other)
 }
 
 /// An instance stays with the service that holds its bucket; what the class names now is a proposal.
@@ -363,16 +206,16 @@ fn provisioned(
     given_name: Option<String>,
     class: &PdsClass,
     store: &ObjectStore,
-    resolved: Option<String>,
+    resolved: Option<Option<String>>,
 ) -> Blobs {
     let now = Store::of(class, store);
     match resolved {
-        Some(endpoint) if Some(&endpoint) != store.endpoint.as_ref() => {
-            let used = ObjectStore { endpoint: Some(endpoint.clone()), ..store.clone() };
-            let store = Store { service: Service { endpoint: Some(endpoint), ..now.service.clone() }, class: used };
-            Blobs::Provisioned { bucket, given_name, store, proposed: Some(now) }
+        Some(endpoint) if endpoint != store.endpoint => {
+            let used = ObjectStore { endpoint: endpoint.clone(), ..store.clone() };
+            let store = Store { service: Service { endpoint, ..now.service.clone() }, class: used };
+            Blobs::Provisioned { bucket, given_name, store: store.into(), proposed: Some(now.into()) }
         }
-        _ => Blobs::Provisioned { bucket, given_name, store: now, proposed: None },
+        _ => Blobs::Provisioned { bucket, given_name, store: now.into(), proposed: None },
     }
 }
 
@@ -408,31 +251,4 @@ fn network(spec: &PdsInstanceSpec, class: &PdsClass) -> Option<NetworkRules> {
     let networks = outbound.into_iter().filter(|entry| entry.contains('/')).collect();
     let peers = allowed.egress_to.unwrap_or_default();
     Some(NetworkRules { private: allowed.private_egress == Some(true), networks, peers })
-}
-
-/// Which kinds of data are deleted with an instance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deletes {
-    /// The volume of the database, and its password.
-    pub database: bool,
-    /// The bucket, and its credential.
-    pub blobs: bool,
-    /// The Secret with the keys.
-    pub keys: bool,
-}
-
-impl Deletes {
-    /// What a policy says; everything is retained where it says nothing.
-    #[must_use]
-    pub fn of(policy: Option<&DeletionPolicy>) -> Self {
-        let policy = policy.cloned().unwrap_or_default();
-        let delete = |choice: Option<Deletion>| choice == Some(Deletion::Delete);
-        Self { database: delete(policy.database), blobs: delete(policy.blobs), keys: delete(policy.keys) }
-    }
-
-    /// Whether anything is.
-    #[must_use]
-    pub fn any(self) -> bool {
-        self.database || self.blobs || self.keys
-    }
 }

@@ -32,6 +32,15 @@ async fn serves_from_an_empty_folder_and_keeps_its_secrets() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let secrets = std::fs::read(&file).unwrap();
     assert!(run(folder.path(), &["health"], &pds.variables()).status.success());
+    let metrics = pds.metrics().await;
+    let gauge = |name: &str| -> u64 {
+        let line =
+            metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {metrics}"));
+        line.trim().parse().unwrap()
+    };
+    let (size, available) = (gauge("aurora_data_volume_size_bytes "), gauge("aurora_data_volume_available_bytes "));
+    assert!(available > 0 && available <= size, "{available} of {size}");
+    assert_eq!(gauge("aurora_database_full "), 0);
 
     // Asked to stop it says so first, then ends without an error.
     pds.terminate();

@@ -89,6 +89,32 @@ async fn metrics_tell_whether_the_blob_store_answers() {
     assert_eq!(line("aurora_blob_store_last_success_timestamp_seconds ").await.as_deref(), Some(success.as_str()));
 }
 
+/// F64
+#[tokio::test]
+async fn metrics_tell_that_the_volume_of_the_database_is_full() {
+    let pds = TestPds::postgres().await;
+    let alice = pds.person("alice").await;
+    let tells = async |value: u8| {
+        let text = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.body;
+        let line = format!("aurora_database_full {value}");
+        // The volume of the server's folder says nothing of Postgres'.
+        let text = text.as_str().unwrap();
+        assert!(text.lines().any(|found| found == line) && !text.contains("aurora_data_volume"), "{line} in {text}");
+    };
+    tells(0).await;
+    pds.database.psql(
+        "create function full_volume() returns trigger language plpgsql as \
+         $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$",
+    );
+    pds.database.psql("create trigger full_volume before insert on record execute function full_volume()");
+    let refused = alice.create("com.example.thing", json!({"a": 1})).await;
+    assert_eq!(refused.error(), (503, "ServiceUnavailable"));
+    tells(1).await;
+    pds.database.psql("drop trigger full_volume on record");
+    alice.create("com.example.thing", json!({"a": 1})).await.ok();
+    tells(0).await;
+}
+
 #[tokio::test]
 async fn a_server_that_stops_is_not_ready() {
     let pds = TestPds::sqlite().await;

@@ -6,7 +6,7 @@ pub(crate) mod reader;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -41,6 +41,8 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .max_connections(1)
         .min_connections(1)
         .idle_timeout(None)
+        // When the volume is full SQLite undoes the transaction by itself. The driver counts it as open for ever, and would begin no other.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_with(file.clone())
         .await
         .map_err(|source| Error::Connect { source })?;

@@ -2,18 +2,19 @@
 //!
 //! The Secret with the credential is written and never read: what a tenant puts into a Secret of that name reaches no S3 service.
 
-use operator_api::{ConditionType, PdsInstance, Reason};
+use operator_api::{ConditionType, Reason};
 use operator_object_store::{Access, Credential, Owner, Request};
 use operator_runtime::hash;
 use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
 use secrecy::ExposeSecret;
 
-use super::super::observe::{BucketState, Seen};
+use super::super::observed::{BucketState, Seen};
 use super::super::step::Step;
-use super::super::validate::{Blobs, Store};
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene, network};
+use super::super::wanted::{Blobs, Store};
+use super::part::{Component, Part, Scene, waiting};
+use super::{keys, name};
 
 /// How long a bucket is taken to be as it was.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(600);
@@ -47,7 +48,7 @@ impl Component for BucketOrDisk {
                 part
             }
             Blobs::Provisioned { bucket, given_name, store, proposed } => {
-                provisioned(scene, bucket, given_name.clone(), store, proposed.as_ref())
+                provisioned(scene, bucket, given_name.clone(), store, proposed.as_deref())
             }
         }
     }
@@ -80,7 +81,7 @@ fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerp
         prefix: store.class.bucket_prefix.clone(),
         bucket: given_name,
         seed: scene.observed.seed.clone(),
-        service_account: Some(network::service_account_subject(wanted.namespace(), &wanted.instance)),
+        service_account: Some(name::service_account_subject(wanted.namespace(), &wanted.instance)),
     }
 }
 
@@ -103,9 +104,9 @@ fn provisioned(
     let name = secret_name(&wanted.instance);
     if let Some(obstacle) = scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]) {
         let message = format!("the bucket waits: {}", obstacle.message);
-        return Part::new(Verdict::bad(super::database::waiting(obstacle), message));
+        return Part::new(Verdict::bad(waiting(obstacle), message));
     }
-    let Some(fingerprint) = observed.fingerprint() else {
+    let Some(fingerprint) = keys::seen(observed) else {
         return Part::new(Verdict::bad(Reason::Progressing, "the bucket waits for the keys"));
     };
     if let Some(there) = &observed.s3_secret
@@ -126,14 +127,13 @@ fn provisioned(
     let asked = question(&request, store, observed.admin.as_deref(), "ensure");
     let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
     let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
-        // After a start of the operator nothing is remembered. What the status says holds until the bucket is looked at.
-        if was_ready(scene.pds, bucket) {
-            let mut part = Part::new(answering(scene, format!("bucket {bucket}"))).with_step(ensure());
-            part.facts.bucket = Some((bucket.to_owned(), store.class.endpoint.clone()));
-            return part;
-        }
-        return Part::new(Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made")))
-            .with_step(ensure());
+        // A process that took over has not looked yet. What was good before stays good until it has.
+        let verdict = if was_good(scene, bucket) && observed.s3_secret.is_some() {
+            answering(scene, format!("bucket {bucket}"))
+        } else {
+            Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being made"))
+        };
+        return Part::new(verdict).with_step(ensure());
     };
     let mut part = match &state.seen {
         Seen::Granted(access) => {
@@ -159,12 +159,12 @@ fn provisioned(
     part
 }
 
-fn was_ready(pds: &PdsInstance, bucket: &str) -> bool {
-    pds.status.as_ref().is_some_and(|status| {
-        let condition = ConditionType::BlobStoreReady.as_str();
-        let ready = status.conditions.iter().any(|found| found.type_ == condition && found.status == "True");
-        ready && status.resolved.as_ref().is_some_and(|resolved| resolved.bucket.as_deref() == Some(bucket))
-    })
+/// Whether the status says that this bucket is as it should be.
+fn was_good(scene: &Scene<'_>, bucket: &str) -> bool {
+    let Some(status) = &scene.pds.status else { return false };
+    let is_same = status.resolved.as_ref().and_then(|resolved| resolved.bucket.as_deref()) == Some(bucket);
+    let condition = ConditionType::BlobStoreReady.as_str();
+    is_same && status.conditions.iter().any(|found| found.type_ == condition && found.status == "True")
 }
 
 fn is_due(state: &BucketState) -> bool {

@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene};
+use super::part::{Component, Part, Scene};
 
 /// The certificate.
 pub struct Certificate;
@@ -38,7 +38,8 @@ impl Component for Certificate {
             Ok(expiry) => {
                 let until = Timestamp::from_second(expiry).map(|time| time.to_string()).unwrap_or_default();
                 let verdict = if expiry <= scene.now().as_second() {
-                    let message = format!("spec.tls.secretName: the certificate in Secret {secret} ended at {until}");
+                    let message =
+                        format!("spec.tls.secretName: the certificate in Secret {secret} ended at {until}; replace it");
                     Verdict::bad(Reason::CertificateInvalid, message)
                 } else {
                     Verdict::good(format!("Secret {secret}, valid until {until}"))

@@ -6,16 +6,17 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim, Pod,
+    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim,
     ResourceRequirements, SecretVolumeSource, Service, ServicePort, ServiceSpec, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
-use operator_api::{ConditionType, PodSettings, Reason};
+use operator_api::{ConditionType, Reason};
 use operator_runtime::child::Child;
+use operator_runtime::compare::same_amount;
 use operator_runtime::hash;
 use operator_runtime::labels::{all, selector};
 use operator_runtime::manifest::Manifest;
@@ -23,14 +24,13 @@ use operator_runtime::ownership::Lifetime;
 use pds_config::DatabaseUrl;
 
 use super::super::step::Step;
-use super::super::validate::{Claim, Database, Wanted};
 use super::super::verdict::Verdict;
+use super::super::wanted::{Claim, Database, Wanted};
+use super::part::{Component, Part, Scene, metadata, spec_was_seen, waiting};
 use super::pod::{self, POSTGRES_USER};
-use super::{Component, Part, Scene, keys, metadata, volume};
+use super::version::Version;
+use super::{keys, name, version, volume};
 
-pub(super) const NAME: &str = "postgres";
-/// The component label of the Job that asks images for their version.
-const CHECK: &str = "postgres-version";
 const START: &str = include_str!("postgres-start.sh");
 
 /// Only the PDS's role, over the network, by password. Inside the pod the socket is open: a process there can read the files anyway.
@@ -42,12 +42,6 @@ host  pds pds all            scram-sha-256
 /// `SIGTERM` would wait for every client to leave; `SIGINT` ends their sessions and loses nothing.
 const STOP: &str =
     r#"read -r pid <"$PGDATA/postmaster.pid" && kill -INT "$pid"; while kill -0 "$pid"; do sleep 0.2; done"#;
-
-/// Name of the StatefulSet, the Service and the Secret of PostgreSQL.
-#[must_use]
-pub fn name(instance: &str) -> String {
-    format!("{instance}-pg")
-}
 
 /// Name of the volume of PostgreSQL, as the StatefulSet makes it.
 #[must_use]
@@ -62,17 +56,26 @@ fn headless_name(instance: &str) -> String {
 /// The variable with the URL of the database; nothing for SQLite, which is in the data directory.
 pub(super) fn url_env(wanted: &Wanted) -> Option<EnvVar> {
     match &wanted.database {
-        Database::Postgres { .. } => Some(pod::secret_env("PDS_DATABASE_URL", &name(&wanted.instance), "uri")),
+        Database::Postgres { .. } => {
+            Some(pod::secret_env("PDS_DATABASE_URL", &name::postgres(&wanted.instance), "uri"))
+        }
         Database::External { secret, key } => Some(pod::secret_env("PDS_DATABASE_URL", secret, key)),
         Database::Sqlite { .. } => None,
     }
+}
+
+/// Whether the pod of a PostgreSQL is being replaced.
+#[must_use]
+pub fn is_rolling(live: &StatefulSet) -> bool {
+    let status = live.status.clone().unwrap_or_default();
+    status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision
 }
 
 /// The data of a new Secret for PostgreSQL.
 #[must_use]
 pub fn generate(instance: &str, namespace: &str) -> BTreeMap<&'static str, String> {
     let password = keys::random_hex::<20>();
-    let uri = format!("postgres://pds:{password}@{}.{namespace}.svc:5432/pds", name(instance));
+    let uri = format!("postgres://pds:{password}@{}.{namespace}.svc:5432/pds", name::postgres(instance));
     BTreeMap::from([("password", password), ("uri", uri)])
 }
 
@@ -81,7 +84,7 @@ pub struct Postgres;
 
 impl Component for Postgres {
     fn name(&self) -> &'static str {
-        NAME
+        name::POSTGRES
     }
 
     fn condition(&self) -> ConditionType {
@@ -120,11 +123,6 @@ impl Component for Postgres {
     }
 }
 
-/// The reason of a part that waits for another.
-pub(super) fn waiting(obstacle: &Verdict) -> Reason {
-    if obstacle.is_stalled() { Reason::WaitingForKeys } else { Reason::Progressing }
-}
-
 /// A database that refuses writes because its volume is full says so through the PDS.
 fn full(scene: &Scene<'_>) -> Option<Verdict> {
     if !scene.observed.scrape.as_ref().is_some_and(|scrape| scrape.database_full) {
@@ -133,7 +131,7 @@ fn full(scene: &Scene<'_>) -> Option<Verdict> {
     let volume = match &scene.wanted.database {
         Database::Postgres { .. } => format!("PersistentVolumeClaim {}", volume_name(&scene.wanted.instance)),
         Database::Sqlite { .. } => {
-            format!("PersistentVolumeClaim {}", super::server::volume_name(&scene.wanted.instance))
+            format!("PersistentVolumeClaim {}", super::name::sqlite_volume(&scene.wanted.instance))
         }
         Database::External { .. } => "the volume of the external database".into(),
     };
@@ -163,7 +161,7 @@ fn invalid_url(secret: &str, key: &str, why: &str) -> Verdict {
 
 fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&ResourceRequirements>) -> Part {
     let wanted = scene.wanted;
-    let name = name(&wanted.instance);
+    let name = name::postgres(&wanted.instance);
     match &scene.observed.postgres_secret {
         None if scene.observed.volume.is_some() => {
             let message =
@@ -188,7 +186,7 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     }
     let live = scene.child::<StatefulSet>(&name);
     let live_image = live.and_then(image_of);
-    let version = version(scene, image, live_image);
+    let version = version::of(scene, image, live_image);
     let image = match &version {
         Version::Fits => image,
         // What runs goes on with the image it has; without one nothing may start.
@@ -203,7 +201,11 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     manifests.push(Manifest::of(&set, Lifetime::Instance));
     // The Job that told the version stays until the image that it allowed is in use.
     let is_complete = live_image.is_none_or(|live| live == image);
-    let serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    let replaces = live.zip(manifests.last()).is_some_and(|(live, wanted)| wanted.differs_from(live));
+    let mut serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
+    if replaces {
+        serving.facts.needs_turn = Some(spec_was_seen(scene.pds));
+    }
     match version {
         Version::Fits => serving,
         version => {
@@ -220,11 +222,8 @@ fn serves(scene: &Scene<'_>, live: Option<&StatefulSet>) -> Verdict {
     if status.and_then(|status| status.ready_replicas).unwrap_or(0) >= 1 {
         return Verdict::good("PostgreSQL serves");
     }
-    let refused = live.and_then(|live| scene.observed.refused(&live.metadata));
-    let refused = refused
-        .map(|why| Verdict::bad(Reason::PodRefused, format!("StatefulSet {}: {why}", name(&scene.wanted.instance))));
-    pod::stuck(&scene.observed.children, NAME, scene.now())
-        .or(refused)
+    let title = format!("StatefulSet {}", name::postgres(&scene.wanted.instance));
+    live.and_then(|live| pod::trouble(scene, name::POSTGRES, &title, &live.metadata))
         .unwrap_or_else(|| Verdict::bad(Reason::WaitingForDatabase, "PostgreSQL's pod is not ready yet"))
 }
 
@@ -233,132 +232,11 @@ fn image_of(set: &StatefulSet) -> Option<&str> {
     template.containers.first()?.image.as_deref()
 }
 
-/// Whether an image may be used for the data directory.
-enum Version {
-    Fits,
-    Differs { data: i32, image: i32 },
-    Unknown { job: Box<Job>, verdict: Verdict },
-}
-
-impl Version {
-    fn into_part(self, scene: &Scene<'_>, image: &str, live: Option<&str>) -> Part {
-        match self {
-            Self::Fits => Part::new(Verdict::good("")),
-            Self::Differs { data, image: other } => {
-                let class = kube::ResourceExt::name_any(&*scene.wanted.class);
-                let running = live.map(|live| format!(" ({live} goes on)")).unwrap_or_default();
-                let message = format!(
-                    "PdsClass {class:?} names the image {image:?} with PostgreSQL {other}, and the data directory is of \
-                     PostgreSQL {data}{running}; set the image back to {data}"
-                );
-                Part::new(Verdict::bad(Reason::DatabaseVersionMismatch, message))
-            }
-            Self::Unknown { job, verdict } => {
-                let manifests = vec![Manifest::once(&*job, Lifetime::Instance)];
-                Part { manifests, ..Part::new(verdict) }
-            }
-        }
-    }
-}
-
-fn version(scene: &Scene<'_>, image: &str, live_image: Option<&str>) -> Version {
-    if live_image == Some(image) || scene.observed.volume.is_none() {
-        return Version::Fits;
-    }
-    let status = scene.pds.status.as_ref();
-    let recorded = status.and_then(|status| status.resolved.as_ref()?.postgres_major);
-    let noted = || keys::noted(scene.observed.keys.as_deref(), keys::POSTGRES_MAJOR)?.parse().ok();
-    let data = recorded.or_else(noted).or_else(|| major_of_tag(live_image?));
-    if let (Some(data), Some(image)) = (data, major_of_tag(image)) {
-        return if data == image { Version::Fits } else { Version::Differs { data, image } };
-    }
-    let job = version_job(scene.wanted, image, live_image.filter(|_| data.is_none()));
-    let name = job.metadata.name.clone().unwrap_or_default();
-    let told = pod::of(&scene.observed.children, CHECK).find_map(|pod| told(pod, &name));
-    match told {
-        Some((found, running)) => match (data.or(running), found) {
-            (Some(data), Some(image)) if data != image => Version::Differs { data, image },
-            (_, Some(_)) => Version::Fits,
-            (_, None) => {
-                let message =
-                    format!("the image {image:?} does not tell its version: `postgres -V` failed in Job {name}");
-                Version::Unknown { job: job.into(), verdict: Verdict::bad(Reason::DatabaseVersionMismatch, message) }
-            }
-        },
-        None => {
-            let verdict = pod::stuck(&scene.observed.children, CHECK, scene.now()).unwrap_or_else(|| {
-                Verdict::bad(
-                    Reason::WaitingForJob,
-                    format!("Job {name} asks the new image of PostgreSQL for its version"),
-                )
-            });
-            Version::Unknown { job: job.into(), verdict }
-        }
-    }
-}
-
-/// The major version at the beginning of a tag: 17 of `postgres:17.2-alpine`.
-fn major_of_tag(image: &str) -> Option<i32> {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    let (_, tag) = image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'))?;
-    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    let ends = tag[digits.len()..].chars().next().is_none_or(|next| matches!(next, '.' | '-' | '_'));
-    digits.parse().ok().filter(|major| ends && (9..100).contains(major))
-}
-
-/// What the containers of a finished pod of the Job said: the version of the new image, and of the running one.
-fn told(pod: &Pod, job: &str) -> Option<(Option<i32>, Option<i32>)> {
-    let of_job = pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job);
-    if !of_job {
-        return None;
-    }
-    let said = |container: &str| {
-        let status = pod::containers(pod).find(|status| status.name == container)?;
-        let ended = status.state.as_ref()?.terminated.as_ref()?;
-        Some(ended.message.as_deref().and_then(major_of_words))
-    };
-    Some((said("wanted")?, said("running").flatten()))
-}
-
-/// 17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`.
-fn major_of_words(words: &str) -> Option<i32> {
-    let rest = words.split_once("(PostgreSQL) ")?.1;
-    rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
-}
-
-fn version_job(wanted: &Wanted, image: &str, running: Option<&str>) -> Job {
-    let container = |name: &str, image: &str| Container {
-        name: name.into(),
-        image: Some(image.into()),
-        command: Some(["sh", "-c", "postgres -V >/dev/termination-log"].map(Into::into).into()),
-        resources: Some(pod::requests("10m", "32Mi")),
-        ..Default::default()
-    };
-    // Where it runs, not what other containers may use.
-    let pod = PodSettings { resources: None, migration_resources: None, ..wanted.pod.clone() };
-    let hash = hash::of(&(image, running, &pod), 10);
-    let template = pod::template(wanted, CHECK, POSTGRES_USER, container("wanted", image));
-    let template = pod::adjust(template, |spec| {
-        spec.restart_policy = Some("Never".into());
-        spec.containers.extend(running.map(|image| pod::prepared(container("running", image))));
-    });
-    Job {
-        metadata: metadata(wanted, format!("{}-{hash}", name(&wanted.instance)), NAME),
-        spec: Some(JobSpec {
-            backoff_limit: Some(1),
-            active_deadline_seconds: Some(600),
-            template,
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
 /// The start script and the access rules. Named by what they hold and never changed, so that their content need not be watched.
 fn files(wanted: &Wanted) -> ConfigMap {
     let data = file_data();
     ConfigMap {
-        metadata: metadata(wanted, files_name(&wanted.instance), NAME),
+        metadata: metadata(wanted, files_name(&wanted.instance), name::POSTGRES),
         immutable: Some(true),
         data: Some(data),
         ..Default::default()
@@ -376,9 +254,9 @@ fn files_name(instance: &str) -> String {
 /// For clients, and without an address for the name of the pod.
 fn services(wanted: &Wanted) -> [Service; 2] {
     let service = |name: String| Service {
-        metadata: metadata(wanted, name, NAME),
+        metadata: metadata(wanted, name, name::POSTGRES),
         spec: Some(ServiceSpec {
-            selector: Some(selector(&wanted.instance, NAME)),
+            selector: Some(selector(&wanted.instance, name::POSTGRES)),
             ip_family_policy: Some("PreferDualStack".into()),
             ports: Some(vec![ServicePort {
                 name: Some("postgres".into()),
@@ -390,7 +268,7 @@ fn services(wanted: &Wanted) -> [Service; 2] {
         }),
         ..Default::default()
     };
-    let client = service(name(&wanted.instance));
+    let client = service(name::postgres(&wanted.instance));
     let mut headless = service(headless_name(&wanted.instance));
     if let Some(spec) = &mut headless.spec {
         spec.cluster_ip = Some("None".into());
@@ -408,13 +286,16 @@ fn stateful_set(
 ) -> StatefulSet {
     let wanted = scene.wanted;
     StatefulSet {
-        metadata: metadata(wanted, name(&wanted.instance), NAME),
+        metadata: metadata(wanted, name::postgres(&wanted.instance), name::POSTGRES),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
             // Otherwise a pod that cannot start would never get a better template.
             pod_management_policy: Some("Parallel".into()),
             service_name: Some(headless_name(&wanted.instance)),
-            selector: LabelSelector { match_labels: Some(selector(&wanted.instance, NAME)), ..Default::default() },
+            selector: LabelSelector {
+                match_labels: Some(selector(&wanted.instance, name::POSTGRES)),
+                ..Default::default()
+            },
             template: template(wanted, image, resources),
             volume_claim_templates: Some(claims(wanted, volume, live)),
             ..Default::default()
@@ -426,13 +307,15 @@ fn stateful_set(
 /// The API server refuses other claims than those at creation, so they stay what they are; the volume itself may grow.
 fn claims(wanted: &Wanted, volume: &Claim, live: Option<&StatefulSet>) -> Vec<PersistentVolumeClaim> {
     let there = live.and_then(|live| live.spec.as_ref()?.volume_claim_templates.as_ref()?.first());
+    // The server writes an amount in its own way; the same amount is the same claim.
     let size = there.and_then(volume::size);
+    let size = size.map(|size| if same_amount(&size, &volume.size) { volume.size.clone() } else { size });
     let class = there.and_then(|claim| claim.spec.as_ref()?.storage_class_name.clone());
     let volume = match size {
         Some(size) => Claim { size, storage_class_name: class, ..volume.clone() },
         None => volume.clone(),
     };
-    let labels = Some(all(&wanted.instance, NAME));
+    let labels = Some(all(&wanted.instance, name::POSTGRES));
     vec![PersistentVolumeClaim {
         metadata: ObjectMeta { name: Some("data".into()), labels, ..Default::default() },
         spec: Some(volume::spec(&volume)),
@@ -464,7 +347,7 @@ fn template(
         ]),
         ..Default::default()
     };
-    let template = pod::template(wanted, NAME, POSTGRES_USER, container);
+    let template = pod::template(wanted, name::POSTGRES, POSTGRES_USER, container);
     pod::adjust(template, |spec| {
         spec.termination_grace_period_seconds = Some(60);
         let volumes = spec.volumes.get_or_insert_default();
@@ -475,49 +358,11 @@ fn template(
         });
         volumes.push(Volume {
             name: "secret".into(),
-            secret: Some(SecretVolumeSource { secret_name: Some(name(&wanted.instance)), ..Default::default() }),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(name::postgres(&wanted.instance)),
+                ..Default::default()
+            }),
             ..Default::default()
         });
     })
-}
-
-/// The major version in a version number of PostgreSQL: 15 of 150018.
-#[must_use]
-pub fn major(version: i32) -> i32 {
-    version / 10_000
-}
-
-/// A version number of PostgreSQL as people write it: 15.18 of 150018.
-#[must_use]
-pub fn version_text(version: i32) -> String {
-    format!("{}.{}", major(version), version % 10_000)
-}
-
-#[cfg(test)]
-mod unit {
-    use super::*;
-
-    #[test]
-    fn a_tag_tells_the_major_version_if_it_begins_with_one() {
-        for (image, major) in [
-            ("postgres:17", Some(17)),
-            ("host:5000/postgres:15.3-alpine", Some(15)),
-            ("postgres:17@sha256:ab", Some(17)),
-            ("postgres", None),
-            ("postgres:latest", None),
-            ("postgres:15e2f3", None),
-            ("host:5000/postgres", None),
-            ("postgres:123456", None),
-        ] {
-            assert_eq!(major_of_tag(image), major, "{image}");
-        }
-    }
-
-    #[test]
-    fn postgres_tells_its_version() {
-        assert_eq!(major_of_words("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
-        assert_eq!(major_of_words("postgres (PostgreSQL) 18beta1\n"), Some(18));
-        assert_eq!(major_of_words("sh: postgres: not found"), None);
-        assert_eq!((major(150_018), version_text(150_018).as_str()), (15, "15.18"));
-    }
 }

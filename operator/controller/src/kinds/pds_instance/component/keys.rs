@@ -6,15 +6,19 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
+use k8s_openapi::api::core::v1::EnvVar;
 use kube::api::ObjectMeta;
 use operator_api::{ConditionType, Reason};
 use operator_runtime::hash;
 use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
 
+use super::super::observed::Observed;
 use super::super::step::Step;
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene};
+use super::super::wanted::Wanted;
+use super::part::{Component, Part, Scene};
+use super::pod;
 
 /// The keys of the Secret.
 pub const KEYS: [&str; 4] = ["jwtSecret", "adminPassword", "plcRotationKey", "keyEncryptionKey"];
@@ -61,6 +65,20 @@ pub fn version(scene: &Scene<'_>) -> String {
         ),
         16,
     )
+}
+
+/// The variables with the two keys that data depends on.
+pub(super) fn env(wanted: &Wanted) -> Vec<EnvVar> {
+    let secret = secret_name(&wanted.instance);
+    [("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "plcRotationKey"), ("PDS_KEY_ENCRYPTION_KEY", "keyEncryptionKey")]
+        .map(|(variable, key)| pod::secret_env(variable, &secret, key))
+        .into()
+}
+
+/// The fingerprint of the keys that were seen.
+#[must_use]
+pub fn seen(observed: &Observed) -> Option<String> {
+    fingerprint(observed.keys.as_deref()?).ok()
 }
 
 /// New keys, for the data of the Secret.

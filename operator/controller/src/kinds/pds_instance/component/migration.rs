@@ -8,9 +8,7 @@ use k8s_openapi::api::batch::v1::{
 };
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use kube::ResourceExt;
-use kube::api::ApiResource;
 use operator_api::{ConditionType, Reason};
-use operator_runtime::carry_out::Condemned;
 use operator_runtime::child::Child;
 use operator_runtime::hash;
 use operator_runtime::manifest::Manifest;
@@ -18,12 +16,10 @@ use operator_runtime::ownership::Lifetime;
 use serde::Deserialize;
 
 use super::super::verdict::Verdict;
-use super::pod::{self, SERVER_USER};
-use super::{Component, Facts, Part, Scene, database, metadata, server};
+use super::part::{Component, Facts, Part, Scene, metadata};
+use super::pod::{self, Maker, SERVER_USER};
+use super::{database, job, keys, name};
 
-pub(super) const NAME: &str = "migrate";
-/// How long a failed Job stays for people to look at, before the migration is tried again.
-const FAILED_JOB_STAYS: i64 = 300;
 /// The exit code of `pds` for what only a person can mend.
 const REFUSED: i32 = 78;
 
@@ -46,7 +42,7 @@ pub struct Migration;
 
 impl Component for Migration {
     fn name(&self) -> &'static str {
-        NAME
+        name::MIGRATE
     }
 
     fn condition(&self) -> ConditionType {
@@ -84,7 +80,8 @@ impl Component for Migration {
                 }
             };
         };
-        let status = pods(scene, &name).filter_map(container).max_by_key(|status| ended(status).map(|(at, _)| at));
+        let pods = pod::of(&scene.observed.children, name::MIGRATE, Maker::Object(&live.metadata));
+        let status = pods.filter_map(container).max_by_key(|status| ended(status).map(|(at, _)| at));
         let report = status.as_ref().and_then(|status| ended(status)).map(|(_, report)| report).unwrap_or_default();
         let mut part =
             Part { manifests: vec![manifest], is_complete: true, ..Part::new(verdict(scene, live, &name, &report)) };
@@ -95,36 +92,22 @@ impl Component for Migration {
                 ..Facts::default()
             };
         }
-        if part.verdict.as_ref().is_some_and(|verdict| verdict.reason == Reason::MigrationFailed) && is_old(scene, live)
+        if part.verdict.as_ref().is_some_and(|verdict| verdict.reason == Reason::MigrationFailed)
+            && let Some(condemned) = job::condemned(live, scene.now())
         {
             part.manifests.clear();
-            part.deletions.push(Condemned {
-                resource: ApiResource::erase::<Job>(&()),
-                name,
-                uid: live.uid().unwrap_or_default(),
-                lifetime: Lifetime::Instance,
-                foreground: false,
-            });
+            part.deletions.push(condemned);
+            part.is_complete = false;
         }
         part
     }
 }
 
-fn condition<'a>(live: &'a Job, type_: &str) -> Option<&'a k8s_openapi::api::batch::v1::JobCondition> {
-    let conditions = live.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|found| found.type_ == type_ && found.status == "True")
-}
-
-fn is_old(scene: &Scene<'_>, live: &Job) -> bool {
-    let since = condition(live, "Failed").and_then(|failed| failed.last_transition_time.as_ref()).map(|time| time.0);
-    since.is_some_and(|since| scene.now().as_second().saturating_sub(since.as_second()) > FAILED_JOB_STAYS)
-}
-
 fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdict {
-    if condition(live, "Complete").is_some() {
+    if job::condition(live, "Complete").is_some() {
         return Verdict::good(format!("Job {name} is complete"));
     }
-    if let Some(failed) = condition(live, "Failed") {
+    if let Some(why) = job::failure(live) {
         if let Some(error) = &report.error {
             let reason = match error.reason.as_str() {
                 "KeysMismatch" => Reason::KeysMismatch,
@@ -133,23 +116,15 @@ fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdic
             };
             return Verdict::bad(reason, format!("Job {name}: {}", error.message));
         }
-        let why = failed.message.clone().unwrap_or_default();
         return Verdict::bad(
             Reason::MigrationFailed,
             format!("Job {name} failed: {why}; it is tried again after five minutes"),
         );
     }
-    let refused = scene.observed.refused(&live.metadata);
-    let refused = refused.map(|why| Verdict::bad(Reason::PodRefused, format!("Job {name}: {why}")));
-    pod::stuck(&scene.observed.children, NAME, scene.now()).or(refused).unwrap_or_else(|| {
+    pod::trouble(scene, name::MIGRATE, &format!("Job {name}"), &live.metadata).unwrap_or_else(|| {
         let trouble = report.error.as_ref().map(|error| format!("; the last try ended: {}", error.message));
         Verdict::bad(Reason::WaitingForJob, format!("Job {name} runs{}", trouble.unwrap_or_default()))
     })
-}
-
-fn pods<'a>(scene: &Scene<'a>, job: &'a str) -> impl Iterator<Item = &'a Pod> {
-    let of_job = move |pod: &&Pod| pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job);
-    pod::of(&scene.observed.children, NAME).filter(of_job)
 }
 
 fn container(pod: &Pod) -> Option<&ContainerStatus> {
@@ -172,15 +147,15 @@ fn digest(status: &ContainerStatus) -> Option<String> {
 fn job(scene: &Scene<'_>) -> Job {
     let (wanted, observed) = (scene.wanted, scene.observed);
     let database = database::url_env(wanted);
-    // Another URL may be another database. The keys keep the URL from being guessed.
-    let url = observed.references.database.as_ref().map(|content| &content.values);
-    let keys_values = observed.keys.as_ref().map(|keys| &keys.values);
-    let url = url.map(|url| (url, keys_values));
-    // With another placement the Job is another one: a Job that cannot be scheduled cannot be changed. What the server's container may use
-    // is nothing to it.
-    let pod = operator_api::PodSettings { resources: None, ..wanted.pod.clone() };
+    // Another URL may be another database, and the Job checks that the data belongs to the keys. So a Job that failed for the URL or
+    // the keys is made anew when they are restored. The keys keep the URL from being guessed.
+    let url =
+        observed.references.database.as_ref().or(observed.postgres_secret.as_ref()).map(|content| &content.values);
+    let keys = ["plcRotationKey", "keyEncryptionKey"];
+    let keys = observed.keys.as_ref().map(|content| keys.map(|key| content.values.get(key)));
+    let placement = job::placement(wanted);
     let named = |digest: Option<&str>| {
-        let hash = hash::of(&(&wanted.image, digest, &database, &url, &pod), 10);
+        let hash = hash::of(&(&wanted.image, digest, &database, &url, &keys, &placement), 10);
         format!("{}-migrate-{hash}", wanted.instance)
     };
     let name = match other_digest(scene) {
@@ -195,11 +170,11 @@ fn job(scene: &Scene<'_>) -> Job {
         name: "migrate".into(),
         image: Some(wanted.image.clone()),
         args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
-        env: Some(database.into_iter().chain(server::data_key_env(wanted)).collect()),
+        env: Some(database.into_iter().chain(keys::env(wanted)).collect()),
         resources: Some(wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
         ..Default::default()
     };
-    let template = pod::template(wanted, NAME, SERVER_USER, container);
+    let template = pod::template(wanted, name::MIGRATE, SERVER_USER, container);
     let template = pod::adjust(template, |spec| spec.restart_policy = Some("Never".into()));
     let refused = PodFailurePolicyRule {
         action: "FailJob".into(),
@@ -211,7 +186,7 @@ fn job(scene: &Scene<'_>) -> Job {
         ..Default::default()
     };
     Job {
-        metadata: metadata(wanted, name, NAME),
+        metadata: metadata(wanted, name, name::MIGRATE),
         spec: Some(JobSpec {
             backoff_limit: Some(5),
             active_deadline_seconds: Some(3600),
@@ -230,7 +205,8 @@ fn other_digest(scene: &Scene<'_>) -> Option<String> {
     if status.image.as_ref() != Some(&scene.wanted.image) || scene.wanted.image.contains('@') {
         return None;
     }
-    let running = pod::of(&scene.observed.children, server::NAME).flat_map(pod::containers);
+    let maker = Maker::Deployment(&scene.wanted.instance);
+    let running = pod::of(&scene.observed.children, name::SERVER, maker).flat_map(pod::containers);
     let running = running.filter(|status| status.name == "pds" && status.image == scene.wanted.image);
     let digests: BTreeSet<String> = running.filter_map(digest).collect();
     digests.into_iter().find(|digest| digest != migrated)

@@ -5,33 +5,28 @@
 
 pub mod blobs;
 pub mod certificate;
+mod config;
 pub mod database;
 pub mod hostname;
+mod job;
 pub mod keys;
 pub mod migration;
+pub mod name;
 pub mod network;
+pub mod part;
 pub mod pod;
 mod security;
 pub mod server;
+pub mod version;
 pub mod volume;
 
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::api::ObjectMeta;
-use operator_api::{ConditionType, PdsInstance};
-use operator_runtime::carry_out::Condemned;
 use operator_runtime::child::Child;
-use operator_runtime::labels;
-use operator_runtime::manifest::Manifest;
-use operator_runtime::object::Object;
 
-use super::observe::Observed;
-use super::step::Step;
-use super::validate::Wanted;
-use super::verdict::Verdict;
+use part::Component;
 
 /// The components in the order in which they are planned. A component sees the verdicts of those before it.
 pub static COMPONENTS: [&dyn Component; 8] = [
@@ -49,153 +44,3 @@ pub static COMPONENTS: [&dyn Component; 8] = [
 /// once.
 pub const HANDLED: [Child; 2] =
     [Child::reduced::<Pod, pod::Essentials>(&[]), Child::metadata::<Secret>(&["create", "patch", "delete"])];
-
-/// One part of an instance.
-pub trait Component: Sync {
-    /// The value of the label `auroralocus.dev/component` of its objects.
-    fn name(&self) -> &'static str;
-    /// The condition that tells how it is.
-    fn condition(&self) -> ConditionType;
-    /// The kinds of its objects.
-    fn children(&self) -> &'static [Child] {
-        &[]
-    }
-    /// What it wants and how it is. Pure.
-    fn plan(&self, scene: &Scene<'_>) -> Part;
-}
-
-/// What a component plans from.
-#[derive(Clone, Copy)]
-pub struct Scene<'a> {
-    /// The instance as it was last seen.
-    pub pds: &'a PdsInstance,
-    /// What the spec asks for.
-    pub wanted: &'a Wanted,
-    /// What exists.
-    pub observed: &'a Observed,
-    /// The verdicts of the components before this one.
-    pub verdicts: &'a [(ConditionType, Verdict)],
-}
-
-impl<'a> Scene<'a> {
-    /// An object of the instance.
-    #[must_use]
-    pub fn child<K: Object>(&self, name: &str) -> Option<&'a K> {
-        self.observed.children.get(name)
-    }
-
-    /// The verdict of an earlier component that stands in the way of this one.
-    #[must_use]
-    pub fn obstacle(&self, conditions: &[ConditionType]) -> Option<&'a Verdict> {
-        let concerns =
-            |(condition, verdict): &&(ConditionType, Verdict)| conditions.contains(condition) && !verdict.good;
-        self.verdicts.iter().find(concerns).map(|(_, verdict)| verdict)
-    }
-
-    /// The time of the observation.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.observed.now
-    }
-}
-
-/// What a component wants and how it is.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// How it is. Nothing: the instance has no such part.
-    pub verdict: Option<Verdict>,
-    /// The objects that should exist now.
-    pub manifests: Vec<Manifest>,
-    /// What else has to be done.
-    pub steps: Vec<Step>,
-    /// Objects to delete although they are the component's own.
-    pub deletions: Vec<Condemned>,
-    /// Whether `manifests` is everything, so that other objects of the component may go.
-    pub is_complete: bool,
-    /// What the status says beside conditions.
-    pub facts: Facts,
-}
-
-impl Part {
-    /// A part with this verdict that wants nothing.
-    #[must_use]
-    pub fn new(verdict: Verdict) -> Self {
-        Self {
-            verdict: Some(verdict),
-            manifests: Vec::new(),
-            steps: Vec::new(),
-            deletions: Vec::new(),
-            is_complete: false,
-            facts: Facts::default(),
-        }
-    }
-
-    /// A part that the instance does not have.
-    #[must_use]
-    pub fn absent() -> Self {
-        Self { verdict: None, is_complete: true, ..Self::new(Verdict::good("")) }
-    }
-
-    /// The same with one more step.
-    #[must_use]
-    pub fn with_step(mut self, step: Step) -> Self {
-        self.steps.push(step);
-        self
-    }
-}
-
-/// What the status says beside conditions. Nothing means that it is not known now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Digest of the keys.
-    pub fingerprint: Option<String>,
-    /// The bucket in use, and the endpoint of its service.
-    pub bucket: Option<(String, Option<String>)>,
-    /// Version of the PostgreSQL server, for example 150018.
-    pub postgres_version: Option<i32>,
-    /// The digest of the image that migrated the schema.
-    pub image_digest: Option<String>,
-    /// When the certificate ends, in seconds since 1970.
-    pub certificate_expiry: Option<i64>,
-    /// Pods that serve.
-    pub ready_replicas: Option<i32>,
-    /// Whether every pod is of the wanted kind.
-    pub is_rolled_out: Option<bool>,
-    /// Whether pods that run are to be replaced for a reason that concerns many instances, so that this one has to wait for its turn.
-    pub needs_turn: Option<bool>,
-}
-
-impl Facts {
-    /// These facts, completed by others.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            fingerprint: self.fingerprint.or(other.fingerprint),
-            bucket: self.bucket.or(other.bucket),
-            postgres_version: self.postgres_version.or(other.postgres_version),
-            image_digest: self.image_digest.or(other.image_digest),
-            certificate_expiry: self.certificate_expiry.or(other.certificate_expiry),
-            ready_replicas: self.ready_replicas.or(other.ready_replicas),
-            is_rolled_out: self.is_rolled_out.or(other.is_rolled_out),
-            needs_turn: self.needs_turn.or(other.needs_turn),
-        }
-    }
-}
-
-/// Metadata of an object that is deleted with the instance.
-pub(super) fn metadata(wanted: &Wanted, name: String, component: &str) -> ObjectMeta {
-    ObjectMeta {
-        owner_references: Some(vec![wanted.owner.reference.clone()]),
-        ..data_metadata(&wanted.instance, wanted.namespace(), name, component)
-    }
-}
-
-/// Metadata of an object that outlives the instance.
-pub(super) fn data_metadata(instance: &str, namespace: &str, name: String, component: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name),
-        namespace: Some(namespace.to_owned()),
-        labels: Some(labels::all(instance, component)),
-        ..Default::default()
-    }
-}

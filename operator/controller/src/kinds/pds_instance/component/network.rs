@@ -1,11 +1,13 @@
 //! What the pods may reach and who may reach them, and the service account that they run as.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use operator_api::{ConditionType, Reason};
 use operator_object_store::Access;
@@ -13,33 +15,24 @@ use operator_runtime::child::Child;
 use operator_runtime::labels;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
+use pds_config::Cidr;
 
-use super::super::validate::{NetworkRules, Wanted};
 use super::super::verdict::Verdict;
-use super::{Component, Part, Scene, database, metadata, migration, server};
+use super::super::wanted::{NetworkRules, Wanted};
+use super::name;
+use super::part::{Component, Part, Scene, metadata};
 
 const NAME: &str = "network";
 
-/// Never reached from pods: this network, link-local and with it the metadata services of clouds.
-const CLOSED_V4: [&str; 2] = ["0.0.0.0/8", "169.254.0.0/16"];
-const CLOSED_V6: [&str; 2] = ["fe80::/10", "fd00:ec2::/32"];
+/// Never reached from pods: this network, link-local, and the metadata services of clouds, which give out credentials. Of those
+/// 168.63.129.16 is Azure's, 100.100.100.200 Alibaba's, fd00:ec2::254 Amazon's and fd20:ce::254 Google's.
+const CLOSED_V4: [&str; 4] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"];
+const CLOSED_V6: [&str; 3] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"];
 /// Where NodeLocal DNSCache answers, port 53 only.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 /// Private networks: RFC 1918, RFC 6598 and loopback; RFC 4193.
 const PRIVATE_V4: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"];
 const PRIVATE_V6: [&str; 2] = ["fc00::/7", "::1/128"];
-
-/// Name of the service account of every pod of the instance.
-#[must_use]
-pub fn service_account_name(instance: &str) -> String {
-    format!("{instance}-pds")
-}
-
-/// The service account as IAM knows it.
-#[must_use]
-pub fn service_account_subject(namespace: &str, instance: &str) -> String {
-    format!("system:serviceaccount:{namespace}:{}", service_account_name(instance))
-}
 
 /// What the pods may reach and who may reach them.
 pub struct Network;
@@ -70,6 +63,7 @@ impl Component for Network {
         let account = service_account(scene);
         let policies = policies(wanted);
         let missing = policies.iter().filter_map(|policy| policy.metadata.name.clone());
+        // A policy of somebody else under the same name closes nothing.
         let missing = missing.filter(|name| scene.child::<NetworkPolicy>(name).is_none()).collect::<Vec<_>>();
         let mut manifests = vec![Manifest::of(&account, Lifetime::Instance)];
         manifests.extend(policies.iter().map(|policy| Manifest::of(policy, Lifetime::Instance)));
@@ -79,21 +73,24 @@ impl Component for Network {
     }
 }
 
+/// The role that the pods have in the cloud, where the class gives roles instead of keys. While the cloud was not asked or does not
+/// answer, it is the one that the service account has.
+pub(super) fn role(scene: &Scene<'_>) -> Option<String> {
+    if !scene.wanted.uses_role() {
+        return None;
+    }
+    if let Some(Access::Role { arn }) = scene.observed.access() {
+        return Some(arn.clone());
+    }
+    let live = scene.child::<ServiceAccount>(&name::service_account(&scene.wanted.instance))?;
+    live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
+}
+
 /// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket.
 fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
-    let mut metadata = metadata(wanted, service_account_name(&wanted.instance), NAME);
-    let live = || {
-        let live = scene.child::<ServiceAccount>(metadata.name.as_deref()?)?;
-        live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
-    };
-    let role = match scene.observed.access() {
-        Some(Access::Role { arn }) => Some(arn.clone()),
-        Some(Access::Keys(_)) => None,
-        // The bucket was not looked at yet.
-        None => live(),
-    };
-    metadata.annotations = role.map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
+    let mut metadata = metadata(wanted, name::service_account(&wanted.instance), NAME);
+    metadata.annotations = role(scene).map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
 
@@ -102,7 +99,7 @@ fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
     let mut policies = vec![server(wanted, rules)];
     if !wanted.is_sqlite() {
         let egress = outward(wanted, rules);
-        policies.push(policy(wanted, format!("{}-migrate", wanted.instance), migration::NAME, Vec::new(), egress));
+        policies.push(policy(wanted, format!("{}-migrate", wanted.instance), name::MIGRATE, Vec::new(), egress));
     }
     if wanted.has_postgres() {
         policies.push(postgres(wanted));
@@ -117,15 +114,26 @@ fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
         NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 2583)]), from: None },
         NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 9464)]), from: Some(vec![any_pod]) },
     ];
-    policy(wanted, wanted.instance.clone(), server::NAME, ingress, outward(wanted, rules))
+    policy(wanted, wanted.instance.clone(), name::SERVER, ingress, outward(wanted, rules))
 }
 
-/// Only the PDS and its migration; nothing outward.
+/// Only the PDS and its migration; nothing outward. Also for the pods that only tell the version of an image.
 fn postgres(wanted: &Wanted) -> NetworkPolicy {
-    let peers = [server::NAME, migration::NAME]
+    let peers = [name::SERVER, name::MIGRATE]
         .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
     let ingress = vec![NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 5432)]), from: Some(peers.into()) }];
-    policy(wanted, database::name(&wanted.instance), database::NAME, ingress, Vec::new())
+    let mut policy = policy(wanted, name::postgres(&wanted.instance), name::POSTGRES, ingress, Vec::new());
+    if let Some(spec) = &mut policy.spec {
+        spec.pod_selector = Some(LabelSelector {
+            match_labels: Some([(labels::INSTANCE.to_owned(), wanted.instance.clone())].into()),
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: labels::COMPONENT.into(),
+                operator: "In".into(),
+                values: Some([name::POSTGRES, name::POSTGRES_VERSION].map(Into::into).into()),
+            }]),
+        });
+    }
+    policy
 }
 
 /// Names, the instance's own PostgreSQL, what the class names, and the public internet.
@@ -135,11 +143,11 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     let resolvers = vec![any_pod, block(NODE_LOCAL_DNS.into(), &[])];
     let mut egress = vec![NetworkPolicyEgressRule { ports: Some(names), to: Some(resolvers) }];
     if wanted.has_postgres() {
-        let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, database::NAME)), ..Default::default() };
+        let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, name::POSTGRES)), ..Default::default() };
         egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
     }
     let networks = rules.networks.iter().map(|network| block(network.clone(), &[]));
-    let named: Vec<_> = rules.peers.iter().cloned().chain(networks).collect();
+    let named: Vec<_> = rules.peers.iter().cloned().chain(networks).filter_map(without_closed).collect();
     if !named.is_empty() {
         egress.push(NetworkPolicyEgressRule { ports: None, to: Some(named) });
     }
@@ -152,6 +160,30 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     ];
     egress.push(NetworkPolicyEgressRule { ports: None, to: Some(public) });
     egress
+}
+
+/// The peer without the networks that stay closed whatever the class names; nothing if all of it is closed.
+fn without_closed(mut peer: NetworkPolicyPeer) -> Option<NetworkPolicyPeer> {
+    let Some(block) = &mut peer.ip_block else { return Some(peer) };
+    for closed in CLOSED_V4.iter().chain(&CLOSED_V6) {
+        if is_within(&block.cidr, closed) {
+            return None;
+        }
+        if is_within(closed, &block.cidr) {
+            block.except.get_or_insert_default().push((*closed).to_owned());
+        }
+    }
+    Some(peer)
+}
+
+/// Whether a network is the other or a part of it.
+fn is_within(network: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let (address, length) = text.split_once('/')?;
+        Some((address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?, text.parse::<Cidr>().ok()?))
+    };
+    let (Some((address, length, _)), Some((_, least, other))) = (parts(network), parts(other)) else { return false };
+    length >= least && other.contains(address)
 }
 
 fn block(cidr: String, except: &[&str]) -> NetworkPolicyPeer {

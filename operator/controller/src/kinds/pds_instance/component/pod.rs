@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerStatus, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
-    LocalObjectReference, Pod, PodSpec, PodStatus, PodTemplateSpec, Probe, ResourceRequirements, SecretKeySelector,
-    Toleration, Volume, VolumeMount,
+    Container, ContainerPort, ContainerStateTerminated, ContainerStatus, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+    ExecAction, HTTPGetAction, LocalObjectReference, Pod, PodSpec, PodStatus, PodTemplateSpec, Probe,
+    ResourceRequirements, SecretKeySelector, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -16,9 +16,10 @@ use operator_api::Reason;
 use operator_runtime::child::{Children, Reduce};
 use operator_runtime::labels::{self, COMPONENT};
 
-use super::super::validate::Wanted;
 use super::super::verdict::Verdict;
-use super::{network, security};
+use super::super::wanted::Wanted;
+use super::part::Scene;
+use super::{name, security};
 
 /// The user of PostgreSQL.
 pub const POSTGRES_USER: i64 = 999;
@@ -26,6 +27,9 @@ pub const POSTGRES_USER: i64 = 999;
 pub const SERVER_USER: i64 = 65532;
 /// How long a pod may look for a node before that is told.
 const SCHEDULING: SignedDuration = SignedDuration::from_secs(5);
+/// How long after its last end a container that is not ready counts as one that ends again and again. Kubernetes waits for at most five
+/// minutes before it starts a container anew.
+const CRASHING: SignedDuration = SignedDuration::from_secs(600);
 
 /// A pod of the `restricted` profile, without a token, with a `/tmp` of its own, placed as the spec says.
 pub(super) fn template(wanted: &Wanted, component: &str, user: i64, container: Container) -> PodTemplateSpec {
@@ -41,7 +45,7 @@ pub(super) fn template(wanted: &Wanted, component: &str, user: i64, container: C
         spec: Some(PodSpec {
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            service_account_name: Some(network::service_account_name(&wanted.instance)),
+            service_account_name: Some(name::service_account(&wanted.instance)),
             security_context: Some(security::pod((!wanted.platform_chooses_user).then_some(user))),
             containers: vec![container],
             volumes: Some(vec![Volume {
@@ -159,17 +163,52 @@ impl Reduce<Pod> for Essentials {
     }
 }
 
-/// The pods of a component, by name.
-pub(super) fn of<'a>(children: &'a Children, component: &'a str) -> impl Iterator<Item = &'a Pod> {
+/// What makes pods. Labels alone say nothing: a person can give them to any pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Maker<'a> {
+    /// The StatefulSet or Job with this metadata.
+    Object(&'a ObjectMeta),
+    /// The ReplicaSets of the Deployment of this name.
+    Deployment(&'a str),
+}
+
+impl Maker<'_> {
+    fn made(self, pod: &Pod) -> bool {
+        let mut owners = pod.metadata.owner_references.iter().flatten();
+        let Some(owner) = owners.find(|owner| owner.controller == Some(true)) else { return false };
+        match self {
+            Self::Object(metadata) => metadata.uid.as_ref() == Some(&owner.uid),
+            Self::Deployment(name) => {
+                let hash = owner.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+                owner.kind == "ReplicaSet" && hash.is_some_and(|hash| !hash.contains('-'))
+            }
+        }
+    }
+}
+
+/// The pods of a component that its workload made, by name.
+pub(super) fn of<'a>(children: &'a Children, component: &'a str, maker: Maker<'a>) -> impl Iterator<Item = &'a Pod> {
     let belongs = move |pod: &&Pod| pod.labels().get(COMPONENT).is_some_and(|label| label == component);
-    children.all::<Pod>().filter(belongs).filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    let lives = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
+    children.all::<Pod>().filter(belongs).filter(lives).filter(move |pod| maker.made(pod))
 }
 
 /// What keeps a pod of the component from running, in words that name the pod.
-pub(super) fn stuck(children: &Children, component: &str, now: Timestamp) -> Option<Verdict> {
-    of(children, component).find_map(|pod| {
-        let (reason, why) = unschedulable(pod, now).or_else(|| containers(pod).find_map(waiting))?;
+pub(super) fn stuck(children: &Children, component: &str, maker: Maker<'_>, now: Timestamp) -> Option<Verdict> {
+    of(children, component, maker).find_map(|pod| {
+        let trouble = |status| waiting(status).or_else(|| crashing(status, now));
+        let (reason, why) = unschedulable(pod, now).or_else(|| containers(pod).find_map(trouble))?;
         Some(Verdict::bad(reason, format!("Pod {}: {why}", pod.name_any())))
+    })
+}
+
+/// What keeps the pods of a StatefulSet or Job from running: a pod that is stuck, or, where there is no pod, why it was refused.
+pub(super) fn trouble(scene: &Scene<'_>, component: &str, title: &str, live: &ObjectMeta) -> Option<Verdict> {
+    let children = &scene.observed.children;
+    let maker = Maker::Object(live);
+    stuck(children, component, maker, scene.now()).or_else(|| {
+        let refused = scene.observed.refused(live).filter(|_| of(children, component, maker).next().is_none())?;
+        Some(Verdict::bad(Reason::PodRefused, format!("{title}: {refused}")))
     })
 }
 
@@ -187,6 +226,26 @@ pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten())
 }
 
+/// A container that ended at least twice, a moment ago, and is not ready: between two ends it runs for a while, and a verdict that
+/// changed each time would tell nobody anything.
+fn crashing(status: &ContainerStatus, now: Timestamp) -> Option<(Reason, String)> {
+    let state = status.state.as_ref()?;
+    let last = || status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    let last = state.terminated.as_ref().or_else(last)?;
+    let is_recent = now.duration_since(last.finished_at.as_ref()?.0) < CRASHING;
+    (!status.ready && status.restart_count >= 2 && is_recent).then(|| crashed(status, Some(last), ""))
+}
+
+fn crashed(status: &ContainerStatus, last: Option<&ContainerStateTerminated>, otherwise: &str) -> (Reason, String) {
+    let Some(last) = last else {
+        return (Reason::PodCrashing, format!("container {} ends again and again: {otherwise}", status.name));
+    };
+    let words = last.message.as_deref().unwrap_or(otherwise);
+    let words: String = words.lines().last().unwrap_or_default().chars().take(600).collect();
+    let code = last.exit_code;
+    (Reason::PodCrashing, format!("container {} ended with code {code}: {words}", status.name))
+}
+
 fn waiting(status: &ContainerStatus) -> Option<(Reason, String)> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let why = waiting.reason.clone().unwrap_or_default();
@@ -196,16 +255,8 @@ fn waiting(status: &ContainerStatus) -> Option<(Reason, String)> {
             Some((Reason::ImageUnavailable, format!("{why} of {}: {message}", status.image)))
         }
         "CrashLoopBackOff" => {
-            let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref()) else {
-                return Some((
-                    Reason::PodCrashing,
-                    format!("container {} ends again and again: {message}", status.name),
-                ));
-            };
-            let words = last.message.as_deref().unwrap_or(&message);
-            let words: String = words.lines().last().unwrap_or_default().chars().take(600).collect();
-            let code = last.exit_code;
-            Some((Reason::PodCrashing, format!("container {} ended with code {code}: {words}", status.name)))
+            let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            Some(crashed(status, last, &message))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             Some((Reason::PodCrashing, format!("container {} cannot start: {why}: {message}", status.name)))

@@ -15,33 +15,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use operator_api::{ConditionType, PdsInstance, Reason};
-use operator_object_store::Access;
 use operator_runtime::child::Child;
-use operator_runtime::hash;
 use operator_runtime::labels::selector;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
 
-use super::super::observe::Observed;
-use super::super::validate::{Blobs, Database, Wanted};
+use super::super::observed::Observed;
 use super::super::verdict::Verdict;
-use super::pod::{self, SERVER_USER};
-use super::{Component, Part, Scene, blobs, data_metadata, database, keys, metadata, volume};
+use super::super::wanted::{Blobs, Database, Wanted};
+use super::part::{Component, Part, Scene, data_metadata, metadata, spec_was_seen};
+use super::pod::{self, Maker, SERVER_USER};
+use super::{blobs, config, database, keys, name, network, volume};
 
-/// The component label of the pods.
-pub const NAME: &str = "pds";
-/// Where pods find the certificates of the class's `caBundle`.
-pub const CA_FILE: &str = "/ca/ca.crt";
 /// The annotation that makes pods start anew when a Secret changes that they read at their start.
 const SECRETS: &str = "auroralocus.dev/secrets-version";
 /// How long a rollout may take before it counts as stuck, in seconds.
 const PROGRESS_DEADLINE: i32 = 300;
-
-/// Name of the volume of SQLite.
-#[must_use]
-pub fn volume_name(instance: &str) -> String {
-    format!("{instance}-data")
-}
 
 /// Name of the Service with the metrics.
 #[must_use]
@@ -65,12 +54,12 @@ pub fn is_rolling(live: &Deployment) -> bool {
     (unseen || updated < wanted || status.replicas.unwrap_or(0) > updated) && stuck(live).is_none()
 }
 
-/// The variables with the two keys that data depends on.
-pub(super) fn data_key_env(wanted: &Wanted) -> Vec<EnvVar> {
-    let secret = keys::secret_name(&wanted.instance);
-    [("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "plcRotationKey"), ("PDS_KEY_ENCRYPTION_KEY", "keyEncryptionKey")]
-        .map(|(variable, key)| pod::secret_env(variable, &secret, key))
-        .into()
+/// Whether a Deployment with this image does not get on.
+#[must_use]
+pub fn is_stuck_with(live: &Deployment, image: &str) -> bool {
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    stuck(live).is_some()
+        && pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)))
 }
 
 /// The server.
@@ -78,7 +67,7 @@ pub struct Server;
 
 impl Component for Server {
     fn name(&self) -> &'static str {
-        NAME
+        name::SERVER
     }
 
     fn condition(&self) -> ConditionType {
@@ -107,15 +96,20 @@ impl Component for Server {
         if scene.obstacle(&earlier).is_some() {
             return waits(part, scene, live);
         }
-        let config = settings(wanted);
-        let ca = ca_bundle(wanted);
+        let config = config::settings(wanted);
+        let ca = config::ca_bundle(wanted);
         let mut manifests = vec![Manifest::once(&config, Lifetime::Instance)];
         manifests.extend(ca.as_ref().map(|ca| Manifest::once(ca, Lifetime::Instance)));
         manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
         manifests.extend(budget(wanted).map(|budget| Manifest::of(&budget, Lifetime::Instance)));
         if let Database::Sqlite { volume } = &wanted.database {
             let claim = PersistentVolumeClaim {
-                metadata: data_metadata(&wanted.instance, wanted.namespace(), volume_name(&wanted.instance), NAME),
+                metadata: data_metadata(
+                    &wanted.instance,
+                    wanted.namespace(),
+                    name::sqlite_volume(&wanted.instance),
+                    name::SERVER,
+                ),
                 spec: Some(volume::spec(volume)),
                 ..Default::default()
             };
@@ -137,7 +131,7 @@ impl Component for Server {
         let deployment = deployment(scene, &config, ca.as_ref());
         let manifest = Manifest::of(&deployment, Lifetime::Instance);
         let replaces = live.is_some_and(|live| manifest.differs_from(live));
-        part.facts.needs_turn = Some(replaces && spec_was_seen(scene.pds));
+        part.facts.needs_turn = replaces.then(|| spec_was_seen(scene.pds));
         part.manifests.push(manifest);
         if replaces {
             part.facts.is_rolled_out = Some(false);
@@ -148,14 +142,12 @@ impl Component for Server {
     }
 }
 
-/// Whether the status is about the newest spec. Pods that differ then differ because of the class or the operator.
-fn spec_was_seen(pds: &PdsInstance) -> bool {
-    pds.status.as_ref().and_then(|status| status.observed_generation) == pds.metadata.generation
-}
-
 /// What runs stays as it is; what does not run waits, and the message tells for what.
 fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
-    if live.is_none() {
+    if live.is_some() {
+        // It was not compared with what is wanted.
+        part.facts.is_rolled_out = None;
+    } else {
         let why = scene.verdicts.iter().find(|(_, verdict)| !verdict.good).map(|(_, verdict)| verdict.message.clone());
         let why = why.unwrap_or_else(|| "the Secrets are being made".into());
         part.verdict = Some(Verdict::bad(Reason::Progressing, format!("no pods yet: {why}")));
@@ -167,9 +159,8 @@ fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
 fn secrets_are_there(scene: &Scene<'_>) -> bool {
     let observed = scene.observed;
     let bucket = match &scene.wanted.blobs {
-        Blobs::Provisioned { .. } => {
-            matches!(observed.access(), Some(Access::Role { .. })) || observed.s3_secret.is_some()
-        }
+        Blobs::Provisioned { .. } if scene.wanted.uses_role() => network::role(scene).is_some(),
+        Blobs::Provisioned { .. } => observed.s3_secret.is_some(),
         Blobs::Given { .. } => observed.given.is_some(),
         Blobs::Disk => true,
     };
@@ -185,7 +176,7 @@ fn verdict(scene: &Scene<'_>, live: Option<&Deployment>) -> Verdict {
     if replicas == 0 {
         return Verdict::bad(Reason::Progressing, "spec.replicas is 0: no pod runs");
     }
-    let trouble = pod::stuck(&scene.observed.children, NAME, scene.now());
+    let trouble = pod::stuck(&scene.observed.children, name::SERVER, Maker::Deployment(name), scene.now());
     if let Some(deadline) = stuck(live) {
         let why = trouble.map_or(deadline, |verdict| verdict.message);
         return Verdict::bad(Reason::RolloutStuck, format!("Deployment {name}: {why}; {pods}"));
@@ -225,22 +216,6 @@ fn is_complete(live: &Deployment, replicas: i32) -> bool {
         && count(status.replicas) == replicas
 }
 
-fn settings(wanted: &Wanted) -> ConfigMap {
-    let data = wanted.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    config_map(wanted, data)
-}
-
-fn ca_bundle(wanted: &Wanted) -> Option<ConfigMap> {
-    let bundle = wanted.class.spec.ca_bundle.clone()?;
-    Some(config_map(wanted, BTreeMap::from([("ca.crt".to_owned(), bundle)])))
-}
-
-/// Named by what it holds and never changed, so that its content need not be watched and pods start anew with another one.
-fn config_map(wanted: &Wanted, data: BTreeMap<String, String>) -> ConfigMap {
-    let name = format!("{}-config-{}", wanted.instance, hash::of(&data, 10));
-    ConfigMap { metadata: metadata(wanted, name, NAME), immutable: Some(true), data: Some(data), ..Default::default() }
-}
-
 /// XRPC at the port that the URL implies, and metrics.
 fn services(wanted: &Wanted) -> [Service; 2] {
     let (name, port) = if wanted.tls.is_some() { ("https", 443) } else { ("http", 80) };
@@ -252,9 +227,9 @@ fn services(wanted: &Wanted) -> [Service; 2] {
 
 fn service(wanted: &Wanted, name: String, (port_name, port, target): (&str, i32, &str)) -> Service {
     Service {
-        metadata: metadata(wanted, name, NAME),
+        metadata: metadata(wanted, name, name::SERVER),
         spec: Some(ServiceSpec {
-            selector: Some(selector(&wanted.instance, NAME)),
+            selector: Some(selector(&wanted.instance, name::SERVER)),
             ip_family_policy: Some("PreferDualStack".into()),
             ports: Some(vec![ServicePort {
                 name: Some(port_name.into()),
@@ -271,7 +246,7 @@ fn service(wanted: &Wanted, name: String, (port_name, port, target): (&str, i32,
 /// Keeps all but one pod during node maintenance. A pod that is not ready serves nobody, so it may always be evicted.
 fn budget(wanted: &Wanted) -> Option<PodDisruptionBudget> {
     (wanted.replicas >= 2).then(|| PodDisruptionBudget {
-        metadata: metadata(wanted, wanted.instance.clone(), NAME),
+        metadata: metadata(wanted, wanted.instance.clone(), name::SERVER),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(labelled(wanted)),
@@ -285,7 +260,7 @@ fn budget(wanted: &Wanted) -> Option<PodDisruptionBudget> {
 fn deployment(scene: &Scene<'_>, config: &ConfigMap, ca: Option<&ConfigMap>) -> Deployment {
     let wanted = scene.wanted;
     let sqlite = wanted.is_sqlite();
-    let template = pod::template(wanted, NAME, SERVER_USER, container(scene, &config.name_any()));
+    let template = pod::template(wanted, name::SERVER, SERVER_USER, container(scene, &config.name_any()));
     let mut template = pod::adjust(template, |spec| {
         spec.termination_grace_period_seconds = Some(60);
         if !sqlite {
@@ -296,7 +271,7 @@ fn deployment(scene: &Scene<'_>, config: &ConfigMap, ca: Option<&ConfigMap>) -> 
     let annotations = BTreeMap::from([(SECRETS.into(), keys::version(scene))]);
     template.metadata.get_or_insert_default().annotations = Some(annotations);
     Deployment {
-        metadata: metadata(wanted, wanted.instance.clone(), NAME),
+        metadata: metadata(wanted, wanted.instance.clone(), name::SERVER),
         spec: Some(DeploymentSpec {
             replicas: Some(wanted.replicas),
             revision_history_limit: Some(2),
@@ -347,12 +322,10 @@ fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
     let mut env: Vec<_> = database::url_env(wanted).into_iter().collect();
     env.push(pod::secret_env("PDS_JWT_SECRET", &keys, "jwtSecret"));
     env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &keys, "adminPassword"));
-    env.extend(data_key_env(wanted));
+    env.extend(keys::env(wanted));
     let credential = match &wanted.blobs {
         Blobs::Given { secret, .. } => Some(secret.clone()),
-        Blobs::Provisioned { .. } if !matches!(scene.observed.access(), Some(Access::Role { .. })) => {
-            Some(blobs::secret_name(&wanted.instance))
-        }
+        Blobs::Provisioned { .. } if !wanted.uses_role() => Some(blobs::secret_name(&wanted.instance)),
         _ => None,
     };
     if let Some(secret) = credential {
@@ -366,7 +339,7 @@ fn volumes(wanted: &Wanted, ca: Option<&ConfigMap>) -> Vec<Volume> {
     let data = wanted.is_sqlite().then(|| Volume {
         name: "data".into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: volume_name(&wanted.instance),
+            claim_name: name::sqlite_volume(&wanted.instance),
             ..Default::default()
         }),
         ..Default::default()
@@ -413,5 +386,5 @@ fn spread(wanted: &Wanted) -> TopologySpreadConstraint {
 }
 
 fn labelled(wanted: &Wanted) -> LabelSelector {
-    LabelSelector { match_labels: Some(selector(&wanted.instance, NAME)), ..Default::default() }
+    LabelSelector { match_labels: Some(selector(&wanted.instance, name::SERVER)), ..Default::default() }
 }

@@ -9,9 +9,9 @@ use operator_api::Reason;
 use operator_runtime::compare::is_more;
 
 use super::super::step::Step;
-use super::super::validate::Claim;
 use super::super::verdict::Verdict;
-use super::Scene;
+use super::super::wanted::Claim;
+use super::part::Scene;
 
 /// What a claim for a volume says.
 pub(super) fn spec(volume: &Claim) -> PersistentVolumeClaimSpec {

@@ -1,0 +1,121 @@
+//! All instances as a watch shows them, and which of them a change concerns.
+
+use std::collections::HashSet;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use operator_api::PdsInstance;
+use operator_runtime::cache::Key;
+use operator_runtime::labels::PREFIX;
+
+use crate::kinds::pds_instance::component::hostname;
+use crate::kinds::pds_instance::observe::uses_secret;
+
+pub(crate) type Guarded = DeserializeGuard<PdsInstance>;
+
+pub(crate) type Watched = watcher::Result<watcher::Event<Guarded>>;
+
+/// One stream of the watches of several namespaces. The store behind it takes the end of a list for the end of all lists, so only the
+/// first round is passed on as a list; later lists become changes, with a deletion for what they no longer show.
+pub(crate) fn merged(watches: Vec<BoxStream<'static, Watched>>) -> BoxStream<'static, Watched> {
+    let count = watches.len();
+    let numbered =
+        watches.into_iter().enumerate().map(|(source, watch)| watch.map(move |event| (source, event)).boxed());
+    let mut lists: Vec<(HashSet<Key>, HashSet<Key>)> = vec![Default::default(); count];
+    let (mut begun, mut waiting) = (false, (0..count).collect::<HashSet<_>>());
+    stream::select_all(numbered)
+        .flat_map(move |(source, event)| {
+            let (known, listed) = &mut lists[source];
+            let first = waiting.contains(&source);
+            let events = match event {
+                Err(error) => vec![Err(error)],
+                Ok(watcher::Event::Init) => {
+                    listed.clear();
+                    let is_start = !std::mem::replace(&mut begun, true);
+                    if is_start { vec![Ok(watcher::Event::Init)] } else { Vec::new() }
+                }
+                Ok(watcher::Event::InitApply(object)) => {
+                    listed.insert(key_of(&object));
+                    vec![Ok(if first { watcher::Event::InitApply(object) } else { watcher::Event::Apply(object) })]
+                }
+                Ok(watcher::Event::InitDone) => {
+                    let gone: Vec<_> = known.difference(listed).cloned().collect();
+                    *known = std::mem::take(listed);
+                    waiting.remove(&source);
+                    if first && waiting.is_empty() {
+                        vec![Ok(watcher::Event::InitDone)]
+                    } else {
+                        gone.into_iter().map(|key| Ok(watcher::Event::Delete(tombstone(key)))).collect()
+                    }
+                }
+                Ok(watcher::Event::Apply(object)) => {
+                    known.insert(key_of(&object));
+                    vec![Ok(watcher::Event::Apply(object))]
+                }
+                Ok(watcher::Event::Delete(object)) => {
+                    known.remove(&key_of(&object));
+                    vec![Ok(watcher::Event::Delete(object))]
+                }
+            };
+            stream::iter(events)
+        })
+        .boxed()
+}
+
+pub(crate) fn key_of(object: &Guarded) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Stands for an object that is gone and of which only the name is known.
+pub(crate) fn tombstone((namespace, name): Key) -> Guarded {
+    let metadata = ObjectMeta { namespace: Some(namespace), name: Some(name), ..Default::default() };
+    DeserializeGuard(Err(InvalidObject { error: "the object is gone".into(), metadata }))
+}
+
+pub(crate) fn strip_instance(object: &mut Guarded) {
+    let metadata = match &mut object.0 {
+        Ok(pds) => &mut pds.metadata,
+        Err(invalid) => &mut invalid.metadata,
+    };
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|key, _| key.starts_with(PREFIX));
+    }
+}
+
+pub(crate) type Instances = Store<Guarded>;
+
+pub(crate) fn reference((namespace, name): Key) -> ObjectRef<Guarded> {
+    ObjectRef::new(&name).within(&namespace)
+}
+
+pub(crate) fn every(instances: &Instances) -> Vec<ObjectRef<Guarded>> {
+    instances.state().iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
+}
+
+pub(crate) fn those(instances: &Instances, wanted: impl Fn(&PdsInstance) -> bool) -> Vec<ObjectRef<Guarded>> {
+    let found = instances.state_filter(|pds| pds.0.as_ref().is_ok_and(&wanted));
+    found.iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
+}
+
+pub(crate) fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded>> {
+    those(instances, |pds| pds.namespace().as_deref() == Some(namespace))
+}
+
+pub(crate) fn with_domain(instances: &Instances, domain: &str) -> Vec<ObjectRef<Guarded>> {
+    those(instances, |pds| hostname::domains(&pds.spec).contains(domain))
+}
+
+pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
+    if key.0 == own {
+        return every(instances);
+    }
+    those(instances, |pds| pds.namespace().as_deref() == Some(&key.0) && uses_secret(pds, &key.1))
+}

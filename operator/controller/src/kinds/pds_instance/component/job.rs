@@ -1,0 +1,42 @@
+//! What the Jobs of an instance have in common.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use kube::api::ApiResource;
+use operator_api::PodSettings;
+use operator_runtime::carry_out::Condemned;
+use operator_runtime::ownership::Lifetime;
+
+use super::super::wanted::Wanted;
+
+/// How long a failed Job stays for people to look at, before the migration is tried again.
+const FAILED_JOB_STAYS: i64 = 300;
+
+pub(super) fn condition<'a>(live: &'a Job, type_: &str) -> Option<&'a k8s_openapi::api::batch::v1::JobCondition> {
+    let conditions = live.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|found| found.type_ == type_ && found.status == "True")
+}
+
+/// Why a Job failed, in the words of Kubernetes; nothing if it did not.
+pub(super) fn failure(live: &Job) -> Option<String> {
+    condition(live, "Failed").map(|failed| failed.message.clone().unwrap_or_default())
+}
+
+/// A failed Job that people had the time to look at, so that it can be made anew.
+pub(super) fn condemned(live: &Job, now: Timestamp) -> Option<Condemned> {
+    let since = condition(live, "Failed")?.last_transition_time.as_ref()?.0;
+    (now.as_second().saturating_sub(since.as_second()) > FAILED_JOB_STAYS).then(|| Condemned {
+        resource: ApiResource::erase::<Job>(&()),
+        name: live.name_any(),
+        uid: live.uid().unwrap_or_default(),
+        lifetime: Lifetime::Instance,
+        foreground: false,
+    })
+}
+
+/// What of the settings of pods is about the pods of Jobs. A Job that cannot be scheduled cannot be changed, so with another placement
+/// it is another Job.
+pub(super) fn placement(wanted: &Wanted) -> PodSettings {
+    PodSettings { resources: None, ..wanted.pod.clone() }
+}

@@ -1,0 +1,218 @@
+//! Every field of the kinds does something.
+
+use kube::CustomResourceExt;
+use operator_api::{PdsClass, PdsInstance};
+use serde_json::json;
+
+use super::*;
+
+/// Those that show in something other than what is planned. Tests against an API server look at them.
+const ELSEWHERE: [&str; 5] = ["className", "paused", "deletionPolicy", "controllerName", "default"];
+
+/// A field, a spec with it, and the spec that it is compared with.
+fn instances() -> Vec<(&'static str, Value, Value)> {
+    let sqlite = json!({"database": {"sqlite": {}}});
+    let external = |name: &str, key: &str| json!({"database": {"external": {"uriSecret": {"name": name, "key": key}}}});
+    let toleration = |field: &str, value: Value| {
+        let mut toleration = json!({"key": "a"});
+        toleration[field] = value;
+        json!({"pod": {"tolerations": [toleration]}})
+    };
+    let tolerates = json!({"pod": {"tolerations": [{"key": "a"}]}});
+    let limit = json!({"limits": {"memory": "1Gi"}});
+    vec![
+        ("hostname", json!({"hostname": "b.test"}), json!({})),
+        ("handleDomains[].domain", json!({"handleDomains": [{"domain": "b.test"}]}), json!({})),
+        ("image", json!({"image": "pds:2"}), json!({})),
+        ("replicas", json!({"replicas": 3}), json!({})),
+        ("database.postgres.size", json!({"database": {"postgres": {"size": "1Gi"}}}), json!({})),
+        ("database.postgres.storageClassName", json!({"database": {"postgres": {"storageClassName": "a"}}}), json!({})),
+        ("database.postgres.resources", json!({"database": {"postgres": {"resources": limit}}}), json!({})),
+        ("database.external.uriSecret.name", external("a", "k"), external("b", "k")),
+        ("database.external.uriSecret.key", external("a", "k"), external("a", "l")),
+        ("database.sqlite.size", json!({"database": {"sqlite": {"size": "1Gi"}}}), sqlite.clone()),
+        (
+            "database.sqlite.storageClassName",
+            json!({"database": {"sqlite": {"storageClassName": "a"}}}),
+            sqlite.clone(),
+        ),
+        (
+            "blobStore.disk",
+            json!({"database": {"sqlite": {}}, "blobStore": {"disk": {}}}),
+            json!({"database": {"sqlite": {}}, "blobStore": {"s3": {}}}),
+        ),
+        ("blobStore.s3.bucket", json!({"blobStore": {"s3": {"bucket": "abc"}}}), json!({})),
+        ("blobStore.s3.secretName", json!({"blobStore": {"s3": {"secretName": "blobs"}}}), json!({})),
+        ("identity.invites", json!({"identity": {"invites": "Open"}}), json!({})),
+        ("identity.contactEmail", json!({"identity": {"contactEmail": "a@b.test"}}), json!({})),
+        ("limits.blobMaxBytes", json!({"limits": {"blobMaxBytes": 7}}), json!({})),
+        ("limits.rateLimits.enabled", json!({"limits": {"rateLimits": {"enabled": false}}}), json!({})),
+        ("tls.secretName", json!({"tls": {"secretName": "a"}}), json!({"tls": {"secretName": "b"}})),
+        ("network.policy", json!({"network": {"policy": "Off"}}), json!({})),
+        ("pod.resources", json!({"pod": {"resources": limit}}), json!({})),
+        ("pod.migrationResources", json!({"pod": {"migrationResources": limit}}), json!({})),
+        ("pod.nodeSelector", json!({"pod": {"nodeSelector": {"a": "b"}}}), json!({})),
+        ("pod.tolerations[].key", json!({"pod": {"tolerations": [{"key": "b"}]}}), tolerates.clone()),
+        ("pod.tolerations[].operator", toleration("operator", json!("Exists")), tolerates.clone()),
+        ("pod.tolerations[].value", toleration("value", json!("x")), tolerates.clone()),
+        ("pod.tolerations[].effect", toleration("effect", json!("NoExecute")), tolerates.clone()),
+        ("pod.tolerations[].tolerationSeconds", toleration("tolerationSeconds", json!(7)), tolerates),
+        ("pod.priorityClassName", json!({"pod": {"priorityClassName": "high"}}), json!({})),
+        ("pod.imagePullSecrets", json!({"pod": {"imagePullSecrets": ["a"]}}), json!({})),
+    ]
+}
+
+/// A field, a change of the class, and the spec under which it shows. What is in `open_class` is taken away, the rest added.
+fn classes() -> Vec<(&'static str, Value, Value)> {
+    let none = || json!({});
+    let given = json!({"blobStore": {"s3": {"secretName": "blobs"}}});
+    let aws = |change: Value| {
+        let mut aws = json!({"workloadIdentity": {"oidcProviderArn": "a", "issuer": "i"}});
+        merge(&mut aws, &change);
+        json!({"objectStore": {"provisioner": "Aws", "aws": aws}})
+    };
+    let allowed = |name: &str, value: Value| json!({"allowed": {name: value}});
+    vec![
+        ("images.pds", json!({"images": {"pds": "pds:2"}}), none()),
+        ("images.postgres", json!({"images": {"postgres": "postgres:18"}}), none()),
+        ("plcUrl", json!({"plcUrl": "http://other.test"}), none()),
+        ("objectStore.provisioner", json!({"objectStore": {"provisioner": "Given"}}), none()),
+        ("objectStore.endpoint", json!({"objectStore": {"endpoint": "http://other.test"}}), none()),
+        ("objectStore.region", json!({"objectStore": {"region": "here"}}), none()),
+        ("objectStore.pathStyle", json!({"objectStore": {"pathStyle": false}}), none()),
+        ("objectStore.adminSecretName", json!({"objectStore": {"adminSecretName": "other"}}), none()),
+        ("objectStore.bucketPrefix", json!({"objectStore": {"bucketPrefix": "other"}}), none()),
+        (
+            "objectStore.aws.workloadIdentity.oidcProviderArn",
+            aws(json!({"workloadIdentity": {"oidcProviderArn": "b"}})),
+            none(),
+        ),
+        ("objectStore.aws.workloadIdentity.issuer", aws(json!({"workloadIdentity": {"issuer": "j"}})), none()),
+        ("objectStore.aws.iamEndpoint", aws(json!({"iamEndpoint": "http://iam.test"})), none()),
+        ("caBundle", json!({"caBundle": pem().0}), none()),
+        ("domains", json!({"domains": ["else.test"]}), none()),
+        ("allowed.namespaces", allowed("namespaces", json!({"matchLabels": {"team": "b"}})), none()),
+        ("allowed.imageRepositories", allowed("imageRepositories", json!(["a"])), json!({"image": "pds:2"})),
+        (
+            "allowed.secretLabels",
+            json!({"objectStore": {"provisioner": "Given", "endpoint": null}, "allowed": {"secretLabels": {"a": "b"}}}),
+            given,
+        ),
+        (
+            "allowed.placement.nodeLabels",
+            allowed("placement", json!({"nodeLabels": ["x"]})),
+            json!({"pod": {"nodeSelector": {"a": "b"}}}),
+        ),
+        (
+            "allowed.placement.tolerations",
+            allowed("placement", json!({"tolerations": ["x"]})),
+            json!({"pod": {"tolerations": [{"key": "a"}]}}),
+        ),
+        (
+            "allowed.placement.priorityClassNames",
+            allowed("placement", json!({"priorityClassNames": ["x"]})),
+            json!({"pod": {"priorityClassName": "high"}}),
+        ),
+        ("allowed.networkOff", allowed("networkOff", json!(false)), json!({"network": {"policy": "Off"}})),
+        ("allowed.privateEgress", allowed("privateEgress", json!(true)), none()),
+        ("allowed.egressTo", allowed("egressTo", json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])), none()),
+        ("allowed.bucketNames", allowed("bucketNames", json!(false)), json!({"blobStore": {"s3": {"bucket": "abc"}}})),
+        ("limits.maxReplicas", json!({"limits": {"maxReplicas": 1}}), none()),
+        ("limits.maxStorage", json!({"limits": {"maxStorage": "1Gi"}}), none()),
+        ("outboundAllow", json!({"outboundAllow": [".a.test"]}), none()),
+        ("runAs", json!({"runAs": "Platform"}), none()),
+    ]
+}
+
+/// What an instance of a class comes to: a refusal, or objects, verdicts and what the S3 service is asked for.
+fn outcome(class_change: &Value, spec: &Value) -> String {
+    let mut class = open_class();
+    merge(&mut class, &json!({"spec": class_change}));
+    let mut world = World::of("demo", class, spec.clone());
+    let mut told = String::new();
+    for _ in 0..12 {
+        if let Err(refusal) = world.wanted() {
+            return refusal.to_string();
+        }
+        let plan = world.plan();
+        told.push_str(&format!("{:?} {:?}\n", plan.steps, plan.verdicts));
+        world.carry_out(&plan);
+        world.kubernetes();
+    }
+    format!("{told} {:?}", world.objects)
+}
+
+#[test]
+fn every_field_changes_something() {
+    for (field, spec, other) in instances() {
+        assert!(outcome(&json!({}), &spec) != outcome(&json!({}), &other), "{field} does nothing");
+    }
+    for (field, change, spec) in classes() {
+        // What stands beside the field in its change is no difference.
+        let mut without = change.clone();
+        remove(&mut without, field);
+        assert!(outcome(&change, &spec) != outcome(&without, &spec), "{field} does nothing");
+    }
+}
+
+fn remove(change: &mut Value, field: &str) {
+    let (parents, last) = field.rsplit_once('.').unwrap_or(("", field));
+    let mut at = change;
+    for name in parents.split('.').filter(|name| !name.is_empty()) {
+        at = &mut at[name];
+    }
+    match field {
+        // Needed beside what is next to them, so they are another value instead of none.
+        "objectStore.aws.workloadIdentity.oidcProviderArn" | "objectStore.aws.workloadIdentity.issuer" => {
+            at[last] = json!("z")
+        }
+        _ => drop(at.as_object_mut().unwrap().remove(last)),
+    }
+}
+
+#[test]
+fn a_policy_for_deletion_says_what_is_deleted() {
+    use super::super::super::wanted::Deletes;
+    for (field, expected) in [
+        ("database", Deletes { database: true, ..Deletes::default() }),
+        ("blobs", Deletes { blobs: true, ..Deletes::default() }),
+        ("keys", Deletes { keys: true, ..Deletes::default() }),
+    ] {
+        let spec = World::new(json!({"deletionPolicy": {field: "Delete"}})).pds.spec;
+        assert_eq!(Deletes::of(spec.deletion_policy.as_ref()), expected, "{field}");
+    }
+    assert!(!Deletes::of(None).any());
+}
+
+#[test]
+fn no_field_is_left_out_here() {
+    let crds = [serde_json::to_value(PdsInstance::crd()).unwrap(), serde_json::to_value(PdsClass::crd()).unwrap()];
+    let mut known: Vec<_> = instances().into_iter().map(|(field, ..)| field.to_owned()).collect();
+    known.extend(classes().into_iter().map(|(field, ..)| field.to_owned()));
+    known.extend(ELSEWHERE.map(str::to_owned));
+    let mut fields = Vec::new();
+    for crd in &crds {
+        leaves("", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], &known, &mut fields);
+    }
+    let left_out: Vec<_> = fields.iter().filter(|field| !known.contains(field)).collect();
+    assert!(left_out.is_empty(), "{left_out:?}");
+    let gone: Vec<_> = known.iter().filter(|field| !fields.contains(field)).collect();
+    assert!(gone.is_empty(), "not in the schema: {gone:?}");
+}
+
+/// The paths of the fields without fields of their own, or that are known as a whole.
+fn leaves(path: &str, schema: &Value, known: &[String], found: &mut Vec<String>) {
+    let fields = schema["properties"].as_object();
+    match fields.filter(|fields| !fields.is_empty() && !known.contains(&path.to_owned())) {
+        Some(fields) => {
+            for (name, inner) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(&path, inner, known, found);
+            }
+        }
+        None if schema["items"]["properties"].is_object() && !known.contains(&path.to_owned()) => {
+            leaves(&format!("{path}[]"), &schema["items"], known, found);
+        }
+        None => found.push(path.to_owned()),
+    }
+}

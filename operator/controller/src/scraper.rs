@@ -1,0 +1,113 @@
+//! Asks every PDS now and then how many accounts it has and whether its storage works.
+//!
+//! Apart from reconciliation: a few requests at a time, spread over the interval. A pod is a tenant's: its answer is bounded in bytes and
+//! time, and a redirect is not followed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use operator_api::PdsInstance;
+use tokio::sync::mpsc;
+
+use crate::context::Ctx;
+use crate::kinds::pds_instance::component::server;
+use crate::scrape::{EVERY, Scrape};
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Most bytes of an answer.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Questions at the same time.
+const AT_ONCE: usize = 16;
+
+/// Asks all instances with ready pods, again and again. Sends each instance that told something new.
+pub(crate) async fn run(
+    ctx: Arc<Ctx>,
+    ready: impl Fn() -> Vec<Arc<PdsInstance>>,
+    news: mpsc::Sender<ObjectRef<PdsInstance>>,
+) {
+    let Ok(http) = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .connect_timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+    else {
+        return;
+    };
+    let mut asked: HashMap<String, Instant> = HashMap::new();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        asked.retain(|_, since| since.elapsed() < EVERY);
+        let due = ready().into_iter().filter_map(|pds| Some((pds.uid()?, pds)));
+        let due: Vec<_> =
+            due.filter(|(uid, _)| !asked.contains_key(uid) && ctx.scrapes.is_due(uid)).take(AT_ONCE * 4).collect();
+        asked.extend(due.iter().map(|(uid, _)| (uid.clone(), Instant::now())));
+        let answers = futures::stream::iter(due).map(|(uid, pds)| {
+            let (ctx, http) = (ctx.clone(), http.clone());
+            async move {
+                let scrape = ask(&ctx, &http, &pds).await?;
+                ctx.scrapes.put(&uid, scrape).then(|| ObjectRef::from_obj(&*pds))
+            }
+        });
+        let mut answers = answers.buffer_unordered(AT_ONCE);
+        while let Some(answer) = answers.next().await {
+            if let Some(reference) = answer
+                && news.send(reference).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+async fn ask(ctx: &Ctx, http: &reqwest::Client, pds: &PdsInstance) -> Option<Scrape> {
+    let service = ctx.caches.of::<Service>()?.get(&pds.namespace()?, &server::metrics_name(&pds.name_any()))?;
+    let address = service.spec.as_ref()?.cluster_ip.clone().filter(|address| address != "None")?;
+    let host = if address.contains(':') { format!("[{address}]") } else { address };
+    ctx.pages.metrics.scraped();
+    let mut response = http.get(format!("http://{host}:9464/metrics")).send().await.ok()?.error_for_status().ok()?;
+    let mut text = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if text.len() + chunk.len() > MOST_BYTES {
+            return None;
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Some(parse(std::str::from_utf8(&text).ok()?))
+}
+
+fn parse(text: &str) -> Scrape {
+    let gauge = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        value.trim().parse::<i64>().ok()
+    };
+    Scrape {
+        accounts: gauge("aurora_accounts"),
+        blob_store_up: gauge("aurora_blob_store_up").map(|up| up == 1),
+        database_full: gauge("aurora_database_full") == Some(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_gauges() {
+        let text =
+            "# HELP aurora_accounts Accounts\naurora_accounts 12\naurora_blob_store_up 0\naurora_database_full 1\n";
+        let scrape = Scrape { accounts: Some(12), blob_store_up: Some(false), database_full: true };
+        assert_eq!(parse(text), scrape);
+        assert_eq!(parse("aurora_accounts_total 12\n"), Scrape::default());
+    }
+}
