@@ -73,9 +73,9 @@ impl Life {
         let api = self.world.api::<PdsInstance>();
         api.delete("full", &DeleteParams::default()).await.unwrap();
         let began = Instant::now();
-        while api.get_opt("full").await.unwrap().is_some() {
+        while let Some(pds) = api.get_opt("full").await.unwrap() {
             self.go_on().await;
-            assert!(began.elapsed() < Duration::from_secs(90), "not gone");
+            assert!(began.elapsed() < Duration::from_secs(90), "not gone: {:#?}", pds.status.unwrap().conditions);
         }
     }
 }
@@ -257,8 +257,9 @@ fn plain(kind: &str, mut object: Value) -> Value {
         if let Some(keys) = status.get_mut("keys") {
             keys["fingerprint"] = Value::Null;
         }
-        for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            condition["lastTransitionTime"] = Value::Null;
+        if let Some(conditions) = status.get_mut("conditions").and_then(Value::as_array_mut) {
+            conditions.iter_mut().for_each(|condition| condition["lastTransitionTime"] = Value::Null);
+            conditions.sort_by_key(|condition| condition["type"].to_string());
         }
     }
     object

@@ -23,6 +23,7 @@ mod process;
 mod quantities;
 mod rest;
 mod rights;
+mod roles;
 mod s3;
 mod schema;
 mod secrets;
