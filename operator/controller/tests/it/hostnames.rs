@@ -93,7 +93,10 @@ async fn handles_below_the_hostname_of_another_are_refused() {
     spec["handleDomains"] = json!([{"domain": world.hostname("two")}, {"domain": hostname}]);
     other.create_exactly("late", spec).await.unwrap();
     let pds = other.condition("late", "HostnameClaimed", "False", "HostnameTaken").await;
-    let why = format!("spec.handleDomains: {hostname:?} is the hostname of PdsInstance {}/lite", world.namespace);
+    let holder = format!("{}/lite", world.namespace);
+    let why = format!(
+        "spec.handleDomains: {hostname:?} is held by PdsInstance {holder}; choose another, or end that instance and its data"
+    );
     assert_eq!(message(&pds, "HostnameClaimed"), why);
     other.edit("late", json!({"handleDomains": null})).await.unwrap();
     other.ready("late").await;

@@ -31,7 +31,10 @@ async fn a_service_of_somebody_else_is_left_alone_and_named() {
     world.create("web", lite()).await.unwrap();
     let pds = world.condition("web", "WorkloadAvailable", "False", "ObjectNotOwned").await;
     let message = message(&pds, "WorkloadAvailable");
-    assert_eq!(message, "Service web: exists already and was not made by this instance");
+    assert_eq!(
+        message,
+        "Service web exists already and was not made by this instance; delete or rename it, or give the instance another name"
+    );
     world.condition("web", "Stalled", "True", "ObjectNotOwned").await;
     eventually("an Event tells it", async || {
         let all = world.api::<Event>().list(&ListParams::default()).await.ok()?;
@@ -96,7 +99,7 @@ async fn our_labels_alone_make_an_object_neither_ours_nor_prey() {
     let before = seen().await;
     world.create("lite", lite()).await.unwrap();
     let pds = world.condition("lite", "WorkloadAvailable", "False", "ObjectNotOwned").await;
-    assert!(message(&pds, "WorkloadAvailable").starts_with("Service lite-metrics: exists already"));
+    assert!(message(&pds, "WorkloadAvailable").starts_with("Service lite-metrics exists already"));
     assert_eq!(seen().await, before);
     world.api::<Service>().delete("lite-metrics", &DeleteParams::default()).await.unwrap();
     world.ready("lite").await;
