@@ -205,7 +205,7 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
     let Some(fingerprint) = content.as_deref().and_then(|content| keys::fingerprint(content).ok()) else {
         let Some(bucket) = &end.bucket else { return Ok(()) };
         // A process that ended after the keys were deleted had deleted the bucket before.
-        if let Ok((provisioner, _)) = carry_out::provisioner(ctx, &store).await
+        if let Ok((provisioner, _)) = bucket::provisioner(ctx, &store).await
             && matches!(provisioner.owner(bucket).await, Ok(None))
         {
             return Ok(());
