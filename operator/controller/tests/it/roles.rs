@@ -9,7 +9,7 @@ use kube::api::Api;
 use serde_json::json;
 
 use super::harness::{World, eventually, variable, write_secret};
-use super::operator::Home;
+use super::home::Home;
 
 const ROLE: &str = "eks.amazonaws.com/role-arn";
 
