@@ -26,6 +26,29 @@ pub fn is_more(one: &str, other: &str) -> bool {
     matches!((nanos(one), nanos(other)), (Some(one), Some(other)) if one > other)
 }
 
+/// The same JSON with every amount as a number, so that two ways of writing an amount have one hash.
+#[must_use]
+pub fn canonical(value: Value) -> Value {
+    number_amounts(value, false)
+}
+
+fn number_amounts(value: Value, amounts: bool) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let number = |(key, inner): (String, Value)| {
+                let inner = number_amounts(inner, amounts || AMOUNTS.contains(&key.as_str()));
+                (key, inner)
+            };
+            Value::Object(fields.into_iter().map(number).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| number_amounts(item, amounts)).collect()),
+        Value::String(text) if amounts => {
+            nanos(&text).map_or(Value::String(text), |amount| Value::String(amount.to_string()))
+        }
+        other => other,
+    }
+}
+
 fn holds(live: &Value, wanted: &Value, amounts: bool) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match live.get(key) {

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 use kube::api::ApiResource;
 use serde_json::Value;
 
-use crate::compare::differs;
+use crate::compare::{canonical, differs};
 use crate::hash;
 use crate::labels::APPLIED_HASH;
 use crate::object::{AnyObject, Object};
@@ -41,7 +41,7 @@ impl Manifest {
     #[must_use]
     pub fn of<K: Object>(object: &K, lifetime: Lifetime) -> Self {
         let mut object = object.clone();
-        let hash = hash::of(&object, 32);
+        let hash = hash::of(&canonical(object.json()), 32);
         object.annotations_mut().insert(APPLIED_HASH.into(), hash);
         Self {
             kind: K::KIND,

@@ -212,10 +212,12 @@ async fn everything(world: &World, pds: &PdsInstance, bucket: &str) -> BTreeMap<
     unique.push((pds.uid().unwrap(), "UID"));
     for (kind, object) in &all {
         unique.push((text(&object["metadata"]["uid"]), "UID"));
-        if let Some(hash) =
-            text(&object["metadata"]["name"]).strip_prefix("full-config-").filter(|_| *kind == "ConfigMap")
-        {
-            unique.push((hash.to_owned(), "HASH"));
+        // Named by settings with the bucket's name, and by the keys.
+        let name = text(&object["metadata"]["name"]);
+        for (of, prefix) in [("ConfigMap", "full-config-"), ("Job", "full-migrate-")] {
+            if let Some(hash) = name.strip_prefix(prefix).filter(|_| *kind == of) {
+                unique.push((hash.to_owned(), "HASH"));
+            }
         }
     }
     all.push(("PdsInstance", json!({"metadata": {"name": "full"}, "status": pds.status})));

@@ -25,7 +25,7 @@ mod tests;
 
 /// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is, also where
 /// only metadata is asked for: annotations have 256 KiB.
-pub const PAGE: u32 = 20;
+pub const PAGE: u32 = 10;
 
 /// Namespace and name: of an object, or of the instance that it belongs to.
 pub type Key = (String, String);

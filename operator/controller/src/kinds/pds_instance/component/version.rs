@@ -52,6 +52,10 @@ pub(super) fn of(scene: &Scene<'_>, image: &str, live_image: Option<&str>) -> Ve
     if let (Some(data), Some(image)) = (data, major_of_tag(image)) {
         return if data == image { Version::Fits } else { Version::Differs { data, image } };
     }
+    if data.is_none() && live_image.is_none() {
+        // Nothing tells the version of the data; the start script compares it with the image and refuses another one.
+        return Version::Fits;
+    }
     let job = version_job(scene.wanted, image, live_image.filter(|_| data.is_none()));
     let asks_running = live_image.is_some() && data.is_none();
     let name = job.metadata.name.clone().unwrap_or_default();
