@@ -40,7 +40,10 @@ async fn without_s3_records_go_on_and_the_condition_tells() -> Result<()> {
     let endpoint = format!("http://s3.{}.svc:7070", instance.namespace);
     let given: Secret = serde_json::from_value(json!({
         "metadata": {"name": "bucket"},
-        "stringData": {"bucket": bucket, "endpoint": endpoint, "region": "us-east-1", "accessKeyId": access, "secretAccessKey": secret},
+        "stringData": {
+            "bucket": bucket, "endpoint": endpoint, "region": "us-east-1", "pathStyle": "true",
+            "accessKeyId": access, "secretAccessKey": secret,
+        },
     }))?;
     cluster.api::<Secret>(&instance.namespace).create(&PostParams::default(), &given).await?;
     let class = cluster.class_with_given_buckets(&instance.namespace).await?;
