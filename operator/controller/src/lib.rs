@@ -8,6 +8,7 @@ mod instances;
 pub mod kinds;
 pub mod options;
 pub mod refusals;
+pub mod rollouts;
 pub mod run;
 pub mod scrape;
 mod scraper;

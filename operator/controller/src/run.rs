@@ -27,7 +27,7 @@ use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
-use crate::context::{Ctx, Rollouts};
+use crate::context::Ctx;
 use crate::crd::Definitions;
 use crate::instances::{
     Guarded, Instances, every, merged, of_namespace, reference, strip_instance, users_of_secret, with_domain,
@@ -37,6 +37,7 @@ use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
 use crate::kinds::pds_instance::component::hostname;
 use crate::options::{CONTROLLER_NAME, Options};
 use crate::refusals::Refusals;
+use crate::rollouts::Rollouts;
 use crate::scrape::Scrapes;
 use crate::scraper;
 use crate::seed::{cluster, seed};
@@ -166,6 +167,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         backoff: Backoff::default(),
         buckets: Recent::default(),
         steps: Recent::default(),
+        written: Recent::default(),
         scrapes: Arc::new(Scrapes::default()),
         storage_classes: Recent::default(),
         rollouts: Rollouts::default(),

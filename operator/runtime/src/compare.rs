@@ -26,6 +26,14 @@ pub fn is_more(one: &str, other: &str) -> bool {
     matches!((nanos(one), nanos(other)), (Some(one), Some(other)) if one > other)
 }
 
+/// How much of an amount a number of units is, in percent; nothing if the amount is none, or zero.
+#[must_use]
+pub fn percent(units: u64, of: &str) -> Option<u8> {
+    let whole = nanos(of).filter(|whole| *whole > 0)?;
+    let part = u128::from(units).saturating_mul(1_000_000_000).saturating_mul(100);
+    u8::try_from((part / whole).min(u128::from(u8::MAX))).ok()
+}
+
 /// The same JSON with every amount as a number, so that two ways of writing an amount have one hash.
 #[must_use]
 pub fn canonical(value: Value) -> Value {
@@ -105,6 +113,8 @@ mod tests {
         assert!(differs(&json!({"env": "1"}), &json!({"env": "1000m"})));
         assert!(same_amount("10Gi", "10240Mi") && !same_amount("10Gi", "10G") && !same_amount("x", "y"));
         assert!(is_more("11Gi", "10240Mi") && !is_more("10Gi", "10240Mi") && !is_more("x", "1"));
+        assert_eq!((percent(90 << 20, "100Mi"), percent(1, "0"), percent(1, "x")), (Some(90), None, None));
+        assert_eq!(percent(u64::MAX, "1"), Some(255));
         assert!(is_more("99999999999999999999999999999Pi", "100Ti"), "a size beyond every limit is over the limit");
     }
 }

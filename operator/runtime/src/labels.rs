@@ -8,12 +8,18 @@ pub const INSTANCE: &str = "auroralocus.dev/instance";
 pub const COMPONENT: &str = "auroralocus.dev/component";
 /// The hash of what was written last.
 pub const APPLIED_HASH: &str = "auroralocus.dev/applied-hash";
+/// On a workload: the hash of its pod template, which tells a field that is gone.
+pub const TEMPLATE_HASH: &str = "auroralocus.dev/template-hash";
+/// On a workload whose pods are replaced in a turn.
+pub const TURN: &str = "auroralocus.dev/turn";
 /// What [`MANAGED_BY_LABEL`] says on our objects.
 pub const MANAGED_BY: &str = "aurora-locus-operator";
 /// The label by which people find what a tool made.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The annotation by which a cloud gives a service account a role.
 pub const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
+/// The annotations that are compared with those of objects that exist.
+pub const COMPARED: [&str; 4] = [APPLIED_HASH, TEMPLATE_HASH, TURN, ROLE_ARN];
 /// What all annotations of this project begin with.
 pub const PREFIX: &str = "auroralocus.dev/";
 

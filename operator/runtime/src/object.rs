@@ -82,9 +82,7 @@ pub fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.resource_version = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, value| {
-            [labels::APPLIED_HASH, labels::ROLE_ARN].contains(&key.as_str()) && value.len() <= LONGEST
-        });
+        annotations.retain(|key, value| labels::COMPARED.contains(&key.as_str()) && value.len() <= LONGEST);
     }
     if let Some(labels) = &mut metadata.labels {
         labels.retain(|key, _| labels::is_set(key));

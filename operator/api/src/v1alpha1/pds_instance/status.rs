@@ -12,6 +12,9 @@ pub struct PdsInstanceStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The generation of the spec that the pods follow: the operator compared them with it and wrote what differed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_generation: Option<i64>,
     /// `Ready`, `Reconciling`, `Stalled` and one per part of the instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

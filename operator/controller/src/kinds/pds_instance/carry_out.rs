@@ -7,12 +7,13 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_object_store::Credential;
-use operator_runtime::carry_out::{Cause, Failure, MANAGER, Writer};
+use operator_runtime::carry_out::{Cause, Failure, MANAGER, Write, Writer};
+use operator_runtime::manifest::Manifest;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::component::part::data_metadata;
-use super::component::{blobs, database, keys, name};
+use super::component::{blobs, database, keys, name, rollout};
 use super::plan::{Plan, put};
 use super::status::Report;
 use super::step::Step;
@@ -33,14 +34,20 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
             failures.entry(*condition).or_insert(failure);
         }
     }
-    let has_turn =
-        plan.facts.needs_turn != Some(true) || ctx.take_turn(wanted.namespace(), &wanted.instance, &wanted.image);
+    let has_turn = plan.turns.iter().all(|(_, image)| ctx.take_turn(wanted.namespace(), &wanted.instance, image));
     let writer = Writer { client: &ctx.client, owner: &wanted.owner, metrics: &ctx.pages.metrics };
     for (condition, write) in &plan.writes {
-        if failures.contains_key(condition) || (!has_turn && replaces_pods(write)) {
+        if failures.contains_key(condition) {
             continue;
         }
-        if let Err(failure) = writer.carry_out(write).await {
+        let mut write = write.clone();
+        if let Some(workload) = workload(&mut write).filter(|_| plan.turns.iter().any(|(turn, _)| turn == condition)) {
+            if !has_turn {
+                continue;
+            }
+            rollout::mark(workload);
+        }
+        if let Err(failure) = writer.carry_out(&write).await {
             failures.insert(*condition, failure);
         }
     }
@@ -60,10 +67,12 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
     report
 }
 
-/// Whether a write replaces pods that run.
-fn replaces_pods(write: &operator_runtime::carry_out::Write) -> bool {
-    use operator_runtime::carry_out::Write;
-    matches!(write, Write::Apply(manifest) if matches!(manifest.kind, "Deployment" | "StatefulSet"))
+/// The Deployment or StatefulSet that is written over one that exists.
+fn workload(write: &mut Write) -> Option<&mut Manifest> {
+    match write {
+        Write::Apply(manifest) if matches!(manifest.kind, "Deployment" | "StatefulSet") => Some(manifest),
+        _ => None,
+    }
 }
 
 async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Result<(), Failure> {

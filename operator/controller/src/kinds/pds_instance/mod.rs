@@ -19,6 +19,7 @@ mod unreadable;
 pub mod validate;
 pub mod verdict;
 pub mod wanted;
+pub mod written;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -101,7 +102,7 @@ async fn filled(ctx: &Ctx) {
 async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     // Another installation serves the class. An instance whose class cannot be found belongs to the installation with the usual name.
     let is_ours = match observe::class(ctx, pds) {
-        ClassFound::Found(class) => ctx.serves(&class),
+        ClassFound::Found(class) => ctx.options.serves(&class),
         ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
     };
     if !is_ours {
@@ -114,6 +115,8 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
             finalize::Progress::Waiting => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
         };
     }
+    let newest = status::newest(ctx, pds);
+    let pds = newest.as_ref().unwrap_or(pds);
     let observed = match observe::observe(ctx, pds).await {
         Ok(observed) => observed,
         Err(error) => {

@@ -27,6 +27,8 @@ pub struct Plan {
     pub writes: Vec<(ConditionType, Write)>,
     /// What else has to be done.
     pub steps: Vec<(ConditionType, Step)>,
+    /// The parts whose pods are replaced only when it is the turn of this instance, with the image of the new pods.
+    pub turns: Vec<(ConditionType, String)>,
     /// What the status says beside conditions.
     pub facts: Facts,
 }
@@ -43,6 +45,7 @@ pub fn plan(pds: &PdsInstance, wanted: &Wanted, observed: &Observed) -> Plan {
         let writes = writes(component, &part, wanted, observed);
         plan.writes.extend(writes.into_iter().map(|write| (condition, write)));
         plan.steps.extend(part.steps.into_iter().map(|step| (condition, step)));
+        plan.turns.extend(part.turn.map(|image| (condition, image)));
         plan.facts = part.facts.or(plan.facts);
         if let Some(verdict) = part.verdict {
             put(&mut plan.verdicts, condition, verdict);

@@ -73,7 +73,11 @@ impl Report {
             (None, false) => rolling(),
             (None, true) => Verdict::good("everything runs"),
         };
-        let stopped = worst.as_ref().is_some_and(|worst| worst.message.contains("spec.replicas is 0")) && complete;
+        // That no pod runs is all that is not good.
+        let others = |condition: ConditionType| condition != ConditionType::WorkloadAvailable;
+        let stopped = self.facts.is_stopped == Some(true)
+            && complete
+            && self.verdicts.iter().all(|(condition, verdict)| verdict.good || !others(*condition));
         let work = if self.is_paused {
             None
         } else {
@@ -103,6 +107,19 @@ impl Report {
     }
 }
 
+/// The instance with the status that was written last, if the watch has not shown that yet. Otherwise two reconciliations at a short
+/// distance would plan from the same old status, and a change back to it would not be written.
+#[must_use]
+pub fn newest(ctx: &Ctx, pds: &PdsInstance) -> Option<PdsInstance> {
+    let uid = pds.metadata.uid.as_deref()?;
+    let (written, _) = ctx.written.get(uid)?;
+    let newest = written.over(pds);
+    if newest.is_none() {
+        ctx.written.forget(uid);
+    }
+    newest
+}
+
 /// Writes what came of a reconciliation.
 ///
 /// # Errors
@@ -112,6 +129,9 @@ pub async fn update(ctx: &Ctx, pds: &PdsInstance, wanted: Option<&Wanted>, repor
     status.observed_generation = pds.metadata.generation;
     let was_ready = status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
     let conditions = report.conditions(was_ready);
+    if report.facts.is_rolled_out.is_some() && report.waits.is_none() && !report.failed && !report.is_paused {
+        status.applied_generation = pds.metadata.generation;
+    }
     if let Some(wanted) = wanted {
         let known = |condition: &Condition| conditions.iter().any(|(kind, _)| kind.as_str() == condition.type_);
         status.conditions.retain(known);
@@ -206,7 +226,7 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
     match written {
         // It was deleted meanwhile.
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        other => other.map(drop)?,
+        other => ctx.written.put(&pds.uid().unwrap_or_default(), other?.into()),
     }
     let about = pds.object_ref(&());
     for condition in &status.conditions {
@@ -218,6 +238,9 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
         match (condition.type_.as_str(), condition.status.as_str()) {
             ("Reconciling" | "Ready" | "Stalled", _)
                 if condition.reason != "AsExpected" || condition.type_ != "Ready" => {}
+            (_, "True") if condition.reason == Reason::StorageFilling.as_str() => {
+                ctx.events.warning(&about, &condition.reason, &condition.message).await;
+            }
             (kind, "True") => ctx.events.normal(&about, kind, &condition.message).await,
             (_, _) if is_trouble(&condition.reason) => {
                 ctx.events.warning(&about, &condition.reason, &condition.message).await;

@@ -80,9 +80,16 @@ fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerp
         owner,
         prefix: store.class.bucket_prefix.clone(),
         bucket: given_name,
+        is_in_use: is_in_use(scene),
         seed: scene.observed.seed.clone(),
         service_account: Some(name::service_account_subject(wanted.namespace(), &wanted.instance)),
     }
+}
+
+/// Whether the instance had its bucket before. The Secret of the keys tells where the status is lost.
+fn is_in_use(scene: &Scene<'_>) -> bool {
+    let resolved = scene.pds.status.as_ref().and_then(|status| status.resolved.as_ref()?.bucket.as_ref());
+    resolved.is_some() || keys::noted(scene.observed.keys.as_deref(), keys::BUCKET).is_some()
 }
 
 /// What tells whether a remembered outcome is about the same question.

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 use operator_api::{ConditionType, Reason};
 use operator_runtime::child::Child;
-use operator_runtime::compare::same_amount;
+use operator_runtime::compare::{percent, same_amount};
 use operator_runtime::hash;
 use operator_runtime::labels::{all, selector};
 use operator_runtime::manifest::Manifest;
@@ -26,10 +26,15 @@ use pds_config::DatabaseUrl;
 use super::super::step::Step;
 use super::super::verdict::Verdict;
 use super::super::wanted::{Claim, Database, Wanted};
-use super::part::{Component, Part, Scene, metadata, spec_was_seen, waiting};
+use super::part::{Component, Part, Scene, metadata, waiting};
 use super::pod::{self, POSTGRES_USER};
 use super::version::Version;
-use super::{keys, name, version, volume};
+use super::{keys, name, rollout, version, volume};
+use crate::rollouts::Rolling;
+use crate::scrape::COARSE;
+
+/// From how much on a volume is said to be nearly full, in percent. PostgreSQL's log of changes takes room that is not counted.
+const NEARLY_FULL: u8 = 85;
 
 const START: &str = include_str!("postgres-start.sh");
 
@@ -64,11 +69,13 @@ pub(super) fn url_env(wanted: &Wanted) -> Option<EnvVar> {
     }
 }
 
-/// Whether the pod of a PostgreSQL is being replaced.
+/// The rollout of a PostgreSQL that has its turn.
 #[must_use]
-pub fn is_rolling(live: &StatefulSet) -> bool {
+pub fn rolling(live: &StatefulSet) -> Option<Rolling> {
     let status = live.status.clone().unwrap_or_default();
-    status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision
+    let is_rolling =
+        status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision;
+    rollout::rolling(live, image_of(live), is_rolling, false)
 }
 
 /// The data of a new Secret for PostgreSQL.
@@ -116,26 +123,35 @@ impl Component for Postgres {
         let (step, complaint) = volume::follow(scene);
         part.steps.extend(step);
         let good = part.verdict.as_ref().is_some_and(|verdict| verdict.good);
-        if let Some(complaint) = complaint.or_else(|| full(scene)).filter(|_| good) {
+        if let Some(complaint) = complaint.or_else(|| room(scene)).filter(|_| good) {
             part.verdict = Some(complaint);
         }
         part
     }
 }
 
-/// A database that refuses writes because its volume is full says so through the PDS.
-fn full(scene: &Scene<'_>) -> Option<Verdict> {
-    if !scene.observed.scrape.as_ref().is_some_and(|scrape| scrape.database_full) {
-        return None;
-    }
+/// The volume is told of before it is full, and when the database refuses writes because it is; the PDS knows both.
+fn room(scene: &Scene<'_>) -> Option<Verdict> {
+    let scrape = scene.observed.scrape.as_ref()?;
     let volume = match &scene.wanted.database {
         Database::Postgres { .. } => format!("PersistentVolumeClaim {}", volume_name(&scene.wanted.instance)),
-        Database::Sqlite { .. } => {
-            format!("PersistentVolumeClaim {}", super::name::sqlite_volume(&scene.wanted.instance))
-        }
+        Database::Sqlite { .. } => format!("PersistentVolumeClaim {}", name::sqlite_volume(&scene.wanted.instance)),
         Database::External { .. } => "the volume of the external database".into(),
     };
-    Some(Verdict::bad(Reason::StorageFull, format!("{volume} is full: writes are refused, reads go on")))
+    if scrape.database_full {
+        let message = format!("{volume} is full: writes are refused, reads go on");
+        return Some(Verdict::bad(Reason::StorageFull, message));
+    }
+    let used = match &scene.wanted.database {
+        Database::Postgres { .. } => {
+            let capacity = scene.observed.volume.as_ref().and_then(volume::capacity)?;
+            percent(scrape.database_size? * COARSE, &capacity)?
+        }
+        Database::Sqlite { .. } => scrape.data_volume_percent?,
+        Database::External { .. } => return None,
+    };
+    let message = format!("{volume} is nearly full ({used} % in use): raise its size, or writes will be refused");
+    (used >= NEARLY_FULL).then_some(Verdict { good: true, reason: Reason::StorageFilling, message })
 }
 
 fn external(scene: &Scene<'_>) -> Verdict {
@@ -198,20 +214,19 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     let mut manifests = vec![Manifest::once(&files(wanted), Lifetime::Instance)];
     manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
     let set = stateful_set(scene, image, volume, resources, live);
-    manifests.push(Manifest::of(&set, Lifetime::Instance));
+    let set = rollout::manifest(&set);
     // The Job that told the version stays until the image that it allowed is in use.
     let is_complete = live_image.is_none_or(|live| live == image);
-    let replaces = live.zip(manifests.last()).is_some_and(|(live, wanted)| wanted.differs_from(live));
-    let mut serving = Part { manifests, is_complete, ..Part::new(serves(scene, live)) };
-    if replaces {
-        serving.facts.needs_turn = Some(spec_was_seen(scene.pds));
-    }
+    let turn = live.is_some_and(|live| rollout::needs_turn(scene.pds, &set, live)).then(|| image.to_owned());
+    manifests.push(set);
+    let serving = Part { manifests, is_complete, turn, ..Part::new(serves(scene, live)) };
     match version {
         Version::Fits => serving,
         version => {
             let wanted_image = if let Database::Postgres { image, .. } = &wanted.database { image } else { image };
             let mut part = version.into_part(scene, wanted_image, live_image);
             part.manifests.extend(serving.manifests);
+            part.turn = serving.turn;
             part
         }
     }

@@ -207,7 +207,44 @@ fn other_digest(scene: &Scene<'_>) -> Option<String> {
     }
     let maker = Maker::Deployment(&scene.wanted.instance);
     let running = pod::of(&scene.observed.children, name::SERVER, maker).flat_map(pod::containers);
-    let running = running.filter(|status| status.name == "pds" && status.image == scene.wanted.image);
+    // A node writes the name of an image in full.
+    let wanted = full_name(&scene.wanted.image);
+    let running = running.filter(|status| status.name == "pds" && full_name(&status.image) == wanted);
     let digests: BTreeSet<String> = running.filter_map(digest).collect();
     digests.into_iter().find(|digest| digest != migrated)
+}
+
+/// The name of an image with registry, path and tag, as nodes write it: `docker.io/library/pds:latest` for `pds`.
+fn full_name(image: &str) -> String {
+    let (name, rest) = match image.rsplit_once(['@', ':']) {
+        Some((name, rest)) if !rest.contains('/') => (name, &image[name.len()..]),
+        _ => (image, ":latest"),
+    };
+    let has_registry =
+        name.split_once('/').is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost");
+    match (has_registry, name.contains('/')) {
+        (true, _) => format!("{name}{rest}"),
+        (false, true) => format!("docker.io/{name}{rest}"),
+        (false, false) => format!("docker.io/library/{name}{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::full_name;
+
+    #[test]
+    fn an_image_has_one_full_name() {
+        for (image, name) in [
+            ("pds", "docker.io/library/pds:latest"),
+            ("pds:1", "docker.io/library/pds:1"),
+            ("team/pds:1", "docker.io/team/pds:1"),
+            ("docker.io/library/pds:1", "docker.io/library/pds:1"),
+            ("localhost/pds:1", "localhost/pds:1"),
+            ("host:5000/pds", "host:5000/pds:latest"),
+            ("host.test/a/pds:1", "host.test/a/pds:1"),
+        ] {
+            assert_eq!(full_name(image), name, "{image}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub mod name;
 pub mod network;
 pub mod part;
 pub mod pod;
+pub mod rollout;
 mod security;
 pub mod server;
 pub mod version;

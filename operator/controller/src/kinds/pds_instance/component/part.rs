@@ -78,6 +78,8 @@ pub struct Part {
     pub deletions: Vec<Condemned>,
     /// Whether `manifests` is everything, so that other objects of the component may go.
     pub is_complete: bool,
+    /// The image of pods that replace those that run, if the instance has to wait for its turn with that.
+    pub turn: Option<String>,
     /// What the status says beside conditions.
     pub facts: Facts,
 }
@@ -92,6 +94,7 @@ impl Part {
             steps: Vec::new(),
             deletions: Vec::new(),
             is_complete: false,
+            turn: None,
             facts: Facts::default(),
         }
     }
@@ -127,8 +130,8 @@ pub struct Facts {
     pub ready_replicas: Option<i32>,
     /// Whether every pod is of the wanted kind.
     pub is_rolled_out: Option<bool>,
-    /// Whether pods that run are to be replaced for a reason that concerns many instances, so that this one has to wait for its turn.
-    pub needs_turn: Option<bool>,
+    /// Whether the spec asks for no pods.
+    pub is_stopped: Option<bool>,
 }
 
 impl Facts {
@@ -143,7 +146,7 @@ impl Facts {
             certificate_expiry: self.certificate_expiry.or(other.certificate_expiry),
             ready_replicas: self.ready_replicas.or(other.ready_replicas),
             is_rolled_out: self.is_rolled_out.or(other.is_rolled_out),
-            needs_turn: self.needs_turn.or(other.needs_turn),
+            is_stopped: self.is_stopped.or(other.is_stopped),
         }
     }
 }
@@ -169,11 +172,6 @@ pub(in crate::kinds::pds_instance) fn data_metadata(
         labels: Some(labels::all(instance, component)),
         ..Default::default()
     }
-}
-
-/// Whether the status is about the newest spec. Pods that differ then differ because of the class or the operator.
-pub(super) fn spec_was_seen(pds: &PdsInstance) -> bool {
-    pds.status.as_ref().and_then(|status| status.observed_generation) == pds.metadata.generation
 }
 
 /// The reason of a part that waits for another.

@@ -23,9 +23,10 @@ use operator_runtime::ownership::Lifetime;
 use super::super::observed::Observed;
 use super::super::verdict::Verdict;
 use super::super::wanted::{Blobs, Database, Wanted};
-use super::part::{Component, Part, Scene, data_metadata, metadata, spec_was_seen};
+use super::part::{Component, Part, Scene, data_metadata, metadata};
 use super::pod::{self, Maker, SERVER_USER};
-use super::{blobs, config, database, keys, name, network, volume};
+use super::{blobs, config, database, keys, name, network, rollout, volume};
+use crate::rollouts::Rolling;
 
 /// The annotation that makes pods start anew when a Secret changes that they read at their start.
 const SECRETS: &str = "auroralocus.dev/secrets-version";
@@ -44,22 +45,17 @@ pub fn live_replicas(pds: &PdsInstance, observed: &Observed) -> Option<i32> {
     observed.children.get::<Deployment>(&pds.name_any())?.spec.as_ref()?.replicas
 }
 
-/// Whether pods of a Deployment are being replaced.
+/// The rollout of a server that has its turn.
 #[must_use]
-pub fn is_rolling(live: &Deployment) -> bool {
+pub fn rolling(live: &Deployment) -> Option<Rolling> {
     let status = live.status.clone().unwrap_or_default();
     let wanted = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let updated = status.updated_replicas.unwrap_or(0);
     let unseen = status.observed_generation < live.metadata.generation;
-    (unseen || updated < wanted || status.replicas.unwrap_or(0) > updated) && stuck(live).is_none()
-}
-
-/// Whether a Deployment with this image does not get on.
-#[must_use]
-pub fn is_stuck_with(live: &Deployment, image: &str) -> bool {
-    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    stuck(live).is_some()
-        && pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)))
+    let is_rolling = unseen || updated < wanted || status.replicas.unwrap_or(0) > updated;
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())?;
+    let image = pod.containers.first().and_then(|container| container.image.as_deref());
+    rollout::rolling(live, image, is_rolling, stuck(live).is_some())
 }
 
 /// The server.
@@ -92,6 +88,7 @@ impl Component for Server {
         let mut part = Part::new(verdict(scene, live));
         part.facts.ready_replicas = Some(live.and_then(|live| live.status.as_ref()?.ready_replicas).unwrap_or(0));
         part.facts.is_rolled_out = Some(live.is_some_and(|live| is_complete(live, wanted.replicas)));
+        part.facts.is_stopped = Some(wanted.replicas == 0);
         let earlier = [ConditionType::HostnameClaimed, ConditionType::KeysReady, ConditionType::WorkloadAvailable];
         if scene.obstacle(&earlier).is_some() {
             return waits(part, scene, live);
@@ -129,13 +126,12 @@ impl Component for Server {
             return waits(part, scene, live);
         }
         let deployment = deployment(scene, &config, ca.as_ref());
-        let manifest = Manifest::of(&deployment, Lifetime::Instance);
-        let replaces = live.is_some_and(|live| manifest.differs_from(live));
-        part.facts.needs_turn = replaces.then(|| spec_was_seen(scene.pds));
-        part.manifests.push(manifest);
-        if replaces {
+        let manifest = rollout::manifest(&deployment);
+        if let Some(live) = live.filter(|live| rollout::replaces_pods(&manifest, *live)) {
+            part.turn = rollout::needs_turn(scene.pds, &manifest, live).then(|| wanted.image.clone());
             part.facts.is_rolled_out = Some(false);
         }
+        part.manifests.push(manifest);
         // Old settings stay while old pods do.
         part.is_complete = part.facts.is_rolled_out == Some(true);
         part

@@ -295,6 +295,9 @@ impl World {
         }
         let status = self.pds.status.get_or_insert_default();
         status.observed_generation = self.pds.metadata.generation;
+        if plan.facts.is_rolled_out.is_some() {
+            status.applied_generation = self.pds.metadata.generation;
+        }
         let facts = &plan.facts;
         if let Some((bucket, endpoint)) = facts.bucket.clone() {
             let resolved = status.resolved.get_or_insert_default();

@@ -98,7 +98,7 @@ fn policies_can_be_off_where_the_class_allows_it() {
 fn refusals_name_field_value_and_what_is_allowed() {
     let refusal = |spec| World::new(spec).wanted().unwrap_err();
     let found = refusal(json!({"replicas": 4}));
-    assert_eq!(found.reason, Reason::QuotaExceeded);
+    assert_eq!(found.reason, Reason::LimitExceeded);
     assert_eq!(found.message, "spec.replicas: 4; PdsClass \"standard\" allows at most 3");
     let found = refusal(json!({"handleDomains": [{"domain": "pds.internal"}]}));
     assert_eq!(found.reason, Reason::InvalidSpec);
@@ -129,7 +129,7 @@ fn a_size_beyond_every_number_is_over_the_limit() {
     merge(&mut class, &json!({"spec": {"limits": {"maxStorage": "100Gi"}}}));
     let size = "99999999999999999999999999999Pi";
     let refusal = World::of("demo", class.clone(), json!({"database": {"postgres": {"size": size}}})).wanted();
-    assert_eq!(refusal.unwrap_err().reason, Reason::QuotaExceeded);
+    assert_eq!(refusal.unwrap_err().reason, Reason::LimitExceeded);
     merge(&mut class, &json!({"spec": {"limits": {"maxStorage": "5Gi"}}}));
     let wanted = World::of("demo", class, json!({})).wanted().unwrap();
     assert_eq!(wanted.database.volume().unwrap().size, "5Gi", "a spec that says nothing asks for no more than it may");
@@ -145,7 +145,7 @@ fn a_limit_that_is_lowered_refuses_growth_and_stops_nothing() {
     world.spec(json!({"database": {"postgres": {"size": "20Gi"}}}));
     assert!(world.plan().steps.is_empty());
     let verdict = world.verdict(ConditionType::ClassAccepted);
-    assert_eq!(verdict.reason, Reason::QuotaExceeded);
+    assert_eq!(verdict.reason, Reason::LimitExceeded);
     assert!(verdict.message.contains("\"20Gi\"") && verdict.message.contains("\"1Gi\""), "{}", verdict.message);
     world.spec(json!({"replicas": 1}));
     world.settle();

@@ -11,7 +11,7 @@ fn what_is_at_rest_plans_nothing() {
         let plan = world.plan();
         assert_eq!((titles(&plan), steps(&plan)), (Vec::new(), Vec::new()), "{kind}");
         assert_eq!(plan.facts.is_rolled_out, Some(true), "{kind}");
-        assert_ne!(plan.facts.needs_turn, Some(true), "{kind}");
+        assert_eq!(plan.turns, [], "{kind}");
         let bad: Vec<_> = plan.verdicts.iter().filter(|(_, verdict)| !verdict.good).collect();
         let stopped = bad.len() == 1 && bad[0].1.message.contains("spec.replicas is 0");
         assert!(bad.is_empty() || (kind == "stopped" && stopped), "{kind}: {bad:?}");
