@@ -7,6 +7,7 @@ use kube::Client;
 
 use crate::crd;
 use crate::kinds::pds_instance::finalizer;
+use crate::options::Options;
 
 /// What the program does beside running the controllers.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -17,16 +18,17 @@ pub enum Command {
         #[arg(long)]
         apply: bool,
     },
-    /// Take the operator's finalizer from every PdsInstance, so that none waits for an operator that is gone. Data is retained
+    /// Take the operator's finalizer from every PdsInstance that this installation serves (`--namespaces`, `--controller-name`), so that
+    /// none waits for an operator that is gone. Data is retained
     Release,
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     /// What the API server or the output refuses.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, options: &Options) -> anyhow::Result<()> {
         match self {
             Self::Crd { apply: false } => {
                 let documents: Result<Vec<_>, _> = crd::definitions().iter().map(serde_saphyr::to_string).collect();
@@ -35,7 +37,7 @@ impl Command {
             }
             Self::Crd { apply: true } => Ok(crd::apply(&Client::try_default().await?).await?),
             Self::Release => {
-                let released = finalizer::release(&Client::try_default().await?).await?;
+                let released = finalizer::release(&Client::try_default().await?, options).await?;
                 tracing::info!("{released} instances are released");
                 Ok(())
             }

@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     // Two providers may be linked; this says which one serves.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match arguments.command {
-        Some(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+        Some(command) => command.run(&arguments.options).await.map(|()| ExitCode::SUCCESS),
         None => run::run(arguments.options).await,
     }
 }

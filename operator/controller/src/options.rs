@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use operator_api::PdsClass;
 use operator_runtime::child::Scope;
 
 /// The name that classes without `controllerName` have.
@@ -35,6 +36,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether this installation serves a class.
+    #[must_use]
+    pub fn serves(&self, class: &PdsClass) -> bool {
+        class.spec.controller_name.as_deref().unwrap_or(CONTROLLER_NAME) == self.controller_name
+    }
+
     /// The namespaces that are served.
     #[must_use]
     pub fn scope(&self) -> Scope {

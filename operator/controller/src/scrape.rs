@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// Between two questions to one PDS.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);
 
+/// The unit of [`Scrape::database_size`].
+pub const COARSE: u64 = 16 << 20;
+
 /// What a PDS told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scrape {
@@ -16,6 +19,10 @@ pub struct Scrape {
     pub blob_store_up: Option<bool>,
     /// Whether its database refused a write because a volume is full.
     pub database_full: bool,
+    /// What the database takes on the volume of its server, in units of [`COARSE`] bytes. Coarse, so that it is news now and then only.
+    pub database_size: Option<u64>,
+    /// How much of the volume of the data directory is in use, in percent.
+    pub data_volume_percent: Option<u8>,
 }
 
 /// What every PDS last told, by the uid of the instance.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::context::Ctx;
 use crate::kinds::pds_instance::component::server;
-use crate::scrape::{EVERY, Scrape};
+use crate::scrape::{COARSE, EVERY, Scrape};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,10 +91,17 @@ fn parse(text: &str) -> Scrape {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         value.trim().parse::<i64>().ok()
     };
+    let bytes = |name: &str| gauge(name).and_then(|bytes| u64::try_from(bytes).ok());
+    let (size, available) = (bytes("aurora_data_volume_size_bytes"), bytes("aurora_data_volume_available_bytes"));
     Scrape {
         accounts: gauge("aurora_accounts"),
         blob_store_up: gauge("aurora_blob_store_up").map(|up| up == 1),
         database_full: gauge("aurora_database_full") == Some(1),
+        database_size: bytes("aurora_database_size_bytes").map(|bytes| bytes / COARSE),
+        data_volume_percent: size.zip(available).and_then(|(size, available)| {
+            let used = size.checked_sub(available)?.checked_mul(100)?.checked_div(size)?;
+            u8::try_from(used).ok()
+        }),
     }
 }
 
@@ -104,9 +111,15 @@ mod tests {
 
     #[test]
     fn reads_the_gauges() {
-        let text =
-            "# HELP aurora_accounts Accounts\naurora_accounts 12\naurora_blob_store_up 0\naurora_database_full 1\n";
-        let scrape = Scrape { accounts: Some(12), blob_store_up: Some(false), database_full: true };
+        let text = "# HELP aurora_accounts Accounts\naurora_accounts 12\naurora_blob_store_up 0\naurora_database_full 1\n\
+            aurora_database_size_bytes 33554433\naurora_data_volume_size_bytes 1000\naurora_data_volume_available_bytes 101\n";
+        let scrape = Scrape {
+            accounts: Some(12),
+            blob_store_up: Some(false),
+            database_full: true,
+            database_size: Some(2),
+            data_volume_percent: Some(89),
+        };
         assert_eq!(parse(text), scrape);
         assert_eq!(parse("aurora_accounts_total 12\n"), Scrape::default());
     }

@@ -74,6 +74,9 @@ pub(crate) async fn take(buckets: &Buckets, request: &Request, location: Option<
     }
     let mut state = self::state(buckets, request).await?;
     if matches!(state, State::NoBucket) {
+        if request.is_in_use {
+            return Err(Error::Missing { bucket, place: buckets.place().to_owned(), owner: Box::new(owner.clone()) });
+        }
         if buckets.create(&bucket, &owner.fingerprint, location).await? {
             return mark_new(buckets, &bucket, owner).await;
         }

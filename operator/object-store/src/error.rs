@@ -43,6 +43,19 @@ pub enum Error {
         /// Who asks for it.
         owner: Box<Owner>,
     },
+    /// The bucket with the blobs of the owner is not in the service.
+    #[error(
+        "bucket {bucket} with the blobs of {owner} is not in the object store at {place}; bring it back there with its objects, or create an \
+         empty bucket of that name to go on without the blobs"
+    )]
+    Missing {
+        /// The bucket.
+        bucket: String,
+        /// Where it is missed.
+        place: String,
+        /// Whose blobs it holds.
+        owner: Box<Owner>,
+    },
     /// The service does not accept the administrator's credential, or the credential lacks rights.
     #[error("{0}")]
     Refused(String),

@@ -12,6 +12,8 @@ pub struct Request {
     pub prefix: Option<String>,
     /// The bucket, if it has a name of its own. `None` derives the name; a name equal to the derived one is the same as `None`.
     pub bucket: Option<String>,
+    /// Whether the bucket holds the owner's blobs already. Then it is not made anew where it is missing: an empty one would hide the loss.
+    pub is_in_use: bool,
     /// The secret of the operator.
     pub seed: Seed,
     /// Service account of the pods, `system:serviceaccount:NAMESPACE:NAME`. Read only with workload identity.

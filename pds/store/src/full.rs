@@ -1,11 +1,23 @@
-//! Whether the database's volume is full, as far as refused writes tell.
+//! How full the database's volume is, as far as its size and refused writes tell.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use crate::Error;
+use crate::{Db, Error, Result, db::Pools};
+
+/// Bytes that the database takes on the server's volume, without the log of its changes. `None` on SQLite, which is on a volume of ours.
+///
+/// # Errors
+/// What the database answers.
+pub async fn size_bytes(db: &Db) -> Result<Option<i64>> {
+    let Pools::Postgres(pool) = &db.pools else { return Ok(None) };
+    const SQL: &str = "select pg_database_size(current_database())";
+    let (bytes,): (i64,) =
+        sqlx::query_as(SQL).fetch_one(pool).await.map_err(Error::during("measure", "the database"))?;
+    Ok(Some(bytes))
+}
 
 /// Set by a write that was refused for want of room, cleared by the next one that succeeds. Clones share it.
 #[derive(Clone, Debug, Default)]

@@ -13,6 +13,7 @@ pub mod account;
 pub mod blob;
 pub mod commit;
 pub mod event;
+pub mod full;
 pub mod invite;
 pub mod owner;
 #[doc(hidden)]
@@ -26,7 +27,6 @@ mod column;
 mod db;
 mod dialect;
 mod error;
-mod full;
 mod row;
 mod snapshot;
 mod source;

@@ -59,8 +59,10 @@ reasons! {
         "Change the field that the message names, or install the newer operator again. The instance can be deleted.";
     CrdOutdated, true, "A CustomResourceDefinition is older than the operator, so the API server drops fields that it does not know. What runs goes on unchanged.",
         "Apply the CustomResourceDefinitions of the operator's version: `kubectl apply --server-side -f crds/`, or `helm upgrade` with the chart of that version.";
-    QuotaExceeded, true, "A limit of the class or a ResourceQuota refuses what the spec asks for. What runs goes on.",
-        "Ask for less, or raise the limit that the message names.";
+    LimitExceeded, true, "A limit of the class refuses what the spec asks for. What runs goes on.",
+        "Ask for less, or raise the limit of the PdsClass that the message names.";
+    QuotaExceeded, false, "A ResourceQuota of the namespace refuses an object. What runs goes on, and the operator tries again.",
+        "Raise the quota that the message names, or ask for less.";
     NotAllowed, true, "The class does not allow what the spec asks for.",
         "Change the field that the message names, or ask whoever owns the class to allow it.";
     ClassNotFound, true, "There is no such PdsClass, or none or several are the default.", "Name a class that exists in `spec.className`.";
@@ -78,6 +80,8 @@ reasons! {
     CredentialsInvalid, true, "A credential or URL is missing, malformed or refused.", "Correct the Secret and key that the message names.";
     BucketNotOwned, true, "The bucket belongs to another instance, or nobody marked it.",
         "Restore the Secret with the keys of the bucket, or hand the bucket over: write the object `.aurora-locus/adopt` with the content `NAMESPACE/NAME` into it.";
+    BucketMissing, true, "The object store does not have the bucket with the blobs of the instance. What runs goes on; no pod is started anew.",
+        "Bring the bucket back with its objects. To go on without the blobs, create an empty bucket of that name.";
     BlobStoreUnavailable, false, "The S3 service does not answer. Records, sessions and the firehose go on; blobs do not.",
         "Bring the S3 service back.";
     ObjectStoreChanged, true, "The class names another object store, and this instance's bucket is not there. The instance goes on with the old one.",
@@ -88,6 +92,8 @@ reasons! {
         "Read the message and the Job's log.";
     DatabaseVersionMismatch, true, "The image of PostgreSQL is of another major version than the data directory.",
         "Set the image back to the major version that the message names. A major upgrade needs a dump and a restore.";
+    StorageFilling, false, "The volume of the database is nearly full. Everything goes on; once it is full, writes are refused.",
+        "Raise the size of the volume in the spec; the operator grows it where the storage class allows it.";
     StorageFull, false, "The volume of the database is full. Reads go on, writes are refused.",
         "Raise the size of the volume in the spec; the operator grows it where the storage class allows it.";
     Unschedulable, false, "Kubernetes finds no node for a pod.", "Read the message: node selector, tolerations, resources or volume.";

@@ -71,6 +71,52 @@ async fn restored_keys_find_the_bucket_again() {
     assert!(objects.contents().iter().any(|object| object.key() == Some("blob")));
 }
 
+/// F48: the class names a service that never had the bucket, and nothing else tells that there were blobs than the Secret of the keys.
+#[tokio::test]
+async fn a_bucket_that_is_missing_is_not_made_anew() {
+    let world = World::new("missing").await;
+    let node = world.run_pods();
+    world.create("full", full()).await.unwrap();
+    let bucket = bucket(&world.ready("full").await);
+    let noted = async || {
+        let annotations = world.api::<Secret>().get("full-keys").await.ok()?.metadata.annotations?;
+        annotations.get("auroralocus.dev/bucket").cloned()
+    };
+    eventually("the Secret names the bucket", noted).await;
+    let saved = backup(&world, &["full-keys", "full-pg"]).await;
+    drop(node);
+    lose(&world).await;
+    s3::delete(&bucket).await;
+    let _node = world.run_pods();
+    restore(&world, &saved).await;
+    world.create("full", full()).await.unwrap();
+    let pds = world.condition("full", "BlobStoreReady", "False", "BucketMissing").await;
+    let why = message(&pds, "BlobStoreReady");
+    assert!(why.contains(&bucket) && why.contains("create an empty bucket of that name"), "{why}");
+    world.condition("full", "Stalled", "True", "BucketMissing").await;
+    assert!(world.api::<Deployment>().get_opt("full").await.unwrap().is_none());
+    s3::admin().create_bucket().bucket(&bucket).send().await.unwrap();
+    world.ready("full").await;
+}
+
+/// What was deleted on purpose is not missed when the instance comes back with its old keys.
+#[tokio::test]
+async fn keys_that_outlive_bucket_and_database_begin_with_new_ones() {
+    let world = World::new("kept").await;
+    let _node = world.run_pods();
+    let mut spec = full();
+    spec["deletionPolicy"] = json!({"blobs": "Delete", "database": "Delete"});
+    world.create("full", spec.clone()).await.unwrap();
+    let before = bucket(&world.ready("full").await);
+    world.delete("full").await;
+    assert!(!s3::exists(&before).await);
+    let annotations = world.api::<Secret>().get("full-keys").await.unwrap().metadata.annotations.unwrap_or_default();
+    let about_data = |key: &String| key.ends_with("/bucket") || key.ends_with("/postgres-major");
+    assert_eq!(annotations.keys().find(|key| about_data(key)), None);
+    world.create("full", spec).await.unwrap();
+    assert_eq!(bucket(&world.ready("full").await), before);
+}
+
 #[tokio::test]
 async fn other_keys_do_not_get_the_bucket_unless_somebody_hands_it_over() {
     let world = World::new("others").await;

@@ -1,8 +1,8 @@
 //! What a class allows. What reaches beyond the namespace is closed where the class says nothing.
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::api::{Api, Patch};
+use kube::api::{Api, ObjectMeta, Patch, PostParams};
 use serde_json::{Value, json};
 
 use super::harness::{World, merge, message};
@@ -48,6 +48,24 @@ async fn closed_where_the_class_says_nothing() {
     verdict(&world, "version", &class, json!({"image": "pds:2.0.0"})).await.unwrap();
     verdict(&world, "node", &class, json!({"pod": {"nodeSelector": {"disk": "fast"}}})).await.unwrap();
     verdict(&world, "secret", &class, json!({"tls": {"secretName": "any"}})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_for_pulling_images_needs_the_labels_of_the_class() {
+    let world = World::new("pull").await;
+    let class = world.class(json!({"allowed": {"secretLabels": {"aurora": "yes"}}})).await;
+    let secrets = world.api::<Secret>();
+    let metadata = ObjectMeta { name: Some("registry".into()), ..Default::default() };
+    let secret = Secret { metadata, ..Default::default() };
+    secrets.create(&PostParams::default(), &secret).await.unwrap();
+    let pulls = json!({"pod": {"imagePullSecrets": ["registry"]}});
+    let why = verdict(&world, "a", &class, pulls.clone()).await.unwrap_err();
+    let wanted = "spec.pod.imagePullSecrets: Secret registry lacks the label aurora=yes that its PdsClass asks for";
+    assert_eq!(why, wanted);
+    let label = Patch::Merge(json!({"metadata": {"labels": {"aurora": "yes"}}}));
+    secrets.patch("registry", &Default::default(), &label).await.unwrap();
+    verdict(&world, "b", &class, pulls).await.unwrap();
+    world.condition("a", "ClassAccepted", "True", "AsExpected").await;
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_lower_limit_refuses_growth_and_stops_nothing() {
     assert_eq!(replicas().await, Some(3));
     world.ready("full").await;
     world.edit("full", json!({"replicas": 4})).await.unwrap();
-    let pds = world.condition("full", "ClassAccepted", "False", "QuotaExceeded").await;
+    let pds = world.condition("full", "ClassAccepted", "False", "LimitExceeded").await;
     let why = format!("spec.replicas: 4; PdsClass {class:?} allows at most 1; 3 are kept");
     assert_eq!(message(&pds, "ClassAccepted"), why);
     assert_eq!(replicas().await, Some(3));

@@ -240,7 +240,7 @@ fn plain(kind: &str, mut object: Value) -> Value {
     for field in ["creationTimestamp", "managedFields", "resourceVersion"] {
         object["metadata"][field] = Value::Null;
     }
-    for hash in ["applied-hash", "secrets-version", "fingerprint"] {
+    for hash in ["applied-hash", "template-hash", "secrets-version", "fingerprint"] {
         for at in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
             if let Some(annotations) = object.pointer_mut(at).and_then(Value::as_object_mut) {
                 annotations.remove(&format!("auroralocus.dev/{hash}"));

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::DeleteParams;
 use operator_api::PdsInstance;
 use operator_controller::kinds::pds_instance::finalizer::{FINALIZER, release};
+use operator_controller::options::Options;
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually};
@@ -51,7 +52,7 @@ async fn without_it_an_instance_ends_without_the_operator() {
     assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_some());
 }
 
-/// Before the operator is uninstalled. It is done to every instance of the cluster.
+/// Before the operator is uninstalled. Instances of another installation keep their finalizer.
 #[tokio::test]
 async fn release_lets_all_instances_go_without_the_operator() {
     let world = World::alone("release").await;
@@ -65,8 +66,12 @@ async fn release_lets_all_instances_go_without_the_operator() {
     finalizer(&world, "lite", true).await;
     drop(process);
     world.api::<PdsInstance>().delete("lite", &DeleteParams::default()).await.unwrap();
-    assert!(release(&world.client).await.unwrap() >= 1);
+    let other = Options { controller_name: "test/other".into(), ..home.options().clone() };
+    assert_eq!(release(&world.client, &other).await.unwrap(), 0);
+    let elsewhere = Options { namespaces: vec![home.namespace.clone()], ..home.options().clone() };
+    assert_eq!(release(&world.client, &elsewhere).await.unwrap(), 0);
+    assert_eq!(release(&world.client, home.options()).await.unwrap(), 1);
     world.gone::<PdsInstance>("lite").await;
     assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_some(), "data is retained then");
-    assert_eq!(release(&world.client).await.unwrap(), 0);
+    assert_eq!(release(&world.client, home.options()).await.unwrap(), 0);
 }

@@ -40,6 +40,10 @@ impl Home {
         home
     }
 
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     pub(crate) fn controller_name(&self) -> &str {
         &self.options.controller_name
     }

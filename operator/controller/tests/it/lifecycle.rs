@@ -145,7 +145,7 @@ async fn a_bucket_that_fails_does_not_hold_up_the_database() {
 async fn more_than_the_class_allows_is_stalled() {
     let world = World::new("quota").await;
     world.create("many", json!({"hostname": "many.test", "replicas": 9})).await.unwrap();
-    let pds = world.condition("many", "Stalled", "True", "QuotaExceeded").await;
+    let pds = world.condition("many", "Stalled", "True", "LimitExceeded").await;
     assert_eq!(message(&pds, "Stalled"), "spec.replicas: 9; PdsClass \"standard\" allows at most 3");
 }
 

@@ -119,7 +119,14 @@ async fn stranger(world: &World) -> Credential {
         name: "cron-agent".into(),
         fingerprint: "other".into(),
     };
-    let request = Request { owner, prefix: None, bucket: None, seed: Seed::new([7; 32]), service_account: None };
+    let request = Request {
+        owner,
+        prefix: None,
+        bucket: None,
+        is_in_use: false,
+        seed: Seed::new([7; 32]),
+        service_account: None,
+    };
     let made = Versitygw::new(service, admin).unwrap().ensure(&request, None).await.unwrap();
     let Access::Keys(credential) = made else { panic!("a role") };
     credential

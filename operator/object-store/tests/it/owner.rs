@@ -74,6 +74,21 @@ async fn a_bucket_follows_the_keys_of_its_instance() {
     assert_eq!((marker.cluster.as_str(), marker.user), ("two", Some(after.user())));
 }
 
+/// F48: a service that lost the bucket, or another one that never had it.
+#[tokio::test]
+async fn a_bucket_in_use_is_not_made_anew() {
+    let request = Request { is_in_use: true, ..request() };
+    let (bucket, name) = (request.bucket(), &request.owner.name);
+    let error = versitygw().ensure(&request, None).await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    let why = format!("bucket {bucket} with the blobs of one/team/{name} is not in the object store at ");
+    assert!(error.to_string().starts_with(&why), "{error}");
+    assert_eq!(role(&request.user()).await, None, "no user was made");
+    // Somebody decides to go on without the blobs.
+    admin().create_bucket().bucket(&bucket).send().await.unwrap();
+    keys(&versitygw(), &request).await;
+}
+
 #[tokio::test]
 async fn whoever_reaches_a_bucket_may_hand_it_over() {
     let before = named_request();

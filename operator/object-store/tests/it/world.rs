@@ -16,7 +16,14 @@ pub(crate) fn unique() -> String {
 pub(crate) fn request() -> Request {
     let (name, fingerprint) = (unique(), unique());
     let owner = Owner { cluster: "one".into(), namespace: "team".into(), name, fingerprint };
-    Request { owner, prefix: Some("it".into()), bucket: None, seed: Seed::new([7; 32]), service_account: None }
+    Request {
+        owner,
+        prefix: Some("it".into()),
+        bucket: None,
+        is_in_use: false,
+        seed: Seed::new([7; 32]),
+        service_account: None,
+    }
 }
 
 /// One whose bucket has a name that somebody chose.

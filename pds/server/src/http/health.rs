@@ -73,7 +73,8 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     if let Some((up, failures)) = app.rate_limits.redis() {
         app.metrics.set_redis(up, failures);
     }
-    app.metrics.set_storage(app.db.is_full(), data_volume(&app).await);
+    let size_bytes = pds_store::full::size_bytes(&app.db).await.ok().flatten();
+    app.metrics.set_storage(app.db.is_full(), size_bytes, data_volume(&app).await);
     let text = app.metrics.text().map_err(|error| XrpcError::internal("writing metrics", &error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }

@@ -204,9 +204,13 @@ impl Metrics {
         }
     }
 
-    /// Sets what is read at scrape time: whether the database's volume is full, and the volume of the data directory where that matters.
-    pub fn set_storage(&self, database_full: bool, data_volume: Option<Volume>) {
+    /// Sets what is read at scrape time: whether the database's volume is full, the size of a database on a server, and the volume of the
+    /// data directory where that matters.
+    pub fn set_storage(&self, database_full: bool, database_bytes: Option<i64>, data_volume: Option<Volume>) {
         self.0.storage.set_database_full(database_full);
+        if let Some(bytes) = database_bytes {
+            self.0.storage.set_database_size(bytes);
+        }
         if let Some(volume) = data_volume {
             self.0.storage.set_data_volume(volume);
         }

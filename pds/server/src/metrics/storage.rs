@@ -56,6 +56,7 @@ pub(super) struct Storage {
     data_volume_size: Reading,
     data_volume_available: Reading,
     database_full: Reading,
+    database_size: Reading,
 }
 
 impl Storage {
@@ -85,6 +86,11 @@ impl Storage {
             "Whether the database refused this replica's last write because its volume has no room",
             self.database_full.clone(),
         );
+        registry.register(
+            "database_size_bytes",
+            "Bytes that the database takes on the volume of its server, without its log of changes; on Postgres alone",
+            self.database_size.clone(),
+        );
     }
 
     pub(super) fn set_data_volume(&self, volume: Volume) {
@@ -95,6 +101,10 @@ impl Storage {
 
     pub(super) fn set_database_full(&self, full: bool) {
         self.database_full.set(full.into());
+    }
+
+    pub(super) fn set_database_size(&self, bytes: i64) {
+        self.database_size.set(bytes);
     }
 
     /// The blob store was asked; `succeeded_at` is in seconds since 1970.

@@ -102,6 +102,7 @@ fn remember(ctx: &Ctx, pds: &PdsInstance, question: String, seen: Seen) {
 fn verdict(error: &StoreError) -> Verdict {
     let reason = match error {
         StoreError::NotOwned { .. } | StoreError::UserNotOwned { .. } => Reason::BucketNotOwned,
+        StoreError::Missing { .. } => Reason::BucketMissing,
         StoreError::Refused { .. } | StoreError::Invalid { .. } => Reason::CredentialsInvalid,
         StoreError::Unavailable { .. } => Reason::BlobStoreUnavailable,
     };

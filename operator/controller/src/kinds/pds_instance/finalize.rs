@@ -4,14 +4,15 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use operator_api::{PdsClass, PdsInstance, Provisioner, Reason};
 use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
-use operator_runtime::carry_out::{Condemned, Failure, Write, Writer};
+use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer};
 use operator_runtime::condition;
 use operator_runtime::object::Object;
 use operator_runtime::ownership::{Belongs, Lifetime, Owner};
+use serde_json::json;
 
 use super::component::{blobs, database, hostname, keys, name};
 use super::finalizer::{FINALIZER, change_finalizer};
@@ -169,12 +170,14 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     if deletes.blobs {
         delete_bucket(ctx, end).await?;
         delete::<Secret>(ctx, end, &blobs::secret_name(name)).await?;
+        forget_note(ctx, end, keys::BUCKET).await?;
     }
     if deletes.database {
         for volume in [database::volume_name(name), name::sqlite_volume(name)] {
             delete::<PersistentVolumeClaim>(ctx, end, &volume).await?;
         }
         delete::<Secret>(ctx, end, &name::postgres(name)).await?;
+        forget_note(ctx, end, keys::POSTGRES_MAJOR).await?;
     }
     if deletes.keys {
         delete::<Secret>(ctx, end, &keys::secret_name(name)).await?;
@@ -226,6 +229,7 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
         owner,
         prefix: store.class.bucket_prefix.clone(),
         bucket: end.bucket.clone().or_else(|| end.given_bucket.clone()),
+        is_in_use: true,
         seed: ctx.seed.clone(),
         service_account: Some(name::service_account_subject(&end.owner.namespace, &end.name)),
     };
@@ -266,6 +270,22 @@ async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
             claim::free(ctx, &claim).await?;
         }
     }
+    Ok(())
+}
+
+/// Takes a note from the Secret of the keys: what it is about is gone.
+async fn forget_note(ctx: &Ctx, end: &End, annotation: &str) -> kube::Result<()> {
+    let name = keys::secret_name(&end.name);
+    let api = Api::<Secret>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_metadata_opt(&name).await? else { return Ok(()) };
+    let is_noted = live.annotations().contains_key(annotation);
+    if !is_noted || end.owner.judge(&live.metadata, Lifetime::Data) != Belongs::Ours {
+        return Ok(());
+    }
+    let patch = json!({"metadata": {"uid": live.uid(), "annotations": {annotation: null}}});
+    let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    api.patch_metadata(&name, &parameters, &Patch::Merge(patch)).await?;
+    ctx.secrets.forget(&end.owner.namespace, &name);
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! The finalizer: on an instance only while data is to be deleted with it.
 
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use operator_api::PdsInstance;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use operator_api::{PdsClass, PdsInstance};
 use serde_json::json;
 
 use super::wanted::Deletes;
 use crate::context::Ctx;
+use crate::options::{CONTROLLER_NAME, Options};
 
 /// Keeps an instance until its data is deleted.
 pub const FINALIZER: &str = "auroralocus.dev/data";
@@ -48,15 +49,36 @@ pub(super) async fn change_finalizer(
     }
 }
 
-/// Removes the finalizer from every instance, so that nothing waits for an operator that is gone. Data is retained then.
+/// Removes the finalizer from every instance that this installation serves, so that nothing waits for an operator that is gone. Data is
+/// retained then. An instance whose class is gone belongs to the installation with the usual controller name.
 ///
 /// # Errors
 /// What the API server answers.
-pub async fn release(client: &kube::Client) -> kube::Result<usize> {
-    let api = Api::<PdsInstance>::all(client.clone());
-    let all = api.list_metadata(&kube::api::ListParams::default()).await?;
+pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<usize> {
+    let classes = Api::<PdsClass>::all(client.clone()).list(&ListParams::default()).await?.items;
+    let is_default = |class: &&PdsClass| class.spec.default == Some(true) && options.serves(class);
+    let default = classes.iter().find(is_default).map(ResourceExt::name_any);
+    let is_served = |pds: &DynamicObject| {
+        let text = |path: &str| pds.data.pointer(path).and_then(|value| value.as_str());
+        let chosen = text("/spec/className").or_else(|| text("/status/className")).or(default.as_deref());
+        match classes.iter().find(|class| Some(class.name_any().as_str()) == chosen) {
+            Some(class) => options.serves(class),
+            None => options.controller_name == CONTROLLER_NAME,
+        }
+    };
+    // As they are stored: an instance that this version cannot read has a finalizer, too.
+    let kind = ApiResource::erase::<PdsInstance>(&());
+    let mut all = Vec::new();
+    for namespace in options.scope().watches() {
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &kind),
+            None => Api::all_with(client.clone(), &kind),
+        };
+        all.extend(api.list(&ListParams::default()).await?.items);
+    }
     let mut released = 0;
-    for pds in all.items.iter().filter(|pds| pds.finalizers().iter().any(|name| name == FINALIZER)) {
+    let waits = |pds: &&DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);
+    for pds in all.iter().filter(waits).filter(|pds| is_served(pds)) {
         let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
         change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await?;
         tracing::info!(

@@ -22,6 +22,7 @@ use crate::context::Ctx;
 
 const TLS: &str = "tls.secretName";
 const URI: &str = "database.external.uriSecret";
+const PULL: &str = "pod.imagePullSecrets";
 
 /// The class of an instance. Once chosen a class stays: another default later does not move an instance.
 #[must_use]
@@ -30,7 +31,7 @@ pub fn class(ctx: &Ctx, pds: &PdsInstance) -> ClassFound {
     if let Some(name) = chosen {
         return ctx.classes.get(&ObjectRef::new(name)).map_or(ClassFound::None, ClassFound::Found);
     }
-    let is_default = |class: &PdsClass| class.spec.default == Some(true) && ctx.serves(class);
+    let is_default = |class: &PdsClass| class.spec.default == Some(true) && ctx.options.serves(class);
     let mut defaults = ctx.classes.state_filter(is_default);
     if defaults.len() > 1 {
         let mut names: Vec<_> = defaults.iter().map(|class| class.name_any()).collect();
@@ -151,8 +152,14 @@ pub fn uses_secret(pds: &PdsInstance, secret: &str) -> bool {
     let name = pds.name_any();
     let given = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
     named(pds).iter().any(|(_, name, _)| *name == secret)
+        || pull_secrets(pds).any(|name| name == secret)
         || given == Some(secret)
         || [keys::secret_name(&name), name::postgres(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
+}
+
+fn pull_secrets(pds: &PdsInstance) -> impl Iterator<Item = &str> {
+    let secrets = pds.spec.pod.iter().flat_map(|pod| pod.image_pull_secrets.iter().flatten());
+    secrets.map(String::as_str)
 }
 
 async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &ClassFound) -> kube::Result<References> {
@@ -181,6 +188,18 @@ async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &Class
         match field {
             URI => found.database = content,
             _ => found.tls = content,
+        }
+    }
+    // A pull secret that is not there is told by the pods. One that the class does not allow is not even named to them.
+    let ClassFound::Found(class) = class else { return Ok(found) };
+    if allowed::secret_labels(class, None).is_ok() {
+        return Ok(found);
+    }
+    for name in pull_secrets(pds) {
+        let Some(content) = ctx.secrets.get(namespace, name, &[]).await? else { continue };
+        if let Err(label) = allowed::secret_labels(class, content.metadata.labels.as_ref()) {
+            let message = format!("spec.{PULL}: Secret {name} lacks the label {label} that its PdsClass asks for");
+            found.problems.insert(PULL, Verdict::bad(Reason::NotAllowed, message));
         }
     }
     Ok(found)

@@ -32,10 +32,13 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
     let class = class(pds, observed)?;
     let spec = &pds.spec;
     allowed::check(spec, &class, &observed.namespace_labels)?;
+    if let Some(Verdict { reason, message, .. }) = observed.references.problem("pod.imagePullSecrets") {
+        return Err(Refusal { reason, message });
+    }
     let database = database(spec, &class)?;
     let mut complaints = Vec::new();
     let replicas = replicas(pds, &class, &database, observed, &mut complaints)?;
-    storage(&class, &database, observed, &mut complaints)?;
+    let volume_is_limited = storage(&class, &database, observed, &mut complaints)?;
     let blobs = blobs(pds, &class, observed, &database)?;
     let tls = spec.tls.as_ref().map(|tls| tls.secret_name.clone());
     let settings = Settings::from_values(|name| setting(name, spec, &class, &database, &blobs))
@@ -55,6 +58,7 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
         database,
         blobs,
         tls,
+        volume_is_limited,
         complaints,
     })
 }
@@ -117,38 +121,39 @@ fn replicas(
     let Some(max) = max.filter(|max| replicas > *max) else { return Ok(replicas) };
     let message = format!("spec.replicas: {replicas}; PdsClass {:?} allows at most {max}", class.name_any());
     match component::server::live_replicas(pds, observed) {
-        None => Err(Refusal { reason: Reason::QuotaExceeded, message }),
+        None => Err(Refusal { reason: Reason::LimitExceeded, message }),
         Some(live) => {
             let kept = live.max(max).min(replicas);
             if kept < replicas {
                 let message = format!("{message}; {kept} are kept");
-                complaints.push((ConditionType::ClassAccepted, Verdict::bad(Reason::QuotaExceeded, message)));
+                complaints.push((ConditionType::ClassAccepted, Verdict::bad(Reason::LimitExceeded, message)));
             }
             Ok(kept)
         }
     }
 }
 
+/// Whether a volume that exists keeps its size. One that does not exist is refused.
 fn storage(
     class: &PdsClass,
     database: &Database,
     observed: &Observed,
     complaints: &mut Vec<(ConditionType, Verdict)>,
-) -> Result<(), Refusal> {
-    let Some(max) = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref()) else { return Ok(()) };
+) -> Result<bool, Refusal> {
+    let Some(max) = class.spec.limits.as_ref().and_then(|limits| limits.max_storage.as_ref()) else { return Ok(false) };
     let asked = database.volume().filter(|volume| volume.size_is_given && is_more(&volume.size, &max.0));
-    let Some(volume) = asked else { return Ok(()) };
+    let Some(volume) = asked else { return Ok(false) };
     let name = class.name_any();
     let message = format!("spec.database: size {:?}; PdsClass {name:?} allows at most {:?}", volume.size, max.0);
     let existing = observed.volume.as_ref().and_then(component::volume::size);
     match existing {
-        None => Err(Refusal { reason: Reason::QuotaExceeded, message }),
+        None => Err(Refusal { reason: Reason::LimitExceeded, message }),
         Some(size) if is_more(&volume.size, &size) => {
             let message = format!("{message}; the volume keeps {size:?}");
-            complaints.push((ConditionType::ClassAccepted, Verdict::bad(Reason::QuotaExceeded, message)));
-            Ok(())
+            complaints.push((ConditionType::ClassAccepted, Verdict::bad(Reason::LimitExceeded, message)));
+            Ok(true)
         }
-        Some(_) => Ok(()),
+        Some(_) => Ok(false),
     }
 }
 

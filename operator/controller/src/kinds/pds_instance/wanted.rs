@@ -41,6 +41,8 @@ pub struct Wanted {
     pub pod: PodSettings,
     /// Whether the platform chooses the user id of processes.
     pub platform_chooses_user: bool,
+    /// Whether the volume keeps its size although the spec asks for more, because the class allows no more.
+    pub volume_is_limited: bool,
     /// What the spec asks for and does not get, while everything else goes on.
     pub complaints: Vec<(ConditionType, Verdict)>,
 }

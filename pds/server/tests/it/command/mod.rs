@@ -41,6 +41,7 @@ async fn serves_from_an_empty_folder_and_keeps_its_secrets() {
     let (size, available) = (gauge("aurora_data_volume_size_bytes "), gauge("aurora_data_volume_available_bytes "));
     assert!(available > 0 && available <= size, "{available} of {size}");
     assert_eq!(gauge("aurora_database_full "), 0);
+    assert!(!metrics.contains("aurora_database_size_bytes "), "SQLite is on the volume of the data directory");
 
     // Asked to stop it says so first, then ends without an error.
     pds.terminate();

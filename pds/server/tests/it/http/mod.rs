@@ -100,6 +100,8 @@ async fn metrics_tell_that_the_volume_of_the_database_is_full() {
         // The volume of the server's folder says nothing of Postgres'.
         let text = text.as_str().unwrap();
         assert!(text.lines().any(|found| found == line) && !text.contains("aurora_data_volume"), "{line} in {text}");
+        let size = text.lines().find_map(|line| line.strip_prefix("aurora_database_size_bytes "));
+        assert!(size.is_some_and(|size| size.parse::<i64>().is_ok_and(|bytes| bytes > 1_000_000)), "{text}");
     };
     tells(0).await;
     pds.database.psql(
