@@ -110,7 +110,7 @@ pub(crate) fn of_namespace(instances: &Instances, namespace: &str) -> Vec<Object
 }
 
 pub(crate) fn with_domain(instances: &Instances, domain: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| hostname::domains(&pds.spec).contains(domain))
+    those(instances, |pds| hostname::domains(&pds.spec).iter().any(|own| hostname::is_at_or_below(own, domain)))
 }
 
 pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {

@@ -102,6 +102,39 @@ async fn handles_below_the_hostname_of_another_are_refused() {
     other.ready("late").await;
 }
 
+/// Whoever serves `alice.D` decides who is the handle `alice.D`, which the server at D gave out.
+#[tokio::test]
+async fn a_name_below_the_domain_of_another_namespace_is_refused_where_domains_are_limited() {
+    let world = World::new("below").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let class = world.class(json!({"domains": [".test"]})).await;
+    let hostname = world.hostname("one");
+    let spec = |hostname: &str| {
+        let mut spec = lite(hostname);
+        spec["className"] = json!(class);
+        spec
+    };
+    world.create_exactly("lite", spec(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    let alice = format!("alice.{hostname}");
+    other.create_exactly("late", spec(&alice)).await.unwrap();
+    let pds = other.condition("late", "HostnameClaimed", "False", "HostnameTaken").await;
+    let why = format!(
+        "spec.hostname: {alice:?} is below {hostname:?}, which PdsInstance {}/lite holds with all handles below it; choose another",
+        world.namespace
+    );
+    assert_eq!(message(&pds, "HostnameClaimed"), why);
+    assert!(claim(&other, &alice).await.is_none());
+    // One's own namespace is one's own affair.
+    world.create_exactly("own", spec(&format!("bob.{hostname}"))).await.unwrap();
+    world.ready("own").await;
+    // The domain is free once its holder and the holder's keys are gone.
+    world.delete("lite").await;
+    world.api::<Secret>().delete("lite-keys", &Default::default()).await.unwrap();
+    other.ready("late").await;
+}
+
 #[tokio::test]
 async fn localhost_is_nobodys() {
     let world = World::new("local").await;

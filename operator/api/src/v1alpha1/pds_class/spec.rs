@@ -47,7 +47,9 @@ pub struct PdsClassSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 262_144))]
     pub ca_bundle: Option<String>,
-    /// Domains that instances may use: `hostname` and `handleDomains` must be one of them or below one. Every domain if absent.
+    /// Domains that instances may use: `hostname` and `handleDomains` must be one of them or below one; of an entry with a leading dot
+    /// only what is below. An instance may not use a domain below one that an instance of another namespace holds. Every domain if
+    /// absent, and then nobody looks what is below what.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 253)))]
     pub domains: Option<Vec<String>>,

@@ -47,10 +47,12 @@ pub(super) fn check(
     placement(spec, &allowed, &name)
 }
 
-/// Whether `domain` is `suffix` or below it.
+/// Whether `domain` is `suffix` or below it; with a leading dot, whether it is below.
 fn is_within(domain: &str, suffix: &str) -> bool {
-    let suffix = suffix.trim_start_matches('.');
-    domain == suffix || domain.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
+    match suffix.strip_prefix('.') {
+        Some(parent) => domain != parent && is_within(domain, parent),
+        None => domain == suffix || domain.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')),
+    }
 }
 
 fn domains(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<(), Refusal> {
@@ -158,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_domain_is_a_suffix_of_whole_labels() {
-        assert!(is_within("a.example.com", "example.com") && is_within("example.com", ".example.com"));
+        assert!(is_within("a.example.com", "example.com") && is_within("example.com", "example.com"));
+        assert!(is_within("a.example.com", ".example.com") && !is_within("example.com", ".example.com"));
         assert!(!is_within("evilexample.com", "example.com") && !is_within("com", "example.com"));
     }
 }

@@ -78,6 +78,7 @@ fn workload(write: &mut Write) -> Option<&mut Manifest> {
 async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Result<(), Failure> {
     match step {
         Step::Claim { hostname } => claim::claim(ctx, pds, wanted, hostname).await,
+        Step::FreeClaim { hostname } => claim::free_if_gone(ctx, hostname).await,
         Step::CreateKeys => {
             let name = keys::secret_name(&wanted.instance);
             // The watch may not have shown yet that there were keys.

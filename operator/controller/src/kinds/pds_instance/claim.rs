@@ -42,6 +42,13 @@ pub(super) async fn claim(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, hostnam
     }
 }
 
+/// Frees the claim of a hostname if its holder is gone with its keys.
+pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failure> {
+    let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
+    let free = async { if is_free(ctx, &claim).await? { free(ctx, &claim).await } else { Ok(()) } };
+    free.await.map_err(|error| Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), &error))
+}
+
 /// Whether the holder of a claim is gone with its keys. While the keys exist, so may the accounts that have the hostname in their
 /// identity documents.
 async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {

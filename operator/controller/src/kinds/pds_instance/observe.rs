@@ -79,12 +79,15 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         Some(volume) => can_grow(ctx, pds, volume).await,
         None => false,
     };
+    let limits_domains = matches!(&class, ClassFound::Found(class) if class.spec.domains.is_some());
+    let claims_above = if limits_domains { claims_above(ctx, pds, &namespace) } else { BTreeMap::new() };
     let uid = pds.uid().unwrap_or_default();
     let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
     Ok(Observed {
         class,
         namespace_labels: ctx.namespace_labels(&namespace),
         claims: claims(ctx, pds),
+        claims_above,
         admin,
         operator_namespace: ctx.options.namespace.clone(),
         seed: ctx.seed.clone(),
@@ -107,6 +110,15 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
 fn claims(ctx: &Ctx, pds: &PdsInstance) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
     let domains = hostname::domains(&pds.spec).into_iter();
     domains.filter_map(|domain| ctx.claim(&domain).map(|claim| (domain, claim))).collect()
+}
+
+fn claims_above(ctx: &Ctx, pds: &PdsInstance, namespace: &str) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+    let above = |domain: &str| {
+        let claims = hostname::above(domain).filter_map(|parent| ctx.claim(parent));
+        claims.into_iter().find(|claim| claim.spec.owner.namespace != namespace)
+    };
+    let domains = hostname::domains(&pds.spec).into_iter();
+    domains.filter_map(|domain| above(&domain).map(|claim| (domain, claim))).collect()
 }
 
 /// Asked only while the spec asks for more than the volume has, so that an instance at rest asks nothing.

@@ -24,6 +24,9 @@ pub struct Observed {
     pub namespace_labels: BTreeMap<String, String>,
     /// The claims of the domains that the instance asks for, by domain.
     pub claims: BTreeMap<String, Arc<PdsHostnameClaim>>,
+    /// Claims of domains above those of the instance, held by other namespaces, by the domain of the instance. Empty where the class does
+    /// not limit domains.
+    pub claims_above: BTreeMap<String, Arc<PdsHostnameClaim>>,
     /// The administrator's credential of the class's object store.
     pub admin: Option<Arc<Content>>,
     /// The namespace of the operator.

@@ -14,6 +14,11 @@ pub enum Step {
         /// The hostname.
         hostname: String,
     },
+    /// Free the claim of a hostname if its holder is gone with its keys.
+    FreeClaim {
+        /// The hostname.
+        hostname: String,
+    },
     /// Generate the keys and create their Secret.
     CreateKeys,
     /// Write annotations onto the Secret of the keys, so that they survive a lost status.

@@ -15,7 +15,7 @@ use pds_config::Settings;
 use super::observed::{ClassFound, Observed};
 use super::settings::setting;
 use super::verdict::Verdict;
-use super::wanted::{Blobs, Claim, Database, NetworkRules, Refusal, Store, Wanted};
+use super::wanted::{Blobs, Claim, Database, NetworkRules, Refusal, Store, Wanted, same_endpoint};
 use super::{allowed, component};
 
 const VOLUME_SIZE: &str = "10Gi";
@@ -215,7 +215,7 @@ fn provisioned(
 ) -> Blobs {
     let now = Store::of(class, store);
     match resolved {
-        Some(endpoint) if endpoint != store.endpoint => {
+        Some(endpoint) if !same_endpoint(endpoint.as_deref(), store.endpoint.as_deref()) => {
             let used = ObjectStore { endpoint: endpoint.clone(), ..store.clone() };
             let store = Store { service: Service { endpoint, ..now.service.clone() }, class: used };
             Blobs::Provisioned { bucket, given_name, store: store.into(), proposed: Some(now.into()) }
@@ -239,7 +239,8 @@ fn given(secret: Option<String>, class: &PdsClass, store: &ObjectStore, observed
     }
     let given =
         Given::parse(&content.values).map_err(|error| credentials(format!("{field}: Secret {secret}: {error}")))?;
-    if store.endpoint.as_ref().is_some_and(|only| given.service.endpoint.as_ref() != Some(only)) {
+    let given_endpoint = given.service.endpoint.as_deref();
+    if store.endpoint.is_some() && !same_endpoint(given_endpoint, store.endpoint.as_deref()) {
         let only = store.endpoint.as_deref().unwrap_or_default();
         let message = format!("{field}: Secret {secret} names another endpoint; its PdsClass allows {only}");
         return Err(Refusal { reason: Reason::NotAllowed, message });

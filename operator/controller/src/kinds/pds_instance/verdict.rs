@@ -12,17 +12,30 @@ pub struct Verdict {
     pub reason: Reason,
     /// For people: the object, what is wrong, what to do.
     pub message: String,
+    /// Whether the parts that need this one wait for it.
+    pub blocks: bool,
 }
 
 impl Verdict {
     /// The part is as it should be.
     pub fn good(message: impl Into<String>) -> Self {
-        Self { good: true, reason: Reason::AsExpected, message: message.into() }
+        Self { good: true, reason: Reason::AsExpected, message: message.into(), blocks: false }
     }
 
-    /// The part is not as it should be.
+    /// The part is not as it should be, and those that need it wait.
     pub fn bad(reason: Reason, message: impl Into<String>) -> Self {
-        Self { good: false, reason, message: message.into() }
+        Self { good: false, reason, message: message.into(), blocks: true }
+    }
+
+    /// The same of a part that works nevertheless, or that others can do without.
+    #[must_use]
+    pub fn bearable(self) -> Self {
+        Self { blocks: false, ..self }
+    }
+
+    /// The part works, and this is worth a warning.
+    pub fn warning(reason: Reason, message: impl Into<String>) -> Self {
+        Self { good: true, reason, message: message.into(), blocks: false }
     }
 
     /// Whether only a person can go on.

@@ -159,6 +159,13 @@ pub struct Store {
     pub service: Service,
 }
 
+/// Whether two endpoints of S3 services are the same address, however they are written. Without an endpoint it is Amazon's.
+pub(super) fn same_endpoint(one: Option<&str>, other: Option<&str>) -> bool {
+    let parsed = |text: &str| reqwest::Url::parse(text.trim_end_matches('/')).ok();
+    one == other
+        || matches!((one, other), (Some(one), Some(other)) if parsed(one).is_some() && parsed(one) == parsed(other))
+}
+
 impl Store {
     pub(super) fn of(class: &PdsClass, store: &ObjectStore) -> Self {
         let service = Service {
@@ -232,5 +239,18 @@ pub fn in_bucket(pds: &PdsInstance) -> bool {
     match &pds.spec.blob_store {
         Some(wanted) => wanted.disk.is_none(),
         None => !engine(pds).0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_endpoint;
+
+    #[test]
+    fn an_endpoint_can_be_written_in_several_ways() {
+        let same = |one, other| same_endpoint(Some(one), Some(other));
+        assert!(same("https://s3.test", "https://S3.test:443/") && same("http://s3.test:80/a/", "http://s3.test/a"));
+        assert!(!same("https://s3.test", "http://s3.test") && !same("https://s3.test", "https://s3.test/a"));
+        assert!(same_endpoint(None, None) && !same_endpoint(None, Some("https://s3.test")));
     }
 }

@@ -62,7 +62,8 @@ fn answering(scene: &Scene<'_>, message: String) -> Verdict {
             format!(
                 "{message}: the S3 service does not answer the pods; blobs cannot be read or written, everything else goes on"
             ),
-        ),
+        )
+        .bearable(),
         _ => Verdict::good(message),
     }
 }
@@ -156,6 +157,10 @@ fn provisioned(
             part.facts.bucket = Some((bucket.to_owned(), store.class.endpoint.clone()));
             part
         }
+        // A service that does not answer stops no pod; a bucket that was never there does.
+        Seen::Failed(verdict) if verdict.reason == Reason::BlobStoreUnavailable => {
+            Part::new(verdict.clone().bearable())
+        }
         Seen::Failed(verdict) => Part::new(verdict.clone()),
         Seen::Owned | Seen::Elsewhere => {
             Part::new(Verdict::bad(Reason::WaitingForBucket, "the bucket is being looked at"))
@@ -190,7 +195,7 @@ fn moved(scene: &Scene<'_>, bucket: &str, request: &Request, store: &Store, prop
          with .aurora-locus/owner.json, or set the class back",
         names.1, names.0
     );
-    let mut part = Part::new(Verdict::bad(Reason::ObjectStoreChanged, message));
+    let mut part = Part::new(Verdict::bad(Reason::ObjectStoreChanged, message).bearable());
     match scene.observed.bucket.as_ref().filter(|state| state.question == asked) {
         Some(BucketState { seen: Seen::Owned, .. }) => {
             part.verdict = Some(Verdict::bad(Reason::Progressing, format!("bucket {bucket} was found in {}", names.1)));

@@ -1,6 +1,7 @@
 //! The certificate with which the PDS serves HTTPS itself.
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use operator_api::{ConditionType, Reason};
 use operator_runtime::secret::Content;
 use rustls::pki_types::pem::PemObject;
@@ -10,6 +11,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::super::verdict::Verdict;
 use super::part::{Component, Part, Scene};
+
+/// By how much the clocks of issuer and operator may differ, in seconds.
+const CLOCKS_DIFFER: i64 = 300;
 
 /// The certificate.
 pub struct Certificate;
@@ -35,12 +39,23 @@ impl Component for Certificate {
                     format!("spec.tls.secretName: Secret {secret} {why}; pods keep the certificate that they have");
                 Part::new(Verdict::bad(Reason::CertificateInvalid, message))
             }
-            Ok(expiry) => {
-                let until = Timestamp::from_second(expiry).map(|time| time.to_string()).unwrap_or_default();
-                let verdict = if expiry <= scene.now().as_second() {
-                    let message =
-                        format!("spec.tls.secretName: the certificate in Secret {secret} ended at {until}; replace it");
-                    Verdict::bad(Reason::CertificateInvalid, message)
+            Ok((begin, expiry)) => {
+                let text = |at| Timestamp::from_second(at).map(|time| time.to_string()).unwrap_or_default();
+                let (from, until, now) = (text(begin), text(expiry), scene.now().as_second());
+                let invalid = |why: String| {
+                    let message = format!("spec.tls.secretName: the certificate in Secret {secret} {why}; replace it");
+                    let verdict = Verdict::bad(Reason::CertificateInvalid, message);
+                    // Clients refuse it, and pods start with it: an instance that runs can be edited.
+                    if scene.child::<Deployment>(&scene.wanted.instance).is_some() {
+                        verdict.bearable()
+                    } else {
+                        verdict
+                    }
+                };
+                let verdict = if expiry <= now {
+                    invalid(format!("ended at {until}"))
+                } else if begin > now + CLOCKS_DIFFER {
+                    invalid(format!("is valid from {from} on"))
                 } else {
                     Verdict::good(format!("Secret {secret}, valid until {until}"))
                 };
@@ -52,8 +67,8 @@ impl Component for Certificate {
     }
 }
 
-/// When the certificate of a Secret ends, in seconds since 1970.
-fn look(content: &Content) -> Result<i64, String> {
+/// When the certificate of a Secret begins and ends to be valid, in seconds since 1970.
+fn look(content: &Content) -> Result<(i64, i64), String> {
     let pem = |key: &str| content.values.get(key).map(Vec::as_slice).unwrap_or_default();
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem("tls.crt")).collect();
     let chain = chain.map_err(|_| "holds no certificate in PEM under tls.crt")?;
@@ -62,5 +77,6 @@ fn look(content: &Content) -> Result<i64, String> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     CertifiedKey::from_der(chain, key, &provider).map_err(|_| "holds a certificate and a key that do not match")?;
     let (_, certificate) = X509Certificate::from_der(&leaf).map_err(|_| "holds a certificate that cannot be read")?;
-    Ok(certificate.validity().not_after.timestamp())
+    let validity = certificate.validity();
+    Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }

@@ -140,7 +140,7 @@ fn room(scene: &Scene<'_>) -> Option<Verdict> {
     };
     if scrape.database_full {
         let message = format!("{volume} is full: writes are refused, reads go on");
-        return Some(Verdict::bad(Reason::StorageFull, message));
+        return Some(Verdict::bad(Reason::StorageFull, message).bearable());
     }
     let used = match &scene.wanted.database {
         Database::Postgres { .. } => {
@@ -151,7 +151,7 @@ fn room(scene: &Scene<'_>) -> Option<Verdict> {
         Database::External { .. } => return None,
     };
     let message = format!("{volume} is nearly full ({used} % in use): raise its size, or writes will be refused");
-    (used >= NEARLY_FULL).then_some(Verdict { good: true, reason: Reason::StorageFilling, message })
+    (used >= NEARLY_FULL).then(|| Verdict::warning(Reason::StorageFilling, message))
 }
 
 fn external(scene: &Scene<'_>) -> Verdict {
@@ -225,6 +225,10 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
         version => {
             let wanted_image = if let Database::Postgres { image, .. } = &wanted.database { image } else { image };
             let mut part = version.into_part(scene, wanted_image, live_image);
+            // What runs goes on, and so does every edit that does not concern the image.
+            if serving.verdict.as_ref().is_some_and(|verdict| verdict.good) {
+                part.verdict = part.verdict.map(Verdict::bearable);
+            }
             part.manifests.extend(serving.manifests);
             part.turn = serving.turn;
             part

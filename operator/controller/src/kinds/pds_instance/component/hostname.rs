@@ -33,6 +33,17 @@ pub fn domains(spec: &PdsInstanceSpec) -> BTreeSet<String> {
     domains
 }
 
+/// The domains above a domain, from the nearest on.
+pub fn above(domain: &str) -> impl Iterator<Item = &str> {
+    domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..])
+}
+
+/// Whether a domain is another one or below it.
+#[must_use]
+pub fn is_at_or_below(domain: &str, other: &str) -> bool {
+    domain == other || above(domain).any(|parent| parent == other)
+}
+
 /// The hostname and the handle domains.
 pub struct Hostname;
 
@@ -60,7 +71,14 @@ impl Component for Hostname {
                     let verdict = taken(&scene.pds.spec, domain, claim);
                     return Part::new(verdict).with_step(Step::Claim { hostname: domain.clone() });
                 }
-                None => free.push(domain.clone()),
+                // Whoever serves a name below a domain decides on a handle that the holder of the domain may have given out.
+                None => match scene.observed.claims_above.get(domain) {
+                    Some(claim) => {
+                        let step = Step::FreeClaim { hostname: claim.spec.hostname.clone() };
+                        return Part::new(below(&scene.pds.spec, domain, claim)).with_step(step);
+                    }
+                    None => free.push(domain.clone()),
+                },
             }
         }
         let names = domains.into_iter().collect::<Vec<_>>().join(", ");
@@ -74,12 +92,37 @@ impl Component for Hostname {
     }
 }
 
+fn field(spec: &PdsInstanceSpec, domain: &str) -> &'static str {
+    if spec.hostname == domain { "spec.hostname" } else { "spec.handleDomains" }
+}
+
+fn below(spec: &PdsInstanceSpec, domain: &str, claim: &PdsHostnameClaim) -> Verdict {
+    let (field, owner, parent) = (field(spec, domain), &claim.spec.owner, &claim.spec.hostname);
+    let message = format!(
+        "{field}: {domain:?} is below {parent:?}, which PdsInstance {}/{} holds with all handles below it; choose another",
+        owner.namespace, owner.name
+    );
+    Verdict::bad(Reason::HostnameTaken, message)
+}
+
 fn taken(spec: &PdsInstanceSpec, domain: &str, claim: &PdsHostnameClaim) -> Verdict {
-    let field = if spec.hostname == domain { "spec.hostname" } else { "spec.handleDomains" };
+    let field = field(spec, domain);
     let owner = &claim.spec.owner;
     let message = format!(
         "{field}: {domain:?} is held by PdsInstance {}/{}; choose another, or end that instance and its data",
         owner.namespace, owner.name
     );
     Verdict::bad(Reason::HostnameTaken, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_domain() {
+        assert_eq!(above("a.b.test").collect::<Vec<_>>(), ["b.test", "test"]);
+        assert!(is_at_or_below("a.b.test", "b.test") && is_at_or_below("b.test", "b.test"));
+        assert!(!is_at_or_below("ab.test", "b.test") && !is_at_or_below("test", "b.test"));
+    }
 }

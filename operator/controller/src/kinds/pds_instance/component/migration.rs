@@ -81,7 +81,9 @@ impl Component for Migration {
             };
         };
         let pods = pod::of(&scene.observed.children, name::MIGRATE, Maker::Object(&live.metadata));
-        let status = pods.filter_map(container).max_by_key(|status| ended(status).map(|(at, _)| at));
+        // The one that succeeded, whatever the clocks of nodes say; otherwise the newest.
+        let rank = |status: &&ContainerStatus| (succeeded(status), ended(status).map(|(at, _)| at));
+        let status = pods.filter_map(container).max_by_key(rank);
         let report = status.as_ref().and_then(|status| ended(status)).map(|(_, report)| report).unwrap_or_default();
         let mut part =
             Part { manifests: vec![manifest], is_complete: true, ..Part::new(verdict(scene, live, &name, &report)) };
@@ -129,6 +131,11 @@ fn verdict(scene: &Scene<'_>, live: &Job, name: &str, report: &Report) -> Verdic
 
 fn container(pod: &Pod) -> Option<&ContainerStatus> {
     pod::containers(pod).find(|status| status.name == "migrate")
+}
+
+fn succeeded(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
 fn ended(status: &ContainerStatus) -> Option<(Timestamp, Report)> {

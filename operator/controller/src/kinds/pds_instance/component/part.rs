@@ -54,7 +54,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn obstacle(&self, conditions: &[ConditionType]) -> Option<&'a Verdict> {
         let concerns =
-            |(condition, verdict): &&(ConditionType, Verdict)| conditions.contains(condition) && !verdict.good;
+            |(condition, verdict): &&(ConditionType, Verdict)| conditions.contains(condition) && verdict.blocks;
         self.verdicts.iter().find(concerns).map(|(_, verdict)| verdict)
     }
 

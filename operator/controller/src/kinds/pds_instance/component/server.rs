@@ -113,16 +113,13 @@ impl Component for Server {
             manifests.push(Manifest::once(&claim, Lifetime::Data));
         }
         part.manifests = manifests;
-        // An S3 service that does not answer stops no pod; a bucket that was never there does.
         let needed = [
             ConditionType::DatabaseReady,
             ConditionType::SchemaMigrated,
             ConditionType::BlobStoreReady,
             ConditionType::CertificateReady,
         ];
-        let passing = [Reason::StorageFull, Reason::BlobStoreUnavailable, Reason::ObjectStoreChanged];
-        let blocked = scene.obstacle(&needed).filter(|verdict| !passing.contains(&verdict.reason));
-        if blocked.is_some() || !secrets_are_there(scene) {
+        if scene.obstacle(&needed).is_some() || !secrets_are_there(scene) {
             return waits(part, scene, live);
         }
         let deployment = deployment(scene, &config, ca.as_ref());

@@ -192,15 +192,28 @@ fn certificates() {
         assert_eq!(verdict.reason, Reason::CertificateInvalid);
         assert!(verdict.message.contains("Secret cert") && verdict.message.contains(words), "{}", verdict.message);
     }
+    for (years, word) in [((2001, 2002), "2002-01-01"), ((2101, 2102), "2101-01-01")] {
+        let mut world = certificate_of(years);
+        let verdict = world.verdict(ConditionType::CertificateReady);
+        assert_eq!(verdict.reason, Reason::CertificateInvalid);
+        assert!(verdict.message.contains(word), "{}", verdict.message);
+        world.advance(8);
+        assert_eq!(world.all("Deployment").count(), 0, "no pod starts with it");
+    }
+    // An instance that runs can be edited, whatever became of its certificate.
+    let mut world = certificate(&crt, &key);
+    world.settle();
+    world.observed.references.tls = certificate_of((2001, 2002)).observed.references.tls;
+    world.spec(json!({"replicas": 3}));
+    world.settle();
+    assert_eq!(world.get("Deployment", "demo")["spec"]["replicas"], 3);
+    assert_eq!(world.reason(ConditionType::CertificateReady), Reason::CertificateInvalid);
+}
+
+/// With a certificate that is valid from the first of January of one year to that of another.
+fn certificate_of((from, to): (i32, i32)) -> World {
     let mut parameters = rcgen::CertificateParams::new(["demo.test".to_owned()]).unwrap();
-    (parameters.not_before, parameters.not_after) =
-        (rcgen::date_time_ymd(2001, 1, 1), rcgen::date_time_ymd(2002, 1, 1));
+    (parameters.not_before, parameters.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(to, 1, 1));
     let signer = rcgen::KeyPair::generate().unwrap();
-    let expired = parameters.self_signed(&signer).unwrap().pem();
-    let mut world = certificate(&expired, &signer.serialize_pem());
-    let verdict = world.verdict(ConditionType::CertificateReady);
-    assert_eq!(verdict.reason, Reason::CertificateInvalid);
-    assert!(verdict.message.contains("2002-01-01"), "{}", verdict.message);
-    world.advance(8);
-    assert_eq!(world.all("Deployment").count(), 0, "no pod starts with it");
+    certificate(&parameters.self_signed(&signer).unwrap().pem(), &signer.serialize_pem())
 }

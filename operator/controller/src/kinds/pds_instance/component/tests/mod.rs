@@ -168,6 +168,7 @@ impl World {
             class: ClassFound::None,
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
             claims: BTreeMap::new(),
+            claims_above: BTreeMap::new(),
             admin: Some(content("admin", "admin-uid", &[("accessKeyId", "root"), ("secretAccessKey", "pw")]).into()),
             operator_namespace: "system".into(),
             seed: Seed::new([7; 32]),
@@ -343,6 +344,7 @@ impl World {
     fn take(&mut self, step: &Step) {
         let name = self.name();
         match step {
+            Step::FreeClaim { .. } => {}
             Step::Claim { hostname } => {
                 let owner = ClaimOwner { namespace: "ns".into(), name, uid: "pds-uid".into() };
                 let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };

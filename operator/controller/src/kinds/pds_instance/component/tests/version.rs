@@ -48,6 +48,9 @@ fn another_major_version_is_refused_before_a_pod_is_replaced() {
                    PostgreSQL 17 (postgres:17 goes on); set the image back to 17";
     assert_eq!(verdict.message, message);
     assert_eq!(titles(&world.plan()), Vec::<String>::new());
+    world.spec(json!({"replicas": 3}));
+    assert_eq!(titles(&world.plan()), ["apply Deployment demo"], "an edit of something else goes on");
+    world.settle();
     world.change_class(json!({"images": {"postgres": "postgres:17.5"}}));
     world.settle();
     assert_eq!(image(&world), "postgres:17.5");
