@@ -27,7 +27,7 @@ impl Command {
     /// Runs the command.
     ///
     /// # Errors
-    /// What the API server or the output refuses.
+    /// If the API server refuses a request, or standard output cannot be written.
     pub async fn run(self, options: &Options) -> anyhow::Result<()> {
         match self {
             Self::Crd { apply: false } => {

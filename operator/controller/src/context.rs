@@ -24,7 +24,7 @@ use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;
 use crate::options::Options;
 use crate::refusals::Refusals;
-use crate::rollouts::Rollouts;
+use crate::rollouts::{Rollouts, Turn};
 use crate::scrape::Scrapes;
 
 /// What every reconciliation shares.
@@ -53,9 +53,9 @@ pub struct Ctx {
     pub events: Events,
     /// What is counted and shown.
     pub pages: Pages,
-    /// Reconciliations at the same time.
+    /// One permit per reconciliation that may run at the same time.
     pub places: Semaphore,
-    /// Failures in a row.
+    /// Consecutive failures per instance, and the delay that follows from their number.
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.
     pub buckets: Recent<(String, Seen)>,
@@ -63,11 +63,11 @@ pub struct Ctx {
     pub steps: Recent<String>,
     /// The statuses that were last written, by the uid of the instance.
     pub written: Recent<Written>,
-    /// What pods last told.
+    /// Metrics that pods answered last: accounts, blob store, use of the volume.
     pub scrapes: Arc<Scrapes>,
     /// Whether storage classes allow volumes to grow.
     pub storage_classes: Recent<bool>,
-    /// Whose turn it is to replace pods.
+    /// Limits how many instances replace their pods at the same time.
     pub rollouts: Rollouts,
     /// What secrets of S3 users are derived from.
     pub seed: Seed,
@@ -88,8 +88,8 @@ impl Ctx {
         self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone()).unwrap_or_default()
     }
 
-    /// Lets the pods of an instance be replaced by pods with `image`, if it is its turn.
-    pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> bool {
+    /// Asks whether the pods of an instance may be replaced by pods with `image` now.
+    pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> Turn {
         let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
         let databases = self.caches.of::<StatefulSet>().map(|cache| cache.all()).unwrap_or_default();
         let servers = servers.iter().filter_map(|live| server::rolling(live));

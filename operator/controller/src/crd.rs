@@ -29,7 +29,7 @@ impl Definitions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks at the definitions in the cluster; true if the result is another than before.
+    /// Compares the definitions in the cluster with those of this version. Returns true if the result differs from the last one.
     pub async fn look(&self, client: &Client, metrics: &operator_runtime::metrics::Metrics) -> bool {
         let api = Api::<CustomResourceDefinition>::all(client.clone());
         let mut problem = None;
@@ -44,7 +44,8 @@ impl Definitions {
             };
             metrics.set_outdated(&wanted.spec.names.kind, missing.is_some());
             if let Some(field) = missing {
-                let step = "apply the definitions of this version: kubectl apply --server-side -f crds/";
+                let step =
+                    "apply the definitions of this version: kubectl apply --server-side --force-conflicts -f crds/";
                 let version = env!("CARGO_PKG_VERSION");
                 problem = Some(format!(
                     "CustomResourceDefinition {name} is older than the operator ({version}): it lacks {field}; {step}"

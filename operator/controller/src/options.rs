@@ -15,13 +15,13 @@ pub struct Options {
     /// The operator's own namespace: its Lease, its seed and the Secrets of classes
     #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "aurora-system")]
     pub namespace: String,
-    /// This process among its replicas
+    /// Name of this process in the Lease, different for each replica
     #[arg(long, env = "POD_NAME", default_value = "operator")]
     pub identity: String,
     /// Where `/metrics`, `/healthz` and `/readyz` are served
     #[arg(long, env = "OPERATOR_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
-    /// Reconciliations at the same time
+    /// Maximum number of reconciliations at the same time
     #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Serve only these namespaces; all if absent
@@ -30,7 +30,7 @@ pub struct Options {
     /// Serve the classes with this `controllerName`
     #[arg(long, env = "OPERATOR_CONTROLLER_NAME", default_value = CONTROLLER_NAME)]
     pub controller_name: String,
-    /// Instances whose pods are replaced at the same time, when a class or the operator changes
+    /// Maximum number of instances that replace their pods at the same time, when a class or the operator changes
     #[arg(long, env = "OPERATOR_MAX_ROLLOUTS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_rollouts: u16,
 }

@@ -1,4 +1,4 @@
-//! Why Kubernetes could not create pods: for StatefulSets and Jobs only Events tell.
+//! Reasons why Kubernetes could not create pods of StatefulSets and Jobs. Only Events contain them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use operator_runtime::cache::Key;
 
-/// A rollout that is seen for longer than this holds nobody up any more, and counts as stuck.
+/// A rollout that takes longer than this counts as stuck and no longer occupies a turn.
 const LONGEST: Duration = Duration::from_secs(600);
 /// In how many namespaces an image may get stuck before no further instance takes it.
 const STUCK_NAMESPACES: usize = 3;
@@ -37,10 +37,21 @@ struct Turns {
     seen: HashMap<Key, Instant>,
 }
 
+/// Whether an instance may replace its pods now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It has its turn.
+    Taken,
+    /// As many others as allowed have theirs.
+    Wait,
+    /// The image got stuck in instances of this many namespaces, so no further instance takes it.
+    Stuck(usize),
+}
+
 impl Rollouts {
     /// Gives an instance its turn, if fewer than `most` others have theirs now, and if the image did not get stuck in several namespaces
     /// already.
-    pub fn take(&self, own: Key, image: &str, rolling: &[Rolling], most: usize) -> bool {
+    pub fn take(&self, own: Key, image: &str, rolling: &[Rolling], most: usize) -> Turn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.given.retain(|_, since| since.elapsed() < UNSEEN);
         turns.seen.retain(|key, _| rolling.iter().any(|found| found.instance == *key));
@@ -51,16 +62,17 @@ impl Rollouts {
             found.is_stuck || turns.seen.get(&found.instance).is_some_and(|since| since.elapsed() >= LONGEST)
         };
         let stuck = rolling.iter().filter(|found| found.image == image).filter(is_stuck);
-        if stuck.map(|found| &found.instance.0).collect::<HashSet<_>>().len() >= STUCK_NAMESPACES {
-            return false;
+        let stuck = stuck.map(|found| &found.instance.0).collect::<HashSet<_>>().len();
+        if stuck >= STUCK_NAMESPACES {
+            return Turn::Stuck(stuck);
         }
         let under_way = rolling.iter().filter(|found| !is_stuck(found)).map(|found| &found.instance);
         let others: HashSet<_> = under_way.chain(turns.given.keys()).filter(|key| **key != own).collect();
-        let free = others.len() < most;
-        if free {
-            turns.given.insert(own, Instant::now());
+        if others.len() >= most {
+            return Turn::Wait;
         }
-        free
+        turns.given.insert(own, Instant::now());
+        Turn::Taken
     }
 }
 
@@ -82,19 +94,20 @@ mod tests {
     fn only_the_allowed_number_of_instances_has_a_turn() {
         let rollouts = Rollouts::default();
         let (a, b) = (rolling("ns", "a"), rolling("ns", "b"));
-        assert!(rollouts.take(a.instance.clone(), "pds:2", &[], 2));
-        assert!(rollouts.take(a.instance.clone(), "pds:2", from_ref(&a), 2), "its own rollout does not count");
-        assert!(rollouts.take(b.instance.clone(), "pds:2", from_ref(&a), 2));
-        assert!(!rollouts.take(key("ns", "c"), "pds:2", &[a.clone(), b], 2));
-        assert!(!Rollouts::default().take(key("ns", "c"), "pds:2", &[a], 1));
+        let take = |own: Key, rolling: &[Rolling]| rollouts.take(own, "pds:2", rolling, 2);
+        assert_eq!(take(a.instance.clone(), &[]), Turn::Taken);
+        assert_eq!(take(a.instance.clone(), from_ref(&a)), Turn::Taken, "its own rollout does not count");
+        assert_eq!(take(b.instance.clone(), from_ref(&a)), Turn::Taken);
+        assert_eq!(take(key("ns", "c"), &[a.clone(), b]), Turn::Wait);
+        assert_eq!(Rollouts::default().take(key("ns", "c"), "pds:2", &[a], 1), Turn::Wait);
     }
 
     #[test]
     fn an_image_that_is_stuck_in_three_namespaces_goes_no_further() {
         let stuck = ["x", "y", "z"].map(|namespace| Rolling { is_stuck: true, ..rolling(namespace, "a") });
-        let other = key("other", "a");
-        assert!(Rollouts::default().take(other.clone(), "pds:2", &stuck[..2], 1), "what is stuck holds no turn");
-        assert!(!Rollouts::default().take(other.clone(), "pds:2", &stuck, 1));
-        assert!(Rollouts::default().take(other, "pds:3", &stuck, 1), "the corrected image goes on");
+        let take = |image: &str, rolling: &[Rolling]| Rollouts::default().take(key("other", "a"), image, rolling, 1);
+        assert_eq!(take("pds:2", &stuck[..2]), Turn::Taken, "what is stuck holds no turn");
+        assert_eq!(take("pds:2", &stuck), Turn::Stuck(3));
+        assert_eq!(take("pds:3", &stuck), Turn::Taken, "the corrected image goes on");
     }
 }

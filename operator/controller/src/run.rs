@@ -204,7 +204,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     Ok(())
 }
 
-/// The instances whose status says that pods serve.
+/// The instances whose Deployment has a ready pod.
 fn ready_instances(ctx: Arc<Ctx>, instances: Instances) -> impl Fn() -> Vec<Arc<PdsInstance>> {
     move || {
         let serves = |pds: &PdsInstance| {
@@ -218,7 +218,7 @@ fn ready_instances(ctx: Arc<Ctx>, instances: Instances) -> impl Fn() -> Vec<Arc<
     }
 }
 
-/// Looks now and then at what no watch shows. Other definitions concern every instance.
+/// Checks the CustomResourceDefinitions and frees hostnames periodically. A changed result reconciles every instance.
 async fn look_after(
     ctx: Arc<Ctx>,
     instances: Instances,

@@ -1,16 +1,16 @@
-//! What pods told when they were last asked.
+//! Metrics of the PDS pods that the operator uses, as of the last scrape.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two questions to one PDS.
+/// Interval between two scrapes of one PDS.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);
 
 /// The unit of [`Scrape::database_size`].
 pub const COARSE: u64 = 16 << 20;
 
-/// What a PDS told.
+/// Values from the metrics of one PDS. `None`: the PDS did not report the value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scrape {
     /// The number of accounts.

@@ -20,13 +20,13 @@ pub(crate) struct Buckets {
     place: String,
 }
 
-/// What lies under a key.
+/// Result of reading one object.
 #[derive(Debug)]
 pub(crate) enum Found {
     NoBucket,
     NoObject,
     Object(Vec<u8>),
-    /// More than is read.
+    /// The object is larger than the number of bytes that is read.
     TooLarge,
 }
 

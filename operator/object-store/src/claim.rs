@@ -21,7 +21,7 @@ pub(crate) enum State {
     Other(Holder),
 }
 
-/// What the bucket says.
+/// Reads the marker of the bucket. `None`: the bucket does not exist.
 async fn holder(buckets: &Buckets, bucket: &str) -> Result<Option<Holder>, Error> {
     Ok(match buckets.read(bucket, MARKER_KEY).await? {
         Found::NoBucket => None,

@@ -121,7 +121,7 @@ impl Buckets {
         Err(Error::Unavailable(format!("the object store at {place} was asked to {what} and kept {key:?}: {why}")))
     }
 
-    /// Otherwise a service that says yes and does nothing would be asked for ever.
+    /// The error for a service that confirms a deletion and still lists the objects. Without it the loop would never end.
     fn kept(&self, bucket: &str, what: &str) -> Error {
         let place = self.place();
         Error::Unavailable(format!(

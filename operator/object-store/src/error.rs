@@ -6,10 +6,10 @@ use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS, one_line};
 use crate::marker::{ADOPT_KEY, MARKER_KEY};
 use crate::{Marker, Owner};
 
-/// What a bucket says of its owner.
+/// Owner of a bucket according to the marker object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// It has an owner.
+    /// The bucket has a marker that names an owner.
     Marked(Box<Marker>),
     /// It has no marker.
     Unmarked,
@@ -51,7 +51,7 @@ pub enum Error {
     Missing {
         /// The bucket.
         bucket: String,
-        /// Where it is missed.
+        /// Endpoint of the object store that was searched.
         place: String,
         /// Whose blobs it holds.
         owner: Box<Owner>,

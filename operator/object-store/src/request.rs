@@ -1,11 +1,11 @@
-//! What is asked for, and for whom.
+//! The request for a bucket: owner, names and seed.
 
 use crate::{Credential, Owner, Seed, bucket_name};
 
 /// A bucket for an owner.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// For whom.
+    /// The instance that the bucket is for.
     pub owner: Owner,
     /// Begins the names of bucket, user and role. The platform sets it. With another prefix a bucket that is named below gets another user, and the
     /// user of before is deleted.

@@ -47,7 +47,7 @@ impl Credential {
 }
 
 impl Service {
-    /// How people know the service.
+    /// Name of the service in messages: its endpoint, or `AWS in REGION`.
     pub(crate) fn place(&self) -> String {
         self.endpoint.clone().unwrap_or_else(|| format!("AWS in {}", self.region))
     }

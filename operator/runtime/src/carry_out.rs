@@ -220,7 +220,7 @@ fn error_of(error: serde_json::Error) -> kube::Error {
     kube::Error::SerdeError(error)
 }
 
-/// The managed fields with our own as if they had been applied, if they were created. Otherwise the API server would keep a field that
+/// Managed fields in which the operator's create entry is turned into an apply entry. Otherwise the API server would keep a field that
 /// was created and is applied no more. (The way of client-go's `csaupgrade`.)
 fn as_applied(live: &DynamicObject) -> Option<serde_json::Value> {
     let mut fields = live.metadata.managed_fields.clone()?;

@@ -23,7 +23,7 @@ use crate::object::{AnyObject, Object};
 pub enum Scope {
     /// All of the cluster.
     Cluster,
-    /// These.
+    /// Only the namespaces of this list.
     Namespaces(Vec<String>),
 }
 
@@ -113,7 +113,7 @@ impl Child {
 
 /// Says what of a kind's objects is worth keeping.
 pub trait Reduce<K>: 'static {
-    /// Drops the rest.
+    /// Removes every field that is not kept.
     fn reduce(object: &mut K);
 }
 

@@ -35,7 +35,7 @@ pub fn set(
     }
 }
 
-/// A text of others made fit for a condition: one line without control characters, of bounded length.
+/// Turns foreign text into one line without control characters, at most 1024 bytes long, for a condition or an Event.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut line: String =

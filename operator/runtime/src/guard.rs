@@ -9,10 +9,10 @@ use futures::FutureExt;
 /// How a guarded future failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Crash {
-    /// It panicked.
+    /// The future panicked.
     #[error("the code panicked: {0}")]
     Panicked(String),
-    /// It did not end in time.
+    /// The future did not end before the time limit.
     #[error("the code did not end within {} s", .0.as_secs())]
     TimedOut(Duration),
 }

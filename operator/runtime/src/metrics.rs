@@ -18,7 +18,7 @@ pub struct Outcome {
     pub outcome: &'static str,
 }
 
-/// Of which kind an object was.
+/// Label with the kind of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Kind {
     /// For example `Deployment`.
@@ -136,7 +136,7 @@ impl Metrics {
         self.unreadable.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
 
-    /// A watch broke off.
+    /// Counts a watch that ended with an error.
     pub fn watch_failed(&self, kind: &str) {
         self.watch_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
@@ -174,7 +174,7 @@ impl Metrics {
     /// The metrics as text.
     ///
     /// # Errors
-    /// Only if memory ends.
+    /// Never: writing to a `String` does not fail.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

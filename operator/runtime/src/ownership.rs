@@ -1,4 +1,4 @@
-//! Who made an object.
+//! Decides whether an object belongs to an instance.
 //!
 //! A name or a label proves little: anybody who may write to the namespace can choose both. So an object is taken for an instance's own
 //! only with the owner reference that the API server keeps, or, for data, which has no owner, with all marks and no other owner. What
@@ -11,7 +11,7 @@ use crate::labels;
 /// An instance as the owner of objects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owner {
-    /// What its children say of it.
+    /// The owner reference that the objects of the instance carry.
     pub reference: OwnerReference,
     /// The namespace of the instance and of all its objects.
     pub namespace: String,

@@ -27,7 +27,7 @@ pub const LONGEST: usize = 65_536;
 const MOST_LABELS: usize = 64;
 /// Releases of Helm are Secrets too: large, many, and read by no pod.
 const NO_RELEASES: &str = "type!=helm.sh/release.v1";
-/// How long an entry stays that nobody asks for.
+/// Time after which an unused entry is dropped.
 const UNUSED: Duration = Duration::from_secs(3600);
 
 /// What a Secret holds, as far as it was asked for.
@@ -63,7 +63,7 @@ impl Content {
 }
 
 impl fmt::Debug for Content {
-    /// Without the values.
+    /// Prints the names of the keys. Never prints a value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Content")
             .field("name", &self.metadata.name)
@@ -89,7 +89,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Knows nothing yet.
+    /// An empty cache.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client, entries: Mutex::default(), epoch: AtomicU64::new(0) }

@@ -73,11 +73,21 @@ fn page(reason: Reason) -> File {
     let goes_on = match reason {
         Reason::AsExpected => "Nothing has to go on.",
         Reason::Paused => "No. It goes on as soon as `spec.paused` is false or absent.",
+        Reason::ObjectStoreChanged => {
+            "No. The instance goes on with the old object store until a person changes what is described above. The operator \
+             looks for the bucket about every ten minutes."
+        }
         _ if reason.is_stalled() => {
             "No. The instance waits until a person changes what is described above; what runs goes on. The operator notices \
              the change by itself, at the latest after about a minute."
         }
         _ => "Yes. The operator looks again by itself; nobody has to restart it.",
+    };
+    // Events are published about troubles, not about waiting; that of a part that is well has the condition as its reason.
+    let events = if reason.is_told() {
+        format!("kubectl --namespace NAMESPACE get events --field-selector reason={reason},involvedObject.name=NAME\n")
+    } else {
+        String::new()
     };
     let text = format!(
         "\
@@ -98,10 +108,9 @@ fn page(reason: Reason) -> File {
 
 ```sh
 kubectl --namespace NAMESPACE describe pds NAME
-kubectl --namespace NAMESPACE get events --field-selector reason={reason},involvedObject.name=NAME
-```
+{events}```
 
-The message of the condition names the object. All conditions: [conditions.md](../conditions.md).
+The message of the condition says more. All conditions: [conditions.md](../conditions.md).
 ",
         reason.meaning(),
         reason.step(),

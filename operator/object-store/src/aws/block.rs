@@ -1,4 +1,4 @@
-//! Nobody outside reads a bucket, whatever policies come later.
+//! Blocks public access to a bucket, so that no later bucket policy can open it.
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::PublicAccessBlockConfiguration;

@@ -8,7 +8,7 @@ use crate::error::failed;
 use crate::{Error, Owner, Request};
 
 impl Aws {
-    /// Gives the ARN.
+    /// Makes the role or corrects its policies, and returns its ARN.
     pub(super) async fn ensure_role(&self, request: &Request, identity: &WorkloadIdentity) -> Result<String, Error> {
         let role = request.user();
         let trust = policy::of_trust(identity, service_account(request)?);
@@ -90,7 +90,7 @@ impl Aws {
     }
 }
 
-/// A pattern would let others in.
+/// The service account of the request. Refuses other characters than letters, digits, `-` and `.`: IAM could read them as a pattern.
 fn service_account(request: &Request) -> Result<&str, Error> {
     let account = request.service_account.as_deref().unwrap_or_default();
     let parts: Vec<_> = account.split(':').collect();

@@ -12,7 +12,7 @@ use crate::{Credential, Error, Owner, Request};
 /// Access key ids have at most 128 characters, secrets 40.
 const MOST_KEY_BYTES: usize = 128;
 
-/// Whether there is a user.
+/// State of the IAM user of the derived name.
 #[derive(PartialEq, Eq)]
 enum User {
     None,

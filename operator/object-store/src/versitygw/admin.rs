@@ -28,7 +28,7 @@ pub(super) struct Admin {
     credential: Credential,
 }
 
-/// Whether the user is new.
+/// Result of a request to create a user.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Created {
     Now,

@@ -1,4 +1,4 @@
-//! Who leads: one Lease, taken and renewed by compare-and-swap.
+//! Leader election with one Lease, which is taken and renewed by compare-and-swap.
 //!
 //! Every write carries the `resourceVersion` that was read, so of two candidates one gets a conflict. Whether another
 //! holder's lease ran out is judged by this process's own clock since the record last changed, never by its text.
@@ -21,7 +21,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// The pause between tries.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// What a candidate knows.
+/// A process that tries to hold the Lease, and the Lease as the process last read it.
 #[derive(Debug)]
 pub struct Candidate {
     api: Api<Lease>,
@@ -97,7 +97,7 @@ impl Candidate {
         self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
     }
 
-    /// One try.
+    /// Reads the Lease once and takes or renews it if that is allowed.
     async fn attempt(&mut self, now: Instant) -> kube::Result<Attempt> {
         let lease = self.api.get_opt(&self.name).await?;
         let step = self.step(lease.as_ref(), now);

@@ -21,6 +21,7 @@ use super::verdict::Verdict;
 use super::wanted::Wanted;
 use super::{bucket, claim, finalizer};
 use crate::context::Ctx;
+use crate::rollouts::Turn;
 
 /// Does everything that the plan says. A part whose object is refused stops there; the others go on.
 pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, plan: &Plan) -> Report {
@@ -34,7 +35,7 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
             failures.entry(*condition).or_insert(failure);
         }
     }
-    let has_turn = plan.turns.iter().all(|(_, image)| ctx.take_turn(wanted.namespace(), &wanted.instance, image));
+    report.waits = plan.turns.iter().find_map(|(_, image)| wait_for_turn(ctx, wanted, image));
     let writer = Writer { client: &ctx.client, owner: &wanted.owner, metrics: &ctx.pages.metrics };
     for (condition, write) in &plan.writes {
         if failures.contains_key(condition) {
@@ -42,7 +43,7 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
         }
         let mut write = write.clone();
         if let Some(workload) = workload(&mut write).filter(|_| plan.turns.iter().any(|(turn, _)| turn == condition)) {
-            if !has_turn {
+            if report.waits.is_some() {
                 continue;
             }
             rollout::mark(workload);
@@ -50,11 +51,6 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
         if let Err(failure) = writer.carry_out(&write).await {
             failures.insert(*condition, failure);
         }
-    }
-    if !has_turn {
-        let most = ctx.options.max_rollouts;
-        let message = format!("the pods are replaced when fewer than {most} other instances replace theirs");
-        report.waits = Some(Verdict::bad(Reason::WaitingForTurn, message));
     }
     for (condition, failure) in failures {
         // A verdict that names a cause for a person says more than what followed from it.
@@ -65,6 +61,21 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
         report.failed |= failure.cause != Cause::NotOwned;
     }
     report
+}
+
+/// Why the pods are not replaced now.
+fn wait_for_turn(ctx: &Ctx, wanted: &Wanted, image: &str) -> Option<Verdict> {
+    let message = match ctx.take_turn(wanted.namespace(), &wanted.instance, image) {
+        Turn::Taken => return None,
+        Turn::Wait => {
+            let most = ctx.options.max_rollouts;
+            format!("the pods are replaced when fewer than {most} other instances replace theirs")
+        }
+        Turn::Stuck(namespaces) => format!(
+            "image {image} is stuck in instances of {namespaces} namespaces, so no further instance takes it; correct the image"
+        ),
+    };
+    Some(Verdict::bad(Reason::WaitingForTurn, message))
 }
 
 /// The Deployment or StatefulSet that is written over one that exists.
@@ -153,7 +164,7 @@ async fn create_secret(
     }
 }
 
-/// The Secret is output: whatever it held before is replaced, if it is the instance's own.
+/// Writes `NAME-s3`. A Secret of this instance with other content is deleted first and made anew.
 async fn write_bucket_secret(
     ctx: &Ctx,
     wanted: &Wanted,

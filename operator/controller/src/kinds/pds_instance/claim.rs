@@ -73,7 +73,7 @@ pub(crate) async fn free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<()
     }
 }
 
-/// What is known of the holder of a claim.
+/// State of the instance that a claim names.
 pub enum Holder {
     /// There is no such instance.
     Gone,

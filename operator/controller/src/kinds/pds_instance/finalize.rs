@@ -20,7 +20,7 @@ use super::wanted::{Deletes, Store, in_bucket};
 use super::{bucket, claim, conditions};
 use crate::context::Ctx;
 
-/// What fails.
+/// Why the data of a deleted instance could not be removed. The deletion is tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server does not do what was asked.
@@ -34,9 +34,9 @@ pub(super) enum Error {
     Bucket(String),
 }
 
-/// How far it came.
+/// Result of one attempt to delete the data of an instance.
 pub(super) enum Progress {
-    /// The instance is free to go.
+    /// All data that the policy names is deleted, and the finalizer is removed.
     Done,
     /// Pods still use what is to be deleted.
     Waiting,
@@ -186,7 +186,7 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     Ok(Progress::Done)
 }
 
-/// Also a bucket that never came to be in use: its marker tells whether it exists and is this instance's.
+/// Deletes the bucket if its marker has the fingerprint of this instance, also if the status does not name the bucket.
 async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
     if !end.in_bucket {
         return Ok(());
@@ -273,7 +273,7 @@ async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
     Ok(())
 }
 
-/// Takes a note from the Secret of the keys: what it is about is gone.
+/// Removes an annotation from `NAME-keys` after the data that the annotation describes was deleted.
 async fn forget_note(ctx: &Ctx, end: &End, annotation: &str) -> kube::Result<()> {
     let name = keys::secret_name(&end.name);
     let api = Api::<Secret>::namespaced(ctx.client.clone(), &end.owner.namespace);

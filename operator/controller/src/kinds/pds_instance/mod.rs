@@ -43,7 +43,7 @@ const LONGEST_END: Duration = Duration::from_secs(10);
 /// Time limit of one reconciliation.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Reconciles one instance. A failure is a wait of its own, a panic is counted and costs no other instance.
+/// Reconciles one instance. A failure delays only this instance. A panic is caught and counted.
 ///
 /// # Errors
 /// Never.
@@ -168,7 +168,7 @@ fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
     Next::Wait(Action::requeue(jitter(if report.is_good() { 300 } else { 10 })))
 }
 
-/// Equal waits would bring everything back at the same moment.
+/// A duration between 75 % and 125 % of `seconds`, so that instances are not all reconciled at the same moment.
 fn jitter(seconds: u64) -> Duration {
     Duration::from_secs(seconds).mul_f64(rand::random_range(0.75..1.25))
 }

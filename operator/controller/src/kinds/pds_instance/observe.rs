@@ -121,7 +121,7 @@ fn claims_above(ctx: &Ctx, pds: &PdsInstance, namespace: &str) -> BTreeMap<Strin
     domains.filter_map(|domain| above(&domain).map(|claim| (domain, claim))).collect()
 }
 
-/// Asked only while the spec asks for more than the volume has, so that an instance at rest asks nothing.
+/// Whether the StorageClass allows the volume to grow. Asks the API server only while the spec wants a larger volume.
 async fn can_grow(ctx: &Ctx, pds: &PdsInstance, volume: &PersistentVolumeClaim) -> bool {
     let database = pds.spec.database.as_ref();
     let wanted = database.and_then(|database| match (&database.postgres, &database.sqlite) {

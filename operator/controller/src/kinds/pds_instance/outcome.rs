@@ -4,7 +4,7 @@ use kube::runtime::controller::Action;
 
 use super::finalize;
 
-/// What fails in a reconciliation so that not even a status could be written.
+/// A failure that prevents the reconciliation from writing the status. It is logged and tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// Reading what exists.
@@ -32,8 +32,8 @@ impl Error {
 
 /// What follows a reconciliation.
 pub(super) enum Next {
-    /// All is well, or something else will tell.
+    /// Reconcile again after the given time, or when a watch reports a change.
     Wait(Action),
-    /// Something failed.
+    /// Reconcile again after the backoff of this instance.
     Retry,
 }

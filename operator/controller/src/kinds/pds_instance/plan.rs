@@ -85,7 +85,7 @@ fn write(manifest: &Manifest, wanted: &Wanted, observed: &Observed) -> Option<Wr
     manifest.differs_from(live).then(|| Write::Apply(manifest.clone()))
 }
 
-/// The component's own objects that it wants no more.
+/// Deletions of objects that the component made earlier and no longer wants.
 fn prunes(component: &dyn Component, kept: &[Manifest], wanted: &Wanted, observed: &Observed) -> Vec<Write> {
     let condemned = |(kind, metadata): (&'static str, &ObjectMeta)| {
         let child = prunable(component, kind)?;
@@ -104,7 +104,7 @@ fn prunes(component: &dyn Component, kept: &[Manifest], wanted: &Wanted, observe
     observed.children.iter().filter_map(condemned).collect()
 }
 
-/// Volumes go with the instance's policy for data alone, whatever owner somebody gave one.
+/// The child type of a kind that may be pruned. PersistentVolumeClaims are never pruned: only the deletion policy removes them.
 fn prunable(component: &dyn Component, kind: &str) -> Option<&'static Child> {
     if kind == PersistentVolumeClaim::KIND {
         return None;

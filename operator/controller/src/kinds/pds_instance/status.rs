@@ -18,7 +18,7 @@ use crate::context::Ctx;
 
 const MANAGER: &str = "aurora-locus-operator-status";
 
-/// What came of a reconciliation.
+/// Result of a reconciliation, from which the status is computed.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// How every part is.
@@ -46,7 +46,7 @@ impl Report {
         Self { verdicts: vec![(condition, verdict)], ..Self::default() }
     }
 
-    /// A spec that cannot be; what runs goes on.
+    /// A refused spec: only `ClassAccepted` and the summaries are set, the other conditions keep their last values.
     #[must_use]
     pub fn refused(refusal: &Refusal) -> Self {
         Self::only(ConditionType::ClassAccepted, Verdict::bad(refusal.reason, refusal.message.clone()))
@@ -242,7 +242,7 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
                 ctx.events.warning(&about, &condition.reason, &condition.message).await;
             }
             (kind, "True") => ctx.events.normal(&about, kind, &condition.message).await,
-            (_, _) if is_trouble(&condition.reason) => {
+            (_, _) if is_told(&condition.reason) => {
                 ctx.events.warning(&about, &condition.reason, &condition.message).await;
             }
             _ => {}
@@ -251,19 +251,8 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
     Ok(())
 }
 
-/// Whether a reason deserves an Event when a part is not as it should be. Waiting does not.
-fn is_trouble(reason: &str) -> bool {
-    let waits = [
-        Reason::AsExpected,
-        Reason::Progressing,
-        Reason::WaitingForTurn,
-        Reason::WaitingForKeys,
-        Reason::WaitingForDatabase,
-        Reason::WaitingForBucket,
-        Reason::WaitingForJob,
-        Reason::Paused,
-    ];
-    waits.iter().all(|wait| wait.as_str() != reason)
+fn is_told(reason: &str) -> bool {
+    Reason::ALL.iter().find(|known| known.as_str() == reason).is_none_or(|known| known.is_told())
 }
 
 /// The tag of an image.

@@ -1,4 +1,4 @@
-//! Fills in defaults and refuses what cannot be. Pure.
+//! Fills in defaults and refuses a spec that contradicts itself, the class or existing objects. Pure.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn invalid(message: String) -> Refusal {
 /// Checks the spec against the class and what exists.
 ///
 /// # Errors
-/// What a person has to change.
+/// The reason and message of the first contradiction. A person has to change the spec, the class or a Secret.
 pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusal> {
     let class = class(pds, observed)?;
     let spec = &pds.spec;
@@ -205,7 +205,7 @@ fn has_same_hash(one: &str, other: &str) -> bool {
     hash(one) == hash(other)
 }
 
-/// An instance stays with the service that holds its bucket; what the class names now is a proposal.
+/// Keeps the service in which the bucket is. Another endpoint of the class is only `proposed` until the bucket is found there.
 fn provisioned(
     bucket: String,
     given_name: Option<String>,

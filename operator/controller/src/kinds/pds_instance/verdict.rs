@@ -6,9 +6,9 @@ use operator_runtime::carry_out::{Cause, Failure};
 /// Whether a part of an instance is as it should be, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether it is.
+    /// Becomes the status of the condition: true is `True`.
     pub good: bool,
-    /// Why.
+    /// Becomes the reason of the condition.
     pub reason: Reason,
     /// For people: the object, what is wrong, what to do.
     pub message: String,

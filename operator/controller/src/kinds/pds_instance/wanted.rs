@@ -12,7 +12,7 @@ use operator_runtime::ownership::Owner;
 
 use super::verdict::Verdict;
 
-/// A spec with nothing left open.
+/// A validated spec with all defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Name of the instance; the names of its objects begin with it.
@@ -219,7 +219,7 @@ impl Deletes {
         Self { database: delete(policy.database), blobs: delete(policy.blobs), keys: delete(policy.keys) }
     }
 
-    /// Whether anything is.
+    /// Whether at least one kind of data is deleted. The instance needs the finalizer then.
     #[must_use]
     pub fn any(self) -> bool {
         self.database || self.blobs || self.keys

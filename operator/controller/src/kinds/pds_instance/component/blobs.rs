@@ -16,9 +16,9 @@ use super::super::wanted::{Blobs, Store};
 use super::part::{Component, Part, Scene, waiting};
 use super::{keys, name};
 
-/// How long a bucket is taken to be as it was.
+/// Time after which a bucket that was in order is checked again.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(600);
-/// How long a service that did not answer, or a bucket that is not ours, is left alone.
+/// Time after which a failed request to the object store is repeated.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Name of the Secret with the credential of the bucket.
@@ -27,7 +27,7 @@ pub fn secret_name(instance: &str) -> String {
     format!("{instance}-s3")
 }
 
-/// Where blobs are.
+/// Provides the bucket, its user or role and the Secret `NAME-s3`, or uses a given bucket or the volume. Sets `BlobStoreReady`.
 pub struct BucketOrDisk;
 
 impl Component for BucketOrDisk {
@@ -68,7 +68,7 @@ fn answering(scene: &Scene<'_>, message: String) -> Verdict {
     }
 }
 
-/// What a provisioner is asked for.
+/// The request to the provisioner: owner, name of the bucket, and whether the bucket must already exist.
 fn request(scene: &Scene<'_>, given_name: Option<String>, store: &Store, fingerprint: &str) -> Request {
     let wanted = scene.wanted;
     let owner = Owner {
@@ -93,7 +93,7 @@ fn is_in_use(scene: &Scene<'_>) -> bool {
     resolved.is_some() || keys::noted(scene.observed.keys.as_deref(), keys::BUCKET).is_some()
 }
 
-/// What tells whether a remembered outcome is about the same question.
+/// Hash of everything that a request to the object store depends on. A remembered answer counts only for an equal hash.
 #[must_use]
 pub fn question(request: &Request, store: &Store, admin: Option<&Content>, what: &str) -> String {
     let owner = &request.owner;
@@ -111,8 +111,7 @@ fn provisioned(
     let (wanted, observed) = (scene.wanted, scene.observed);
     let name = secret_name(&wanted.instance);
     if let Some(obstacle) = scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]) {
-        let message = format!("the bucket waits: {}", obstacle.message);
-        return Part::new(Verdict::bad(waiting(obstacle), message));
+        return Part::new(waiting("the bucket", obstacle));
     }
     let Some(fingerprint) = keys::seen(observed) else {
         return Part::new(Verdict::bad(Reason::Progressing, "the bucket waits for the keys"));

@@ -15,7 +15,7 @@ use super::part::{Component, Part, Scene};
 /// By how much the clocks of issuer and operator may differ, in seconds.
 const CLOCKS_DIFFER: i64 = 300;
 
-/// The certificate.
+/// Checks the certificate of `spec.tls` and sets `CertificateReady`. Makes no object; without `spec.tls` the condition is absent.
 pub struct Certificate;
 
 impl Component for Certificate {

@@ -33,7 +33,7 @@ use super::{keys, name, rollout, version, volume};
 use crate::rollouts::Rolling;
 use crate::scrape::COARSE;
 
-/// From how much on a volume is said to be nearly full, in percent. PostgreSQL's log of changes takes room that is not counted.
+/// Use of a volume in percent from which `StorageFilling` is reported. The size of PostgreSQL's write-ahead log is not counted.
 const NEARLY_FULL: u8 = 85;
 
 const START: &str = include_str!("postgres-start.sh");
@@ -86,7 +86,7 @@ pub fn generate(instance: &str, namespace: &str) -> BTreeMap<&'static str, Strin
     BTreeMap::from([("password", password), ("uri", uri)])
 }
 
-/// The database.
+/// Runs the PostgreSQL of the instance, or checks the URL of an external one, and sets `DatabaseReady`.
 pub struct Postgres;
 
 impl Component for Postgres {
@@ -113,7 +113,7 @@ impl Component for Postgres {
     fn plan(&self, scene: &Scene<'_>) -> Part {
         let needed = [ConditionType::HostnameClaimed, ConditionType::KeysReady, ConditionType::WorkloadAvailable];
         if let Some(obstacle) = scene.obstacle(&needed) {
-            return Part::new(Verdict::bad(waiting(obstacle), format!("the database waits: {}", obstacle.message)));
+            return Part::new(waiting("the database", obstacle));
         }
         let mut part = match &scene.wanted.database {
             Database::Postgres { image, volume, resources } => own(scene, image, volume, resources.as_ref()),
@@ -130,7 +130,7 @@ impl Component for Postgres {
     }
 }
 
-/// The volume is told of before it is full, and when the database refuses writes because it is; the PDS knows both.
+/// Reports a volume that is nearly full or full. Both facts come from the metrics of the PDS. `None` while there is room.
 fn room(scene: &Scene<'_>) -> Option<Verdict> {
     let scrape = scene.observed.scrape.as_ref()?;
     let volume = match &scene.wanted.database {
@@ -270,7 +270,7 @@ fn files_name(instance: &str) -> String {
     format!("{instance}-pg-{}", hash::of(&file_data(), 10))
 }
 
-/// For clients, and without an address for the name of the pod.
+/// The Service that clients use, and the headless Service that gives the pod its DNS name.
 fn services(wanted: &Wanted) -> [Service; 2] {
     let service = |name: String| Service {
         metadata: metadata(wanted, name, name::POSTGRES),
@@ -323,7 +323,7 @@ fn stateful_set(
     }
 }
 
-/// The API server refuses other claims than those at creation, so they stay what they are; the volume itself may grow.
+/// `volumeClaimTemplates` of the StatefulSet. The API server refuses to change them, so existing ones are kept; only the volume itself grows.
 fn claims(wanted: &Wanted, volume: &Claim, live: Option<&StatefulSet>) -> Vec<PersistentVolumeClaim> {
     let there = live.and_then(|live| live.spec.as_ref()?.volume_claim_templates.as_ref()?.first());
     // The server writes an amount in its own way; the same amount is the same claim.

@@ -33,18 +33,18 @@ pub fn domains(spec: &PdsInstanceSpec) -> BTreeSet<String> {
     domains
 }
 
-/// The domains above a domain, from the nearest on.
+/// Parent domains, the nearest first: `b.test`, `test` for `a.b.test`.
 pub fn above(domain: &str) -> impl Iterator<Item = &str> {
     domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..])
 }
 
-/// Whether a domain is another one or below it.
+/// Whether `domain` equals `other` or is a subdomain of it.
 #[must_use]
 pub fn is_at_or_below(domain: &str, other: &str) -> bool {
     domain == other || above(domain).any(|parent| parent == other)
 }
 
-/// The hostname and the handle domains.
+/// Claims the hostname and the handle domains of the instance and sets `HostnameClaimed`.
 pub struct Hostname;
 
 impl Component for Hostname {

@@ -35,8 +35,8 @@ pub(super) fn condemned(live: &Job, now: Timestamp) -> Option<Condemned> {
     })
 }
 
-/// What of the settings of pods is about the pods of Jobs. A Job that cannot be scheduled cannot be changed, so with another placement
-/// it is another Job.
+/// The pod settings that apply to Jobs. The pod template of a Job is immutable, so a change of these settings
+/// changes the name of the Job.
 pub(super) fn placement(wanted: &Wanted) -> PodSettings {
     PodSettings { resources: None, ..wanted.pod.clone() }
 }

@@ -20,7 +20,7 @@ use super::super::wanted::Wanted;
 use super::part::{Component, Part, Scene};
 use super::pod;
 
-/// The keys of the Secret.
+/// Keys in the data of `NAME-keys`. All four must be present.
 pub const KEYS: [&str; 4] = ["jwtSecret", "adminPassword", "plcRotationKey", "keyEncryptionKey"];
 /// Annotation of the Secret: the fingerprint of its keys when data first came to depend on them.
 pub const FINGERPRINT: &str = "auroralocus.dev/fingerprint";
@@ -29,7 +29,7 @@ pub const POSTGRES_MAJOR: &str = "auroralocus.dev/postgres-major";
 /// Annotation of the Secret: the bucket in use.
 pub const BUCKET: &str = "auroralocus.dev/bucket";
 
-/// Name of the Secret.
+/// Name of the Secret that holds the keys of an instance.
 #[must_use]
 pub fn secret_name(instance: &str) -> String {
     format!("{instance}-keys")
@@ -48,8 +48,8 @@ pub fn fingerprint(content: &Content) -> Result<String, String> {
     found.map(|found| found.to_string()).map_err(|error| error.to_string())
 }
 
-/// Changes when a Secret does that pods read at their start; says nothing about what it holds, not even to somebody who tries guesses,
-/// because the keys are part of it.
+/// Hash over the values of all Secrets that pods read at their start. Nobody can test guesses of a password against the hash,
+/// because random keys are part of the input.
 #[must_use]
 pub fn version(scene: &Scene<'_>) -> String {
     let observed = scene.observed;
@@ -75,7 +75,7 @@ pub(super) fn env(wanted: &Wanted) -> Vec<EnvVar> {
         .into()
 }
 
-/// The fingerprint of the keys that were seen.
+/// Fingerprint of the keys in the Secret that was observed. `None` if there is no Secret or a key is missing or malformed.
 #[must_use]
 pub fn seen(observed: &Observed) -> Option<String> {
     fingerprint(observed.keys.as_deref()?).ok()
@@ -112,7 +112,7 @@ fn rotation_key() -> String {
     }
 }
 
-/// The keys.
+/// Makes the Secret `NAME-keys` once, compares its fingerprint with that of the data, and sets `KeysReady`. Never changes a key.
 pub struct Keys;
 
 impl Component for Keys {
@@ -161,7 +161,7 @@ fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-/// What the instance resolved, as its Secret tells it: for an instance whose status is lost.
+/// Value of an annotation of `NAME-keys`, which replaces `status.resolved` after the status was lost, for example in a restore.
 #[must_use]
 pub fn noted(content: Option<&Content>, key: &str) -> Option<String> {
     content.and_then(|content| annotation(&content.metadata, key)).map(ToOwned::to_owned)

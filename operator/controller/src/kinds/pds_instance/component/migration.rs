@@ -16,11 +16,11 @@ use operator_runtime::ownership::Lifetime;
 use serde::Deserialize;
 
 use super::super::verdict::Verdict;
-use super::part::{Component, Facts, Part, Scene, metadata};
+use super::part::{Component, Facts, Part, Scene, metadata, waiting};
 use super::pod::{self, Maker, SERVER_USER};
 use super::{database, job, keys, name};
 
-/// The exit code of `pds` for what only a person can mend.
+/// Exit code of `pds migrate` for an error that a retry cannot remove, such as wrong keys or a refused login (`EX_CONFIG`).
 const REFUSED: i32 = 78;
 
 /// What `pds migrate --report` writes.
@@ -37,7 +37,7 @@ struct ReportedError {
     message: String,
 }
 
-/// The migration.
+/// Runs `pds migrate` as a Job per image and database, and sets `SchemaMigrated`. SQLite needs no Job.
 pub struct Migration;
 
 impl Component for Migration {
@@ -70,10 +70,7 @@ impl Component for Migration {
                 ConditionType::DatabaseReady,
             ];
             return match scene.obstacle(&needed) {
-                Some(obstacle) => {
-                    let message = format!("the migration waits: {}", obstacle.message);
-                    Part::new(Verdict::bad(Reason::WaitingForDatabase, message))
-                }
+                Some(obstacle) => Part::new(waiting("the migration", obstacle)),
                 None => {
                     let verdict = Verdict::bad(Reason::WaitingForJob, format!("Job {name} is being made"));
                     Part { manifests: vec![manifest], is_complete: true, ..Part::new(verdict) }

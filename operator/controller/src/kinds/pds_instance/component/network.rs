@@ -34,7 +34,7 @@ const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 const PRIVATE_V4: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"];
 const PRIVATE_V6: [&str; 2] = ["fc00::/7", "::1/128"];
 
-/// What the pods may reach and who may reach them.
+/// Makes the service account and the NetworkPolicies of the pods. Pods are not started before both exist.
 pub struct Network;
 
 impl Component for Network {
@@ -107,7 +107,7 @@ fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
     policies
 }
 
-/// XRPC from everywhere, metrics from pods of the cluster.
+/// NetworkPolicy of the PDS: XRPC is open to every source, metrics to pods of the cluster.
 fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
     let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
     let ingress = vec![
@@ -117,7 +117,7 @@ fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
     policy(wanted, wanted.instance.clone(), name::SERVER, ingress, outward(wanted, rules))
 }
 
-/// Only the PDS and its migration; nothing outward. Also for the pods that only tell the version of an image.
+/// NetworkPolicy of PostgreSQL and of the version Job: ingress from the PDS and its migration, no egress.
 fn postgres(wanted: &Wanted) -> NetworkPolicy {
     let peers = [name::SERVER, name::MIGRATE]
         .map(|component| NetworkPolicyPeer { pod_selector: Some(labelled(wanted, component)), ..Default::default() });
@@ -136,7 +136,7 @@ fn postgres(wanted: &Wanted) -> NetworkPolicy {
     policy
 }
 
-/// Names, the instance's own PostgreSQL, what the class names, and the public internet.
+/// Egress rules: DNS, the PostgreSQL of the instance, `allowed.egressTo` and `outboundAllow` of the class, and public addresses.
 fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule> {
     let names = vec![port("UDP", 53), port("TCP", 53)];
     let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };

@@ -25,7 +25,7 @@ pub trait Component: Sync {
     fn children(&self) -> &'static [Child] {
         &[]
     }
-    /// What it wants and how it is. Pure.
+    /// Computes the wanted objects, the steps and the verdict. Pure: no client, no clock.
     fn plan(&self, scene: &Scene<'_>) -> Part;
 }
 
@@ -50,12 +50,12 @@ impl<'a> Scene<'a> {
         (self.wanted.owner.judge(found.meta(), Lifetime::Instance) == Belongs::Ours).then_some(found)
     }
 
-    /// The verdict of an earlier component that stands in the way of this one.
+    /// The first of these conditions that stands in the way of this component, with its verdict.
     #[must_use]
-    pub fn obstacle(&self, conditions: &[ConditionType]) -> Option<&'a Verdict> {
+    pub fn obstacle(&self, conditions: &[ConditionType]) -> Option<&'a (ConditionType, Verdict)> {
         let concerns =
             |(condition, verdict): &&(ConditionType, Verdict)| conditions.contains(condition) && verdict.blocks;
-        self.verdicts.iter().find(concerns).map(|(_, verdict)| verdict)
+        self.verdicts.iter().find(concerns)
     }
 
     /// The time of the observation.
@@ -68,7 +68,7 @@ impl<'a> Scene<'a> {
 /// What a component wants and how it is.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// How it is. Nothing: the instance has no such part.
+    /// Becomes the condition of the component. `None`: the instance has no such part, and the condition is absent.
     pub verdict: Option<Verdict>,
     /// The objects that should exist now.
     pub manifests: Vec<Manifest>,
@@ -174,10 +174,12 @@ pub(in crate::kinds::pds_instance) fn data_metadata(
     }
 }
 
-/// The reason of a part that waits for another.
-pub(super) fn waiting(obstacle: &Verdict) -> Reason {
-    match obstacle.reason {
+/// The verdict of a part that waits for another. The message names the other's condition, which tells the cause.
+pub(super) fn waiting(what: &str, (condition, obstacle): &(ConditionType, Verdict)) -> Verdict {
+    let reason = match obstacle.reason {
         Reason::KeySecretMissing | Reason::KeysMismatch => Reason::WaitingForKeys,
+        _ if *condition == ConditionType::DatabaseReady => Reason::WaitingForDatabase,
         _ => Reason::Progressing,
-    }
+    };
+    Verdict::bad(reason, format!("{what} waits for {condition}"))
 }

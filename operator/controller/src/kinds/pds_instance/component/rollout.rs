@@ -1,4 +1,4 @@
-//! Whether writing a workload replaces its pods, and whose wish that is.
+//! Decides whether writing a Deployment or StatefulSet replaces pods, and whether that has to wait for a turn.
 //!
 //! The status notes which generation of the spec the pods follow. Pods of another kind for the same generation are wanted by the class or
 //! by a new version of the operator: that concerns many instances, so each waits for its turn.
@@ -37,7 +37,7 @@ pub(super) fn needs_turn(pds: &PdsInstance, manifest: &Manifest, live: &dyn AnyO
     !is_new && replaces_pods(manifest, live)
 }
 
-/// Notes that the pods are replaced in a turn.
+/// Sets the annotation by which later reconciliations count this rollout against `--max-rollouts`.
 pub fn mark(manifest: &mut Manifest) {
     manifest.json["metadata"]["annotations"][TURN] = Value::String("taken".into());
 }

@@ -1,4 +1,4 @@
-//! The PDS itself: settings, pods, addresses, and how many may go at once.
+//! The PDS: its ConfigMaps, Deployment, Services and PodDisruptionBudget.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub fn rolling(live: &Deployment) -> Option<Rolling> {
     rollout::rolling(live, image, is_rolling, stuck(live).is_some())
 }
 
-/// The server.
+/// Runs the PDS: settings, Services, PodDisruptionBudget and Deployment. Sets `WorkloadAvailable`.
 pub struct Server;
 
 impl Component for Server {
@@ -135,20 +135,21 @@ impl Component for Server {
     }
 }
 
-/// What runs stays as it is; what does not run waits, and the message tells for what.
+/// The part while an earlier component is not ready: an existing Deployment is left unchanged, a missing one is not made yet.
 fn waits(mut part: Part, scene: &Scene<'_>, live: Option<&Deployment>) -> Part {
     if live.is_some() {
         // It was not compared with what is wanted.
         part.facts.is_rolled_out = None;
     } else {
-        let why = scene.verdicts.iter().find(|(_, verdict)| !verdict.good).map(|(_, verdict)| verdict.message.clone());
-        let why = why.unwrap_or_else(|| "the Secrets are being made".into());
-        part.verdict = Some(Verdict::bad(Reason::Progressing, format!("no pods yet: {why}")));
+        let blocking =
+            scene.verdicts.iter().find(|(_, verdict)| verdict.blocks).map(|(condition, _)| condition.as_str());
+        let why = blocking.unwrap_or("its Secrets");
+        part.verdict = Some(Verdict::bad(Reason::Progressing, format!("the server waits for {why}")));
     }
     part
 }
 
-/// Pods read Secrets at their start, so the template names their versions: all must have been seen.
+/// Whether every Secret that pods read at their start was observed. The pod template contains a hash of their values.
 fn secrets_are_there(scene: &Scene<'_>) -> bool {
     let observed = scene.observed;
     let bucket = match &scene.wanted.blobs {
@@ -354,7 +355,7 @@ fn volumes(wanted: &Wanted, ca: Option<&ConfigMap>) -> Vec<Volume> {
     [data, tls, ca].into_iter().flatten().collect()
 }
 
-/// Two processes may not share a SQLite file; others overlap, so that nobody is turned away.
+/// With SQLite the old pod ends before the new one starts, because two processes may not share the file. Otherwise pods overlap.
 fn strategy(sqlite: bool) -> DeploymentStrategy {
     if sqlite {
         return DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None };
