@@ -1,6 +1,6 @@
 //! What every reconciliation shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -16,13 +16,14 @@ use operator_runtime::event::Events;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use crate::crd::Definitions;
 use crate::kinds::pds_instance::component::{database, hostname, server};
 use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;
 use crate::options::Options;
+use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::rollouts::{Rollouts, Turn};
 use crate::scrape::Scrapes;
@@ -53,8 +54,8 @@ pub struct Ctx {
     pub events: Events,
     /// What is counted and shown.
     pub pages: Pages,
-    /// One permit per reconciliation that may run at the same time.
-    pub places: Semaphore,
+    /// How many reconciliations run at the same time.
+    pub places: Places,
     /// Consecutive failures per instance, and the delay that follows from their number.
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.
@@ -95,7 +96,11 @@ impl Ctx {
         let servers = servers.iter().filter_map(|live| server::rolling(live));
         let rolling: Vec<_> = servers.chain(databases.iter().filter_map(|live| database::rolling(live))).collect();
         let own = (namespace.to_owned(), name.to_owned());
-        self.rollouts.take(own, image, &rolling, self.options.max_rollouts.into())
+        let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
+        let namespaces = |live: &Arc<Deployment>| live.metadata.namespace.clone();
+        let serving = servers.iter().filter(|live| server::serves(live, image)).filter_map(namespaces);
+        let serving = serving.collect::<HashSet<_>>().len();
+        self.rollouts.take(own, image, &rolling, serving, self.options.max_rollouts.into())
     }
 
     /// Forgets an instance that is gone.

@@ -12,9 +12,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use operator_api::PdsInstance;
 use operator_runtime::cache::Key;
-use operator_runtime::labels::PREFIX;
 
 use crate::kinds::pds_instance::component::hostname;
+use crate::kinds::pds_instance::finalizer::FINALIZER;
 use crate::kinds::pds_instance::observe::uses_secret;
 
 pub(crate) type Guarded = DeserializeGuard<PdsInstance>;
@@ -85,8 +85,10 @@ pub(crate) fn strip_instance(object: &mut Guarded) {
     };
     metadata.managed_fields = None;
     metadata.labels = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| key.starts_with(PREFIX));
+    metadata.annotations = None;
+    metadata.owner_references = None;
+    if let Some(finalizers) = &mut metadata.finalizers {
+        finalizers.retain(|finalizer| finalizer == FINALIZER);
     }
 }
 

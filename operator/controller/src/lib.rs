@@ -7,6 +7,7 @@ pub mod crd;
 mod instances;
 pub mod kinds;
 pub mod options;
+pub mod places;
 pub mod refusals;
 pub mod rollouts;
 pub mod run;

@@ -50,8 +50,8 @@ pub enum Turn {
 
 impl Rollouts {
     /// Gives an instance its turn, if fewer than `most` others have theirs now, and if the image did not get stuck in several namespaces
-    /// already.
-    pub fn take(&self, own: Key, image: &str, rolling: &[Rolling], most: usize) -> Turn {
+    /// already, and in more than those in which it serves: a few tenants alone stop no image.
+    pub fn take(&self, own: Key, image: &str, rolling: &[Rolling], serving: usize, most: usize) -> Turn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.given.retain(|_, since| since.elapsed() < UNSEEN);
         turns.seen.retain(|key, _| rolling.iter().any(|found| found.instance == *key));
@@ -63,7 +63,7 @@ impl Rollouts {
         };
         let stuck = rolling.iter().filter(|found| found.image == image).filter(is_stuck);
         let stuck = stuck.map(|found| &found.instance.0).collect::<HashSet<_>>().len();
-        if stuck >= STUCK_NAMESPACES {
+        if stuck >= STUCK_NAMESPACES && stuck > serving {
             return Turn::Stuck(stuck);
         }
         let under_way = rolling.iter().filter(|found| !is_stuck(found)).map(|found| &found.instance);
@@ -94,20 +94,23 @@ mod tests {
     fn only_the_allowed_number_of_instances_has_a_turn() {
         let rollouts = Rollouts::default();
         let (a, b) = (rolling("ns", "a"), rolling("ns", "b"));
-        let take = |own: Key, rolling: &[Rolling]| rollouts.take(own, "pds:2", rolling, 2);
+        let take = |own: Key, rolling: &[Rolling]| rollouts.take(own, "pds:2", rolling, 0, 2);
         assert_eq!(take(a.instance.clone(), &[]), Turn::Taken);
         assert_eq!(take(a.instance.clone(), from_ref(&a)), Turn::Taken, "its own rollout does not count");
         assert_eq!(take(b.instance.clone(), from_ref(&a)), Turn::Taken);
         assert_eq!(take(key("ns", "c"), &[a.clone(), b]), Turn::Wait);
-        assert_eq!(Rollouts::default().take(key("ns", "c"), "pds:2", &[a], 1), Turn::Wait);
+        assert_eq!(Rollouts::default().take(key("ns", "c"), "pds:2", &[a], 0, 1), Turn::Wait);
     }
 
     #[test]
     fn an_image_that_is_stuck_in_three_namespaces_goes_no_further() {
         let stuck = ["x", "y", "z"].map(|namespace| Rolling { is_stuck: true, ..rolling(namespace, "a") });
-        let take = |image: &str, rolling: &[Rolling]| Rollouts::default().take(key("other", "a"), image, rolling, 1);
-        assert_eq!(take("pds:2", &stuck[..2]), Turn::Taken, "what is stuck holds no turn");
-        assert_eq!(take("pds:2", &stuck), Turn::Stuck(3));
-        assert_eq!(take("pds:3", &stuck), Turn::Taken, "the corrected image goes on");
+        let take = |image: &str, rolling: &[Rolling], serving: usize| {
+            Rollouts::default().take(key("other", "a"), image, rolling, serving, 1)
+        };
+        assert_eq!(take("pds:2", &stuck[..2], 0), Turn::Taken, "what is stuck holds no turn");
+        assert_eq!(take("pds:2", &stuck, 2), Turn::Stuck(3));
+        assert_eq!(take("pds:2", &stuck, 3), Turn::Taken, "it serves in as many");
+        assert_eq!(take("pds:3", &stuck, 0), Turn::Taken, "the corrected image goes on");
     }
 }

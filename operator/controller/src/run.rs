@@ -16,6 +16,7 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
+use operator_runtime::cache::PAGE;
 use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
 use operator_runtime::lease::Candidate;
@@ -23,7 +24,7 @@ use operator_runtime::pages::{Pages, router};
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::access;
@@ -36,6 +37,7 @@ use crate::kinds::pds_instance;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
 use crate::kinds::pds_instance::component::hostname;
 use crate::options::{CONTROLLER_NAME, Options};
+use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::rollouts::Rollouts;
 use crate::scrape::Scrapes;
@@ -108,7 +110,8 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let (instances, writer) = reflector::store();
     let watches = scope.watches().into_iter().map(|namespace| {
         let api = api::<Guarded>(&client, namespace.as_deref());
-        kube::runtime::watcher(api, watcher::Config::default()).default_backoff().boxed()
+        // A few at a time: whoever may create instances decides how large they are.
+        kube::runtime::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff().boxed()
     });
     let watched = merged(watches.collect()).modify(strip_instance).reflect(writer);
     let changed = watched.applied_objects().predicate_filter(predicates::generation, PredicateConfig::default());
@@ -163,7 +166,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         refusals,
         definitions: Arc::new(Definitions::default()),
         pages,
-        places: Semaphore::new(options.concurrency.into()),
+        places: Places::new(options.concurrency.into()),
         backoff: Backoff::default(),
         buckets: Recent::default(),
         steps: Recent::default(),

@@ -32,6 +32,13 @@ pub fn bucket_name(prefix: Option<&str>, namespace: &str, name: &str) -> String 
     if readable.is_empty() { hash } else { format!("{readable}-{hash}") }
 }
 
+/// Whether a name has the form of derived ones: whoever may choose a name could take that of another instance beforehand.
+#[must_use]
+pub fn looks_derived(bucket: &str) -> bool {
+    let (_, end) = bucket.rsplit_once('-').unwrap_or(("", bucket));
+    end.len() == HASH_BYTES * 8 / 5 && base32().decode(end.as_bytes()).is_ok()
+}
+
 /// Names that are not valid would change the meaning of a URL or a policy.
 pub(crate) fn check_bucket(bucket: &str) -> Result<(), Error> {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

@@ -76,11 +76,29 @@ impl<K: Object> AnyObject for K {
     }
 }
 
+/// Keeps the controller among the owners: no other decides whose an object is. An owner whose names are longer than names can be is no
+/// object of the cluster.
+pub(crate) fn strip_owners(metadata: &mut ObjectMeta) {
+    const LONGEST_NAME: usize = 253;
+    let Some(owners) = &mut metadata.owner_references else { return };
+    owners.retain(|owner| owner.controller == Some(true));
+    owners.truncate(1);
+    for owner in owners {
+        for text in [&mut owner.api_version, &mut owner.kind, &mut owner.name, &mut owner.uid] {
+            if text.len() > LONGEST_NAME {
+                *text = String::new();
+            }
+        }
+    }
+}
+
 /// Drops from an object what the operator does not compare, so that memory follows what it needs and not what others write into
 /// metadata: managed fields, other people's annotations and labels, and the version, which changes without meaning.
 pub fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.resource_version = None;
+    metadata.finalizers = None;
+    strip_owners(metadata);
     if let Some(annotations) = &mut metadata.annotations {
         annotations.retain(|key, value| labels::COMPARED.contains(&key.as_str()) && value.len() <= LONGEST);
     }

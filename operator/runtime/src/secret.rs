@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,15 +19,20 @@ use kube::{Client, ResourceExt};
 use crate::cache::{Key, PAGE};
 use crate::child::api;
 use crate::labels;
+use crate::object::strip_owners;
 
 /// Longest value that is kept, in bytes: a certificate with its chain fits.
 pub const LONGEST: usize = 65_536;
+/// Longest annotation that is kept, in bytes: a bucket's name, a fingerprint.
+const LONGEST_ANNOTATION: usize = 1024;
+/// Maximum number of bytes kept of the Secrets of one namespace. What was not used for the longest time goes first.
+const NAMESPACE_BYTES: usize = 8 << 20;
 /// Most labels that are kept.
 const MOST_LABELS: usize = 64;
 /// Releases of Helm are Secrets too: large, many, and read by no pod.
 const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 /// Time after which an unused entry is dropped.
-const UNUSED: Duration = Duration::from_secs(3600);
+const UNUSED: Duration = Duration::from_secs(1200);
 
 /// What a Secret holds, as far as it was asked for.
 #[derive(Clone, Default, PartialEq)]
@@ -80,19 +84,80 @@ struct Entry {
     used: Instant,
 }
 
+impl Entry {
+    fn bytes(&self) -> usize {
+        const OVERHEAD: usize = 512;
+        let values = self.content.iter().flat_map(|content| &content.values);
+        OVERHEAD + values.map(|(key, value)| key.len() + value.len()).sum::<usize>()
+    }
+}
+
+/// An answer that is under way.
+#[derive(Debug, Default)]
+struct Asked {
+    readers: usize,
+    /// Whether the Secret changed meanwhile, so that the answer is not kept.
+    is_stale: bool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    entries: HashMap<Key, Entry>,
+    asked: HashMap<Key, Asked>,
+}
+
+impl Known {
+    fn forget(&mut self, key: &Key) {
+        self.entries.remove(key);
+        if let Some(asked) = self.asked.get_mut(key) {
+            asked.is_stale = true;
+        }
+    }
+
+    /// Ends a question; true if the answer may be kept.
+    fn answered(&mut self, key: &Key) -> bool {
+        let Some(asked) = self.asked.get_mut(key) else { return false };
+        asked.readers -= 1;
+        let is_fresh = !asked.is_stale;
+        if asked.readers == 0 {
+            self.asked.remove(key);
+        }
+        is_fresh
+    }
+
+    fn keep(&mut self, key: Key, entry: Entry) {
+        self.entries.retain(|_, entry| entry.used.elapsed() < UNUSED);
+        let namespace = key.0.clone();
+        self.entries.insert(key, entry);
+        let mut own: Vec<_> = self.entries.iter().filter(|(key, _)| key.0 == namespace).collect();
+        let mut bytes: usize = own.iter().map(|(_, entry)| entry.bytes()).sum();
+        if bytes <= NAMESPACE_BYTES {
+            return;
+        }
+        own.sort_by_key(|(_, entry)| entry.used);
+        let mut dropped = Vec::new();
+        for (key, entry) in own {
+            if bytes <= NAMESPACE_BYTES {
+                break;
+            }
+            bytes -= entry.bytes();
+            dropped.push(key.clone());
+        }
+        dropped.iter().for_each(|key| drop(self.entries.remove(key)));
+    }
+}
+
 /// The Secrets that were asked for.
 pub struct Secrets {
     client: Client,
-    entries: Mutex<HashMap<Key, Entry>>,
-    /// Changes with every change that a watch shows, so that an answer that was under way meanwhile is not kept.
-    epoch: AtomicU64,
+    known: Mutex<Known>,
 }
 
 impl Secrets {
     /// An empty cache.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, entries: Mutex::default(), epoch: AtomicU64::new(0) }
+        Self { client, known: Mutex::default() }
     }
 
     /// What a Secret holds under some keys; nothing if there is no such Secret.
@@ -103,8 +168,8 @@ impl Secrets {
         let key = (namespace.to_owned(), name.to_owned());
         let mut wanted: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(entry) = entries.get_mut(&key) {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = known.entries.get_mut(&key) {
                 if wanted.iter().all(|key| entry.keys.contains(key)) {
                     entry.used = Instant::now();
                     return Ok(entry.content.as_ref().map(|content| content.only(keys)));
@@ -112,30 +177,26 @@ impl Secrets {
                 wanted
                     .extend(entry.keys.iter().filter(|key| !keys.contains(&key.as_str())).cloned().collect::<Vec<_>>());
             }
+            known.asked.entry(key.clone()).or_default().readers += 1;
         }
-        let only = |content: Option<Arc<Content>>| content.map(|content| content.only(keys));
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let question = Question { secrets: self, key: Some(key) };
         let secret = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
         let content = secret.map(|secret| Arc::new(reduce(secret, &wanted)));
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.epoch.load(Ordering::SeqCst) == epoch {
-            entries.retain(|_, entry| entry.used.elapsed() < UNUSED);
-            entries.insert(key, Entry { keys: wanted, content: content.clone(), used: Instant::now() });
-        }
-        Ok(only(content))
+        question.keep(Entry { keys: wanted, content: content.clone(), used: Instant::now() });
+        Ok(content.map(|content| content.only(keys)))
     }
 
     /// Forgets a Secret that was just written.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
         let key = (namespace.to_owned(), name.to_owned());
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).forget(&key);
     }
 
     fn forget_all(&self, namespace: Option<&str>) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|key, _| namespace.is_some_and(|namespace| key.0 != namespace));
+        let is_concerned = |key: &Key| namespace.is_none_or(|namespace| key.0 == namespace);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entries.retain(|key, _| !is_concerned(key));
+        known.asked.iter_mut().filter(|(key, _)| is_concerned(key)).for_each(|(_, asked)| asked.is_stale = true);
     }
 
     /// Watches the names of Secrets as long as the stream is polled; gives each one that changed. Of an object nothing else is kept.
@@ -165,13 +226,42 @@ impl Secrets {
     }
 }
 
+/// A question to the API server, which ends also if nobody waits for the answer any more.
+struct Question<'a> {
+    secrets: &'a Secrets,
+    key: Option<Key>,
+}
+
+impl Question<'_> {
+    fn keep(mut self, entry: Entry) {
+        let Some(key) = self.key.take() else { return };
+        let mut known = self.secrets.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.answered(&key) {
+            known.keep(key, entry);
+        }
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.secrets.known.lock().unwrap_or_else(PoisonError::into_inner).answered(&key);
+        }
+    }
+}
+
 fn reduce(mut secret: Secret, keys: &[String]) -> Content {
     let mut data = secret.data.take().unwrap_or_default();
     let metadata = &mut secret.metadata;
     metadata.managed_fields = None;
     metadata.resource_version = None;
+    metadata.finalizers = None;
+    strip_owners(metadata);
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, value| key.starts_with(labels::PREFIX) && value.len() <= LONGEST);
+        annotations.retain(|key, value| key.starts_with(labels::PREFIX) && value.len() <= LONGEST_ANNOTATION);
+        while annotations.len() > MOST_LABELS {
+            annotations.pop_last();
+        }
     }
     if let Some(labels) = &mut metadata.labels {
         while labels.len() > MOST_LABELS {

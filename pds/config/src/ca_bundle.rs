@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
+use sha2::{Digest, Sha256};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -12,9 +13,14 @@ const END: &str = "-----END CERTIFICATE-----";
 pub struct CaBundle(String);
 
 impl CaBundle {
-    /// Reads a PEM file. What is neither a certificate nor in between, such as a private key, is left out.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+    /// Reads a PEM file, which must have the given SHA-256 if there is one. What is neither a certificate nor in between, such as a private
+    /// key, is left out.
+    pub(crate) fn read(path: &Path, sha256: Option<&str>) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let found = HEXLOWER.encode(&Sha256::digest(&text));
+        if let Some(wanted) = sha256.filter(|wanted| *wanted != found) {
+            return Err(format!("has the SHA-256 {found}, and PDS_CA_SHA256 is {wanted}"));
+        }
         Self::parse(&text).map_err(str::to_owned)
     }
 

@@ -213,6 +213,8 @@ table! {
             "What identity lookups may reach although it is not a public address.";
         CA_FILE: PathBuf = "PDS_CA_FILE", Unset, codec::PATH,
             "PEM file with certificates of authorities that every outgoing TLS connection trusts beside the system's: S3, the PLC directory, identity lookups, Redis, and PostgreSQL unless its URL names another with `sslrootcert`. Read at the start.";
+        CA_SHA256: String = "PDS_CA_SHA256", Unset, codec::SHA256,
+            "SHA-256 of the file that `PDS_CA_FILE` names. The server does not start with a file that has another one: whoever can write the file cannot choose what is trusted.";
     }
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,

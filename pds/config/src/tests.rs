@@ -102,6 +102,8 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_JWT_SECRET_FILE", "/nowhere")], "PDS_JWT_SECRET: both")]
 #[case(&[("PDS_CA_FILE", "/nowhere/ca.pem")], "PDS_CA_FILE=\"/nowhere/ca.pem\": cannot be read")]
 #[case(&[("PDS_CA_FILE", "/dev/null")], "PDS_CA_FILE=\"/dev/null\": has no certificate")]
+#[case(&[("PDS_CA_FILE", "/dev/null"), ("PDS_CA_SHA256", "0000000000000000000000000000000000000000000000000000000000000000")], "PDS_CA_FILE=\"/dev/null\": has the SHA-256 e3b0c442")]
+#[case(&[("PDS_CA_SHA256", "AB")], "PDS_CA_SHA256")]
 #[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
 #[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
 fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {

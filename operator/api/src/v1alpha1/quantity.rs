@@ -1,4 +1,4 @@
-//! An amount of bytes, as Kubernetes writes it.
+//! Amounts, as Kubernetes writes them, and the bounds of maps that hold amounts or labels.
 
 use std::borrow::Cow;
 
@@ -28,4 +28,51 @@ impl JsonSchema for Quantity {
             "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$",
         })
     }
+}
+
+/// Longest name of a resource or label: a prefix of 253 characters, a slash and a name of 63.
+const LONGEST_NAME: u32 = 317;
+
+/// The schema of requests and limits of a container. That of Kubernetes bounds neither their number nor their length, and whatever a
+/// tenant may store, the operator has to read.
+pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
+    let amounts = |what: &str| {
+        json_schema!({
+            "type": "object",
+            "nullable": true,
+            "description": what,
+            "maxProperties": 16,
+            "additionalProperties": {
+                "x-kubernetes-int-or-string": true,
+                "anyOf": [{"type": "integer"}, {"type": "string"}],
+                "maxLength": 64,
+            },
+            "x-kubernetes-validations": [{
+                "rule": format!("self.all(name, size(name) <= {LONGEST_NAME})"),
+                "message": format!("names of resources have at most {LONGEST_NAME} characters"),
+            }],
+        })
+    };
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "properties": {
+            "limits": amounts("Amounts that the container may not exceed, for example `memory: 1Gi`."),
+            "requests": amounts("Amounts that the container is given at least, for example `cpu: 500m`."),
+        },
+    })
+}
+
+/// The schema of labels: at most 16, with the lengths of Kubernetes.
+pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(name, size(name) <= {LONGEST_NAME})"),
+            "message": format!("names of labels have at most {LONGEST_NAME} characters"),
+        }],
+    })
 }

@@ -77,15 +77,17 @@ async fn a_quota_of_jobs_is_told_and_passes() {
 async fn a_full_quota_stops_an_edit_and_not_the_instance() {
     let world = World::new("full").await;
     let _node = world.run_pods();
-    world.create("full", full()).await.unwrap();
+    let mut spec = full();
+    spec["replicas"] = json!(1);
+    world.create("full", spec).await.unwrap();
     world.ready("full").await;
-    quota(&world, json!({"count/configmaps": "0"})).await;
-    let edited = world.edit("full", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
+    quota(&world, json!({"count/poddisruptionbudgets.policy": "0"})).await;
+    let edited = world.edit("full", json!({"replicas": 2})).await.unwrap();
     let pds = world.condition("full", "WorkloadAvailable", "False", "QuotaExceeded").await;
-    assert!(message(&pds, "WorkloadAvailable").starts_with("ConfigMap full-config-"));
+    assert!(message(&pds, "WorkloadAvailable").starts_with("PodDisruptionBudget full"));
     assert_eq!(pds.status.unwrap().observed_generation, edited.metadata.generation);
     let live = world.api::<Deployment>().get("full").await.unwrap();
-    assert_eq!(live.status.unwrap().available_replicas, Some(2));
+    assert_eq!(live.status.unwrap().available_replicas, Some(1));
     lift(&world).await;
     world.ready("full").await;
 }

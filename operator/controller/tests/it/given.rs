@@ -1,8 +1,9 @@
 //! The provisioner `Given`: the instance brings a bucket in a Secret, and the operator touches no S3 service.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, Patch};
+use operator_api::PdsClass;
 use operator_object_store::{MARKER_KEY, bucket_name};
 use serde_json::json;
 
@@ -61,17 +62,21 @@ async fn a_bucket_that_the_instance_brings_is_used_and_neither_made_nor_deleted(
     write_secret(&world.api(), "mine", &values).await;
     let pds = world.ready("full").await;
     assert_eq!(bucket(&pds), name);
+    // Bucket and endpoint are a tenant's words: no administrator's credential may ever be used with them.
+    assert_eq!(pds.status.unwrap().resolved.and_then(|resolved| resolved.bucket), None);
+    let provisioner = Patch::Merge(json!({"spec": {"objectStore": {"provisioner": "Versitygw"}}}));
+    let classes = Api::<PdsClass>::all(world.client.clone());
+    let refused = classes.patch(&class, &Default::default(), &provisioner).await.unwrap_err().to_string();
+    assert!(refused.contains("spec.objectStore.provisioner: \"Versitygw\"; immutable"), "{refused}");
     let derived = bucket_name(None, &world.namespace, "full");
     for bucket in [&name, &derived] {
         assert!(!s3::exists(bucket).await && !s3::user_exists(bucket).await, "{bucket}");
     }
     assert!(world.api::<Secret>().get_opt("full-s3").await.unwrap().is_none());
-    let maps = world.api::<ConfigMap>().list(&ListParams::default()).await.unwrap();
-    let settings =
-        maps.items.into_iter().find_map(|map| map.metadata.name?.starts_with("full-config-").then_some(map.data)?);
-    assert_eq!(settings.unwrap()["PDS_BLOBSTORE_S3_REGION"], "eu-1");
     let live = world.api::<Deployment>().get("full").await.unwrap();
     let env = live.spec.unwrap().template.spec.unwrap().containers.remove(0).env.unwrap();
+    let region = env.iter().find(|env| env.name == "PDS_BLOBSTORE_S3_REGION").unwrap();
+    assert_eq!(region.value.as_deref(), Some("eu-1"));
     let key = env.iter().find(|env| env.name == "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY").unwrap();
     assert_eq!(key.value_from.as_ref().unwrap().secret_key_ref.as_ref().unwrap().name, "mine");
 

@@ -148,6 +148,42 @@ async fn localhost_is_nobodys() {
     assert!(claim(&world, "localhost").await.is_none());
 }
 
+/// An instance holds what its spec names, and no more however often the spec changes.
+#[tokio::test]
+async fn domains_that_are_asked_for_no_more_are_free_at_once() {
+    let world = World::new("sprawl").await;
+    let _node = world.run_pods();
+    let domain = |number: usize| world.hostname(&format!("d{number}"));
+    let mut spec = lite(&world.hostname("one"));
+    spec["handleDomains"] = json!([{"domain": domain(0)}]);
+    world.create_exactly("lite", spec).await.unwrap();
+    for number in 1..4 {
+        world.ready("lite").await;
+        world.edit("lite", json!({"handleDomains": [{"domain": domain(number)}]})).await.unwrap();
+        eventually("the new domain is held and the old one is free", async || {
+            let (new, old) = (claim(&world, &domain(number)).await, claim(&world, &domain(number - 1)).await);
+            (new.is_some() && old.is_none()).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A class names the suffix itself: whoever takes it keeps nobody from what is below.
+#[tokio::test]
+async fn the_domain_of_the_class_is_nobodys_fence() {
+    let world = World::new("apex").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let apex = world.hostname("apex");
+    let class = world.class(json!({"domains": [apex]})).await;
+    for (world, hostname) in [(&world, apex.clone()), (&other, format!("b.{apex}"))] {
+        let mut spec = lite(&hostname);
+        spec["className"] = json!(class);
+        world.create_exactly("lite", spec).await.unwrap();
+        world.ready("lite").await;
+    }
+}
+
 /// Two that come at once: the API server decides.
 #[tokio::test]
 async fn of_many_at_once_one_gets_the_hostname() {

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams, Patch, PostParams};
 use kube::{Resource, ResourceExt};
+use operator_api::PdsInstance;
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually, variable, write_secret};
@@ -46,6 +47,8 @@ const MOST_MEMORY: u64 = 150 << 20;
 const COUNT: usize = 280;
 /// Of these, the ones that hold much in an annotation that looks like ours: metadata is what the operator asks for.
 const ANNOTATED: usize = 60;
+/// After these, the ones that hold much in their finalizers.
+const HELD: usize = 120;
 
 /// `COUNT` objects of 700 kB with our labels.
 async fn flood<K>(world: &World, field: &str)
@@ -61,7 +64,10 @@ where
     let object = |number: usize| {
         let (inside, outside) = if number < ANNOTATED { (500_000, 200_000) } else { (700_000, 1) };
         let annotations = json!({"auroralocus.dev/applied-hash": "x".repeat(outside)});
-        let metadata = json!({"name": format!("flood-{number}"), "labels": labels, "annotations": annotations});
+        let finalizers = if (ANNOTATED..HELD).contains(&number) { finalizers() } else { Vec::new() };
+        let metadata = json!({
+            "name": format!("flood-{number}"), "labels": labels, "annotations": annotations, "finalizers": finalizers,
+        });
         let object: Value = json!({"metadata": metadata, field: {"a": "x".repeat(inside)}});
         serde_json::from_value::<K>(object).unwrap()
     };
@@ -69,6 +75,23 @@ where
         api.create(&PostParams::default(), &object(number)).await.unwrap();
     });
     made.buffer_unordered(8).collect::<Vec<()>>().await;
+}
+
+/// Half a megabyte.
+fn finalizers() -> Vec<String> {
+    (0..2_500).map(|number| format!("{}.test/{number}", "long.".repeat(38))).collect()
+}
+
+/// Lets the objects go that [`flood`] made.
+async fn release<K>(world: &World)
+where
+    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let (api, patch) = (world.api::<K>(), Patch::Merge(json!({"metadata": {"finalizers": null}})));
+    for number in ANNOTATED..HELD {
+        api.patch_metadata(&format!("flood-{number}"), &Default::default(), &patch).await.unwrap();
+    }
 }
 
 /// Changes each of the objects once.
@@ -104,9 +127,37 @@ where
     world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
     world.ready("lite").await;
     let most = program.most_memory();
-    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
     let left = world.api::<K>().list_metadata(&ListParams::default().limit(500)).await.unwrap();
+    release::<K>(&world).await;
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
     assert!(left.items.iter().filter(|object| object.name_any().starts_with("flood-")).count() == COUNT);
+}
+
+/// Whoever may create instances decides how large they are, within what the API server takes.
+#[tokio::test]
+async fn many_large_instances_cost_no_memory() {
+    let world = World::alone("flood-i").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    let api = world.api::<PdsInstance>();
+    for number in ANNOTATED..HELD {
+        let metadata = json!({
+            "name": format!("flood-{number}"), "annotations": {"auroralocus.dev/note": "x".repeat(200_000)},
+            "finalizers": finalizers(),
+        });
+        let spec = json!({"hostname": format!("flood-{number}.test"), "className": "nosuch"});
+        let object = serde_json::from_value(json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "metadata": metadata, "spec": spec,
+        }));
+        api.create(&PostParams::default(), &object.unwrap()).await.unwrap();
+    }
+    let program = Program::start(&home, &world);
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    let most = program.most_memory();
+    release::<PdsInstance>(&world).await;
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
 }
 
 /// F44.

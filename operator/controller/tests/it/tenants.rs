@@ -189,6 +189,20 @@ async fn a_new_bucket_named_like_a_user_leaves_the_user_alone() {
     stranger.list_buckets().send().await.expect("the password of the user is as it was");
 }
 
+/// The names that the operator derives can be computed by anybody, before the other instance comes.
+#[tokio::test]
+async fn the_derived_name_of_another_instance_cannot_be_chosen() {
+    let world = World::new("squat").await;
+    let class = world.class(json!({"allowed": {"bucketNames": true}})).await;
+    let name = bucket_name(None, "victim", "future");
+    let spec = json!({"hostname": "full.test", "className": class, "blobStore": {"s3": {"bucket": name}}});
+    world.create("full", spec).await.unwrap();
+    let pds = world.condition("full", "Stalled", "True", "NotAllowed").await;
+    let why = format!("spec.blobStore.s3.bucket: {name:?}; allowed: names that do not end");
+    assert!(message(&pds, "ClassAccepted").starts_with(&why), "{}", message(&pds, "ClassAccepted"));
+    assert!(!s3::exists(&name).await);
+}
+
 /// A Secret of any name that the spec points at is read by its name in the namespace of the instance, never elsewhere.
 #[tokio::test]
 async fn nothing_of_an_instance_is_made_before_it_may_be() {

@@ -52,7 +52,8 @@ impl Versitygw {
     /// Deletes the users of the bucket that are proven to be ours.
     async fn delete_users(&self, request: &Request, marker: Option<&Marker>) -> Result<(), Error> {
         let derived = request.user();
-        if let Some(before) = marker.and_then(|marker| marker.other_user(&derived)) {
+        let before = marker.and_then(|marker| marker.other_user(&derived)).filter(|before| same_hash(before, &derived));
+        if let Some(before) = before {
             self.delete_proven(request, before).await?;
         }
         if marker.is_some_and(|marker| records(request, marker, &derived)) {
@@ -72,6 +73,12 @@ impl Versitygw {
     }
 }
 
+/// Whether two names were derived for one instance with different prefixes. A marker may name any user.
+fn same_hash(one: &str, other: &str) -> bool {
+    let hash = |name: &str| name.rsplit('-').next().map(ToOwned::to_owned);
+    hash(one) == hash(other)
+}
+
 /// Whether the marker proves that the user is ours, which matters when the operator's seed was lost.
 ///
 /// Only in a bucket of the derived name, which nobody but the operator had a key for. Into a bucket that the tenant named, somebody may have written a
@@ -87,7 +94,7 @@ impl Provisioner for Versitygw {
         let marker = claim::take(&self.buckets, request, None).await?;
         let credential = self.ensure_user(request, &user, &marker).await?;
         self.buckets.ensure_policy(&bucket, &policy::of_bucket(&bucket, &user)).await?;
-        if let Some(before) = marker.other_user(&user) {
+        if let Some(before) = marker.other_user(&user).filter(|before| same_hash(before, &user)) {
             self.delete_proven(request, before).await?;
         }
         claim::record_user(&self.buckets, &bucket, marker, &user).await?;

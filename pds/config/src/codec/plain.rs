@@ -45,6 +45,15 @@ pub(crate) const NAME: Codec<String> = Codec::new(
     String::clone,
 );
 
+pub(crate) const SHA256: Codec<String> = Codec::new(
+    "64 lower-case hex digits",
+    |text| {
+        let fit = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if fit { Ok(text.to_owned()) } else { Err("is not a SHA-256 in hexadecimal".into()) }
+    },
+    Clone::clone,
+);
+
 pub(crate) const KEY_PREFIX: Codec<String> = Codec::new(
     "1 to 64 letters, digits and -_.:",
     |text| {

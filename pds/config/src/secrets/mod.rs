@@ -62,7 +62,8 @@ impl Secrets {
         let s3 = S3Credentials::read(reader, &settings.blob.store);
         let redis = Self::read_redis(reader, settings);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
-        let ca_bundle = Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref());
+        let ca_bundle =
+            Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref(), settings.outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -89,10 +90,14 @@ impl Secrets {
         }
     }
 
-    pub(crate) fn read_ca_bundle(reader: &mut Reader<'_>, file: Option<&Path>) -> Option<CaBundle> {
+    pub(crate) fn read_ca_bundle(
+        reader: &mut Reader<'_>,
+        file: Option<&Path>,
+        sha256: Option<&str>,
+    ) -> Option<CaBundle> {
         let file = file?;
         let refused = |reason| reader.refuse(&setting::CA_FILE, Some(file.display().to_string()), reason);
-        CaBundle::read(file).map_err(refused).ok()
+        CaBundle::read(file, sha256).map_err(refused).ok()
     }
 
     fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {

@@ -98,7 +98,8 @@ impl Settings {
         let url = Secrets::read_database(&mut reader, &data_directory);
         let keys = DataKeys::read(&mut reader);
         let ca_file = reader.optional(&setting::CA_FILE);
-        let ca_bundle = Secrets::read_ca_bundle(&mut reader, ca_file.as_deref());
+        let ca_sha256 = reader.optional(&setting::CA_SHA256);
+        let ca_bundle = Secrets::read_ca_bundle(&mut reader, ca_file.as_deref(), ca_sha256.as_deref());
         reader.finish(url.map(|url| Migration { database, url, keys, ca_bundle }))
     }
 

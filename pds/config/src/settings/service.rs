@@ -77,6 +77,8 @@ pub struct Outbound {
     pub allow: Vec<AllowRule>,
     /// Certificates that are trusted beside the system's; see [`crate::Secrets::ca_bundle`].
     pub ca_file: Option<PathBuf>,
+    /// The SHA-256 that this file must have, in lower-case hex digits.
+    pub ca_sha256: Option<String>,
 }
 
 /// Log output.
@@ -208,13 +210,15 @@ impl Outbound {
         Self {
             allow: reader.optional(&setting::OUTBOUND_ALLOW).unwrap_or_default(),
             ca_file: reader.optional(&setting::CA_FILE),
+            ca_sha256: reader.optional(&setting::CA_SHA256),
         }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { allow, ca_file } = self;
+        let Self { allow, ca_file, ca_sha256 } = self;
         out.put_list(&setting::OUTBOUND_ALLOW, allow);
         out.put_some(&setting::CA_FILE, ca_file.as_ref());
+        out.put_some(&setting::CA_SHA256, ca_sha256.as_ref());
     }
 }
 

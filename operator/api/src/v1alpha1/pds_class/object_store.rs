@@ -14,7 +14,8 @@ use super::super::rule;
     "'spec.objectStore: provisioner Versitygw; needed with it: endpoint and adminSecretName'",
 ))]
 pub struct ObjectStore {
-    /// How an instance gets a bucket and a credential for it.
+    /// How an instance gets a bucket and a credential for it. It cannot be changed; make another class.
+    #[x_kube(validation = rule::immutable("spec.objectStore.provisioner"))]
     pub provisioner: Provisioner,
     /// URL of the service as pods and the operator reach it. Absent with `Aws`: Amazon's own. With `Given`: the only endpoint that
     /// instances may name, any if absent.

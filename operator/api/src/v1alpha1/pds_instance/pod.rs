@@ -6,20 +6,24 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::quantity;
+
 /// Where the pods of an instance run and what they may use. Placement and pull secrets are for every pod of the instance, PostgreSQL's
 /// and the migration's too.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSettings {
     /// CPU and memory of the PDS container; requests of 50m and 64Mi if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantity::resources")]
     pub resources: Option<ResourceRequirements>,
     /// CPU and memory of the container that migrates the schema; requests of 50m and 64Mi if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantity::resources")]
     pub migration_resources: Option<ResourceRequirements>,
     /// Labels that a node must have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 16))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantity::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints that the pods tolerate, where the class allows them.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,8 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::rule;
 use super::super::{Empty, Quantity, SecretKey, SecretName};
+use super::super::{quantity, rule};
 use super::{PdsInstanceStatus, PodSettings, rules};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -139,7 +139,8 @@ pub struct Postgres {
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
     /// CPU and memory of the PostgreSQL container; requests of 50m and 128Mi if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantity::resources")]
     pub resources: Option<ResourceRequirements>,
 }
 

@@ -42,6 +42,12 @@ pub(super) async fn claim(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, hostnam
     }
 }
 
+/// Frees a claim of the instance that it asks for no more.
+pub(super) async fn release(ctx: &Ctx, claim: &PdsHostnameClaim) -> Result<(), Failure> {
+    let freed = free(ctx, claim).await;
+    freed.map_err(|error| Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), &error))
+}
+
 /// Frees the claim of a hostname if its holder is gone with its keys.
 pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failure> {
     let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
@@ -94,7 +100,14 @@ pub async fn free_hostnames(ctx: &Ctx, holder: impl Fn(&str, &str) -> Holder) ->
         let is_free = match holder(&owner.namespace, &owner.name) {
             Holder::Wants(None) => false,
             Holder::Wants(Some(domains)) => !domains.contains(&claim.spec.hostname),
-            Holder::Gone => is_free(ctx, &claim).await?,
+            Holder::Gone => match is_free(ctx, &claim).await {
+                Ok(is_free) => is_free,
+                // One namespace that does not answer keeps no other's hostname.
+                Err(error) => {
+                    tracing::debug!(%error, "whether {} is free is not known", claim.spec.hostname);
+                    continue;
+                }
+            },
         };
         if is_free {
             tracing::info!("{} is free: no instance that exists asks for it", claim.spec.hostname);

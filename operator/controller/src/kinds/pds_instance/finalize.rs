@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
-use operator_api::{PdsClass, PdsInstance, Provisioner, Reason};
+use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
 use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
 use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer};
 use operator_runtime::condition;
@@ -51,7 +51,6 @@ pub(super) struct End {
     about: ObjectReference,
     has_finalizer: bool,
     deletes: Deletes,
-    domains: Vec<String>,
     in_bucket: bool,
     bucket: Option<String>,
     endpoint: Option<String>,
@@ -74,7 +73,6 @@ impl End {
             about: pds.object_ref(&()),
             has_finalizer: pds.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes::of(pds.spec.deletion_policy.as_ref()),
-            domains: hostname::domains(&pds.spec).into_iter().collect(),
             in_bucket: in_bucket(pds),
             bucket: resolved.bucket,
             endpoint: resolved.object_store_endpoint,
@@ -104,7 +102,6 @@ impl End {
             about: object.object_ref(&resource),
             has_finalizer: object.finalizers().iter().any(|name| name == FINALIZER),
             deletes: Deletes { database: delete("database"), blobs: delete("blobs"), keys: delete("keys") },
-            domains: text("/spec/hostname").into_iter().collect(),
             in_bucket: object.data.pointer("/spec/blobStore/disk").is_none()
                 && (object.data.pointer("/spec/blobStore").is_some()
                     || object.data.pointer("/spec/database/sqlite").is_none()),
@@ -265,10 +262,9 @@ fn store(ctx: &Ctx, end: &End) -> Option<(String, Store)> {
 }
 
 async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
-    for claim in end.domains.iter().filter_map(|domain| ctx.claim(domain)) {
-        if hostname::is_held_by(&claim, &end.owner.namespace, &end.name) {
-            claim::free(ctx, &claim).await?;
-        }
+    let is_own = |claim: &PdsHostnameClaim| hostname::is_held_by(claim, &end.owner.namespace, &end.name);
+    for claim in ctx.claims.state_filter(is_own) {
+        claim::free(ctx, &claim).await?;
     }
     Ok(())
 }

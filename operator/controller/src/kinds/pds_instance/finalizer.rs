@@ -32,7 +32,8 @@ pub(super) async fn change_finalizer(
     wanted: bool,
 ) -> kube::Result<()> {
     let api = Api::<PdsInstance>::namespaced(client, namespace);
-    loop {
+    const TRIES: usize = 20;
+    for tries in 1.. {
         let Some(live) = api.get_metadata_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
             return Ok(());
         };
@@ -42,11 +43,12 @@ pub(super) async fn change_finalizer(
         }
         let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
         match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(kube::Error::Api(status)) if status.code == 409 && tries < TRIES => {}
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
             other => return other.map(drop),
         }
     }
+    Ok(())
 }
 
 /// Removes the finalizer from every instance that this installation serves, so that nothing waits for an operator that is gone. Data is

@@ -48,14 +48,15 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// # Errors
 /// Never.
 pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>) -> Result<Action, Infallible> {
-    let _running = ctx.pages.running();
-    let began = Instant::now();
     let metadata = match &object.0 {
         Ok(pds) => pds.metadata.clone(),
         Err(invalid) => invalid.metadata.clone(),
     };
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
+    let _place = ctx.places.take(&namespace).await;
+    let _running = ctx.pages.running();
+    let began = Instant::now();
     let result = guarded(LIMIT, async {
         filled(&ctx).await;
         match &object.0 {

@@ -18,6 +18,8 @@ use super::component::{blobs, database, hostname, keys, name};
 use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
 use super::wanted::{engine, in_bucket};
+use operator_runtime::secret::LONGEST;
+
 use crate::context::Ctx;
 
 const TLS: &str = "tls.secretName";
@@ -66,7 +68,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     let given_keys = ["bucket", "endpoint", "region", "accessKeyId", "secretAccessKey", "pathStyle"];
     let (keys, postgres_secret, s3_secret, given, admin, references) = tokio::try_join!(
         find(Some((&namespace, &keys_name, &keys::KEYS))),
-        find((!sqlite && !external).then_some((&namespace, &pg_name, &["password", "uri"]))),
+        find((!sqlite && !external).then_some((&namespace, &pg_name, &["password"]))),
         find(own_bucket.then_some((&namespace, &s3_name, &credential))),
         find(given_name.map(|name| (namespace.as_str(), name, &given_keys[..]))),
         find(admin_name.map(|name| (ctx.options.namespace.as_str(), name, &credential[..]))),
@@ -79,14 +81,15 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         Some(volume) => can_grow(ctx, pds, volume).await,
         None => false,
     };
-    let limits_domains = matches!(&class, ClassFound::Found(class) if class.spec.domains.is_some());
-    let claims_above = if limits_domains { claims_above(ctx, pds, &namespace) } else { BTreeMap::new() };
+    let limits = if let ClassFound::Found(class) = &class { class.spec.domains.as_deref() } else { None };
+    let claims_above = limits.map(|limits| claims_above(ctx, pds, &namespace, limits)).unwrap_or_default();
     let uid = pds.uid().unwrap_or_default();
     let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
     Ok(Observed {
         class,
         namespace_labels: ctx.namespace_labels(&namespace),
         claims: claims(ctx, pds),
+        needless_claims: needless_claims(ctx, pds, &namespace),
         claims_above,
         admin,
         operator_namespace: ctx.options.namespace.clone(),
@@ -112,9 +115,25 @@ fn claims(ctx: &Ctx, pds: &PdsInstance) -> BTreeMap<String, Arc<PdsHostnameClaim
     domains.filter_map(|domain| ctx.claim(&domain).map(|claim| (domain, claim))).collect()
 }
 
-fn claims_above(ctx: &Ctx, pds: &PdsInstance, namespace: &str) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+fn needless_claims(ctx: &Ctx, pds: &PdsInstance, namespace: &str) -> Vec<Arc<PdsHostnameClaim>> {
+    let (name, domains) = (pds.name_any(), hostname::domains(&pds.spec));
+    let is_needless = |claim: &PdsHostnameClaim| {
+        hostname::is_held_by(claim, namespace, &name) && !domains.contains(&claim.spec.hostname)
+    };
+    ctx.claims.state_filter(is_needless)
+}
+
+/// A domain that the class itself names is above everybody's, so its holder keeps nobody from what is below.
+fn claims_above(
+    ctx: &Ctx,
+    pds: &PdsInstance,
+    namespace: &str,
+    limits: &[String],
+) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+    let is_limit = |parent: &&str| limits.iter().any(|limit| limit.trim_start_matches('.') == *parent);
     let above = |domain: &str| {
-        let claims = hostname::above(domain).filter_map(|parent| ctx.claim(parent));
+        let parents = hostname::above(domain).take_while(|parent| !is_limit(parent));
+        let claims = parents.filter_map(|parent| ctx.claim(parent));
         claims.into_iter().find(|claim| claim.spec.owner.namespace != namespace)
     };
     let domains = hostname::domains(&pds.spec).into_iter();
@@ -183,7 +202,12 @@ async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &Class
         let labels = content.as_ref().and_then(|content| content.metadata.labels.as_ref());
         let label =
             if let ClassFound::Found(class) = class { allowed::secret_labels(class, labels).err() } else { None };
+        let too_long = content.as_ref().and_then(|content| content.too_long.first());
         let problem = match (missing, label) {
+            _ if too_long.is_some() => Some((
+                Reason::CredentialsInvalid,
+                format!("spec.{field}: a value of Secret {name} is longer than {LONGEST} bytes"),
+            )),
             (Some(key), _) => Some((
                 Reason::CredentialsInvalid,
                 format!("spec.{field}: there is no Secret {name} with the key {key}"),
@@ -202,14 +226,15 @@ async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &Class
             _ => found.tls = content,
         }
     }
-    // A pull secret that is not there is told by the pods. One that the class does not allow is not even named to them.
+    // A pull secret that comes later, without the labels, would be in the pods already.
     let ClassFound::Found(class) = class else { return Ok(found) };
     if allowed::secret_labels(class, None).is_ok() {
         return Ok(found);
     }
     for name in pull_secrets(pds) {
-        let Some(content) = ctx.secrets.get(namespace, name, &[]).await? else { continue };
-        if let Err(label) = allowed::secret_labels(class, content.metadata.labels.as_ref()) {
+        let content = ctx.secrets.get(namespace, name, &[]).await?;
+        let labels = content.as_ref().and_then(|content| content.metadata.labels.as_ref());
+        if let Err(label) = allowed::secret_labels(class, labels) {
             let message = format!("spec.{PULL}: Secret {name} lacks the label {label} that its PdsClass asks for");
             found.problems.insert(PULL, Verdict::bad(Reason::NotAllowed, message));
         }

@@ -24,6 +24,8 @@ pub struct Observed {
     pub namespace_labels: BTreeMap<String, String>,
     /// The claims of the domains that the instance asks for, by domain.
     pub claims: BTreeMap<String, Arc<PdsHostnameClaim>>,
+    /// Domains that the instance holds and asks for no more.
+    pub needless_claims: Vec<Arc<PdsHostnameClaim>>,
     /// Claims of domains above those of the instance, held by other namespaces, by the domain of the instance. Empty where the class does
     /// not limit domains.
     pub claims_above: BTreeMap<String, Arc<PdsHostnameClaim>>,

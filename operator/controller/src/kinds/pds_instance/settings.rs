@@ -1,6 +1,7 @@
 //! The settings of the PDS that spec and class say something about. Pure.
 
 use operator_api::{Invites, PdsClass, PdsInstanceSpec};
+use operator_runtime::hash;
 
 use super::component::name::CA_FILE;
 use super::wanted::{Blobs, Database};
@@ -26,6 +27,7 @@ pub(super) fn setting(
         "PDS_DID_PLC_URL" => Some(class.spec.plc_url.clone()),
         "PDS_OUTBOUND_ALLOW" => class.spec.outbound_allow.as_ref().map(|allow| allow.join(",")),
         "PDS_CA_FILE" => class.spec.ca_bundle.as_ref().map(|_| CA_FILE.into()),
+        "PDS_CA_SHA256" => class.spec.ca_bundle.as_ref().map(|bundle| hash::hex(bundle.as_bytes(), 64)),
         "PDS_INVITE_REQUIRED" => {
             Some((identity.and_then(|identity| identity.invites) != Some(Invites::Open)).to_string())
         }

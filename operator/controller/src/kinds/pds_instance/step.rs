@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use operator_api::PdsHostnameClaim;
 use operator_object_store::{Credential, Request};
 
 use super::wanted::Store;
@@ -13,6 +14,11 @@ pub enum Step {
     Claim {
         /// The hostname.
         hostname: String,
+    },
+    /// Free a claim of this instance.
+    ReleaseClaim {
+        /// The claim as it was seen.
+        claim: Box<PdsHostnameClaim>,
     },
     /// Free the claim of a hostname if its holder is gone with its keys.
     FreeClaim {

@@ -7,7 +7,7 @@ use operator_api::{
     ConditionType, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner, Quantity,
     Reason, Sqlite,
 };
-use operator_object_store::{Given, Service, bucket_name};
+use operator_object_store::{Given, Service, bucket_name, looks_derived};
 use operator_runtime::compare::is_more;
 use operator_runtime::ownership::Owner;
 use pds_config::Settings;
@@ -180,6 +180,12 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let namespace = pds.namespace().unwrap_or_default();
     let derived = bucket_name(store.bucket_prefix.as_deref(), &namespace, &pds.name_any());
     let bucket = s3.bucket.as_ref().unwrap_or(&derived);
+    if looks_derived(bucket) && !has_same_hash(bucket, &derived) {
+        let message = format!(
+            "spec.blobStore.s3.bucket: {bucket:?}; allowed: names that do not end in a hyphen and 16 letters and digits, because derived names do"
+        );
+        return Err(Refusal { reason: Reason::NotAllowed, message });
+    }
     let resolved = pds.status.as_ref().and_then(|status| status.resolved.clone()).unwrap_or_default();
     // A bucket in use is in a service that is known; without an endpoint that is Amazon's own.
     let service = resolved.bucket.is_some().then_some(resolved.object_store_endpoint);

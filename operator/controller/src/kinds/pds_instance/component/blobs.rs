@@ -42,10 +42,9 @@ impl Component for BucketOrDisk {
     fn plan(&self, scene: &Scene<'_>) -> Part {
         match &scene.wanted.blobs {
             Blobs::Disk => Part::new(Verdict::good("blobs are on the volume")),
-            Blobs::Given { secret, bucket, service } => {
-                let mut part = Part::new(answering(scene, format!("bucket {bucket}, from Secret {secret}")));
-                part.facts.bucket = Some((bucket.clone(), service.endpoint.clone()));
-                part
+            // A tenant's words: they are not noted as what the operator made, or an administrator's credential might be used there.
+            Blobs::Given { secret, bucket, .. } => {
+                Part::new(answering(scene, format!("bucket {bucket}, from Secret {secret}")))
             }
             Blobs::Provisioned { bucket, given_name, store, proposed } => {
                 provisioned(scene, bucket, given_name.clone(), store, proposed.as_deref())

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim,
-    ResourceRequirements, SecretVolumeSource, Service, ServicePort, ServiceSpec, Volume,
+    Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim, ResourceRequirements, SecretVolumeSource,
+    Service, ServicePort, ServiceSpec, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -17,7 +17,6 @@ use kube::api::ObjectMeta;
 use operator_api::{ConditionType, Reason};
 use operator_runtime::child::Child;
 use operator_runtime::compare::{percent, same_amount};
-use operator_runtime::hash;
 use operator_runtime::labels::{all, selector};
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
@@ -58,15 +57,23 @@ fn headless_name(instance: &str) -> String {
     format!("{instance}-pg-headless")
 }
 
-/// The variable with the URL of the database; nothing for SQLite, which is in the data directory.
-pub(super) fn url_env(wanted: &Wanted) -> Option<EnvVar> {
+/// The variables with the URL of the database; nothing for SQLite, which is in the data directory. Of `NAME-pg` only the password counts:
+/// whoever may write the Secret does not choose the server.
+pub(super) fn url_env(wanted: &Wanted) -> Vec<EnvVar> {
+    const PASSWORD: &str = "DATABASE_PASSWORD";
     match &wanted.database {
         Database::Postgres { .. } => {
-            Some(pod::secret_env("PDS_DATABASE_URL", &name::postgres(&wanted.instance), "uri"))
+            let url = url(&wanted.instance, wanted.namespace(), &format!("$({PASSWORD})"));
+            let url = EnvVar { name: "PDS_DATABASE_URL".into(), value: Some(url), ..Default::default() };
+            vec![pod::secret_env(PASSWORD, &name::postgres(&wanted.instance), "password"), url]
         }
-        Database::External { secret, key } => Some(pod::secret_env("PDS_DATABASE_URL", secret, key)),
-        Database::Sqlite { .. } => None,
+        Database::External { secret, key } => vec![pod::secret_env("PDS_DATABASE_URL", secret, key)],
+        Database::Sqlite { .. } => Vec::new(),
     }
+}
+
+fn url(instance: &str, namespace: &str, password: &str) -> String {
+    format!("postgres://pds:{password}@{}.{namespace}.svc:5432/pds", name::postgres(instance))
 }
 
 /// The rollout of a PostgreSQL that has its turn.
@@ -82,7 +89,8 @@ pub fn rolling(live: &StatefulSet) -> Option<Rolling> {
 #[must_use]
 pub fn generate(instance: &str, namespace: &str) -> BTreeMap<&'static str, String> {
     let password = keys::random_hex::<20>();
-    let uri = format!("postgres://pds:{password}@{}.{namespace}.svc:5432/pds", name::postgres(instance));
+    // For people; pods are told the address by their template.
+    let uri = url(instance, namespace, &password);
     BTreeMap::from([("password", password), ("uri", uri)])
 }
 
@@ -103,7 +111,6 @@ impl Component for Postgres {
         const CHILDREN: &[Child] = &[
             Child::whole::<StatefulSet>(FULL),
             Child::whole::<Service>(FULL),
-            Child::metadata::<ConfigMap>(FULL),
             Child::whole::<Job>(&["create", "patch", "delete"]),
             Child::whole::<PersistentVolumeClaim>(FULL),
         ];
@@ -192,10 +199,9 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
             let password = secret.text("password").unwrap_or_default();
             let fit =
                 (1..=128).contains(&password.len()) && password.chars().all(|letter| letter.is_ascii_alphanumeric());
-            if !fit || secret.text("uri").is_none() {
-                let message = format!(
-                    "Secret {name} needs the keys password (at most 128 letters and digits) and uri; restore it"
-                );
+            if !fit {
+                let message =
+                    format!("Secret {name} needs the key password, with at most 128 letters and digits; restore it");
                 return Part::new(Verdict::bad(Reason::CredentialsInvalid, message));
             }
         }
@@ -211,15 +217,17 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
             None => return version.into_part(scene, image, None),
         },
     };
-    let mut manifests = vec![Manifest::once(&files(wanted), Lifetime::Instance)];
-    manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
+    let mut manifests: Vec<_> =
+        services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)).collect();
     let set = stateful_set(scene, image, volume, resources, live);
     let set = rollout::manifest(&set);
     // The Job that told the version stays until the image that it allowed is in use.
     let is_complete = live_image.is_none_or(|live| live == image);
-    let turn = live.is_some_and(|live| rollout::needs_turn(scene.pds, &set, live)).then(|| image.to_owned());
+    let verdict = serves(scene, live);
+    let needs_turn = live.is_some_and(|live| rollout::needs_turn(scene.pds, &set, live, verdict.good));
+    let turn = needs_turn.then(|| image.to_owned());
     manifests.push(set);
-    let serving = Part { manifests, is_complete, turn, ..Part::new(serves(scene, live)) };
+    let serving = Part { manifests, is_complete, turn, ..Part::new(verdict) };
     match version {
         Version::Fits => serving,
         version => {
@@ -249,25 +257,6 @@ fn serves(scene: &Scene<'_>, live: Option<&StatefulSet>) -> Verdict {
 fn image_of(set: &StatefulSet) -> Option<&str> {
     let template = set.spec.as_ref()?.template.spec.as_ref()?;
     template.containers.first()?.image.as_deref()
-}
-
-/// The start script and the access rules. Named by what they hold and never changed, so that their content need not be watched.
-fn files(wanted: &Wanted) -> ConfigMap {
-    let data = file_data();
-    ConfigMap {
-        metadata: metadata(wanted, files_name(&wanted.instance), name::POSTGRES),
-        immutable: Some(true),
-        data: Some(data),
-        ..Default::default()
-    }
-}
-
-fn file_data() -> BTreeMap<String, String> {
-    [("start.sh", START), ("pg_hba.conf", HBA)].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
-}
-
-fn files_name(instance: &str) -> String {
-    format!("{instance}-pg-{}", hash::of(&file_data(), 10))
 }
 
 /// The Service that clients use, and the headless Service that gives the pod its DNS name.
@@ -350,8 +339,9 @@ fn template(
     let container = Container {
         name: "postgres".into(),
         image: Some(image.into()),
-        command: Some(vec!["sh".into(), "/config/start.sh".into()]),
-        env: Some(vec![EnvVar { name: "PGDATA".into(), value: Some("/data/pg".into()), ..Default::default() }]),
+        // In the workload itself: whoever may write ConfigMaps does not choose what runs.
+        command: Some(vec!["sh".into(), "-c".into(), pod::literal(START)]),
+        env: Some(vec![pod::env("PGDATA", "/data/pg"), pod::env("PG_HBA", HBA)]),
         ports: Some(vec![pod::port("postgres", 5432)]),
         readiness_probe: Some(pod::exec_probe(&["pg_isready", "-h", "/tmp", "-U", "pds", "-d", "pds"], 2, 3)),
         lifecycle: Some(Lifecycle {
@@ -359,22 +349,13 @@ fn template(
             ..Default::default()
         }),
         resources: Some(resources.cloned().unwrap_or_else(|| pod::requests("50m", "128Mi"))),
-        volume_mounts: Some(vec![
-            pod::mount("data", "/data", false),
-            pod::mount("config", "/config", true),
-            pod::mount("secret", "/secret", true),
-        ]),
+        volume_mounts: Some(vec![pod::mount("data", "/data", false), pod::mount("secret", "/secret", true)]),
         ..Default::default()
     };
     let template = pod::template(wanted, name::POSTGRES, POSTGRES_USER, container);
     pod::adjust(template, |spec| {
         spec.termination_grace_period_seconds = Some(60);
         let volumes = spec.volumes.get_or_insert_default();
-        volumes.push(Volume {
-            name: "config".into(),
-            config_map: Some(ConfigMapVolumeSource { name: files_name(&wanted.instance), ..Default::default() }),
-            ..Default::default()
-        });
         volumes.push(Volume {
             name: "secret".into(),
             secret: Some(SecretVolumeSource {

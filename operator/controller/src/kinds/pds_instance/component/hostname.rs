@@ -57,39 +57,48 @@ impl Component for Hostname {
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Part {
-        let wanted = scene.wanted;
-        let domains = domains(&scene.pds.spec);
-        if domains.is_empty() {
-            return Part::absent();
-        }
-        let mut free = Vec::new();
-        for domain in &domains {
-            match scene.observed.claims.get(domain) {
-                Some(claim) if is_held_by(claim, wanted.namespace(), &wanted.instance) => {}
-                // The holder may be gone with its data: the step looks, and frees the domain if so.
-                Some(claim) => {
-                    let verdict = taken(&scene.pds.spec, domain, claim);
-                    return Part::new(verdict).with_step(Step::Claim { hostname: domain.clone() });
-                }
-                // Whoever serves a name below a domain decides on a handle that the holder of the domain may have given out.
-                None => match scene.observed.claims_above.get(domain) {
-                    Some(claim) => {
-                        let step = Step::FreeClaim { hostname: claim.spec.hostname.clone() };
-                        return Part::new(below(&scene.pds.spec, domain, claim)).with_step(step);
-                    }
-                    None => free.push(domain.clone()),
-                },
-            }
-        }
-        let names = domains.into_iter().collect::<Vec<_>>().join(", ");
-        if free.is_empty() {
-            return Part::new(Verdict::good(format!("this instance holds {names}")));
-        }
-        let mut part = Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed")));
-        // One after the other, in the same order for all: two instances that ask for the same domains never hold one each.
-        part.steps.extend(free.into_iter().next().map(|hostname| Step::Claim { hostname }));
+        let mut part = claims(scene);
+        // First of all: an instance holds what its spec names, and no more however often the spec changes.
+        let needless = scene.observed.needless_claims.iter();
+        let releases = needless.map(|claim| Step::ReleaseClaim { claim: Box::new(PdsHostnameClaim::clone(claim)) });
+        part.steps.splice(0..0, releases);
         part
     }
+}
+
+fn claims(scene: &Scene<'_>) -> Part {
+    let wanted = scene.wanted;
+    let domains = domains(&scene.pds.spec);
+    if domains.is_empty() {
+        return Part::absent();
+    }
+    let mut free = Vec::new();
+    for domain in &domains {
+        match scene.observed.claims.get(domain) {
+            Some(claim) if is_held_by(claim, wanted.namespace(), &wanted.instance) => {}
+            // The holder may be gone with its data: the step looks, and frees the domain if so.
+            Some(claim) => {
+                let verdict = taken(&scene.pds.spec, domain, claim);
+                return Part::new(verdict).with_step(Step::Claim { hostname: domain.clone() });
+            }
+            // Whoever serves a name below a domain decides on a handle that the holder of the domain may have given out.
+            None => match scene.observed.claims_above.get(domain) {
+                Some(claim) => {
+                    let step = Step::FreeClaim { hostname: claim.spec.hostname.clone() };
+                    return Part::new(below(&scene.pds.spec, domain, claim)).with_step(step);
+                }
+                None => free.push(domain.clone()),
+            },
+        }
+    }
+    let names = domains.into_iter().collect::<Vec<_>>().join(", ");
+    if free.is_empty() {
+        return Part::new(Verdict::good(format!("this instance holds {names}")));
+    }
+    let mut part = Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed")));
+    // One after the other, in the same order for all: two instances that ask for the same domains never hold one each.
+    part.steps.extend(free.into_iter().next().map(|hostname| Step::Claim { hostname }));
+    part
 }
 
 fn field(spec: &PdsInstanceSpec, domain: &str) -> &'static str {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule,
 };
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, EnvVar, Pod};
 use kube::ResourceExt;
 use operator_api::{ConditionType, Reason};
 use operator_runtime::child::Child;
@@ -16,9 +16,10 @@ use operator_runtime::ownership::Lifetime;
 use serde::Deserialize;
 
 use super::super::verdict::Verdict;
+use super::super::wanted::Database;
 use super::part::{Component, Facts, Part, Scene, metadata, waiting};
 use super::pod::{self, Maker, SERVER_USER};
-use super::{database, job, keys, name};
+use super::{config, database, job, keys, name};
 
 /// Exit code of `pds migrate` for an error that a retry cannot remove, such as wrong keys or a refused login (`EX_CONFIG`).
 const REFUSED: i32 = 78;
@@ -158,8 +159,11 @@ fn job(scene: &Scene<'_>) -> Job {
     let keys = ["plcRotationKey", "keyEncryptionKey"];
     let keys = observed.keys.as_ref().map(|content| keys.map(|key| content.values.get(key)));
     let placement = job::placement(wanted);
+    // An external database may have a certificate of the class's own authority.
+    let is_external = matches!(wanted.database, Database::External { .. });
+    let ca: Vec<EnvVar> = config::ca_env(wanted).filter(|_| is_external).collect();
     let named = |digest: Option<&str>| {
-        let hash = hash::of(&(&wanted.image, digest, &database, &url, &keys, &placement), 10);
+        let hash = hash::of(&(&wanted.image, digest, &database, &url, &keys, &placement, &ca), 10);
         format!("{}-migrate-{hash}", wanted.instance)
     };
     let name = match other_digest(scene) {
@@ -174,12 +178,16 @@ fn job(scene: &Scene<'_>) -> Job {
         name: "migrate".into(),
         image: Some(wanted.image.clone()),
         args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
-        env: Some(database.into_iter().chain(keys::env(wanted)).collect()),
+        volume_mounts: (!ca.is_empty()).then(|| vec![pod::mount(config::CA_VOLUME, "/ca", true)]),
+        env: Some(database.into_iter().chain(keys::env(wanted)).chain(ca).collect()),
         resources: Some(wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
         ..Default::default()
     };
     let template = pod::template(wanted, name::MIGRATE, SERVER_USER, container);
-    let template = pod::adjust(template, |spec| spec.restart_policy = Some("Never".into()));
+    let template = pod::adjust(template, |spec| {
+        spec.restart_policy = Some("Never".into());
+        spec.volumes.get_or_insert_default().extend(config::ca_volume(wanted).filter(|_| is_external));
+    });
     let refused = PodFailurePolicyRule {
         action: "FailJob".into(),
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {

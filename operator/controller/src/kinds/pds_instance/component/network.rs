@@ -26,13 +26,17 @@ const NAME: &str = "network";
 
 /// Never reached from pods: this network, link-local, and the metadata services of clouds, which give out credentials. Of those
 /// 168.63.129.16 is Azure's, 100.100.100.200 Alibaba's, fd00:ec2::254 Amazon's and fd20:ce::254 Google's.
-const CLOSED_V4: [&str; 4] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"];
-const CLOSED_V6: [&str; 3] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"];
+const CLOSED_V4: [&str; 5] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.0/24"];
+/// The last one is link-local by way of NAT64 (RFC 6052).
+const CLOSED_V6: [&str; 4] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32", "64:ff9b::a9fe:0/112"];
 /// Where NodeLocal DNSCache answers, port 53 only.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
-/// Private networks: RFC 1918, RFC 6598 and loopback; RFC 4193.
-const PRIVATE_V4: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"];
-const PRIVATE_V6: [&str; 2] = ["fc00::/7", "::1/128"];
+/// Private networks: RFC 1918, RFC 6598, loopback, benchmarks (RFC 2544) and class E, which clouds give to pods; RFC 4193, and the networks
+/// of RFC 1918 and RFC 6598 by way of NAT64.
+const PRIVATE_V4: [&str; 7] =
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "198.18.0.0/15", "240.0.0.0/4"];
+const PRIVATE_V6: [&str; 6] =
+    ["fc00::/7", "::1/128", "64:ff9b::a00:0/104", "64:ff9b::ac10:0/108", "64:ff9b::c0a8:0/112", "64:ff9b::6440:0/106"];
 
 /// Makes the service account and the NetworkPolicies of the pods. Pods are not started before both exist.
 pub struct Network;

@@ -102,6 +102,15 @@ pub(super) fn port(name: &str, number: i32) -> ContainerPort {
     ContainerPort { name: Some(name.into()), container_port: number, ..Default::default() }
 }
 
+/// A text that Kubernetes takes as it is: `$(NAME)` in it names no variable.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+pub(super) fn env(variable: &str, value: &str) -> EnvVar {
+    EnvVar { name: variable.into(), value: Some(literal(value)), ..Default::default() }
+}
+
 pub(super) fn secret_env(variable: &str, secret: &str, key: &str) -> EnvVar {
     EnvVar {
         name: variable.into(),

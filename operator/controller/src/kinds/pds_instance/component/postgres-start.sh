@@ -21,5 +21,6 @@ SQL
 fi
 # Some volume drivers add rights for the group at every mount, and PostgreSQL refuses a directory that has them.
 chmod 700 "$PGDATA"
-exec postgres -D "$PGDATA" -c hba_file=/config/pg_hba.conf -c unix_socket_directories=/tmp -c listen_addresses='*' \
+printf '%s' "$PG_HBA" >/tmp/pg_hba.conf
+exec postgres -D "$PGDATA" -c hba_file=/tmp/pg_hba.conf -c unix_socket_directories=/tmp -c listen_addresses='*' \
   -c password_encryption=scram-sha-256 -c max_connections=200

@@ -15,26 +15,34 @@ use serde_json::Value;
 
 use crate::rollouts::Rolling;
 
+/// The annotation of a template that makes pods start anew when a Secret changes that they read at their start.
+pub(super) const SECRETS: &str = "auroralocus.dev/secrets-version";
+
 /// A Deployment or StatefulSet as it should be.
 pub(super) fn manifest<K: Object>(workload: &K) -> Manifest {
     let mut workload = workload.clone();
-    let template = hash::of(&canonical(template(&workload.json())), 16);
-    workload.annotations_mut().insert(TEMPLATE_HASH.into(), template);
+    let hash = hash::of(&canonical(without_secrets(&workload.json())), 16);
+    workload.annotations_mut().insert(TEMPLATE_HASH.into(), hash);
     Manifest::of(&workload, Lifetime::Instance)
 }
 
 /// Whether writing the workload replaces pods.
 pub(super) fn replaces_pods(manifest: &Manifest, live: &dyn AnyObject) -> bool {
-    let noted = annotation(live, TEMPLATE_HASH);
-    let hash = manifest.json["metadata"]["annotations"][TEMPLATE_HASH].as_str();
-    noted.is_some_and(|noted| Some(noted) != hash) || differs(&template(&live.json()), &template(&manifest.json))
+    has_other_hash(manifest, live) || differs(&template(&live.json()), &template(&manifest.json))
 }
 
-/// Whether it replaces them for a reason that concerns many instances.
-pub(super) fn needs_turn(pds: &PdsInstance, manifest: &Manifest, live: &dyn AnyObject) -> bool {
+/// Whether it replaces pods that serve, for a reason that concerns many instances. What a Secret of the instance holds is its own affair.
+pub(super) fn needs_turn(pds: &PdsInstance, manifest: &Manifest, live: &dyn AnyObject, serves: bool) -> bool {
     let applied = pds.status.as_ref().and_then(|status| status.applied_generation);
     let is_new = applied.is_some() && applied != pds.metadata.generation;
-    !is_new && replaces_pods(manifest, live)
+    let is_wanted_by_others =
+        || has_other_hash(manifest, live) || differs(&template(&live.json()), &without_secrets(&manifest.json));
+    serves && !is_new && is_wanted_by_others()
+}
+
+fn has_other_hash(manifest: &Manifest, live: &dyn AnyObject) -> bool {
+    let hash = manifest.json["metadata"]["annotations"][TEMPLATE_HASH].as_str();
+    annotation(live, TEMPLATE_HASH).is_some_and(|noted| Some(noted) != hash)
 }
 
 /// Sets the annotation by which later reconciliations count this rollout against `--max-rollouts`.
@@ -60,4 +68,13 @@ fn annotation<'a>(live: &'a dyn AnyObject, key: &str) -> Option<&'a str> {
 
 fn template(workload: &Value) -> Value {
     workload["spec"]["template"].clone()
+}
+
+/// The template without what tells of Secrets.
+fn without_secrets(workload: &Value) -> Value {
+    let mut template = template(workload);
+    if let Some(annotations) = template.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(SECRETS);
+    }
+    template
 }

@@ -6,9 +6,9 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentCondition, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapEnvSource, ConfigMapVolumeSource, Container, EnvFromSource, EnvVar, Lifecycle,
-    LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, SecretVolumeSource, Service,
-    ServicePort, ServiceSpec, SleepAction, TopologySpreadConstraint, Volume,
+    ConfigMap, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim,
+    PersistentVolumeClaimVolumeSource, SecretVolumeSource, Service, ServicePort, ServiceSpec, SleepAction,
+    TopologySpreadConstraint, Volume,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -28,8 +28,6 @@ use super::pod::{self, Maker, SERVER_USER};
 use super::{blobs, config, database, keys, name, network, rollout, volume};
 use crate::rollouts::Rolling;
 
-/// The annotation that makes pods start anew when a Secret changes that they read at their start.
-const SECRETS: &str = "auroralocus.dev/secrets-version";
 /// How long a rollout may take before it counts as stuck, in seconds.
 const PROGRESS_DEADLINE: i32 = 300;
 
@@ -56,6 +54,20 @@ pub fn rolling(live: &Deployment) -> Option<Rolling> {
     let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())?;
     let image = pod.containers.first().and_then(|container| container.image.as_deref());
     rollout::rolling(live, image, is_rolling, stuck(live).is_some())
+}
+
+/// Whether pods of a Deployment serve with an image, and no others are awaited.
+#[must_use]
+pub fn serves(live: &Deployment, image: &str) -> bool {
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let has_image = pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)));
+    has_image
+        && is_complete(live, live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1))
+        && replicas(live) >= 1
+}
+
+fn replicas(live: &Deployment) -> i32 {
+    live.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
 }
 
 /// Runs the PDS: settings, Services, PodDisruptionBudget and Deployment. Sets `WorkloadAvailable`.
@@ -93,10 +105,8 @@ impl Component for Server {
         if scene.obstacle(&earlier).is_some() {
             return waits(part, scene, live);
         }
-        let config = config::settings(wanted);
         let ca = config::ca_bundle(wanted);
-        let mut manifests = vec![Manifest::once(&config, Lifetime::Instance)];
-        manifests.extend(ca.as_ref().map(|ca| Manifest::once(ca, Lifetime::Instance)));
+        let mut manifests: Vec<_> = ca.iter().map(|ca| Manifest::once(ca, Lifetime::Instance)).collect();
         manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
         manifests.extend(budget(wanted).map(|budget| Manifest::of(&budget, Lifetime::Instance)));
         if let Database::Sqlite { volume } = &wanted.database {
@@ -122,14 +132,15 @@ impl Component for Server {
         if scene.obstacle(&needed).is_some() || !secrets_are_there(scene) {
             return waits(part, scene, live);
         }
-        let deployment = deployment(scene, &config, ca.as_ref());
+        let deployment = deployment(scene);
         let manifest = rollout::manifest(&deployment);
         if let Some(live) = live.filter(|live| rollout::replaces_pods(&manifest, *live)) {
-            part.turn = rollout::needs_turn(scene.pds, &manifest, live).then(|| wanted.image.clone());
+            part.turn =
+                rollout::needs_turn(scene.pds, &manifest, live, replicas(live) >= 1).then(|| wanted.image.clone());
             part.facts.is_rolled_out = Some(false);
         }
         part.manifests.push(manifest);
-        // Old settings stay while old pods do.
+        // Old certificates stay while old pods do.
         part.is_complete = part.facts.is_rolled_out == Some(true);
         part
     }
@@ -251,18 +262,18 @@ fn budget(wanted: &Wanted) -> Option<PodDisruptionBudget> {
     })
 }
 
-fn deployment(scene: &Scene<'_>, config: &ConfigMap, ca: Option<&ConfigMap>) -> Deployment {
+fn deployment(scene: &Scene<'_>) -> Deployment {
     let wanted = scene.wanted;
     let sqlite = wanted.is_sqlite();
-    let template = pod::template(wanted, name::SERVER, SERVER_USER, container(scene, &config.name_any()));
+    let template = pod::template(wanted, name::SERVER, SERVER_USER, container(scene));
     let mut template = pod::adjust(template, |spec| {
         spec.termination_grace_period_seconds = Some(60);
         if !sqlite {
             spec.topology_spread_constraints = Some(vec![spread(wanted)]);
         }
-        spec.volumes.get_or_insert_default().extend(volumes(wanted, ca));
+        spec.volumes.get_or_insert_default().extend(volumes(wanted));
     });
-    let annotations = BTreeMap::from([(SECRETS.into(), keys::version(scene))]);
+    let annotations = BTreeMap::from([(rollout::SECRETS.into(), keys::version(scene))]);
     template.metadata.get_or_insert_default().annotations = Some(annotations);
     Deployment {
         metadata: metadata(wanted, wanted.instance.clone(), name::SERVER),
@@ -279,22 +290,18 @@ fn deployment(scene: &Scene<'_>, config: &ConfigMap, ca: Option<&ConfigMap>) -> 
     }
 }
 
-fn container(scene: &Scene<'_>, config: &str) -> Container {
+fn container(scene: &Scene<'_>) -> Container {
     let wanted = scene.wanted;
     let mounts = [
         wanted.is_sqlite().then(|| pod::mount("data", "/data", false)),
         wanted.tls.is_some().then(|| pod::mount("tls", "/tls", true)),
-        wanted.class.spec.ca_bundle.is_some().then(|| pod::mount("ca", "/ca", true)),
+        wanted.class.spec.ca_bundle.is_some().then(|| pod::mount(config::CA_VOLUME, "/ca", true)),
     ];
     Container {
         name: "pds".into(),
         image: Some(wanted.image.clone()),
         args: Some(vec!["serve".into()]),
-        env_from: Some(vec![EnvFromSource {
-            config_map_ref: Some(ConfigMapEnvSource { name: config.into(), ..Default::default() }),
-            ..Default::default()
-        }]),
-        env: Some(secrets(scene)),
+        env: Some(config::env(wanted).chain(secrets(scene)).collect()),
         ports: Some(vec![pod::port("xrpc", 2583), pod::port("metrics", 9464)]),
         startup_probe: Some(pod::http_probe("/livez", 1, 120)),
         liveness_probe: Some(pod::http_probe("/livez", 10, 3)),
@@ -313,7 +320,7 @@ fn container(scene: &Scene<'_>, config: &str) -> Container {
 fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
     let wanted = scene.wanted;
     let keys = keys::secret_name(&wanted.instance);
-    let mut env: Vec<_> = database::url_env(wanted).into_iter().collect();
+    let mut env = database::url_env(wanted);
     env.push(pod::secret_env("PDS_JWT_SECRET", &keys, "jwtSecret"));
     env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &keys, "adminPassword"));
     env.extend(keys::env(wanted));
@@ -329,7 +336,7 @@ fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
     env
 }
 
-fn volumes(wanted: &Wanted, ca: Option<&ConfigMap>) -> Vec<Volume> {
+fn volumes(wanted: &Wanted) -> Vec<Volume> {
     let data = wanted.is_sqlite().then(|| Volume {
         name: "data".into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -347,12 +354,7 @@ fn volumes(wanted: &Wanted, ca: Option<&ConfigMap>) -> Vec<Volume> {
         }),
         ..Default::default()
     });
-    let ca = ca.map(|ca| Volume {
-        name: "ca".into(),
-        config_map: Some(ConfigMapVolumeSource { name: ca.name_any(), ..Default::default() }),
-        ..Default::default()
-    });
-    [data, tls, ca].into_iter().flatten().collect()
+    [data, tls, config::ca_volume(wanted)].into_iter().flatten().collect()
 }
 
 /// With SQLite the old pod ends before the new one starts, because two processes may not share the file. Otherwise pods overlap.

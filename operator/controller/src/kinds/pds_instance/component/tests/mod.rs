@@ -169,6 +169,7 @@ impl World {
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
             claims: BTreeMap::new(),
             claims_above: BTreeMap::new(),
+            needless_claims: Vec::new(),
             admin: Some(content("admin", "admin-uid", &[("accessKeyId", "root"), ("secretAccessKey", "pw")]).into()),
             operator_namespace: "system".into(),
             seed: Seed::new([7; 32]),
@@ -344,7 +345,7 @@ impl World {
     fn take(&mut self, step: &Step) {
         let name = self.name();
         match step {
-            Step::FreeClaim { .. } => {}
+            Step::FreeClaim { .. } | Step::ReleaseClaim { .. } => {}
             Step::Claim { hostname } => {
                 let owner = ClaimOwner { namespace: "ns".into(), name, uid: "pds-uid".into() };
                 let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };

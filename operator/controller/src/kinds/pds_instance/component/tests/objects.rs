@@ -9,10 +9,9 @@ fn containers(template: &Value) -> Vec<Value> {
 }
 
 fn settings(world: &World) -> Value {
-    let name = world.get("Deployment", "demo")["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]
-        ["name"]
-        .clone();
-    world.get("ConfigMap", name.as_str().unwrap())["data"].clone()
+    let env = &world.get("Deployment", "demo")["spec"]["template"]["spec"]["containers"][0]["env"];
+    let pair = |variable: &Value| Some((variable["name"].as_str()?.to_owned(), variable.get("value")?.clone()));
+    env.as_array().unwrap().iter().filter_map(pair).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[test]
@@ -27,6 +26,25 @@ fn the_smallest_spec_is_postgres_and_a_bucket() {
     assert!(settings["PDS_BLOBSTORE_S3_BUCKET"].as_str().unwrap().starts_with("ns-demo-"));
     assert!(settings.get("PDS_JWT_SECRET").is_none());
     assert_eq!(world.all("NetworkPolicy").count(), 3);
+}
+
+/// What runs and how stands in workloads, which a tenant cannot write; his ConfigMaps and the text of his Secrets choose none of it.
+#[test]
+fn code_settings_and_addresses_are_in_no_object_that_a_tenant_may_write() {
+    let world = World::settled(json!({"identity": {"contactEmail": "$(PDS_JWT_SECRET)@a.test"}}));
+    assert_eq!(world.all("ConfigMap").count(), 0);
+    for template in world.templates() {
+        for container in containers(&template) {
+            assert!(container["envFrom"].is_null(), "{container}");
+        }
+    }
+    let settings = settings(&world);
+    let url = "postgres://pds:$(DATABASE_PASSWORD)@demo-pg.ns.svc:5432/pds";
+    assert_eq!(settings["PDS_DATABASE_URL"], url);
+    assert_eq!(settings["PDS_CONTACT_EMAIL_ADDRESS"], "$$(PDS_JWT_SECRET)@a.test", "no variable is put in");
+    let postgres = containers(&world.get("StatefulSet", "demo-pg")["spec"]["template"]);
+    let script = postgres[0]["command"][2].as_str().unwrap();
+    assert!(script.contains("exec postgres -D") && script.contains("image=$$(postgres -V"), "{script}");
 }
 
 #[test]

@@ -197,10 +197,16 @@ fn only_objects_of_the_component_and_the_instance_are_pruned() {
 }
 
 #[test]
-fn old_settings_stay_while_old_pods_do() {
-    let mut world = World::settled(json!({}));
+fn old_certificates_stay_while_old_pods_do() {
+    let mut class = class();
+    merge(&mut class, &json!({"spec": {"caBundle": pem().0}}));
+    let mut world = World::of("demo", class, json!({}));
+    world.settle();
     let old = name_of(&world.only("ConfigMap", "demo-config-")).to_owned();
-    world.spec(json!({"identity": {"invites": "Open"}}));
+    world.change_class(json!({"caBundle": pem().0}));
+    // The bucket is looked at anew first.
+    let plan = world.plan();
+    world.carry_out(&plan);
     let plan = world.plan();
     assert!(!titles(&plan).iter().any(|title| title.starts_with("delete")), "{:?}", titles(&plan));
     world.carry_out(&plan);
@@ -233,7 +239,7 @@ fn the_bucket_moves_when_it_is_found_there() {
     let mut world = World::settled(json!({}));
     let spec = |world: &World| {
         let (kind, name) = ("Deployment", "demo");
-        world.get(kind, name)["spec"]["template"]["spec"]["containers"][0]["envFrom"].clone()
+        world.get(kind, name)["spec"]["template"]["spec"]["containers"][0]["env"].clone()
     };
     let before = spec(&world);
     world.change_class(json!({"objectStore": {"endpoint": "http://new.test:7070"}}));
@@ -359,6 +365,22 @@ fn what_replaces_no_pod_needs_no_turn() {
         world.advance(1);
     }
     assert_eq!((world.plan().turns.len(), world.plan().facts.is_rolled_out), (0, Some(false)));
+}
+
+/// Whoever may write a Secret does not hold the turns of others, and whoever serves nobody needs none.
+#[test]
+fn a_secret_of_the_instance_and_an_instance_that_is_down_need_no_turn() {
+    let mut world = World::settled(json!({}));
+    let mut keys = (**world.observed.keys.as_ref().unwrap()).clone();
+    keys.values.insert("adminPassword".into(), b"another".to_vec());
+    world.observed.keys = Some(keys.into());
+    let plan = world.plan();
+    assert_eq!((titles(&plan), plan.turns.len()), (vec!["apply Deployment demo".to_owned()], 0));
+    let mut world = World::settled(json!({}));
+    world.edit("Deployment", "demo", json!({"status": {"availableReplicas": 0}}));
+    world.change_class(json!({"plcUrl": "http://other.test"}));
+    let plan = world.plan();
+    assert_eq!((titles(&plan), plan.turns.len()), (vec!["apply Deployment demo".to_owned()], 0));
 }
 
 #[test]
