@@ -246,7 +246,7 @@ async fn next_commit(
     if writes.is_empty() {
         return Ok(None);
     }
-    let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), Some(actor.repo.head.rev));
+    let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), actor.repo.head.rev);
     let (repo, diff) = actor.repo.apply(&writes, rev, &actor.key)?;
     Ok(Some((repo, diff, puts)))
 }

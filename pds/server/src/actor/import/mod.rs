@@ -172,7 +172,7 @@ async fn store(app: &App, account: &Account, actor: &Actor, content: &Arc<Conten
     let portions = blocking(move || theirs.portions(&before)).await?;
 
     let (now, data) = (app.clock.now_us(), content.tree.root());
-    let rev = app.tids.next_after(now.unsigned_abs(), Some(floor(actor.repo.head.rev, content.rev, now)));
+    let rev = app.tids.next_after(now.unsigned_abs(), floor(actor.repo.head.rev, content.rev, now));
     let commit = signed::sign(&account.did, rev, &data, &actor.key);
     let prepared = Prepared {
         account_id: account.id,

@@ -42,9 +42,13 @@ fn commit_of(file: &[u8]) -> commit::Commit {
 }
 
 /// The blocks under a commit for `did`, as another host would have signed it.
-fn signed(did: &str, data: &Cid, mut under: Blocks) -> Vec<u8> {
+fn signed(did: &str, data: &Cid, under: Blocks) -> Vec<u8> {
+    signed_at(Tid::from_micros(1_700_000_000_000_000, 0), did, data, under)
+}
+
+fn signed_at(rev: Tid, did: &str, data: &Cid, mut under: Blocks) -> Vec<u8> {
     let did: Did = did.parse().unwrap();
-    let commit = commit::sign(&did, Tid::from_micros(1_700_000_000_000_000, 0), data, &SigningKey::generate());
+    let commit = commit::sign(&did, rev, data, &SigningKey::generate());
     under.insert(0, (commit.cid, commit.bytes));
     file(&under[0].0, &under)
 }
@@ -323,3 +327,27 @@ async fn a_replica_that_remembers_the_repository_before_goes_on() {
     there.post("last").await;
     assert_eq!(verify(&here.car().await, &here.did), 1);
 }
+
+on_both!(a_revision_of_the_future_moves_its_own_repository_only, |pds| async move {
+    // F3
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let elsewhere = elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))]));
+    let now = || pds_server::clock::Clock::now_us(&*pds.clock).unsigned_abs();
+    let future = Tid::from_micros(now() + 299_000_000, 7);
+    let file = signed_at(future, &alice.did, &commit_of(&elsewhere).data, blocks(&elsewhere).split_off(1));
+    import(&pds, &alice, file).await.ok();
+    assert!(latest(&pds, &alice).await["rev"].as_str().unwrap() > future.to_string().as_str());
+    let at_most = |text: &str| {
+        let tid: Tid = text.rsplit('/').next().unwrap().parse().unwrap();
+        assert!(tid.micros() < now() + 60_000_000, "{text} is of the future");
+    };
+    let written = bob.create(THING, json!({"$type": THING})).await.ok();
+    at_most(written["commit"]["rev"].as_str().unwrap());
+    at_most(written["uri"].as_str().unwrap());
+    // Her own revisions go on from where they are; her keys are of now.
+    let written = alice.create(THING, json!({"$type": THING})).await.ok();
+    assert!(written["commit"]["rev"].as_str().unwrap() > future.to_string().as_str());
+    at_most(written["uri"].as_str().unwrap());
+    let carol = pds.person("carol").await;
+    at_most(latest(&pds, &carol).await["rev"].as_str().unwrap());
+});
