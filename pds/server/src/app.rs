@@ -42,8 +42,8 @@ pub struct Parts {
     pub plc: Arc<dyn plc::Directory>,
     /// Other people's DIDs and handles.
     pub resolver: Resolver,
-    /// Accounts that requests come from, for a few seconds.
-    pub accounts: account::Cache,
+    /// Accounts that requests come from or ask for, as they are now.
+    pub accounts: account::Desk,
     /// Repositories in memory.
     pub actors: Actors,
     /// Makes commits durable.
@@ -131,7 +131,7 @@ impl App {
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.
             tids: tid::Clock::new(rand::random()),
-            accounts: account::Cache::default(),
+            accounts: account::Desk::start(db.clone()),
             actors: Actors::default(),
             passwords: Passwords::default(),
             settings,

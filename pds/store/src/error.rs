@@ -79,6 +79,12 @@ pub enum Error {
         /// The account's key.
         id: crate::AccountId,
     },
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+    /// A question that was asked for several callers at once failed.
+    #[error(transparent)]
+    Shared(std::sync::Arc<Error>),
     /// The invite code is unknown, disabled, expired or used up.
     #[error("the invite code cannot be used")]
     InviteUnusable,
@@ -95,6 +101,7 @@ impl Error {
         match self {
             Self::Connect { source } | Self::Query { source, .. } => Some(source),
             Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source) } => Some(source),
+            Self::Shared(error) => error.driver(),
             _ => None,
         }
     }
@@ -109,7 +116,7 @@ impl Error {
     /// Whether the database (not the request) is the problem and the same call may work later: answer 503.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.driver().is_some_and(is_unavailable)
+        matches!(self, Self::Stopped) || self.driver().is_some_and(is_unavailable)
     }
 }
 

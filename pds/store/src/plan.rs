@@ -37,11 +37,13 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
     ];
     match dialect {
         Dialect::Sqlite => hot.extend([
+            ("account::current", account::CURRENT_SQLITE),
             ("record::collections", record::COLLECTIONS_SQLITE),
             ("event::between", event::BETWEEN_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
         ]),
         Dialect::Postgres => hot.extend([
+            ("account::current", account::CURRENT_POSTGRES),
             ("record::collections", record::COLLECTIONS_POSTGRES),
             ("event::between", event::BETWEEN_POSTGRES),
             ("event::between alone", event::PAYLOAD),

@@ -35,8 +35,14 @@ macro_rules! steps {
 }
 
 /// All there are, in order.
-const STEPS: &[Step] =
-    steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place", "0004" "owner"];
+const STEPS: &[Step] = steps![
+    "0001" "initial",
+    "0002" "takedown_and_garbage",
+    "0003" "events_in_place",
+    "0004" "owner",
+    "0005" "closed_repositories",
+    "0006" "ended_sessions"
+];
 
 /// How a database's schema relates to this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -38,6 +38,9 @@ pub enum SubmitError {
     /// Somebody else wrote to the repository: load it again.
     #[error("the repository has moved on")]
     Stale,
+    /// The account is deactivated or taken down.
+    #[error("the repository takes no commits")]
+    Closed,
     /// A blob that the records refer to cannot be used.
     #[error("blob {cid} cannot be used")]
     Blob {
@@ -179,6 +182,9 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
             Err(CommitError::Stale { accounts }) => {
                 accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Stale })).collect()
             }
+            Err(CommitError::Closed { accounts }) => {
+                accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Closed })).collect()
+            }
             Err(CommitError::Blobs { refused }) => refused
                 .into_iter()
                 .map(|blob| {
@@ -198,7 +204,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
         (commits, waiting) = (Vec::with_capacity(before), Vec::with_capacity(before));
         for (at, (commit, done)) in batch.into_iter().enumerate() {
             let answer = match refused.get(&commit.account_id) {
-                Some(refused) if at == refused.from => refused.reason.clone(),
+                Some(refused) if at == refused.from || matches!(refused.reason, SubmitError::Closed) => refused.reason.clone(),
                 // Built on one that is refused.
                 Some(refused) if at > refused.from => SubmitError::Stale,
                 _ => {

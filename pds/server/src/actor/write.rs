@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Repo, Write, event};
 use pds_store::{
-    account::Account,
+    account::{self, Account, Status},
     blob,
     commit::{self, BlobRefusal, Put},
     record, repo,
 };
-use pds_syntax::{Nsid, RepoPath};
+use pds_syntax::{Did, Nsid, RepoPath};
 use tokio::time::timeout;
 
 use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
@@ -107,6 +107,14 @@ pub enum Error {
         stored: u64,
         /// In the record.
         given: i64,
+    },
+    /// The account was deactivated or taken down meanwhile.
+    #[error("the account of {did} takes no writes")]
+    Closed {
+        /// Whose.
+        did: Did,
+        /// The account's state.
+        status: Status,
     },
     /// Too much at once; nothing was tried.
     #[error("the server is overloaded")]
@@ -218,6 +226,10 @@ async fn in_turn(app: &App, account: &Account, changes: &[Change], swap_commit: 
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
             Err(SubmitError::Overloaded) => return Err(Error::Overloaded),
+            Err(SubmitError::Closed) => {
+                let status = account::by_id(&app.db, account.id).await?.map_or(Status::Creating, |now| now.status());
+                return Err(Error::Closed { did: account.did.clone(), status });
+            }
             Err(SubmitError::Blob { cid, reason }) => return Err(Error::Blob { cid, reason }),
             Err(error) => return Err(Error::Submit(error)),
         }

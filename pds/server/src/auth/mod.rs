@@ -4,7 +4,7 @@ mod admin;
 mod session;
 
 pub use admin::{Admin, is_admin};
-pub(crate) use session::account_takedown;
+pub(crate) use session::{account_takedown, may_write};
 pub use session::{Access, Bearer, Caller, Refresh, Viewer, issue_access, issue_refresh};
 
 use axum::{

@@ -1,6 +1,6 @@
 //! A commit of any number of writes, which come in portions: a whole repository that moves in.
 
-use super::{CommitError, Net, Prepared, Write, net};
+use super::{CommitError, DEACTIVATED, Net, Prepared, Write, net, why_not_moved};
 use crate::{AccountId, Db, Error, Result, Tx, dialect, event, source::execute, tx::Open};
 
 /// A commit under way. Dropped without [`Import::finish`] it never was.
@@ -26,7 +26,8 @@ impl Import {
         let (nets, _) = net::fold(std::slice::from_ref(&commit));
         let moved = swap(&mut tx, &nets, commit.account_id).await.inspect_err(|error| tx.full.failed_with(error))?;
         if !moved {
-            return Err(CommitError::Stale { accounts: vec![commit.account_id] });
+            drop(tx);
+            return Err(why_not_moved(db, vec![commit.account_id], DEACTIVATED).await?);
         }
         let mut import = Self { tx, commit, at, added: 0 };
         import.write(first).await?;
@@ -80,12 +81,12 @@ async fn swap(tx: &mut Tx, nets: &[Net<'_>], id: AccountId) -> Result<bool> {
         Open::Sqlite(tx) => {
             let mut moved = true;
             for net in nets {
-                moved &= dialect::sqlite::commit::swap(tx, net).await?;
+                moved &= dialect::sqlite::commit::swap(tx, net, DEACTIVATED).await?;
             }
             Ok(moved)
         }
         Open::Postgres(tx) => {
-            let swapped = dialect::postgres::commit::swap(tx, nets).await;
+            let swapped = dialect::postgres::commit::swap(tx, nets, DEACTIVATED).await;
             Ok(!swapped.map_err(Error::during("swap head of account", id))?.is_empty())
         }
     }

@@ -187,6 +187,7 @@ async fn store(app: &App, account: &Account, actor: &Actor, content: &Arc<Conten
     };
     let mut import = Import::begin(&app.db, prepared, now).await.map_err(|error| match error {
         CommitError::Stale { .. } | CommitError::Blobs { .. } => Stopped::Stale,
+        CommitError::Closed { .. } => Error::TakenDown.into(),
         CommitError::Store(error) => error.into(),
     })?;
     // The next portion is read while one is being written.

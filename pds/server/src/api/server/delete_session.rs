@@ -15,6 +15,5 @@ pub async fn delete_session(State(app): State<App>, refresh: Refresh) -> Result<
         account::bump_epoch(&mut tx, account.id).await?;
     }
     tx.commit().await?;
-    app.accounts.forget(&refresh.did).await;
     Ok(())
 }

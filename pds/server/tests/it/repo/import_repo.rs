@@ -108,7 +108,6 @@ async fn set_state(pds: &TestPds, person: &Person, deactivated: bool, takedown: 
     account::set_deactivated(&mut tx, id, deactivated.then_some(1), None).await.unwrap();
     account::set_takedown(&mut tx, id, takedown).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
 }
 
 on_both!(a_repository_moves_in_over_another, |pds| async move {

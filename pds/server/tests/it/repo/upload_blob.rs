@@ -48,7 +48,6 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_deactivated(&mut tx, id, Some(1), None).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
 
     alice.upload(b"bytes".to_vec(), "text/plain").await.ok();
     assert_eq!(alice.create("com.example.thing", json!({})).await.error(), (401, "AccountDeactivated"));
@@ -56,7 +55,6 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_takedown(&mut tx, id, Some("case 1")).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
     assert_eq!(alice.upload(b"bytes".to_vec(), "text/plain").await.error(), (401, "AccountTakedown"));
 });
 
