@@ -1,8 +1,8 @@
 //! Applying writes to a repository: conditions are checked against the tree, the commit is built, stored, and only then believed.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Repo, Write, event};
+use pds_repo::{record::UNKNOWN_SIZE, Action, Cid, CommitDiff, Error as RepoError, Head, MAX_WRITES, Op, Repo, Write, event};
 use pds_store::{
     account::{self, Account, Status},
     blob,
@@ -334,9 +334,10 @@ async fn plan(
 
 /// The commit as the store takes it.
 fn prepared(app: &App, account: &Account, actor: &Actor, diff: &CommitDiff, puts: Vec<Prepared>) -> commit::Prepared {
-    let mut puts = puts.into_iter();
+    // Of several writes to one record the last one stays.
+    let mut puts: HashMap<RepoPath, Prepared> = puts.into_iter().map(|put| (put.path.clone(), put)).collect();
     let mut put = |path: &RepoPath| {
-        let record = puts.next();
+        let record = puts.remove(path);
         let (body, subject_hash, blobs) = record.map_or_else(Default::default, |record| {
             let blobs = record.record.blobs.iter().map(|blob| blob.cid).collect();
             (record.record.bytes, record.subject_hash, blobs)
