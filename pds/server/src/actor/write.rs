@@ -12,7 +12,10 @@ use pds_store::{
 use pds_syntax::{Did, Nsid, RepoPath};
 use tokio::time::timeout;
 
-use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
+use super::{
+    Actor, LoadError, SubmitError, load,
+    prepare::{Prepared, subject_of_block},
+};
 use crate::{app::App, clock};
 
 /// How often a write is tried again after another replica was faster.
@@ -254,36 +257,53 @@ async fn next_commit(
     if swap_commit.is_some_and(|wanted| wanted != current) {
         return Err(Error::SwapCommit { current });
     }
-    let (writes, puts) = plan(app, account, actor, changes).await?;
-    if writes.is_empty() {
-        return Ok(None);
+    let mut most_replaced = MAX_WRITES.saturating_sub(changes.len());
+    loop {
+        let Plan { writes, puts, replaced } = plan(app, account, actor, changes, most_replaced).await?;
+        if writes.is_empty() {
+            return Ok(None);
+        }
+        let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), actor.repo.head.rev);
+        match actor.repo.apply(&writes, rev, &actor.key) {
+            // Writes that undo each other.
+            Ok((_, diff)) if diff.ops.is_empty() => return Ok(None),
+            Ok((repo, diff)) => return Ok(Some((repo, diff, puts))),
+            // What is replaced goes along as far as it fits; the rest goes with the next record about the subject.
+            Err(RepoError::TooLarge { .. }) if replaced > 0 => most_replaced = replaced / 2,
+            Err(error) => return Err(error.into()),
+        }
     }
-    let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), actor.repo.head.rev);
-    let (repo, diff) = actor.repo.apply(&writes, rev, &actor.key)?;
-    Ok(Some((repo, diff, puts)))
 }
 
-/// The writes that the changes mean for this state of the repository, and the records to store with them.
+/// What changes mean for one state of the repository.
+struct Plan {
+    writes: Vec<Write>,
+    /// The records to store with them.
+    puts: Vec<Prepared>,
+    /// How many of the writes delete records that others take the place of.
+    replaced: usize,
+}
+
+/// Deletes at most so many records about the subjects of new ones, the oldest first.
 async fn plan(
     app: &App,
     account: &Account,
     actor: &Actor,
     changes: &[Change],
-) -> Result<(Vec<Write>, Vec<Prepared>), Error> {
+    most_replaced: usize,
+) -> Result<Plan, Error> {
+    let mut replaced = 0;
     let current = |path: &RepoPath| actor.repo.tree.get(path.as_str()).map_err(RepoError::from);
     let (mut writes, mut puts) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
     for change in changes {
         match change {
             Change::Create { record, replace_subject } => {
-                if let (true, Some(hash)) = (*replace_subject, record.subject_hash) {
-                    let collection: Option<Nsid> = record.path.collection().parse().ok();
-                    if let Some(collection) = collection {
-                        let same = record::same_subject(&app.db, account.id, &collection, hash).await?;
+                if *replace_subject {
+                    for path in same_subject(app, account, record).await? {
                         // One that the tree does not know was written by another replica just now: this commit will be refused.
-                        for path in same.into_iter().filter(|path| *path != record.path) {
-                            if current(&path)?.is_some() {
-                                writes.push(Write::Delete { path });
-                            }
+                        if replaced < most_replaced && current(&path)?.is_some() {
+                            writes.push(Write::Delete { path });
+                            replaced += 1;
                         }
                     }
                 }
@@ -329,7 +349,21 @@ async fn plan(
             }
         }
     }
-    Ok((writes, puts))
+    Ok(Plan { writes, puts, replaced })
+}
+
+/// The account's other records of the collection about the same subject, oldest first. The database finds them by 64 bits of a hash, so
+/// the subjects themselves are compared: nothing goes that is about something else.
+async fn same_subject(app: &App, account: &Account, record: &Prepared) -> Result<Vec<RepoPath>, Error> {
+    let (Some(hash), Ok(collection)) = (record.subject_hash, record.path.collection().parse::<Nsid>()) else {
+        return Ok(Vec::new());
+    };
+    let subject = subject_of_block(collection.as_str(), &record.record.bytes);
+    let found = record::same_subject(&app.db, account.id, &collection, hash).await?;
+    let same = |other: &record::Record| {
+        other.path != record.path && subject_of_block(collection.as_str(), &other.body) == subject
+    };
+    Ok(found.into_iter().filter(same).map(|other| other.path).collect())
 }
 
 /// The commit as the store takes it.
