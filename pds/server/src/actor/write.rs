@@ -164,7 +164,7 @@ async fn check_blobs(app: &App, account: &Account, changes: &[Change]) -> Result
         if stored.mime != given.mime_type {
             return Err(Error::BlobType { stored: stored.mime, given: given.mime_type.clone() });
         }
-        if u64::try_from(given.size) != Ok(stored.size) {
+        if given.size != UNKNOWN_SIZE && u64::try_from(given.size) != Ok(stored.size) {
             return Err(Error::BlobSize { stored: stored.size, given: given.size });
         }
     }

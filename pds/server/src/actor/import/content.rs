@@ -1,6 +1,6 @@
 //! What a file holds: a repository of the account's, checked from its commit to its last record.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, io, sync::Arc};
 
 use pds_repo::{
     Cid, Codec, car, commit,
@@ -37,27 +37,49 @@ pub enum Invalid {
     /// The tree is not whole, or not the one that its records make.
     #[error(transparent)]
     Tree(mst::Error),
-    /// A key that is no path of a record.
-    #[error("the tree has a key that is no path of a record: {0}")]
-    Path(#[from] pds_syntax::Error),
-    /// A record that is not in the file.
-    #[error("record {path} ({cid}) is not in the CAR file")]
-    Missing {
-        /// Where it should be.
-        path: RepoPath,
-        /// Its CID.
-        cid: Cid,
-    },
-    /// A block that is no record.
-    #[error("record {path} ({cid}) is not valid: {reason}")]
-    Record {
-        /// Where it is.
-        path: RepoPath,
-        /// Its CID.
-        cid: Cid,
-        /// Why not.
-        reason: record::Error,
-    },
+}
+
+/// What a file holds that is not as it should be. The repository moves in all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records that came with the repository, without those that were left out.
+    pub records: usize,
+    /// Records outside the data model, which were kept as they are.
+    pub kept: Noted,
+    /// Records that were left out: they could be neither read nor shown here.
+    pub left_out: Noted,
+}
+
+/// Records of which something is to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: Vec<Note>,
+}
+
+/// What is to be told of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Its key in the tree, which need not be the path of a record.
+    pub path: String,
+    /// Of its block.
+    pub cid: Cid,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Notes that are told one by one.
+const NOTES: usize = 1_000;
+
+impl Noted {
+    fn add(&mut self, path: &str, cid: Cid, reason: String) {
+        self.count += 1;
+        if self.first.len() < NOTES {
+            self.first.push(Note { path: path.to_owned(), cid, reason });
+        }
+    }
 }
 
 /// A whole repository, with its blocks on disk.
@@ -67,6 +89,7 @@ pub(super) struct Content {
     pub(super) tree: Tree,
     /// Of the commit in the file.
     pub(super) rev: Tid,
+    pub(super) report: Report,
     records: Vec<Record>,
     spool: Spool,
 }
@@ -98,11 +121,24 @@ impl Content {
             return Err(Invalid::Did { found: commit.did, expected: did.clone() }.into());
         }
         let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from))?;
-        let mut records = Vec::with_capacity(tree.len());
+        let (mut records, mut report) = (Vec::with_capacity(tree.len()), Report::default());
         for (key, cid) in tree.records() {
-            records.push(Record::read(&spool, key.parse().map_err(Invalid::Path)?, cid)?);
+            match Record::read(&spool, &key, cid)? {
+                Ok((record, fault)) => {
+                    if let Some(fault) = fault {
+                        report.kept.add(&key, cid, fault);
+                    }
+                    records.push(record);
+                }
+                Err(reason) => report.left_out.add(&key, cid, reason),
+            }
         }
-        Ok(Self { tree, rev: commit.rev, records, spool })
+        report.records = records.len();
+        let tree = match report.left_out.count {
+            0 => tree,
+            _ => Tree::from_sorted(records.iter().map(|record| (Arc::from(record.path.as_str()), record.cid))),
+        };
+        Ok(Self { tree, rev: commit.rev, report, records, spool })
     }
 
     /// What makes the repository `before` this one, in portions for one statement each.
@@ -131,7 +167,7 @@ impl Content {
                 let order = before.peek().map(|(key, _)| key.as_bytes().cmp(record.path.as_str().as_bytes()));
                 match (order, before.peek()) {
                     (Some(Ordering::Less), Some((key, _))) => {
-                        changes.push(Change::Delete(key.parse().map_err(Invalid::Path)?))
+                        changes.push(Change::Delete(stored(&key)?))
                     }
                     (Some(Ordering::Equal), Some((_, cid))) => {
                         if *cid != record.cid {
@@ -149,7 +185,7 @@ impl Content {
             }
         }
         for (key, _) in before {
-            changes.push(Change::Delete(key.parse().map_err(Invalid::Path)?));
+            changes.push(Change::Delete(stored(&key)?));
         }
         Ok(changes)
     }
@@ -167,23 +203,36 @@ impl Content {
 }
 
 impl Record {
-    fn read(spool: &Spool, path: RepoPath, cid: Cid) -> Result<Self, Error> {
-        let block = spool.block(&cid)?.filter(|_| cid.codec() == Codec::DagCbor);
-        let Some(block) = block else { return Err(Invalid::Missing { path, cid }.into()) };
-        let subject_hash = subject_hash_of_block(path.collection(), &block);
-        match record::from_bytes(block) {
-            Ok(record) => {
-                let blobs = record.blobs.iter().map(|blob| blob.cid).collect();
-                Ok(Self { path, cid, subject_hash, blobs })
-            }
-            Err(reason) => Err(Invalid::Record { path, cid, reason }.into()),
+    /// A record of the tree with what the data model has against it, or why it cannot be had.
+    #[expect(clippy::type_complexity, reason = "the disk may fail, the record may be none, and it may be one with a fault")]
+    fn read(spool: &Spool, key: &str, cid: Cid) -> Result<Result<(Self, Option<String>), String>, Error> {
+        let path: RepoPath = match key.parse() {
+            Ok(path) => path,
+            Err(error) => return Ok(Err(format!("its key is no path of a record: {error}"))),
+        };
+        if cid.codec() != Codec::DagCbor {
+            return Ok(Err("its CID is not that of a record".to_owned()));
         }
+        let Some(block) = spool.block(&cid)? else { return Ok(Err("it is not in the CAR file".to_owned())) };
+        let subject_hash = subject_hash_of_block(path.collection(), &block);
+        Ok(match record::from_foreign_bytes(block) {
+            Ok((record, fault)) => {
+                let blobs = record.blobs.iter().map(|blob| blob.cid).collect();
+                Ok((Self { path, cid, subject_hash, blobs }, fault.map(|fault| fault.to_string())))
+            }
+            Err(reason) => Err(reason.to_string()),
+        })
     }
 
     fn put(&self, spool: &Spool) -> Result<Put, Error> {
-        let missing = || Invalid::Missing { path: self.path.clone(), cid: self.cid };
-        let body = spool.block(&self.cid)?.ok_or_else(missing)?;
+        let gone = || io::Error::other(format!("record {} is not in the temporary file any more", self.path));
+        let body = spool.block(&self.cid)?.ok_or_else(gone)?;
         let (path, blobs) = (self.path.clone(), self.blobs.to_vec());
         Ok(Put { path, cid: self.cid, body, subject_hash: self.subject_hash, blobs })
     }
+}
+
+/// A path that is in the database.
+fn stored(key: &str) -> Result<RepoPath, Error> {
+    key.parse().map_err(|error| io::Error::other(format!("{key} is no path of a record: {error}")).into())
 }

@@ -20,7 +20,7 @@ use pds_syntax::Tid;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use self::content::Content;
-pub use self::content::Invalid;
+pub use self::content::{Invalid, Note, Noted, Report};
 use super::{Actor, LoadError, load};
 use crate::{app::App, clock, report::chain};
 
@@ -84,14 +84,15 @@ impl From<pds_repo::mst::Error> for Error {
     }
 }
 
-/// Puts the repository in the file `body` in the place of the account's. Durable when this answers.
+/// Puts the repository in the file `body` in the place of the account's. Durable when this answers; the report names the records that
+/// are not as they should be.
 ///
 /// Once the file was read it runs to its end even if the caller goes away.
 pub async fn import<E>(
     app: &App,
     account: &Account,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-) -> Result<(), Error> {
+) -> Result<Report, Error> {
     // One of each account: nobody can take all turns by sending slowly.
     let own = app.actors.slot(account.id).await.importing.clone();
     let own = own.try_lock_owned().map_err(|_| Error::Busy)?;
@@ -103,9 +104,20 @@ pub async fn import<E>(
         let content = Arc::new(blocking(move || Content::read(spool, &root, &did)).await?);
         let imported = in_turn(&app, &account, &content).await;
         drop((turn, own));
-        imported
+        imported.map(|()| tell(&account, &content.report))
     });
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Nothing that somebody brings is lost in silence.
+fn tell(account: &Account, report: &Report) -> Report {
+    for (noted, what) in [(&report.kept, "kept records that are outside the data model"), (&report.left_out, "left out records")] {
+        if let Some(Note { path, reason, .. }) = noted.first.first() {
+            let (did, count) = (&account.did, noted.count);
+            tracing::warn!(repo.did = %did, count, path, reason, "an import of {did} {what}: {count}, the first is {path}: {reason}");
+        }
+    }
+    report.clone()
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
