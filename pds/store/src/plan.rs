@@ -20,6 +20,8 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
         ("blob::missing", blob::MISSING),
+        ("blob::any_missing", blob::ANY_MISSING),
+        ("blob::permanent", blob::PERMANENT),
         ("blob::sweepable", blob::SWEEPABLE),
         ("event::at", event::AT),
         ("invite::get", invite::GET),

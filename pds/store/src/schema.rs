@@ -41,7 +41,9 @@ const STEPS: &[Step] = steps![
     "0003" "events_in_place",
     "0004" "owner",
     "0005" "closed_repositories",
-    "0006" "ended_sessions"
+    "0006" "ended_sessions",
+    "0007" "lost_blobs",
+    "0008" "blob_usage"
 ];
 
 /// How a database's schema relates to this program.

@@ -18,6 +18,7 @@ const FILL: &str = "
     insert into record_blob (repo_id, blob_cid, path) select n % 300 + 1, 'cid' || n, 'a.b.post/' || n from series;
     insert into event (first_seq, n, at, payload) select n, 1, n, 'payload' from series;
     insert into refresh_token (jti, account_id, created_at, expires_at) select 't' || n, n % 300 + 1, n, n from series;
+    insert into blob_usage (account_id, bytes) select n, 0 from series where n > 300;
     insert into ended_session (jti, until) select 't' || n, n from series;
     insert into invite_code (code, available, for_account, created_by, created_at)
         select 'c' || n, 1, 'admin', 'admin', n from series;
@@ -61,7 +62,7 @@ async fn no_hot_statement_scans_a_table_on_sqlite() {
             let rows = sqlx::raw_sql(AssertSqlSafe(format!("explain query plan {sql}")));
             let rows = rows.fetch_all(&mut connection).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-            let tables = ["account", "repo", "record", "blob", "record_blob", "event", "refresh_token", "ended_session", "invite_code"];
+            let tables = ["account", "repo", "record", "blob", "record_blob", "event", "refresh_token", "ended_session", "invite_code", "blob_usage"];
             let aliases = ["a", "r", "l", "e"];
             let scans = plan.iter().filter(|line| {
                 let mut words = line.split(' ');

@@ -2,7 +2,7 @@
 
 mod chain;
 mod clock;
-mod import_repo;
+pub(crate) mod import_repo;
 mod replicas;
 mod upload_blob;
 
