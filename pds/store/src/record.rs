@@ -39,6 +39,17 @@ pub struct Page<'a> {
     pub ascending: bool,
 }
 
+/// Only records up to the repository's head: those above it are an import's, which is not finished.
+macro_rules! stored {
+    ($select:literal) => {
+        stored!($select, "")
+    };
+    ($select:literal, $order:literal) => {
+        concat!($select, " and rev <= (select h.rev from repo h where h.account_id = $1)", $order)
+    };
+}
+pub(crate) use stored;
+
 row! {
     struct Row {
         path: Text<RepoPath>,
@@ -53,13 +64,17 @@ impl From<Row> for Record {
     }
 }
 
-pub(crate) const GET: &str = "select path, cid, body from record where repo_id = $1 and path = $2";
+pub(crate) const GET: &str = stored!("select path, cid, body from record where repo_id = $1 and path = $2");
 pub(crate) const VISIBLE: &str =
-    "select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null";
-pub(crate) const DESCENDING: &str = "select path, cid, body from record \
-     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path desc limit $4";
-pub(crate) const ASCENDING: &str = "select path, cid, body from record \
-     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path limit $4";
+    stored!("select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null");
+pub(crate) const DESCENDING: &str = stored!(
+    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
+    " order by path desc limit $4"
+);
+pub(crate) const ASCENDING: &str = stored!(
+    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
+    " order by path limit $4"
+);
 pub(crate) const SAME_SUBJECT: &str = "select path, cid, body from record \
      where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path limit $5";
 /// More than one commit can delete.
@@ -68,19 +83,27 @@ const MOST_OF_A_SUBJECT: i64 = 250;
 /// Jumps from each collection's first path to the next collection's: one index look-up per collection, however many
 /// records there are. `'0'` is the byte after `'/'`, so `collection || '0'` is beyond all of its paths.
 macro_rules! collections {
-    ($collection_of_path:literal) => {
+    ($collection_of_path:literal, $stored:literal) => {
         concat!(
-            "with recursive hop(path) as (select min(path) from record where repo_id = $1 union all ",
+            "with recursive hop(path) as (select min(path) from record where repo_id = $1",
+            $stored,
+            " union all ",
             "select (select min(path) from record where repo_id = $1 and path >= ",
             $collection_of_path,
-            " || '0') from hop where path is not null) select ",
+            " || '0'",
+            $stored,
+            ") from hop where path is not null) select ",
             $collection_of_path,
             " from hop where path is not null"
         )
     };
 }
-pub(crate) const COLLECTIONS_SQLITE: &str = collections!("substr(hop.path, 1, instr(hop.path, '/') - 1)");
-pub(crate) const COLLECTIONS_POSTGRES: &str = collections!("split_part(hop.path, '/', 1)");
+pub(crate) const COLLECTIONS_SQLITE: &str = collections!(
+    "substr(hop.path, 1, instr(hop.path, '/') - 1)",
+    " and rev <= (select h.rev from repo h where h.account_id = $1)"
+);
+pub(crate) const COLLECTIONS_POSTGRES: &str =
+    collections!("split_part(hop.path, '/', 1)", " and rev <= (select h.rev from repo h where h.account_id = $1)");
 
 /// The record at a path, whether or not it was taken down: it stays part of its repository.
 ///

@@ -133,9 +133,10 @@ pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
         on!(&mut *tx, conn => sqlx::query_as(OF_ACCOUNT).bind(jti).fetch_all(conn)).map_err(failed())?;
     let is_open = tokens.iter().any(|(token, _)| token == jti);
     let mut found = vec![jti.to_owned()];
-    while let Some((before, _)) = tokens.iter().find(|(token, next)| {
-        next.as_ref().is_some_and(|next| found.contains(next)) && !found.contains(token)
-    }) {
+    while let Some((before, _)) = tokens
+        .iter()
+        .find(|(token, next)| next.as_ref().is_some_and(|next| found.contains(next)) && !found.contains(token))
+    {
         found.push(before.clone());
     }
     // A successor that another replica adds meanwhile is named by the row that is deleted: deleting waits for it.

@@ -62,8 +62,7 @@ fn shown(value: &Ipld, depth: usize, found: &mut Vec<BlobRef>) -> Result<(), Err
             .try_for_each(|(at, item)| shown(item, depth + 1, found).map_err(|error| error.within(at))),
         Ipld::Map(map) => {
             found.extend(blob(map).ok().flatten());
-            map.iter()
-                .try_for_each(|(key, item)| shown(item, depth + 1, found).map_err(|error| error.within(key)))
+            map.iter().try_for_each(|(key, item)| shown(item, depth + 1, found).map_err(|error| error.within(key)))
         }
         _ => Ok(()),
     }

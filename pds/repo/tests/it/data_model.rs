@@ -128,7 +128,10 @@ fn a_refusal_names_the_place() {
     }
     // F7: -1 stands for a size that is not known, and an object of `cid` and `mimeType` alone was a blob until 2023.
     let legacy = json!({"cid": Cid::raw(b"").to_string(), "mimeType": "image/jpeg"});
-    let none = [json!({"cid": "nothing", "mimeType": "image/jpeg"}), json!({"cid": Cid::raw(b"").to_string(), "mimeType": "a/b", "c": 1})];
+    let none = [
+        json!({"cid": "nothing", "mimeType": "image/jpeg"}),
+        json!({"cid": Cid::raw(b"").to_string(), "mimeType": "a/b", "c": 1}),
+    ];
     let value = json!({"embed": {"images": [blob(1), blob(-1)], "none": none, "old": [legacy]}});
     let found = record::from_json(&value).unwrap().blobs;
     assert_eq!(found.iter().map(|blob| blob.size).collect::<Vec<_>>(), [1, -1, -1]);
@@ -167,7 +170,9 @@ fn a_foreign_record_is_taken_as_far_as_it_can_be_shown() {
     }
     // Blobs count also beside a fault, and those without a proper form are a fault.
     let cid = Cid::raw(b"picture").to_string();
-    let blob = [&b"\xa3\x61f"[..], &b"\xfb\x40\0\0\0\0\0\0\0"[..], b"\x61o", &legacy(&cid), b"\x61x\xa1\x65$type\x64blob"].concat();
+    let blob =
+        [&b"\xa3\x61f"[..], &b"\xfb\x40\0\0\0\0\0\0\0"[..], b"\x61o", &legacy(&cid), b"\x61x\xa1\x65$type\x64blob"]
+            .concat();
     let (taken, fault) = foreign(&blob).unwrap();
     assert!(fault.is_some());
     assert_eq!(taken.blobs.iter().map(|blob| blob.cid).collect::<Vec<_>>(), [Cid::raw(b"picture")]);
@@ -176,7 +181,15 @@ fn a_foreign_record_is_taken_as_far_as_it_can_be_shown() {
     let (taken, fault) = foreign(&good.bytes).unwrap();
     assert_eq!((taken.cid, fault), (good.cid, None));
     // No JSON: not a number, no object, another form than the one of DAG-CBOR.
-    for bytes in [&float(f64::NAN)[..], &float(f64::INFINITY), b"\x01", b"", b"\xa1\x61a\xf9\x3e\0", b"\xa1\x61a\xfb\0", b"\xbf\xff"] {
+    for bytes in [
+        &float(f64::NAN)[..],
+        &float(f64::INFINITY),
+        b"\x01",
+        b"",
+        b"\xa1\x61a\xf9\x3e\0",
+        b"\xa1\x61a\xfb\0",
+        b"\xbf\xff",
+    ] {
         assert!(foreign(bytes).is_err(), "{bytes:x?}");
     }
 }

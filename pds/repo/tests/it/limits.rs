@@ -59,7 +59,8 @@ fn a_commit_on_a_tree_just_built_sends_what_changed_and_no_more() {
 fn several_writes_to_one_record_are_one_operation() {
     let key = SigningKey::generate();
     let (repo, _) =
-        Repo::create("did:plc:abc".parse().unwrap(), Tid::from_micros(1, 0), &[create(0, 1), create(5, 1)], &key).unwrap();
+        Repo::create("did:plc:abc".parse().unwrap(), Tid::from_micros(1, 0), &[create(0, 1), create(5, 1)], &key)
+            .unwrap();
     let delete = |n| Write::Delete { path: path(n) };
     let (old, new) = (repo.tree.get(path(0).as_str()).unwrap(), update(0));
     let Write::Update { cid: updated, .. } = new else { panic!("an update") };
@@ -84,8 +85,14 @@ fn several_writes_to_one_record_are_one_operation() {
     let (_, diff) = repo.apply(&[create(1, 1), update(1)], Tid::from_micros(2, 0), &key).unwrap();
     assert_eq!((diff.ops.len(), diff.ops[0].action, diff.ops[0].prev), (1, Action::Create, None));
     // Each still has to fit what is there at its turn.
-    assert_eq!(repo.apply(&[delete(0), delete(0)], Tid::from_micros(2, 0), &key).unwrap_err(), Error::RecordMissing { path: path(0) });
-    assert_eq!(repo.apply(&[create(1, 1), create(1, 1)], Tid::from_micros(2, 0), &key).unwrap_err(), Error::RecordExists { path: path(1) });
+    assert_eq!(
+        repo.apply(&[delete(0), delete(0)], Tid::from_micros(2, 0), &key).unwrap_err(),
+        Error::RecordMissing { path: path(0) }
+    );
+    assert_eq!(
+        repo.apply(&[create(1, 1), create(1, 1)], Tid::from_micros(2, 0), &key).unwrap_err(),
+        Error::RecordExists { path: path(1) }
+    );
 }
 
 fn cid_of(write: &Write) -> Cid {

@@ -1,6 +1,6 @@
 //! Blobs whose objects are gone: noticed by whoever reads or counts them, healed by whoever uploads the bytes again.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use pds_blobstore::BlobKey;
@@ -9,37 +9,15 @@ use pds_store::{
     AccountId,
     blob::{self, Blob},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use crate::{app::App, report::chain};
 
-/// How long the answer about an account's objects is good.
-const FRESH: Duration = Duration::from_secs(10 * 60);
-/// Accounts whose objects are looked for at once, objects of one that are, and how many are looked for in all.
-const ACCOUNTS: usize = 2;
+/// Objects of one account that are looked for at once, and how many in all.
 const OBJECTS: usize = 16;
 const MOST: u32 = 2_000;
 /// How long the owner waits for that.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Which accounts' objects were looked for lately, and how many may be at once.
-pub struct Checks {
-    lately: moka::future::Cache<(AccountId, Option<Cid>), ()>,
-    turns: Arc<Semaphore>,
-}
-
-impl Default for Checks {
-    fn default() -> Self {
-        let lately = moka::future::Cache::builder().max_capacity(10_000).time_to_live(FRESH).build();
-        Self { lately, turns: Arc::new(Semaphore::new(ACCOUNTS)) }
-    }
-}
-
-impl fmt::Debug for Checks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Checks({} lately)", self.lately.entry_count())
-    }
-}
 
 /// Notes that the blob store has no object for a blob.
 pub async fn mark_lost(app: &App, blob: &Blob) -> pds_store::Result<()> {
@@ -75,11 +53,7 @@ pub(super) async fn is_there(app: &App, blob: &Blob) -> Result<bool, pds_blobsto
 /// Looks for the objects of an account's blobs, from the one after `after` on, and notes which are gone. It does not if that was done a
 /// few minutes ago, or if the blob store is away or busy: what is known then has to do.
 pub async fn look(app: &App, id: AccountId, after: Option<Cid>) -> pds_store::Result<()> {
-    let Ok(_turn) = app.blob_checks.turns.try_acquire() else { return Ok(()) };
-    if app.blob_checks.lately.contains_key(&(id, after)) {
-        return Ok(());
-    }
-    app.blob_checks.lately.insert((id, after), ()).await;
+    let Some(_turn) = app.blob_checks.turn(id, after).await else { return Ok(()) };
     let blobs = blob::permanent(&app.db, id, after.as_ref(), MOST).await?;
     let looks = stream::iter(blobs).map(|blob| async move { (is_there(app, &blob).await, blob) });
     let looked = looks.buffer_unordered(OBJECTS).for_each(|(is_there, blob)| async move {

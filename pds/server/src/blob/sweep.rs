@@ -89,7 +89,11 @@ impl Left {
         self.count += 1;
         self.in_a_row += 1;
         let first = self.first.get_or_insert_with(|| format!("{what} {key}: {cause}"));
-        anyhow::ensure!(self.in_a_row < GIVE_UP, "{} things in a row could not be deleted, the first is {first}", self.in_a_row);
+        anyhow::ensure!(
+            self.in_a_row < GIVE_UP,
+            "{} things in a row could not be deleted, the first is {first}",
+            self.in_a_row
+        );
         Ok(())
     }
 

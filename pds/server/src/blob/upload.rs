@@ -209,7 +209,9 @@ impl Written {
                 };
                 match settled {
                     Ok(()) => return,
-                    Err(error) => tracing::warn!(%key, error = chain(&error), "the object of an upload that could not be recorded is still there"),
+                    Err(error) => {
+                        tracing::warn!(%key, error = chain(&error), "the object of an upload that could not be recorded is still there")
+                    }
                 }
             }
         });

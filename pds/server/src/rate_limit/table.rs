@@ -36,6 +36,9 @@ pub mod cost {
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
+/// One is much work; who moves needs a few, should some break off.
+const IMPORTS: [Limit; 2] =
+    [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
 const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];
 
 /// Whose budget a method draws from.
@@ -68,7 +71,8 @@ pub(super) fn own(method: &str) -> Option<Own> {
         "com.atproto.repo.createRecord" => own(By::Account, &WRITES, cost::CREATE),
         "com.atproto.repo.putRecord" => own(By::Account, &WRITES, cost::UPDATE),
         "com.atproto.repo.deleteRecord" => own(By::Account, &WRITES, cost::DELETE),
-                "com.atproto.sync.getRepo" => own(By::Address, &EXPORTS, 1).map(|own| Own { alone: true, ..own }),
+        "com.atproto.repo.importRepo" => own(By::Account, &IMPORTS, 1),
+        "com.atproto.sync.getRepo" => own(By::Address, &EXPORTS, 1).map(|own| Own { alone: true, ..own }),
         _ => None,
     }
 }

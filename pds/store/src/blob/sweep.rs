@@ -3,7 +3,11 @@
 use pds_repo::Cid;
 
 use super::discard;
-use crate::{AccountId, Error, Result, Source, Tx, column::{FullCid, full_bytes}, source::on};
+use crate::{
+    AccountId, Error, Result, Source, Tx,
+    column::{FullCid, full_bytes},
+    source::on,
+};
 
 /// A blob to sweep, or swept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,9 +37,8 @@ pub async fn sweepable<'a>(
     after: Option<&Swept>,
     limit: u32,
 ) -> Result<Vec<Swept>> {
-    let (since, id, cid) = after.map_or((i64::MIN, 0, Vec::new()), |after| {
-        (after.since, after.account_id.0, full_bytes(&after.cid))
-    });
+    let (since, id, cid) =
+        after.map_or((i64::MIN, 0, Vec::new()), |after| (after.since, after.account_id.0, full_bytes(&after.cid)));
     let rows: Vec<(i64, FullCid, String, i64)> = on!(source, conn => sqlx::query_as(SWEEPABLE)
         .bind(before)
         .bind(since)

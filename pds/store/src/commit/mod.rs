@@ -14,13 +14,8 @@ use pds_syntax::{RepoPath, Tid};
 
 use crate::{AccountId, Db, Error, db::Pools, dialect, event, source::on};
 
-pub use import::Import;
+pub use import::{Import, Staging, expired, undo_expired};
 pub(crate) use net::{Change, Net, NetWrite};
-
-/// Values of `repo.closed` up to which a commit is stored: of an account in use.
-pub(crate) const OPEN: i16 = 0;
-/// The same for a repository that moves in: its account may be deactivated still.
-pub(crate) const DEACTIVATED: i16 = 1;
 
 /// A signed commit, ready to be stored.
 #[derive(Clone, Debug)]
@@ -95,6 +90,12 @@ pub enum CommitError {
         /// Whose they are.
         accounts: Vec<AccountId>,
     },
+    /// These repositories are moving in, and take no commits until that is over. The rest of the batch can be sent again as it is.
+    #[error("{} of the batch's repositories are being imported", accounts.len())]
+    Imported {
+        /// Whose they are.
+        accounts: Vec<AccountId>,
+    },
     /// These commits cannot be stored by any repetition. The rest of the batch can be sent again as it is.
     #[error("{} blobs that the batch refers to cannot be used", refused.len())]
     Blobs {
@@ -133,18 +134,24 @@ pub(crate) struct Events {
     pub(crate) rows: Vec<event::Row>,
 }
 
-/// Why heads could not be moved: their repositories are closed, or stand elsewhere.
+/// Why heads could not be moved: their repositories are closed more than so, are being imported, or stand elsewhere.
 async fn why_not_moved(db: &Db, accounts: Vec<AccountId>, most_closed: i16) -> Result<CommitError, Error> {
-    const CLOSED: &str = "select closed from repo where account_id = $1";
-    let mut closed = Vec::new();
+    const STATE: &str = "select closed, import_token is not null from repo where account_id = $1";
+    let (mut closed, mut imported) = (Vec::new(), Vec::new());
     for id in &accounts {
-        let row: Option<(i16,)> = on!(db, conn => sqlx::query_as(CLOSED).bind(id.0).fetch_optional(conn))
+        let row: Option<(i16, bool)> = on!(db, conn => sqlx::query_as(STATE).bind(id.0).fetch_optional(conn))
             .map_err(Error::during("read head of account", id))?;
-        if row.is_some_and(|(state,)| state > most_closed) {
-            closed.push(*id);
+        match row {
+            Some((state, _)) if state > most_closed => closed.push(*id),
+            Some((_, true)) => imported.push(*id),
+            _ => {}
         }
     }
-    Ok(if closed.is_empty() { CommitError::Stale { accounts } } else { CommitError::Closed { accounts: closed } })
+    Ok(match (closed.is_empty(), imported.is_empty()) {
+        (false, _) => CommitError::Closed { accounts: closed },
+        (_, false) => CommitError::Imported { accounts: imported },
+        _ => CommitError::Stale { accounts },
+    })
 }
 
 /// Stores a batch: all of it, or nothing. It is durable when this returns, and its events are visible to every reader.
@@ -179,7 +186,7 @@ pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Commit
         Err(_) => {}
     }
     let first_seq = match stored {
-        Err(CommitError::Stale { accounts }) => return Err(why_not_moved(db, accounts, OPEN).await?),
+        Err(CommitError::Stale { accounts }) => return Err(why_not_moved(db, accounts, 0).await?),
         stored => stored?,
     };
     db.appended.signal(first_seq + i64::from(events.n) - 1);

@@ -2,7 +2,7 @@
 
 use pds_store::{
     AccountId, Db, account,
-    commit::{CommitError, Committed, Import, Prepared, Write, commit_batch},
+    commit::{CommitError, Committed, Prepared, Staging, Write, commit_batch},
     event, record, repo,
 };
 
@@ -238,8 +238,11 @@ async fn a_closed_repository_takes_no_commit(store: Store) {
             assert!(is_closed(&error, alice.id), "{error:?}");
         }
         assert_eq!(event::head(&store.db).await.unwrap(), head);
-        let import = Import::begin(&store.db, alice.prepare(vec![]), T0).await;
+        let import = Staging::begin(&store.db, alice.id, "import", T0, T0 + 1).await;
         assert_eq!(import.is_ok(), taken_down.is_none(), "who moves in is deactivated still");
+        if let Ok(import) = import {
+            import.undo().await.unwrap();
+        }
     }
     bob.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
     set_state(&store, alice.id, None, None).await;

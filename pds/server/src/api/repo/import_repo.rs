@@ -63,7 +63,7 @@ impl From<Error> for XrpcError {
             Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
             Error::TakenDown => account_takedown(),
-            Error::Busy | Error::Overloaded => Self::unavailable(format!("{error}, try again"), 30),
+            Error::Busy => Self::unavailable(format!("{error}, try again"), 30),
             Error::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 tracing::warn!(error = crate::report::chain(&error), "no room for a repository to be imported");
                 Self::unavailable("There is no room for the file, try again later", 60)

@@ -39,6 +39,9 @@ impl From<write::Error> for XrpcError {
                 // It was given back while this was being refused.
                 Ok(()) => Self::unavailable("The account changes, try again", 1),
             },
+            write::Error::Imported => {
+                Self::unavailable("The repository is being imported, try again when that is over", 10)
+            }
             write::Error::Overloaded => Self::unavailable("Too many writes are waiting, try again", 1),
             write::Error::Load(error) => error.into(),
             write::Error::Store(error) => error.into(),

@@ -223,9 +223,8 @@ on_both!(nothing_is_written_or_read_after_a_takedown_on_any_replica, |one| async
     assert!(reads().await.iter().all(|answer| answer.status == 200));
     for (state, name) in [("deactivated", "AccountDeactivated"), ("takedown", "AccountTakedown")] {
         let mut firehose = one.firehose(None).await;
-        let set = |applied: bool| {
-            one.admin(UPDATE, json!({"subject": account(&alice.did), state: {"applied": applied}}))
-        };
+        let set =
+            |applied: bool| one.admin(UPDATE, json!({"subject": account(&alice.did), state: {"applied": applied}}));
         let writers: Vec<_> = (0..4)
             .map(|_| {
                 let there = there.clone();

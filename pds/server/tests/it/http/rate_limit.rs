@@ -299,7 +299,12 @@ async fn a_redis_that_goes_and_comes_back_fails_no_request() {
 #[tokio::test]
 async fn uploads_count_by_account_and_not_where_a_record_waits_for_them() {
     // F16
-    let pds = limited(&[("PDS_MAX_REPO_IMPORT_SIZE", "16MiB"), ("RATE_LIMIT_AUTHENTICATED", "100000"), ("RATE_LIMIT_AUTHENTICATED_BURST", "10000")]).await;
+    let pds = limited(&[
+        ("PDS_MAX_REPO_IMPORT_SIZE", "16MiB"),
+        ("RATE_LIMIT_AUTHENTICATED", "100000"),
+        ("RATE_LIMIT_AUTHENTICATED_BURST", "10000"),
+    ])
+    .await;
     pds.clock.freeze();
     let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
     let (budget, gaps) = (1000u32, 300u32);

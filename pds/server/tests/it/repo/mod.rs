@@ -191,7 +191,9 @@ on_both!(several_writes_to_one_record_are_one_operation, |pds| async move {
     let thing = "com.example.thing";
     let write = |kind: &str, rkey: &str, n: i64| match kind {
         "delete" => json!({"$type": "com.atproto.repo.applyWrites#delete", "collection": thing, "rkey": rkey}),
-        _ => json!({"$type": format!("com.atproto.repo.applyWrites#{kind}"), "collection": thing, "rkey": rkey, "value": {"n": n}}),
+        _ => {
+            json!({"$type": format!("com.atproto.repo.applyWrites#{kind}"), "collection": thing, "rkey": rkey, "value": {"n": n}})
+        }
     };
     let apply = async |writes: Vec<serde_json::Value>| {
         alice.call("com.atproto.repo.applyWrites", json!({"repo": alice.did, "writes": writes})).await
@@ -209,10 +211,14 @@ on_both!(several_writes_to_one_record_are_one_operation, |pds| async move {
     assert_eq!(json!(ops[0].cid), answer["results"][1]["cid"]);
     assert_eq!(value("k").await, 2);
 
-    apply(vec![write("create", "m", 1), write("delete", "m", 0), write("update", "k", 3), write("delete", "k", 0)]).await.ok();
+    apply(vec![write("create", "m", 1), write("delete", "m", 0), write("update", "k", 3), write("delete", "k", 0)])
+        .await
+        .ok();
     let ops = firehose.next().await.ops;
     assert_eq!((ops.len(), ops[0].action), (1, pds_repo::Action::Delete));
-    apply(vec![write("delete", "l", 0), write("create", "l", 5), write("update", "l", 6), write("create", "k", 4)]).await.ok();
+    apply(vec![write("delete", "l", 0), write("create", "l", 5), write("update", "l", 6), write("create", "k", 4)])
+        .await
+        .ok();
     let ops = firehose.next().await.ops;
     assert_eq!(ops.iter().map(|op| op.path.rkey().to_string()).collect::<Vec<_>>(), ["l", "k"]);
     assert_eq!((value("l").await, value("k").await, value("m").await), (json!(6), json!(4), serde_json::Value::Null));
@@ -233,8 +239,10 @@ on_both!(as_many_equal_likes_go_as_fit, |pds| async move {
     // F15
     let alice = pds.person("alice").await;
     let kind = "app.bsky.feed.like";
-    let like = |post: &str| json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
-        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}});
+    let like = |post: &str| {
+        json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
+        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}})
+    };
     let create = |value: serde_json::Value| json!({"$type": "com.atproto.repo.applyWrites#create", "collection": kind, "value": value});
     for count in [200, 60] {
         let writes: Vec<_> = (0..count).map(|_| create(like("3k2a"))).collect();
@@ -255,8 +263,10 @@ async fn a_like_of_something_else_stays_although_the_hashes_are_equal() {
     let pds = crate::harness::TestPds::postgres().await;
     let alice = pds.person("alice").await;
     let kind = "app.bsky.feed.like";
-    let like = |post: &str| json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
-        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}});
+    let like = |post: &str| {
+        json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
+        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}})
+    };
     let other = alice.create(kind, like("3k2b")).await.ok()["uri"].clone();
     let same = alice.create(kind, like("3k2a")).await.ok()["uri"].clone();
     let uri = like("3k2a")["subject"]["uri"].as_str().unwrap().to_owned();

@@ -10,7 +10,7 @@ use crate::{
     Error,
     blob::State,
     column::{Digest, FullCid},
-    commit::{BlobRefusal, CommitError, Events, Net, NetWrite, OPEN, Put, RefusedBlob},
+    commit::{BlobRefusal, CommitError, Events, Net, NetWrite, Put, RefusedBlob},
 };
 
 /// Stores a batch and returns the number of its first event.
@@ -18,7 +18,7 @@ pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) 
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(Error::during("begin", "commit batch"))?;
     let mut stale = Vec::new();
     for net in nets {
-        if !swap(&mut tx, net, OPEN).await? {
+        if !swap(&mut tx, net).await? {
             stale.push(net.account_id());
         }
     }
@@ -37,10 +37,11 @@ pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) 
     Ok(first_seq)
 }
 
-/// Moves the head; false if it is not where the commit expects it, or the repository is closed more than so.
-pub(crate) async fn swap(conn: &mut SqliteConnection, net: &Net<'_>, most_closed: i16) -> Result<bool, Error> {
+/// Moves the head; false if it is not where the commit expects it, or the repository takes no commits.
+async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
     const SQL: &str = "update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, \
-                       record_count = record_count + $7 where account_id = $1 and rev = $2 and closed <= $8";
+                       record_count = record_count + $7 where account_id = $1 and rev = $2 and closed = 0 \
+                       and import_token is null";
     let last = net.last;
     let done = sqlx::query(SQL)
         .bind(last.account_id.0)
@@ -50,7 +51,6 @@ pub(crate) async fn swap(conn: &mut SqliteConnection, net: &Net<'_>, most_closed
         .bind(Digest(last.data))
         .bind(&*last.commit_bytes)
         .bind(net.added())
-        .bind(most_closed)
         .execute(conn)
         .await
         .map_err(Error::during("swap head of account", last.account_id))?;

@@ -13,7 +13,7 @@ use sqlx::{Arguments, PgConnection, PgPool, postgres::PgArguments};
 use super::in_time_on;
 use crate::{
     AccountId, Error,
-    commit::{CommitError, Events, Net, OPEN, RefusedBlob},
+    commit::{CommitError, Events, Net, RefusedBlob},
 };
 
 /// Stores a batch and returns the number of its first event.
@@ -34,7 +34,7 @@ async fn store(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, 
     }
     // Step by step: this says which of the heads have moved, too.
     let mut tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
-    let swapped = swap(&mut tx, nets, OPEN).await.map_err(Error::during("swap heads of", "commit batch"))?;
+    let swapped = swap(&mut tx, nets).await.map_err(Error::during("swap heads of", "commit batch"))?;
     if swapped.len() != nets.len() {
         let accounts = nets.iter().map(Net::account_id).filter(|id| swapped.binary_search(id).is_err()).collect();
         return Err(CommitError::Stale { accounts });
@@ -61,7 +61,7 @@ pub(crate) const SWAP: &str = "with input as ( \
        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
          as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
      ), locked as ( \
-       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed <= $8::smallint \
+       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed = 0 and repo.import_token is null \
        order by repo.account_id for no key update of repo \
      ) \
      update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
@@ -69,17 +69,12 @@ pub(crate) const SWAP: &str = "with input as ( \
      from locked join input using (account_id) where repo.account_id = locked.account_id \
      returning repo.account_id";
 
-/// Moves the heads that stand where their commit expects them, of repositories that are closed no more than so, and returns whose those are, sorted.
+/// Moves the heads that stand where their commit expects them, and returns whose those are, sorted.
 ///
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
-pub(crate) async fn swap(
-    conn: &mut PgConnection,
-    nets: &[Net<'_>],
-    most_closed: i16,
-) -> sqlx::Result<Vec<AccountId>> {
+async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
     let mut arguments = PgArguments::default();
     columns::heads(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
-    arguments.add(most_closed).map_err(sqlx::Error::Encode)?;
     let rows: Vec<(i64,)> = sqlx::query_as_with(SWAP, arguments).fetch_all(conn).await?;
     let mut swapped: Vec<AccountId> = rows.into_iter().map(|(id,)| AccountId(id)).collect();
     swapped.sort_unstable();

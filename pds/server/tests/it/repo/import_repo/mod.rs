@@ -1,5 +1,8 @@
 //! `com.atproto.repo.importRepo` and `com.atproto.repo.listMissingBlobs`.
 
+mod faults;
+mod others;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
@@ -84,7 +87,8 @@ async fn import(pds: &TestPds, person: &Person, file: Vec<u8>) -> Answer {
 /// Moves a repository in whose records refer to these blobs.
 pub(crate) async fn with_blobs(pds: &TestPds, person: &Person, blobs: impl Iterator<Item = Vec<u8>>) {
     let record = |(n, bytes): (usize, Vec<u8>)| {
-        let blob = json!({"$type": "blob", "ref": {"$link": Cid::raw(&bytes)}, "mimeType": "text/plain", "size": bytes.len()});
+        let blob =
+            json!({"$type": "blob", "ref": {"$link": Cid::raw(&bytes)}, "mimeType": "text/plain", "size": bytes.len()});
         (format!("{THING}/{n:05}"), json!({"$type": THING, "blob": blob}))
     };
     import(pds, person, elsewhere(&person.did, &blobs.enumerate().map(record).collect())).await.ok();
@@ -326,130 +330,6 @@ async fn a_replica_that_remembers_the_repository_before_goes_on() {
     assert_eq!(verify(&here.car().await, &here.did), 1);
 }
 
-on_both!(a_revision_of_the_future_moves_its_own_repository_only, |pds| async move {
-    // F3
-    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
-    let elsewhere = elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))]));
-    let now = || pds_server::clock::Clock::now_us(&*pds.clock).unsigned_abs();
-    let future = Tid::from_micros(now() + 299_000_000, 7);
-    let file = signed_at(future, &alice.did, &commit_of(&elsewhere).data, blocks(&elsewhere).split_off(1));
-    import(&pds, &alice, file).await.ok();
-    assert!(latest(&pds, &alice).await["rev"].as_str().unwrap() > future.to_string().as_str());
-    let at_most = |text: &str| {
-        let tid: Tid = text.rsplit('/').next().unwrap().parse().unwrap();
-        assert!(tid.micros() < now() + 60_000_000, "{text} is of the future");
-    };
-    let written = bob.create(THING, json!({"$type": THING})).await.ok();
-    at_most(written["commit"]["rev"].as_str().unwrap());
-    at_most(written["uri"].as_str().unwrap());
-    // Her own revisions go on from where they are; her keys are of now.
-    let written = alice.create(THING, json!({"$type": THING})).await.ok();
-    assert!(written["commit"]["rev"].as_str().unwrap() > future.to_string().as_str());
-    at_most(written["uri"].as_str().unwrap());
-    let carol = pds.person("carol").await;
-    at_most(latest(&pds, &carol).await["rev"].as_str().unwrap());
-});
-
-/// A repository of these blocks, under whatever keys.
-fn of_blocks(did: &str, records: &BTreeMap<String, (Cid, Option<Bytes>)>) -> Vec<u8> {
-    let tree = Tree::from_sorted(records.iter().map(|(key, (cid, _))| (Arc::from(key.as_str()), *cid)));
-    let nodes = tree.preorder().filter_map(|item| match item {
-        Item::Node(cid, block) => Some((cid, block)),
-        Item::Record(..) => None,
-    });
-    let blocks = records.values().filter_map(|(cid, block)| Some((*cid, block.clone()?)));
-    signed(did, &tree.root(), nodes.chain(blocks).collect())
-}
-
-on_both!(one_bad_record_does_not_keep_a_repository_from_moving, |pds| async move {
-    // F8
-    let alice = pds.person("alice").await;
-    let good = |n: i64| record::from_json(&json!({"$type": THING, "n": n})).unwrap();
-    let block = |bytes: &[u8]| (Cid::dag_cbor(bytes), Some(Bytes::copy_from_slice(bytes)));
-    // {"$type": "com.example.thing", "lat": 35.5}
-    let mut float = Writer::default();
-    float.map(2).text("lat").int(0).text("$type").text(THING);
-    let float = float.into_bytes();
-    let float = [&float[..5], &[0xfb], &35.5f64.to_be_bytes(), &float[6..]].concat();
-    let nan = [&float[..6], &f64::NAN.to_be_bytes(), &float[14..]].concat();
-    let raw = good(70).bytes;
-    let mut records: BTreeMap<String, (Cid, Option<Bytes>)> = (0..60)
-        .map(|n| (format!("{THING}/good{n:02}"), (good(n).cid, Some(good(n).bytes))))
-        .collect();
-    records.extend([
-        (format!("{THING}/float"), block(&float)),
-        (format!("{THING}/gone"), (good(80).cid, None)),
-        (format!("{THING}/list"), block(b"\x80")),
-        (format!("{THING}/nan"), block(&nan)),
-        (format!("{THING}/nothing"), block(b"")),
-        (format!("{THING}/raw"), (Cid::raw(&raw), Some(raw))),
-        (format!("{THING}/noncanonical"), block(b"\xbf\xff")),
-        ("no path".to_owned(), (good(90).cid, Some(good(90).bytes))),
-    ]);
-
-    let told = import(&pds, &alice, of_blocks(&alice.did, &records)).await.ok();
-
-    assert_eq!(told["records"], 61, "{told}");
-    assert_eq!((&told["kept"]["count"], &told["leftOut"]["count"]), (&json!(1), &json!(7)), "{told}");
-    let kept = &told["kept"]["records"][0];
-    assert_eq!(kept["uri"], format!("at://{}/{THING}/float", alice.did));
-    assert!(kept["reason"].as_str().unwrap().starts_with("/lat: "), "{kept}");
-    let left: Vec<&str> =
-        told["leftOut"]["records"].as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
-    for key in ["gone", "list", "nan", "nothing", "raw", "noncanonical", "no path"] {
-        assert!(left.iter().any(|uri| uri.ends_with(key)), "{key} in {left:?}");
-    }
-    // Everything that reads records goes on, the one that was kept among them.
-    let listed = records_of(&alice).await;
-    assert_eq!(listed.len(), 61);
-    assert_eq!(listed.iter().find(|(key, _)| key == "float").unwrap().1["lat"], 35.5);
-    let one = [("repo", &*alice.did), ("collection", THING), ("rkey", "float")];
-    let read = alice.query("com.atproto.repo.getRecord", &one).await.ok();
-    assert_eq!((&read["value"]["lat"], &read["cid"]), (&json!(35.5), &json!(Cid::dag_cbor(&float))));
-    assert_eq!(verify(&alice.car().await, &alice.did), 61);
-    alice.post("and on").await;
-    // What was exported here comes back in.
-    let theirs = alice.car().await;
-    let again = import(&pds, &alice, theirs).await.ok();
-    assert_eq!((&again["records"], &again["leftOut"]["count"]), (&json!(62), &json!(0)));
-    assert_eq!(verify(&alice.car().await, &alice.did), 62);
-});
-
 async fn records_of(person: &Person) -> Vec<(String, Value)> {
     records(person, THING).await
 }
-
-on_both!(blobs_of_the_old_form_are_blobs, |pds| async move {
-    // F7
-    let alice = pds.person("alice").await;
-    let picture = b"\x89PNG\r\n\x1a\n a picture of 2022".to_vec();
-    let banner = b"\x89PNG\r\n\x1a\n a banner".to_vec();
-    let (cid, other) = (Cid::raw(&picture), Cid::raw(&banner));
-    let profile = json!({"$type": "app.bsky.actor.profile", "avatar": {"cid": cid, "mimeType": "image/png"},
-        "banner": {"$type": "blob", "ref": {"$link": other}, "mimeType": "image/png", "size": -1}});
-    let file = elsewhere(&alice.did, &BTreeMap::from([("app.bsky.actor.profile/self".to_owned(), profile.clone())]));
-    assert_eq!(import(&pds, &alice, file).await.ok(), "");
-    let wanted = missing(&alice, &[]).await;
-    let mut cids: Vec<_> = wanted["blobs"].as_array().unwrap().iter().map(|blob| blob["cid"].clone()).collect();
-    cids.sort_by_key(|cid| cid.to_string() != json!(cid).to_string());
-    assert_eq!(cids.len(), 2, "{wanted}");
-    for bytes in [picture.clone(), banner] {
-        alice.upload(bytes, "image/png").await.ok();
-    }
-    assert_eq!(missing(&alice, &[]).await, json!({"blobs": []}));
-    pds.clock.forward(std::time::Duration::from_secs(3 * 24 * 3600));
-    pds_server::blob::sweep(&pds.app).await.unwrap();
-    let session = json!({"identifier": alice.did, "password": "correct horse"});
-    let alice = Person::new(&pds, send(pds.post("com.atproto.server.createSession").json(&session)).await.ok());
-    let blob = [("did", alice.did.as_str()), ("cid", &*cid.to_string())];
-    assert_eq!(pds.get("com.atproto.sync.getBlob").query(&blob).send().await.unwrap().bytes().await.unwrap(), picture);
-    let listed = pds.query("com.atproto.sync.listBlobs", &[("did", &alice.did)]).await.ok();
-    assert_eq!(listed["cids"].as_array().unwrap().len(), 2);
-    // As clients write the record again, in today's form with a size that they do not know.
-    let mut profile = profile;
-    profile["displayName"] = json!("Alice");
-    profile["avatar"] = json!({"$type": "blob", "ref": {"$link": cid}, "mimeType": "image/png", "size": -1});
-    let put = json!({"repo": alice.did, "collection": "app.bsky.actor.profile", "rkey": "self", "record": profile});
-    alice.call("com.atproto.repo.putRecord", put).await.ok();
-    assert_eq!(pds.query("com.atproto.sync.listBlobs", &[("did", &alice.did)]).await.ok(), listed);
-});
