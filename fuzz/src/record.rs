@@ -32,6 +32,13 @@ pub(crate) fn check(input: &[u8]) {
         // The writer of JSON is given stored records only, but must not be harmed by others.
         let _ = record::write_json(input, &mut Vec::new());
     }
+    // A record that comes with a whole repository may have faults, but it must have a JSON form.
+    if let Ok((foreign, fault)) = record::from_foreign_bytes(Bytes::copy_from_slice(input)) {
+        assert_eq!(record.is_ok(), fault.is_none(), "{fault:?}");
+        record::write_json(&foreign.bytes, &mut Vec::new()).expect("a record that is kept can be shown");
+    } else {
+        assert!(record.is_err());
+    }
     if let Ok(json) = serde_json::from_slice::<Value>(input)
         && let Ok(record) = record::from_json(&json)
     {

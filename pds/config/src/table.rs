@@ -163,6 +163,8 @@ table! {
             "Whether accounts may bring the repository that they had elsewhere.";
         MAX_REPO_IMPORT_SIZE: u64 = "PDS_MAX_REPO_IMPORT_SIZE", Value("268435456"), codec::SIZE,
             "Largest file of a repository that is brought. While it is read it lies in the folder for temporary files.";
+        MAX_REPO_IMPORT_RECORDS: u32 = "PDS_MAX_REPO_IMPORT_RECORDS", Value("2000000"), codec::COUNT,
+            "Most records of a repository that is brought. Memory grows with them: about 150 bytes each while the import runs.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
             "Shown by describeServer.";
         PRIVACY_POLICY_URL: Url = "PDS_PRIVACY_POLICY_URL", Unset, codec::URL,

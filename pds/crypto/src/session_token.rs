@@ -46,6 +46,9 @@ pub struct Claims {
     /// Identifier of a refresh token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jti: Option<String>,
+    /// Of an access token: identifier of the refresh token that came with it. A session that is logged out takes it along.
+    #[serde(rename = "sid", skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
     /// The account's token epoch at issue: a token of an earlier epoch is revoked.
     #[serde(default)]
     pub epoch: i64,
@@ -128,7 +131,7 @@ mod tests {
 
     fn claims() -> Claims {
         let (scope, sub, aud) = (Scope::Access, "did:plc:a".to_owned(), "did:web:pds".to_owned());
-        Claims { scope, sub, aud, iat: 100, exp: 200, jti: None, epoch: 3 }
+        Claims { scope, sub, aud, iat: 100, exp: 200, jti: None, session: None, epoch: 3 }
     }
 
     #[test]

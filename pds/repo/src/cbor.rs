@@ -244,6 +244,20 @@ impl<'a> Reader<'a> {
         null
     }
 
+    /// Does a floating-point number of 64 bits come next? That is the only width of DAG-CBOR.
+    pub fn is_float(&self) -> bool {
+        self.bytes.get(self.at) == Some(&0xfb)
+    }
+
+    /// A floating-point number of 64 bits.
+    pub fn float(&mut self) -> Result<f64> {
+        let invalid = self.invalid();
+        match self.take(9)?.split_first_chunk::<1>() {
+            Some(([0xfb], number)) => number.try_into().map(f64::from_be_bytes).map_err(|_| invalid),
+            _ => Err(invalid),
+        }
+    }
+
     /// A link to a CID of the protocol's form.
     pub fn link(&mut self) -> Result<Cid> {
         let invalid = self.invalid();

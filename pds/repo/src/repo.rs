@@ -1,6 +1,9 @@
 //! A repository: applying writes to it, all or none.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use pds_crypto::SigningKey;
@@ -114,12 +117,6 @@ pub enum Error {
         /// Where.
         path: RepoPath,
     },
-    /// Two writes to one record in one commit.
-    #[error("more than one write to {path}")]
-    DuplicatePath {
-        /// Where.
-        path: RepoPath,
-    },
     /// More than [`MAX_WRITES`].
     #[error("{given} writes are too many for one commit: at most {MAX_WRITES}")]
     TooManyWrites {
@@ -163,7 +160,7 @@ pub struct CommitDiff {
     pub data: Cid,
     /// The root before.
     pub prev_data: Option<Cid>,
-    /// What was done, in the order of the writes.
+    /// What was done, one operation per record, in the order in which the writes came to the records. Writes that undo each other are none.
     pub ops: Vec<Op>,
     /// The commit, new and proving nodes, new records.
     pub blocks: Vec<(Cid, Bytes)>,
@@ -208,11 +205,7 @@ fn build(
     let before = tree.root();
     debug_assert!(head.is_none_or(|head| head.data == before && head.rev < rev), "the tree and the rev fit the head");
     let mut tree = tree.clone();
-    let ops = writes.iter().map(|write| change(&mut tree, write)).collect::<Result<Vec<_>, _>>()?;
-    let mut seen = HashSet::with_capacity(writes.len());
-    if let Some(op) = ops.iter().find(|op| !seen.insert(op.path.as_str())) {
-        return Err(Error::DuplicatePath { path: op.path.clone() });
-    }
+    let ops = net(writes.iter().map(|write| change(&mut tree, write)))?;
 
     let mut nodes = tree.take_new();
     let mut present: HashSet<Cid> = nodes.iter().map(|(cid, _)| *cid).collect();
@@ -228,8 +221,10 @@ fn build(
     let mut blocks = Vec::with_capacity(1 + nodes.len() + writes.len());
     blocks.push((signed.cid, signed.bytes.clone()));
     blocks.append(&mut nodes);
+    let stays: HashSet<Cid> = ops.iter().filter_map(|op| op.cid).collect();
     for write in writes {
         if let Write::Create { cid, bytes, .. } | Write::Update { cid, bytes, .. } = write
+            && stays.contains(cid)
             && present.insert(*cid)
         {
             blocks.push((*cid, bytes.clone()));
@@ -251,6 +246,35 @@ fn build(
     };
     tree.compact_if_worth_it();
     Ok((Repo { did, head: diff.head(), tree }, diff))
+}
+
+/// What several writes to one record come to: the stream has one operation per record, which says what was there before the commit and what
+/// is there after it.
+fn net(ops: impl Iterator<Item = Result<Op, Error>>) -> Result<Vec<Op>, Error> {
+    let (mut net, mut places) = (Vec::<(Op, usize)>::new(), HashMap::<RepoPath, usize>::new());
+    for op in ops {
+        let op = op?;
+        match places.entry(op.path.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(net.len());
+                net.push((op, 1));
+            }
+            Entry::Occupied(place) => {
+                let (before, writes) = &mut net[*place.get()];
+                (before.cid, *writes) = (op.cid, *writes + 1);
+            }
+        }
+    }
+    let changes = |(op, writes): (Op, usize)| {
+        let action = match (op.prev, op.cid) {
+            (before, after) if writes > 1 && before == after => return None,
+            (None, _) => Action::Create,
+            (Some(_), Some(_)) => Action::Update,
+            (Some(_), None) => Action::Delete,
+        };
+        Some(Op { action, ..op })
+    };
+    Ok(net.into_iter().filter_map(changes).collect())
 }
 
 fn change(tree: &mut Tree, write: &Write) -> Result<Op, Error> {

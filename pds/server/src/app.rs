@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     account::{self, password::Passwords},
     actor::{Actors, Committer},
+    blob,
     clock::Clock,
     metrics::Metrics,
     rate_limit::RateLimits,
@@ -42,8 +43,12 @@ pub struct Parts {
     pub plc: Arc<dyn plc::Directory>,
     /// Other people's DIDs and handles.
     pub resolver: Resolver,
-    /// Accounts that requests come from, for a few seconds.
-    pub accounts: account::Cache,
+    /// Accounts that requests come from or ask for, as they are now.
+    pub accounts: account::Desk,
+    /// Accounts whose objects were looked for lately.
+    pub blob_checks: blob::Checks,
+    /// Accounts whose uploads are beyond their limit.
+    pub uploads: blob::Closed,
     /// Repositories in memory.
     pub actors: Actors,
     /// Makes commits durable.
@@ -131,7 +136,9 @@ impl App {
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.
             tids: tid::Clock::new(rand::random()),
-            accounts: account::Cache::default(),
+            accounts: account::Desk::start(db.clone()),
+            blob_checks: blob::Checks::default(),
+            uploads: blob::Closed::default(),
             actors: Actors::default(),
             passwords: Passwords::default(),
             settings,

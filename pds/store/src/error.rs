@@ -79,6 +79,18 @@ pub enum Error {
         /// The account's key.
         id: crate::AccountId,
     },
+    /// The import of a repository took so long that it was undone.
+    #[error("the import of account {id} was undone")]
+    ImportLost {
+        /// Whose.
+        id: crate::AccountId,
+    },
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+    /// A question that was asked for several callers at once failed.
+    #[error(transparent)]
+    Shared(std::sync::Arc<Error>),
     /// The invite code is unknown, disabled, expired or used up.
     #[error("the invite code cannot be used")]
     InviteUnusable,
@@ -95,6 +107,7 @@ impl Error {
         match self {
             Self::Connect { source } | Self::Query { source, .. } => Some(source),
             Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source) } => Some(source),
+            Self::Shared(error) => error.driver(),
             _ => None,
         }
     }
@@ -106,10 +119,17 @@ impl Error {
         code.is_some_and(|code| code.len() == 5 && (code.starts_with("28") || code == "3D000"))
     }
 
+    /// Whether a lock was not free in time (Postgres): nothing was done, and the same may be tried again.
+    #[must_use]
+    pub fn is_locked_out(&self) -> bool {
+        let code = self.driver().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        code.is_some_and(|code| code == "55P03")
+    }
+
     /// Whether the database (not the request) is the problem and the same call may work later: answer 503.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.driver().is_some_and(is_unavailable)
+        matches!(self, Self::Stopped) || self.driver().is_some_and(is_unavailable)
     }
 }
 
@@ -128,11 +148,11 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
 }
 
 /// Postgres: connection (08), resources (53), shutdown and start (57P), read-only after a failover (25006), and the
-/// transactions it ended to keep others alive (40, 25P03). SQLite: busy (5), locked (6) and full (13), with their
+/// transactions it ended to keep others alive (40, 25P03), locks that were not free in time (55P03). SQLite: busy (5), locked (6) and full (13), with their
 /// extended codes.
 fn is_unavailable_code(code: &str) -> bool {
     match code.len() {
-        5 => ["08", "53", "57P", "25006", "25P03", "40"].iter().any(|prefix| code.starts_with(prefix)),
+        5 => ["08", "53", "57P", "25006", "25P03", "40", "55P03"].iter().any(|prefix| code.starts_with(prefix)),
         _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13)),
     }
 }
@@ -156,7 +176,7 @@ mod tests {
 
     #[test]
     fn codes_that_pass_by_themselves_are_unavailable() {
-        for code in ["08006", "53300", "57P01", "25006", "25P03", "40P01", "5", "261", "6", "53100", "13"] {
+        for code in ["08006", "53300", "57P01", "25006", "25P03", "40P01", "55P03", "5", "261", "6", "53100", "13"] {
             assert!(is_unavailable_code(code), "{code}");
         }
         for code in ["23505", "42P01", "2067", "19", "57014"] {

@@ -20,6 +20,8 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
         ("blob::missing", blob::MISSING),
+        ("blob::any_missing", blob::ANY_MISSING),
+        ("blob::permanent", blob::PERMANENT),
         ("blob::sweepable", blob::SWEEPABLE),
         ("event::at", event::AT),
         ("invite::get", invite::GET),
@@ -37,11 +39,13 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
     ];
     match dialect {
         Dialect::Sqlite => hot.extend([
+            ("account::current", account::CURRENT_SQLITE),
             ("record::collections", record::COLLECTIONS_SQLITE),
             ("event::between", event::BETWEEN_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
         ]),
         Dialect::Postgres => hot.extend([
+            ("account::current", account::CURRENT_POSTGRES),
             ("record::collections", record::COLLECTIONS_POSTGRES),
             ("event::between", event::BETWEEN_POSTGRES),
             ("event::between alone", event::PAYLOAD),

@@ -39,6 +39,17 @@ pub struct Page<'a> {
     pub ascending: bool,
 }
 
+/// Only records up to the repository's head: those above it are an import's, which is not finished.
+macro_rules! stored {
+    ($select:literal) => {
+        stored!($select, "")
+    };
+    ($select:literal, $order:literal) => {
+        concat!($select, " and rev <= (select h.rev from repo h where h.account_id = $1)", $order)
+    };
+}
+pub(crate) use stored;
+
 row! {
     struct Row {
         path: Text<RepoPath>,
@@ -53,32 +64,46 @@ impl From<Row> for Record {
     }
 }
 
-pub(crate) const GET: &str = "select path, cid, body from record where repo_id = $1 and path = $2";
+pub(crate) const GET: &str = stored!("select path, cid, body from record where repo_id = $1 and path = $2");
 pub(crate) const VISIBLE: &str =
-    "select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null";
-pub(crate) const DESCENDING: &str = "select path, cid, body from record \
-     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path desc limit $4";
-pub(crate) const ASCENDING: &str = "select path, cid, body from record \
-     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path limit $4";
-pub(crate) const SAME_SUBJECT: &str = "select path from record \
-     where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path";
+    stored!("select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null");
+pub(crate) const DESCENDING: &str = stored!(
+    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
+    " order by path desc limit $4"
+);
+pub(crate) const ASCENDING: &str = stored!(
+    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
+    " order by path limit $4"
+);
+pub(crate) const SAME_SUBJECT: &str = "select path, cid, body from record \
+     where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path limit $5";
+/// More than one commit can delete.
+const MOST_OF_A_SUBJECT: i64 = 250;
 
 /// Jumps from each collection's first path to the next collection's: one index look-up per collection, however many
 /// records there are. `'0'` is the byte after `'/'`, so `collection || '0'` is beyond all of its paths.
 macro_rules! collections {
-    ($collection_of_path:literal) => {
+    ($collection_of_path:literal, $stored:literal) => {
         concat!(
-            "with recursive hop(path) as (select min(path) from record where repo_id = $1 union all ",
+            "with recursive hop(path) as (select min(path) from record where repo_id = $1",
+            $stored,
+            " union all ",
             "select (select min(path) from record where repo_id = $1 and path >= ",
             $collection_of_path,
-            " || '0') from hop where path is not null) select ",
+            " || '0'",
+            $stored,
+            ") from hop where path is not null) select ",
             $collection_of_path,
             " from hop where path is not null"
         )
     };
 }
-pub(crate) const COLLECTIONS_SQLITE: &str = collections!("substr(hop.path, 1, instr(hop.path, '/') - 1)");
-pub(crate) const COLLECTIONS_POSTGRES: &str = collections!("split_part(hop.path, '/', 1)");
+pub(crate) const COLLECTIONS_SQLITE: &str = collections!(
+    "substr(hop.path, 1, instr(hop.path, '/') - 1)",
+    " and rev <= (select h.rev from repo h where h.account_id = $1)"
+);
+pub(crate) const COLLECTIONS_POSTGRES: &str =
+    collections!("split_part(hop.path, '/', 1)", " and rev <= (select h.rev from repo h where h.account_id = $1)");
 
 /// The record at a path, whether or not it was taken down: it stays part of its repository.
 ///
@@ -185,7 +210,8 @@ pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Re
     Ok(names.into_iter().map(|(name,)| name.0).collect())
 }
 
-/// The paths in a collection whose record is about the same subject (see [`subject_hash`]).
+/// The first records of a collection whose subjects have this hash ([`subject_hash`]), as many as one commit could delete. That they are
+/// about one subject is for the caller to see.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -194,22 +220,22 @@ pub async fn same_subject<'a>(
     id: AccountId,
     collection: &Nsid,
     subject_hash: i64,
-) -> Result<Vec<RepoPath>> {
+) -> Result<Vec<Record>> {
     let (above, below) = bounds(collection);
-    let paths: Vec<(Text<RepoPath>,)> = on!(source, conn => sqlx::query_as(SAME_SUBJECT)
+    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(SAME_SUBJECT)
         .bind(id.0)
         .bind(subject_hash)
         .bind(&*above)
         .bind(&*below)
+        .bind(MOST_OF_A_SUBJECT)
         .fetch_all(conn))
     .map_err(Error::during("look up the subject in", format_args!("{collection} of account {id}")))?;
-    Ok(paths.into_iter().map(|(path,)| path.0).collect())
+    Ok(rows.into_iter().map(Record::from).collect())
 }
 
 /// What is stored of a record's subject (the URI or DID it likes, reposts, follows or blocks): 64 bits of its SHA-256.
 ///
-/// Two subjects of one account and collection that share it would be taken for one; nobody but the account's owner can
-/// bring that about, and only by intent.
+/// It finds records; whether two of them are about one subject is decided by comparing the subjects.
 #[must_use]
 pub fn subject_hash(subject: &str) -> i64 {
     let digest = *Cid::raw(subject.as_bytes()).digest();

@@ -35,8 +35,17 @@ macro_rules! steps {
 }
 
 /// All there are, in order.
-const STEPS: &[Step] =
-    steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place", "0004" "owner"];
+const STEPS: &[Step] = steps![
+    "0001" "initial",
+    "0002" "takedown_and_garbage",
+    "0003" "events_in_place",
+    "0004" "owner",
+    "0005" "closed_repositories",
+    "0006" "ended_sessions",
+    "0007" "lost_blobs",
+    "0008" "blob_usage",
+    "0009" "staged_imports"
+];
 
 /// How a database's schema relates to this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +68,9 @@ pub async fn migrate(db: &Db) -> Result<()> {
         Pools::Postgres(pool) => {
             // The migrator holds a session-level advisory lock; on an error it would stay with a pooled connection.
             let mut connection = pool.acquire().await.map_err(|e| failed(e.into()))?.detach();
+            // Taking turns may take longer than others wait for a lock.
+            let patient = sqlx::query("set lock_timeout = 0").execute(&mut connection).await;
+            patient.map_err(|e| failed(MigrateError::Execute(e)))?;
             let done = known(Dialect::Postgres).run_direct(None, &mut connection, false).await;
             sqlx::Connection::close(connection).await.map_err(|e| failed(e.into()))?;
             done.map_err(failed)

@@ -1,4 +1,5 @@
-//! Sessions: the refresh tokens that are still good, by their id (`jti`). Access tokens are not stored.
+//! Sessions: the refresh tokens that are still good, by their id (`jti`). Access tokens are not stored: each names the refresh token
+//! that it came with, and a logout notes those names.
 //!
 //! A refresh replaces a token by its successor. The old one stays good for a grace period, and using it again names the
 //! same successor, so a client that lost the answer is not logged out, and two at once do not fork the session.
@@ -117,14 +118,38 @@ pub async fn rotate(tx: &mut Tx, rotation: &Rotation<'_>) -> Result<Option<Refre
     Ok(successor.filter(|token| token.expires_at > rotation.now))
 }
 
-/// Ends one session. Says whether it was open.
+/// Ends a session: the token with this id, those that it came from and those that came from it, on whichever replica. Access tokens that
+/// name one of them are void until `until`, when the last one has expired; microseconds. Says whether the session was open.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn revoke(tx: &mut Tx, jti: &str) -> Result<bool> {
-    const SQL: &str = "delete from refresh_token where jti = $1";
-    let deleted = execute!(tx, SQL, jti).map_err(Error::during("revoke", "refresh token"))?;
-    Ok(deleted == 1)
+pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
+    const OF_ACCOUNT: &str = "select t.jti, t.next_jti from refresh_token t \
+                              where t.account_id = (select account_id from refresh_token where jti = $1)";
+    const DELETE: &str = "delete from refresh_token where jti = $1 returning next_jti";
+    const END: &str = "insert into ended_session (jti, until) values ($1, $2) on conflict do nothing";
+    let failed = || Error::during("revoke", "refresh token");
+    let tokens: Vec<(String, Option<String>)> =
+        on!(&mut *tx, conn => sqlx::query_as(OF_ACCOUNT).bind(jti).fetch_all(conn)).map_err(failed())?;
+    let is_open = tokens.iter().any(|(token, _)| token == jti);
+    let mut found = vec![jti.to_owned()];
+    while let Some((before, _)) = tokens
+        .iter()
+        .find(|(token, next)| next.as_ref().is_some_and(|next| found.contains(next)) && !found.contains(token))
+    {
+        found.push(before.clone());
+    }
+    // A successor that another replica adds meanwhile is named by the row that is deleted: deleting waits for it.
+    let mut next = 0;
+    while let Some(token) = found.get(next).cloned() {
+        next += 1;
+        let deleted: Option<(Option<String>,)> =
+            on!(&mut *tx, conn => sqlx::query_as(DELETE).bind(&*token).fetch_optional(conn)).map_err(failed())?;
+        let Some((successor,)) = deleted else { continue };
+        execute!(&mut *tx, END, &*token, until).map_err(failed())?;
+        found.extend(successor.filter(|successor| !found.contains(successor)));
+    }
+    Ok(is_open)
 }
 
 /// Ends all of an account's sessions and returns how many tokens there were.
@@ -136,11 +161,14 @@ pub async fn revoke_all(tx: &mut Tx, id: AccountId) -> Result<u64> {
     execute!(tx, SQL, id.0).map_err(Error::during("revoke refresh tokens of account", id))
 }
 
-/// Forgets the refresh tokens of all accounts that expired by `now`, and returns how many there were.
+/// Forgets the refresh tokens of all accounts that expired by `now`, and the ended sessions that no access token can name any more.
+/// Returns how many tokens there were.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn forget_expired(tx: &mut Tx, now: i64) -> Result<u64> {
     const SQL: &str = "delete from refresh_token where expires_at <= $1";
+    const ENDED: &str = "delete from ended_session where until <= $1";
+    execute!(&mut *tx, ENDED, now).map_err(Error::during("forget", "ended sessions"))?;
     execute!(tx, SQL, now).map_err(Error::during("forget", "expired refresh tokens"))
 }

@@ -5,7 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 use futures::{Stream, TryStreamExt};
 use pds_repo::Cid;
 use pds_syntax::{Did, RepoPath, Tid};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         postgres::{each_in_time, in_time, in_time_on},
         sqlite::reader::{Reader, Readers},
     },
-    record::{self, Record},
+    record::{self, Record, stored},
     repo::{self, Loaded, Root},
 };
 
@@ -30,9 +30,13 @@ enum View {
 }
 
 pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
+/// The same while the repository is being imported. Slower: the revision is not in the index.
+pub(crate) const ENTRIES_STORED: &str = stored!("select path, cid from record where repo_id = $1", " order by path");
+pub(crate) const IS_IMPORTED: &str = "select import_token is not null from repo where account_id = $1";
 pub(crate) const BODIES_SQLITE: &str =
-    "select path, cid, body from record where repo_id = $1 and path > $2 and rev > $3 order by path";
-pub(crate) const BODIES_POSTGRES: &str = "select cid, body from record where repo_id = $1 and rev > $2 order by path";
+    stored!("select path, cid, body from record where repo_id = $1 and path > $2 and rev > $3", " order by path");
+pub(crate) const BODIES_POSTGRES: &str =
+    stored!("select cid, body from record where repo_id = $1 and rev > $2", " order by path");
 
 impl Snapshot {
     pub(crate) async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
@@ -100,7 +104,10 @@ impl Snapshot {
             View::Sqlite(reader) => {
                 reader
                     .run(move |conn| {
-                        let mut statement = conn.prepare_cached(ENTRIES)?;
+                        let mut imported = conn.prepare_cached(IS_IMPORTED)?;
+                        let imported: Option<bool> = imported.query_row([id.0], |row| row.get(0)).optional()?;
+                        let sql = if imported == Some(true) { ENTRIES_STORED } else { ENTRIES };
+                        let mut statement = conn.prepare_cached(sql)?;
                         let rows = statement.query_map([id.0], |row| {
                             Ok((Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0))
                         })?;
@@ -109,7 +116,12 @@ impl Snapshot {
                     .await
             }
             View::Postgres(tx) => {
-                let rows = sqlx::query(ENTRIES).bind(id.0).fetch(&mut **tx);
+                let imported: Option<(bool,)> =
+                    in_time(sqlx::query_as(IS_IMPORTED).bind(id.0).fetch_optional(&mut **tx))
+                        .await
+                        .map_err(Error::during("read head of account", id))?;
+                let sql = if imported == Some((true,)) { ENTRIES_STORED } else { ENTRIES };
+                let rows = sqlx::query(sql).bind(id.0).fetch(&mut **tx);
                 let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
                 each_in_time(rows).and_then(|row| std::future::ready(entry(row))).try_collect().await
             }

@@ -101,21 +101,23 @@ impl Clock {
         Self { clock_id, last: std::sync::atomic::AtomicU64::new(0) }
     }
 
-    /// The next TID at `now_us`, above every earlier one of this clock.
+    /// The next TID at `now_us`, above every earlier one of this method.
     pub fn next(&self, now_us: u64) -> Tid {
-        self.next_after(now_us, None)
-    }
-
-    /// The next TID, above every earlier one of this clock and above `floor`.
-    pub fn next_after(&self, now_us: u64, floor: Option<Tid>) -> Tid {
         use std::sync::atomic::Ordering;
-        let at_least = floor.map_or(now_us, |tid| now_us.max(tid.micros() + 1));
-        let mut micros = at_least;
+        let mut micros = now_us;
         let _ = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-            micros = at_least.max(last + 1);
+            micros = now_us.max(last + 1);
             Some(micros)
         });
         Tid::from_micros(micros, self.clock_id)
+    }
+
+    /// The next TID above `floor`, which belongs to one repository.
+    ///
+    /// The clock never takes the floor over: an account may bring a revision of the future with it, and the revisions and record keys
+    /// of all others stay at the time that it is. Two calls with one floor may give the same TID; one repository has one writer.
+    pub fn next_after(&self, now_us: u64, floor: Tid) -> Tid {
+        self.next(now_us).max(Tid::from_micros(floor.micros() + 1, self.clock_id))
     }
 }
 
@@ -146,7 +148,19 @@ mod tests {
         let clock = Clock::new(3);
         let first = clock.next(1000);
         let second = clock.next(10);
-        let third = clock.next_after(10, Some(Tid::from_micros(5000, 1023)));
-        assert!(first < second && second < third && third.micros() == 5001);
+        assert!(first < second && second.micros() == 1001);
+    }
+
+    /// F3
+    #[test]
+    fn a_floor_of_the_future_moves_nothing_but_its_own_repository() {
+        let clock = Clock::new(3);
+        let future = Tid::from_micros(5_000_000, 1023);
+        let above = clock.next_after(1000, future);
+        assert!(above > future && above.micros() == 5_000_001);
+        assert_eq!(clock.next(1001).micros(), 1001);
+        assert!(clock.next_after(1002, above) > above);
+        let past = Tid::from_micros(5, 0);
+        assert_eq!(clock.next_after(2000, past).micros(), 2000);
     }
 }

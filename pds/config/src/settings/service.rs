@@ -59,6 +59,8 @@ pub struct Import {
     pub accepted: bool,
     /// Largest file, in bytes.
     pub max_bytes: u64,
+    /// Most records of a repository.
+    pub max_records: u32,
 }
 
 /// Firehose and relays.
@@ -180,13 +182,15 @@ impl Import {
         Self {
             accepted: reader.value(&setting::ACCEPTING_REPO_IMPORTS),
             max_bytes: reader.value(&setting::MAX_REPO_IMPORT_SIZE),
+            max_records: reader.value(&setting::MAX_REPO_IMPORT_RECORDS),
         }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { accepted, max_bytes } = self;
+        let Self { accepted, max_bytes, max_records } = self;
         out.put(&setting::ACCEPTING_REPO_IMPORTS, accepted);
         out.put(&setting::MAX_REPO_IMPORT_SIZE, max_bytes);
+        out.put(&setting::MAX_REPO_IMPORT_RECORDS, max_records);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use moka::future::Cache;
 use pds_syntax::{Did, Handle};
 
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
 
 /// How long a failure is remembered.
 const FAILED: Duration = Duration::from_secs(60);
+/// How often a document that does not name the expected handle is asked for.
+const RENAMED: Duration = Duration::from_secs(2);
 /// What one of [`Options::entries`] stands for.
 const ENTRY_BYTES: usize = 4096;
 
@@ -41,6 +44,8 @@ pub struct Resolver {
     far: Arc<FarEnd>,
     documents: Cached<Did, Arc<DidDocument>>,
     handles: Cached<Handle, Did>,
+    /// Documents that were asked for because they did not name a handle.
+    renamed: Cache<(Did, Handle), ()>,
 }
 
 /// Those who know.
@@ -70,6 +75,7 @@ impl Resolver {
             far: Arc::new(FarEnd { guard, plc, handles }),
             documents: Cached::new(options.entries, ages, |document| entries(document)),
             handles: Cached::new(options.entries, ages, |_| 1),
+            renamed: Cache::builder().max_capacity(options.entries).time_to_live(RENAMED).build(),
         }
     }
 
@@ -81,6 +87,21 @@ impl Resolver {
     /// The document as it is now, past the cache, which learns it.
     pub async fn refresh_did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
         self.documents.refresh(did, || self.far.clone().document(did.clone())).await
+    }
+
+    /// The document, which is expected to name `handle`: one in the cache that names another may be older than the handle, so it is asked
+    /// for once more, at most every few seconds.
+    pub async fn did_naming(&self, did: &Did, handle: &Handle) -> Result<Arc<DidDocument>, Error> {
+        let known = self.did(did).await?;
+        if known.handle().as_ref() == Some(handle) {
+            return Ok(known);
+        }
+        let first = self.renamed.entry((did.clone(), handle.clone())).or_insert_with(async {}).await.is_fresh();
+        if !first {
+            return Ok(known);
+        }
+        // A directory that is away is no reason to answer worse than without asking.
+        Ok(self.refresh_did(did).await.unwrap_or(known))
     }
 
     /// The DID that a handle names, by DNS or HTTPS; up to the stale time ago.

@@ -93,7 +93,8 @@ pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u
     let Some(mime_type) = blob.get("mimeType").and_then(Value::as_str).filter(|text| text.contains('/')) else {
         return Err(path.property("mimeType").wrong_or_missing("a media type", blob.get("mimeType")));
     };
-    let Some(size) = blob.get("size").and_then(Value::as_i64).and_then(|size| u64::try_from(size).ok()) else {
+    // -1 is the size of a blob whose record does not know it, as clients write it for a reference that was of the legacy form.
+    let Some(size) = blob.get("size").and_then(Value::as_i64).filter(|size| *size >= -1) else {
         return Err(path.property("size").wrong_or_missing("a size in bytes", blob.get("size")));
     };
     if let Some(accept) = accept
@@ -102,7 +103,7 @@ pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u
         return Err(path.property("mimeType").found(accept.join(" or "), mime_type));
     }
     match max_size {
-        Some(maximum) if size > maximum => {
+        Some(maximum) if u64::try_from(size).is_ok_and(|size| size > maximum) => {
             Err(path.property("size").found(format!("at most {maximum} bytes"), size.to_string()))
         }
         _ => Ok(()),

@@ -87,7 +87,7 @@ fn legacy_blobs_and_wrong_references_are_no_blobs() {
     assert!(!passes(json!({ "type": "blob" }), json!({ "cid": link["$link"], "mimeType": "image/png" })));
     assert!(!passes(
         json!({ "type": "blob" }),
-        json!({ "$type": "blob", "ref": link, "mimeType": "image/png", "size": -1 })
+        json!({ "$type": "blob", "ref": link, "mimeType": "image/png", "size": -2 })
     ));
 }
 

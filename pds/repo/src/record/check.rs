@@ -7,6 +7,8 @@ use ipld_core::ipld::Ipld;
 use super::{BlobRef, Error};
 use crate::Cid;
 
+/// The size of a blob whose record does not know it: clients write it where they bring an old reference into today's form.
+pub const UNKNOWN_SIZE: i64 = -1;
 /// How deep maps and lists may nest.
 pub const MAX_DEPTH: usize = 128;
 
@@ -31,6 +33,39 @@ pub(super) fn blobs(record: &Ipld) -> Result<Vec<BlobRef>, Error> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The blob references in a record that somebody else wrote, and what the data model has against it. An error only if it cannot be shown.
+pub(super) fn foreign(record: &Ipld) -> Result<(Vec<BlobRef>, Option<Error>), Error> {
+    let fault = match blobs(record) {
+        Ok(found) => return Ok((found, None)),
+        Err(fault) => fault,
+    };
+    if !matches!(record, Ipld::Map(_)) {
+        return Err(fault);
+    }
+    let mut found = Vec::new();
+    shown(record, 0, &mut found)?;
+    Ok((found, Some(fault)))
+}
+
+/// Whether a value has a JSON form; its blob references of a proper form go to `found`.
+fn shown(value: &Ipld, depth: usize, found: &mut Vec<BlobRef>) -> Result<(), Error> {
+    if depth > MAX_DEPTH {
+        return Err(Error::value(TOO_DEEP));
+    }
+    match value {
+        Ipld::Float(number) if !number.is_finite() => Err(Error::value(FLOAT)),
+        Ipld::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| shown(item, depth + 1, found).map_err(|error| error.within(at))),
+        Ipld::Map(map) => {
+            found.extend(blob(map).ok().flatten());
+            map.iter().try_for_each(|(key, item)| shown(item, depth + 1, found).map_err(|error| error.within(key)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn visit(
@@ -63,7 +98,7 @@ fn visit(
 
 fn blob(map: &BTreeMap<String, Ipld>) -> Result<Option<BlobRef>, Error> {
     if !matches!(map.get("$type"), Some(Ipld::String(kind)) if kind == "blob") {
-        return Ok(None);
+        return Ok(legacy_blob(map));
     }
     let (Some(Ipld::Link(cid)), Some(Ipld::String(mime_type)), Some(Ipld::Integer(size))) =
         (map.get("ref"), map.get("mimeType"), map.get("size"))
@@ -73,7 +108,18 @@ fn blob(map: &BTreeMap<String, Ipld>) -> Result<Option<BlobRef>, Error> {
     let cid = Cid::try_from(cid).map_err(|_| Error::value("a blob's ref must be a CIDv1 with SHA-256"))?;
     let size = i64::try_from(*size)
         .ok()
-        .filter(|size| *size >= 0)
-        .ok_or_else(|| Error::value("a blob's size must not be negative"))?;
+        .filter(|size| *size >= UNKNOWN_SIZE)
+        .ok_or_else(|| Error::value("a blob's size must not be negative, or be -1 where it is not known"))?;
     Ok(Some(BlobRef { cid, mime_type: mime_type.clone(), size }))
+}
+
+/// The form of blob references until 2023: an object of `cid` and `mimeType`, and nothing else.
+fn legacy_blob(map: &BTreeMap<String, Ipld>) -> Option<BlobRef> {
+    match (map.len(), map.get("cid"), map.get("mimeType")) {
+        (2, Some(Ipld::String(cid)), Some(Ipld::String(mime_type))) => {
+            let cid = cid.parse().ok()?;
+            Some(BlobRef { cid, mime_type: mime_type.clone(), size: UNKNOWN_SIZE })
+        }
+        _ => None,
+    }
 }

@@ -80,6 +80,8 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Ipld, Error> {
         }
         6 => Ipld::Link(reader.any_link()?),
         _ if reader.null() => Ipld::Null,
+        // Refused by the data model, which can say where it is; here it is as good as any value.
+        _ if reader.is_float() => Ipld::Float(reader.float()?),
         _ => Ipld::Bool(reader.bool()?),
     })
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ipld_core::ipld::Ipld;
 use serde_json::Value;
 
-pub use check::MAX_DEPTH;
+pub use check::{MAX_DEPTH, UNKNOWN_SIZE};
 
 use crate::Cid;
 
@@ -34,7 +34,7 @@ pub struct BlobRef {
     pub cid: Cid,
     /// What the record says it is.
     pub mime_type: String,
-    /// Bytes, as the record says.
+    /// Bytes, as the record says; [`UNKNOWN_SIZE`] if it does not.
     pub size: i64,
 }
 
@@ -92,6 +92,16 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     }
     let blobs = check::blobs(&codec::decode(&bytes)?)?;
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
+}
+
+/// From a block of a repository that comes from elsewhere: as [`from_bytes`], but what the data model has against the record is answered
+/// beside it, as long as the record has a JSON form. Whatever is accepted, [`write_json`] can write.
+pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::TooLarge { bytes: bytes.len() });
+    }
+    let (blobs, fault) = check::foreign(&codec::decode(&bytes)?)?;
+    Ok((Record { cid: Cid::dag_cbor(&bytes), bytes, blobs }, fault))
 }
 
 /// Appends the JSON form of a stored record, which was canonical when it was written. After an error `out` ends in a part of it.

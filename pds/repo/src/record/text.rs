@@ -4,7 +4,10 @@ use std::io::Write;
 
 use data_encoding::BASE64_NOPAD;
 
-use super::{Error, MAX_DEPTH, check::TOO_DEEP};
+use super::{
+    Error, MAX_DEPTH,
+    check::{FLOAT, TOO_DEEP},
+};
 use crate::cbor::{Invalid, Reader};
 
 /// Appends the one item that `bytes` hold.
@@ -54,6 +57,11 @@ fn item(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
             out.extend_from_slice(b"\"}");
         }
         _ if reader.null() => out.extend_from_slice(b"null"),
+        // Records that came with a whole repository may hold some.
+        _ if reader.is_float() => match reader.float()? {
+            number if number.is_finite() => write!(out, "{number:?}").expect("a Vec takes everything"),
+            _ => return Err(Error::value(FLOAT)),
+        },
         _ => text(out, &reader.bool()?),
     }
     Ok(())

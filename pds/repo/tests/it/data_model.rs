@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD};
-use pds_repo::{Cid, record};
+use pds_repo::{Cid, cbor::Writer, record};
 use serde_json::{Value, json};
 
 fn cases(file: &str) -> Vec<Value> {
@@ -121,13 +121,21 @@ fn a_refusal_names_the_place() {
     for (value, place) in [
         (json!({"a": [1, {"b": 1.5}]}), "/a/1/b"),
         (json!({"a": {"$link": "nothing"}}), "/a"),
-        (json!({"embed": {"images": [blob(1), blob(-1)]}}), "/embed/images/1"),
+        (json!({"embed": {"images": [blob(1), blob(-2)]}}), "/embed/images/1"),
     ] {
         let Err(record::Error::Value { path, .. }) = record::from_json(&value) else { panic!("{value} is refused") };
         assert_eq!(path, place);
     }
-    let found = record::from_json(&json!({"embed": {"images": [blob(1), blob(2)]}})).unwrap().blobs;
-    assert_eq!(found.iter().map(|blob| blob.size).collect::<Vec<_>>(), [1, 2]);
+    // F7: -1 stands for a size that is not known, and an object of `cid` and `mimeType` alone was a blob until 2023.
+    let legacy = json!({"cid": Cid::raw(b"").to_string(), "mimeType": "image/jpeg"});
+    let none = [
+        json!({"cid": "nothing", "mimeType": "image/jpeg"}),
+        json!({"cid": Cid::raw(b"").to_string(), "mimeType": "a/b", "c": 1}),
+    ];
+    let value = json!({"embed": {"images": [blob(1), blob(-1)], "none": none, "old": [legacy]}});
+    let found = record::from_json(&value).unwrap().blobs;
+    assert_eq!(found.iter().map(|blob| blob.size).collect::<Vec<_>>(), [1, -1, -1]);
+    assert_eq!((found[2].cid, &*found[2].mime_type), (Cid::raw(b""), "image/jpeg"));
 }
 
 #[test]
@@ -145,4 +153,49 @@ fn valid_values_pass_and_invalid_ones_do_not() {
     for case in cases("data-model-invalid.json") {
         assert!(record::from_json(&case["json"]).is_err(), "{}", case["note"]);
     }
+}
+
+/// F8
+#[test]
+fn a_foreign_record_is_taken_as_far_as_it_can_be_shown() {
+    let foreign = |bytes: &[u8]| record::from_foreign_bytes(Bytes::copy_from_slice(bytes));
+    let float = |number: f64| [b"\xa2\x61a\x01\x61b\xfb", &number.to_be_bytes()[..]].concat();
+    for (number, text) in [(35.5, "35.5"), (-0.0, "-0.0"), (1e300, "1e300"), (5e-324, "5e-324")] {
+        let (taken, fault) = foreign(&float(number)).unwrap();
+        assert_eq!(fault.unwrap().to_string(), "/b: the data model has no floating-point numbers");
+        let mut json = Vec::new();
+        record::write_json(&taken.bytes, &mut json).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), format!(r#"{{"a":1,"b":{text}}}"#));
+        assert!(record::from_bytes(taken.bytes.clone()).is_err() && record::decode(&taken.bytes).is_err());
+    }
+    // Blobs count also beside a fault, and those without a proper form are a fault.
+    let cid = Cid::raw(b"picture").to_string();
+    let blob =
+        [&b"\xa3\x61f"[..], &b"\xfb\x40\0\0\0\0\0\0\0"[..], b"\x61o", &legacy(&cid), b"\x61x\xa1\x65$type\x64blob"]
+            .concat();
+    let (taken, fault) = foreign(&blob).unwrap();
+    assert!(fault.is_some());
+    assert_eq!(taken.blobs.iter().map(|blob| blob.cid).collect::<Vec<_>>(), [Cid::raw(b"picture")]);
+    // A good one is without fault.
+    let good = record::from_json(&json!({"a": 1})).unwrap();
+    let (taken, fault) = foreign(&good.bytes).unwrap();
+    assert_eq!((taken.cid, fault), (good.cid, None));
+    // No JSON: not a number, no object, another form than the one of DAG-CBOR.
+    for bytes in [
+        &float(f64::NAN)[..],
+        &float(f64::INFINITY),
+        b"\x01",
+        b"",
+        b"\xa1\x61a\xf9\x3e\0",
+        b"\xa1\x61a\xfb\0",
+        b"\xbf\xff",
+    ] {
+        assert!(foreign(bytes).is_err(), "{bytes:x?}");
+    }
+}
+
+fn legacy(cid: &str) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.map(2).text("cid").text(cid).text("mimeType").text("image/png");
+    out.into_bytes()
 }

@@ -29,6 +29,8 @@ const WAITING: usize = 2_048;
 const GATHER: Duration = Duration::from_millis(10);
 /// A batch of so many was a busy one.
 const BUSY: usize = 8;
+/// How often a batch is tried again that waited for a lock in vain.
+const LOCKED_OUT: u32 = 2;
 /// When those who are being stored have waited for so long and more than a batch waits behind them, new commits are refused.
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -38,6 +40,12 @@ pub enum SubmitError {
     /// Somebody else wrote to the repository: load it again.
     #[error("the repository has moved on")]
     Stale,
+    /// The account is deactivated or taken down.
+    #[error("the repository takes no commits")]
+    Closed,
+    /// The repository is moving in.
+    #[error("the repository is being imported")]
+    Imported,
     /// A blob that the records refer to cannot be used.
     #[error("blob {cid} cannot be used")]
     Blob {
@@ -55,6 +63,13 @@ pub enum SubmitError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopped,
+}
+
+impl SubmitError {
+    /// Whether it is true of every commit to the repository.
+    fn is_of_account(&self) -> bool {
+        matches!(self, Self::Closed | Self::Imported)
+    }
 }
 
 type Done = oneshot::Sender<Result<i64, SubmitError>>;
@@ -165,6 +180,7 @@ fn size(commit: &Prepared) -> usize {
 
 /// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through. The number of its first event.
 async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>) -> Option<i64> {
+    let mut locked_out = 0;
     while !commits.is_empty() {
         let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
             Ok(committed) => {
@@ -179,6 +195,12 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
             Err(CommitError::Stale { accounts }) => {
                 accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Stale })).collect()
             }
+            Err(CommitError::Closed { accounts }) => {
+                accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Closed })).collect()
+            }
+            Err(CommitError::Imported { accounts }) => {
+                accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Imported })).collect()
+            }
             Err(CommitError::Blobs { refused }) => refused
                 .into_iter()
                 .map(|blob| {
@@ -188,6 +210,15 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
                     (id, Refused { from: culprit.unwrap_or(0), reason })
                 })
                 .collect(),
+            // Nothing was stored. Whoever holds the lock is somebody whom the database may hear nothing of any more.
+            Err(CommitError::Store(error)) if error.is_locked_out() && locked_out < LOCKED_OUT => {
+                tracing::warn!(
+                    error = crate::report::chain(&error),
+                    "a lock was not free in time, the batch is tried again"
+                );
+                locked_out += 1;
+                continue;
+            }
             Err(CommitError::Store(error)) => {
                 refuse(waiting, &SubmitError::Store(Arc::new(error)));
                 return None;
@@ -198,7 +229,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
         (commits, waiting) = (Vec::with_capacity(before), Vec::with_capacity(before));
         for (at, (commit, done)) in batch.into_iter().enumerate() {
             let answer = match refused.get(&commit.account_id) {
-                Some(refused) if at == refused.from => refused.reason.clone(),
+                Some(refused) if at == refused.from || refused.reason.is_of_account() => refused.reason.clone(),
                 // Built on one that is refused.
                 Some(refused) if at > refused.from => SubmitError::Stale,
                 _ => {

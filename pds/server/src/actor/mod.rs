@@ -116,6 +116,11 @@ impl Line {
         }
     }
 
+    /// The repository is another one now: the next writer loads it.
+    fn forget(&mut self) {
+        *self = Self { number: self.number + 1, ..Self::default() };
+    }
+
     /// It was not, or nobody knows: the next writer loads the repository.
     fn broken(&mut self, number: u64) {
         if number == self.number {

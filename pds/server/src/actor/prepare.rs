@@ -109,15 +109,24 @@ fn subject(collection: &str) -> Option<&'static str> {
 }
 
 fn subject_hash(collection: &str, value: &Value) -> Option<i64> {
-    value.pointer(subject(collection)?)?.as_str().map(pds_store::record::subject_hash)
+    subject_of(collection, value).map(pds_store::record::subject_hash)
 }
 
-/// The subject of a record that somebody else encoded.
-pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i64> {
+fn subject_of<'a>(collection: &str, value: &'a Value) -> Option<&'a str> {
+    value.pointer(subject(collection)?)?.as_str()
+}
+
+/// The subject of a record that is encoded.
+pub(super) fn subject_of_block(collection: &str, block: &[u8]) -> Option<String> {
     subject(collection)?;
     let mut json = Vec::new();
     record::write_json(block, &mut json).ok()?;
-    subject_hash(collection, &serde_json::from_slice(&json).ok()?)
+    subject_of(collection, &serde_json::from_slice(&json).ok()?).map(str::to_owned)
+}
+
+/// The hash of the subject of a record that somebody else encoded.
+pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i64> {
+    subject_of_block(collection, block).as_deref().map(pds_store::record::subject_hash)
 }
 
 /// The path of an object `{cid, mimeType}`, which once was a blob reference.

@@ -30,7 +30,7 @@ async fn readable(app: &App, repo: &AtIdentifier) -> Result<Arc<Account>, XrpcEr
 
 /// The account whose repository a sync method reads; those that are not active only for their owner and the administrator.
 async fn synced(app: &App, did: &Did, viewer: &Viewer) -> Result<Arc<Account>, XrpcError> {
-    let found = account::cached(app, did).await?;
+    let found = account::by_did(app, did).await?;
     if viewer.is_owner_or_admin(did) {
         return found.ok_or_else(|| missing(did));
     }

@@ -4,8 +4,8 @@ mod admin;
 mod session;
 
 pub use admin::{Admin, is_admin};
-pub(crate) use session::account_takedown;
 pub use session::{Access, Bearer, Caller, Refresh, Viewer, issue_access, issue_refresh};
+pub(crate) use session::{account_takedown, may_write};
 
 use axum::{
     extract::Request,

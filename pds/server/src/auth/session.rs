@@ -7,11 +7,11 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
-use pds_store::account::{Account, Status};
+use pds_store::account::{Account, Current, Status};
 use pds_syntax::Did;
 
 use super::credential;
-use crate::{account, app::App, auth::is_admin, xrpc::XrpcError};
+use crate::{app::App, auth::is_admin, xrpc::XrpcError};
 
 /// The text behind `Bearer`.
 #[derive(Debug)]
@@ -65,14 +65,19 @@ pub struct Access {
 impl Access {
     /// Refuses accounts that may not write.
     pub fn may_write(&self) -> Result<(), XrpcError> {
-        match self.account.status() {
-            Status::Active => Ok(()),
-            Status::Deactivated => {
-                Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
-            }
-            Status::TakenDown => Err(account_takedown()),
-            Status::Creating => Err(XrpcError::auth_required("Account not found")),
+        may_write(self.account.status())
+    }
+}
+
+/// Refuses the states in which an account may not write.
+pub(crate) fn may_write(status: Status) -> Result<(), XrpcError> {
+    match status {
+        Status::Active => Ok(()),
+        Status::Deactivated => {
+            Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
         }
+        Status::TakenDown => Err(account_takedown()),
+        Status::Creating => Err(XrpcError::auth_required("Account not found")),
     }
 }
 
@@ -193,34 +198,36 @@ async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Ac
     }
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
     let not_found = || XrpcError::named("AccountNotFound", "Account not found");
-    let mut account = account::cached(app, &did).await?.ok_or_else(not_found)?;
-    if i64::from(account.token_epoch) < claims.epoch {
-        // Another replica has begun a new epoch, and this token is of it.
-        app.accounts.forget(&did).await;
-        account = account::cached(app, &did).await?.ok_or_else(not_found)?;
-    }
+    let Current { account, session_ended } = app.accounts.ask(did, claims.session).await?.ok_or_else(not_found)?;
     // As an expired token, so that stock clients try to refresh, fail, and log out.
-    if i64::from(account.token_epoch) != claims.epoch {
+    if i64::from(account.token_epoch) != claims.epoch || session_ended {
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));
     }
     Caller::of(parts).is(&account.did);
-    Ok(account)
+    Ok(Arc::new(account))
 }
 
-/// A new access token.
-pub fn issue_access(app: &App, account: &Account) -> Result<String, XrpcError> {
+/// A new access token of the session whose refresh token has the identifier `session`.
+pub fn issue_access(app: &App, account: &Account, session: &str) -> Result<String, XrpcError> {
     let scope = if account.status() == Status::TakenDown { Scope::Takendown } else { Scope::Access };
-    issue(app, account, scope, ACCESS_SECONDS, None)
+    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.to_owned()) })
 }
 
 /// The refresh token with identifier `jti`.
 pub fn issue_refresh(app: &App, account: &Account, jti: &str) -> Result<String, XrpcError> {
-    issue(app, account, Scope::Refresh, REFRESH_SECONDS, Some(jti.to_owned()))
+    issue(app, account, Scope::Refresh, REFRESH_SECONDS, Names { jti: Some(jti.to_owned()), session: None })
 }
 
-fn issue(app: &App, account: &Account, scope: Scope, seconds: i64, jti: Option<String>) -> Result<String, XrpcError> {
+/// What a token names beside its account.
+struct Names {
+    jti: Option<String>,
+    session: Option<String>,
+}
+
+fn issue(app: &App, account: &Account, scope: Scope, seconds: i64, names: Names) -> Result<String, XrpcError> {
+    let Names { jti, session } = names;
     let (iat, epoch) = (app.clock.now_s(), i64::from(account.token_epoch));
     let (sub, aud) = (account.did.to_string(), app.settings.service.did.to_string());
-    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, epoch };
+    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, session, epoch };
     app.keys.session.issue(&claims).map_err(|error| XrpcError::internal("issuing a session token", &error))
 }

@@ -8,19 +8,26 @@ use pds_blobstore::BlobKey;
 use pds_repo::{Cid, Codec};
 use pds_store::{
     AccountId,
-    blob::{self, Recorded},
+    blob::{self, Blob, Recorded, State},
 };
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::sweep::{UNREFERENCED, drop_object};
-use crate::app::App;
+use super::{
+    lost,
+    sweep::{UNREFERENCED, drop_object},
+};
+use crate::{app::App, report::chain};
 
 /// How much of the beginning is looked at to tell the type.
 const SNIFF_BYTES: usize = 4096;
 /// An upload that is larger is noted before it is finished, so that a crash between its bytes and its row leaves nothing for
 /// good. For smaller ones that would cost more than what may be left.
 const NOTED_BYTES: u64 = 1 << 20;
+/// After this time a COMMIT whose answer did not come has happened, or never will.
+const IN_DOUBT: Duration = Duration::from_secs(60);
+/// How often an object that has no row is tried to be deleted before it is left.
+const ATTEMPTS: usize = 60;
 /// How long a client may send nothing: what it has sent so far holds memory.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -33,6 +40,10 @@ pub struct Uploaded {
     pub mime_type: String,
     /// How many bytes.
     pub size: u64,
+    /// The account did not have it before.
+    pub is_new: bool,
+    /// A record waited for it: it came with a repository that moved here, or its object was lost.
+    pub fills_gap: bool,
 }
 
 /// Why an upload was not stored. No object is left.
@@ -96,26 +107,114 @@ pub async fn upload<E>(
     }
     object.finish().await?;
     let cid = Cid::from_digest(Codec::Raw, hash.finalize().into());
-    let mime = infer::get(&head).map_or(said_type, |kind| kind.mime_type());
-    let upload = blob::Upload {
-        account_id: account,
-        cid,
-        mime,
-        size,
-        storage_key: key.as_str(),
-        at: app.clock.now_us(),
-        quota: room.quota,
+    let mime = infer::get(&head).map_or(said_type, |kind| kind.mime_type()).to_owned();
+    let written = Written { account, cid, mime, size, key, quota: room.quota, is_noted };
+    // A caller who goes away now must not leave an object that nobody knows of.
+    let app = app.clone();
+    let task = tokio::spawn(async move { settle(&app, written).await });
+    task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// An upload whose object is in the store and whose row is not.
+struct Written {
+    account: AccountId,
+    cid: Cid,
+    mime: String,
+    size: u64,
+    key: BlobKey,
+    quota: Option<u64>,
+    is_noted: bool,
+}
+
+/// Records the upload, or deletes its object.
+async fn settle(app: &App, written: Written) -> Result<Uploaded, Error> {
+    let Written { account, cid, size, quota, .. } = written;
+    let recorded = match record(app, &written).await {
+        Ok(recorded) => recorded,
+        Err(Unrecorded::Certainly(error)) => {
+            if drop_object(app, &written.key).await.is_err() {
+                written.later(app);
+            }
+            return Err(error.into());
+        }
+        // The row may be there, and needs its bytes then.
+        Err(Unrecorded::Perhaps(error)) => {
+            written.later(app);
+            return Err(error.into());
+        }
     };
-    // Should COMMIT fail and have succeeded all the same, the row needs its bytes: they stay until the sweep knows.
-    let recorded = record(app, &upload, is_noted).await?;
-    if recorded != Recorded::New {
-        drop_object(app, &key).await?;
-    }
-    match recorded {
-        Recorded::New => Ok(Uploaded { cid, mime_type: mime.to_owned(), size }),
-        Recorded::Known(known) => Ok(Uploaded { cid, mime_type: known.mime, size }),
+    let uploaded = |mime_type: String, fills_gap: bool| Uploaded { cid, mime_type, size, is_new: true, fills_gap };
+    let known = match recorded {
+        Recorded::New { awaited } => return Ok(uploaded(written.mime, awaited)),
+        Recorded::Known(known) if replaced(app, &known, &written.key).await? => {
+            let fills_gap = known.state == State::Permanent;
+            return Ok(uploaded(known.mime, fills_gap));
+        }
+        other => other,
+    };
+    drop_object(app, &written.key).await?;
+    match known {
         Recorded::TakenDown => Err(Error::TakenDown),
-        Recorded::OverQuota { used } => Err(Error::Quota { quota: room.quota.unwrap_or_default(), used }),
+        Recorded::OverQuota { used } => Err(Error::Quota { quota: quota.unwrap_or_default(), used }),
+        Recorded::Known(known) => Ok(Uploaded { is_new: false, ..uploaded(known.mime, false) }),
+        Recorded::New { .. } => Ok(uploaded(written.mime, false)),
+    }
+    .inspect_err(|error| tracing::debug!(account.id = %account, %error, "an upload was refused"))
+}
+
+/// Gives a known blob the object of this upload if its own is gone.
+async fn replaced(app: &App, known: &Blob, key: &BlobKey) -> Result<bool, Error> {
+    // A store that does not say is no reason to refuse bytes that were uploaded before.
+    if lost::is_there(app, known).await.unwrap_or(known.lost_at.is_none()) {
+        return Ok(false);
+    }
+    lost::mark_lost(app, known).await?;
+    let mut tx = app.db.begin().await?;
+    let replaced = blob::replace(&mut tx, known, key.as_str(), app.clock.now_us()).await?;
+    if replaced {
+        blob::forget_discarded(&mut tx, key.as_str()).await?;
+    }
+    tx.commit().await?;
+    if replaced {
+        tracing::info!(account.id = %known.account_id, cid = %known.cid, "blob {} was lost and is here again", known.cid);
+    }
+    Ok(replaced)
+}
+
+/// Undoes an upload that was too much, unless a record refers to it by now.
+pub async fn take_back(app: &App, account: AccountId, uploaded: &Uploaded) -> pds_store::Result<()> {
+    if !uploaded.is_new {
+        return Ok(());
+    }
+    let now = app.clock.now_us();
+    let mut tx = app.db.begin().await?;
+    blob::delete_temporary(&mut tx, account, &uploaded.cid, now.saturating_add(1)).await?;
+    tx.commit().await
+}
+
+impl Written {
+    /// Deletes the object in a while, unless the blob's row has it by then; for an upload that could not be recorded.
+    fn later(&self, app: &App) {
+        let (app, account, cid, key) = (app.clone(), self.account, self.cid, self.key.clone());
+        tokio::spawn(async move {
+            for _ in 0..ATTEMPTS {
+                tokio::select! {
+                    () = app.shutdown.cancelled() => {}
+                    () = tokio::time::sleep(IN_DOUBT) => {}
+                }
+                let settled = match blob::get(&app.db, account, &cid).await {
+                    Ok(Some(blob)) if blob.storage_key == key.as_str() => Ok(()),
+                    Ok(_) => drop_object(&app, &key).await,
+                    Err(error) => Err(error),
+                };
+                match settled {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(%key, error = chain(&error), "the object of an upload that could not be recorded is still there")
+                    }
+                }
+            }
+        });
     }
 }
 
@@ -127,17 +226,40 @@ async fn note(app: &App, key: &BlobKey) -> pds_store::Result<()> {
     tx.commit().await
 }
 
-async fn record(app: &App, upload: &blob::Upload<'_>, is_noted: bool) -> pds_store::Result<Recorded> {
-    let mut tx = app.db.begin().await?;
-    let recorded = blob::record(&mut tx, upload).await?;
-    match recorded {
-        Recorded::OverQuota { .. } => tx.rollback().await?,
-        Recorded::New if is_noted => {
-            blob::forget_discarded(&mut tx, upload.storage_key).await?;
-            tx.commit().await?;
-        }
-        _ => tx.commit().await?,
+/// Why an upload has no row, and how certain that is.
+enum Unrecorded {
+    Certainly(pds_store::Error),
+    /// The answer to COMMIT did not come.
+    Perhaps(pds_store::Error),
+}
+
+impl From<pds_store::Error> for Unrecorded {
+    fn from(error: pds_store::Error) -> Self {
+        Self::Certainly(error)
     }
+}
+
+async fn record(app: &App, written: &Written) -> Result<Recorded, Unrecorded> {
+    let upload = blob::Upload {
+        account_id: written.account,
+        cid: written.cid,
+        mime: &written.mime,
+        size: written.size,
+        storage_key: written.key.as_str(),
+        at: app.clock.now_us(),
+        quota: written.quota,
+    };
+    let mut tx = app.db.begin().await?;
+    let recorded = blob::record(&mut tx, &upload).await?;
+    match recorded {
+        Recorded::OverQuota { .. } => {
+            tx.rollback().await?;
+            return Ok(recorded);
+        }
+        Recorded::New { .. } if written.is_noted => blob::forget_discarded(&mut tx, upload.storage_key).await?,
+        _ => {}
+    }
+    tx.commit().await.map_err(Unrecorded::Perhaps)?;
     Ok(recorded)
 }
 

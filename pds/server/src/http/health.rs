@@ -70,6 +70,9 @@ async fn database(app: &App) -> Result<(), &'static str> {
 pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let accounts = pds_store::account::count(&app.db).await.ok();
     app.metrics.set_gauges(app.db.connections(), app.db.max_connections(), accounts);
+    if let Ok(count) = pds_store::blob::count_lost(&app.db).await {
+        app.metrics.set_lost_blobs(count);
+    }
     if let Some((up, failures)) = app.rate_limits.redis() {
         app.metrics.set_redis(up, failures);
     }

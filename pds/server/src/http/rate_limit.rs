@@ -82,14 +82,22 @@ impl Meter {
         self.read(app, app.rate_limits.draw(limits, subject, cost, app.clock.now_us()).await)
     }
 
+    /// The refusal of who is known to be beyond the limits until then, in microseconds, without another draw.
+    pub fn refused(&self, app: &App, limits: &[Limit], until_us: i64) -> XrpcError {
+        if let (Some(reading), Some(limit)) = (&self.0, limits.first()) {
+            app.metrics.rate_limited(reading.tier, limit.name);
+        }
+        let wait = Duration::from_micros(until_us.saturating_sub(app.clock.now_us()).max(0).unsigned_abs());
+        exceeded(wait)
+    }
+
     fn read(&self, app: &App, drawn: Option<Standing>) -> Result<(), XrpcError> {
         let (Some(reading), Some(standing)) = (&self.0, drawn) else { return Ok(()) };
         let mut tightest = reading.tightest.lock().unwrap_or_else(PoisonError::into_inner);
         *tightest = Some(tightest.map_or(standing, |before| before.tightest(standing)));
         let Some(wait) = standing.retry_after else { return Ok(()) };
         app.metrics.rate_limited(reading.tier, standing.limit.name);
-        let error = XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", "Rate Limit Exceeded");
-        Err(XrpcError { retry_after: Some(seconds(wait).max(1)), ..error })
+        Err(exceeded(wait))
     }
 
     fn tightest(&self) -> Option<Standing> {
@@ -103,6 +111,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Meter {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
+}
+
+fn exceeded(wait: Duration) -> XrpcError {
+    let error = XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", "Rate Limit Exceeded");
+    XrpcError { retry_after: Some(seconds(wait).max(1)), ..error }
 }
 
 /// The reference's headers; the reset is a time of day.

@@ -84,7 +84,6 @@ async fn publish_then_write(app: &App, id: AccountId, did: &Did, handle: &Handle
     account::set_handle(&mut tx, id, handle).await?;
     events::append(&mut tx, &[event::identity(did, Some(handle), &clock::text(now))], now).await?;
     tx.commit().await?;
-    app.accounts.forget(did).await;
     Ok(())
 }
 

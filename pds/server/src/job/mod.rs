@@ -4,7 +4,7 @@ pub mod blob_store;
 
 use std::time::{Duration, Instant};
 
-use pds_store::{account, session};
+use pds_store::{account, commit, session};
 
 use crate::{app::App, blob, report::chain};
 
@@ -17,6 +17,7 @@ pub fn start(app: &App) {
     spawn(app, "reservations", Duration::from_secs(300), |app| async move { give_back_reservations(&app).await });
     spawn(app, "session_cleanup", Duration::from_secs(3600), |app| async move { forget_expired_sessions(&app).await });
     spawn(app, "blob_orphan_sweep", Duration::from_secs(3600), |app| async move { blob::sweep(&app).await.map(drop) });
+    spawn(app, "expired_imports", Duration::from_secs(300), |app| async move { undo_expired_imports(&app).await });
     spawn(app, "event_retention", Duration::from_secs(600), |app| async move {
         app.sequencer.prune(app.clock.now_us()).await
     });
@@ -54,6 +55,17 @@ pub async fn give_back_reservations(app: &App) -> anyhow::Result<()> {
             tracing::info!(account.did = %stale.did, "gave back the unfinished sign-up of {}", stale.handle);
         }
         tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Deletes what imports staged whose server has died.
+pub async fn undo_expired_imports(app: &App) -> anyhow::Result<()> {
+    let now = app.clock.now_us();
+    for id in commit::expired(&app.db, now, 100).await? {
+        if commit::undo_expired(&app.db, id, now).await? {
+            tracing::info!(account.id = %id, "undid an import of account {id} that had expired");
+        }
     }
     Ok(())
 }

@@ -75,6 +75,9 @@ struct Families {
     accounts: Gauge,
     commits: Counter,
     blob_uploads: Counter,
+    blobs_lost: Counter,
+    blobs_missing: Gauge,
+    blobs_not_deleted: Counter,
     subscribers: Gauge,
     storage: Storage,
 }
@@ -102,6 +105,9 @@ impl Default for Metrics {
             accounts: Gauge::default(),
             commits: Counter::default(),
             blob_uploads: Counter::default(),
+            blobs_lost: Counter::default(),
+            blobs_missing: Gauge::default(),
+            blobs_not_deleted: Counter::default(),
             subscribers: Gauge::default(),
             storage: Storage::default(),
         };
@@ -130,6 +136,21 @@ impl Default for Metrics {
         registry.register("accounts", "Accounts on this instance", families.accounts.clone());
         registry.register("repo_commits", "Commits acknowledged by this replica", families.commits.clone());
         registry.register("blob_uploads", "Blobs uploaded to this replica", families.blob_uploads.clone());
+        registry.register(
+            "blobs_found_lost",
+            "Blobs whose object this replica found to be gone from the blob store",
+            families.blobs_lost.clone(),
+        );
+        registry.register(
+            "blobs_lost",
+            "Blobs whose object is known to be gone and has not been uploaded again, of all accounts",
+            families.blobs_missing.clone(),
+        );
+        registry.register(
+            "blob_sweep_failures",
+            "Blobs and objects that a sweep could not delete and left to the next one",
+            families.blobs_not_deleted.clone(),
+        );
         registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
         families.storage.register(&mut registry);
         families.registry = registry;
@@ -185,6 +206,21 @@ impl Metrics {
     /// A blob was uploaded.
     pub fn blob_uploaded(&self) {
         self.0.blob_uploads.inc();
+    }
+
+    /// The object of a blob turned out to be gone.
+    pub fn blob_lost(&self) {
+        self.0.blobs_lost.inc();
+    }
+
+    /// Sets what is read at scrape time: how many blobs are lost.
+    pub fn set_lost_blobs(&self, count: i64) {
+        self.0.blobs_missing.set(count);
+    }
+
+    /// A sweep could not delete something.
+    pub fn blob_not_deleted(&self) {
+        self.0.blobs_not_deleted.inc();
     }
 
     /// A subscription begins; it ends when the guard is dropped.

@@ -68,7 +68,6 @@ pub async fn change_account(app: &App, did: &Did, change: &AccountChange) -> pds
         events::append(&mut tx, &frames, now).await?;
     }
     tx.commit().await?;
-    app.accounts.forget(did).await;
     Ok(true)
 }
 

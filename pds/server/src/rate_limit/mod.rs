@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{client, subject};
-pub use table::{LOGINS, WRITES, cost};
+pub use table::{LOGINS, UPLOADS, WRITES, cost};
 
 /// Who asks, as far as the request's head proves it.
 #[derive(Debug, PartialEq, Eq)]

@@ -20,6 +20,9 @@ pub const LOGINS: [Limit; 2] =
 pub const WRITES: [Limit; 2] =
     [Limit::window("repo-write-hour", 5000, HOUR), Limit::window("repo-write-day", 35_000, DAY)];
 
+/// Uploads of one account that no record waits for. The reference counts by address, where people who move share theirs with others.
+pub const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
+
 /// Points of a write.
 pub mod cost {
     /// A new record.
@@ -33,7 +36,9 @@ pub mod cost {
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
-const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
+/// One is much work; who moves needs a few, should some break off.
+const IMPORTS: [Limit; 2] =
+    [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
 const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];
 
 /// Whose budget a method draws from.
@@ -59,12 +64,14 @@ pub(super) fn own(method: &str) -> Option<Own> {
     let own = |by, limits, cost| Some(Own { by, limits, cost, alone: false });
     match method {
         "com.atproto.server.createAccount" => own(By::Address, &SIGN_UPS, 1),
-        "com.atproto.server.createSession" | "com.atproto.repo.applyWrites" => own(By::Body, &[], 0),
+        "com.atproto.server.createSession" | "com.atproto.repo.applyWrites" | "com.atproto.repo.uploadBlob" => {
+            own(By::Body, &[], 0)
+        }
         "com.atproto.identity.updateHandle" => own(By::Account, &HANDLES, 1),
         "com.atproto.repo.createRecord" => own(By::Account, &WRITES, cost::CREATE),
         "com.atproto.repo.putRecord" => own(By::Account, &WRITES, cost::UPDATE),
         "com.atproto.repo.deleteRecord" => own(By::Account, &WRITES, cost::DELETE),
-        "com.atproto.repo.uploadBlob" => own(By::Address, &UPLOADS, 1),
+        "com.atproto.repo.importRepo" => own(By::Account, &IMPORTS, 1),
         "com.atproto.sync.getRepo" => own(By::Address, &EXPORTS, 1).map(|own| Own { alone: true, ..own }),
         _ => None,
     }

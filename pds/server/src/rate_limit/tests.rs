@@ -33,7 +33,7 @@ async fn passed(limits: &RateLimits, method: &str, asker: &Asker) -> (u32, &'sta
 #[tokio::test]
 async fn methods_have_the_limits_of_the_reference() {
     let (nobody, alice) = (Asker::Anybody, Asker::Account("did:plc:alice".to_owned()));
-    let cases: [(&str, &Asker, u32, &str); 12] = [
+    let cases: [(&str, &Asker, u32, &str); 11] = [
         ("com.atproto.server.describeServer", &nobody, 10, "unauthenticated"),
         ("com.atproto.repo.getRecord", &nobody, 10, "unauthenticated"),
         ("com.atproto.server.createAccount", &nobody, 100, "create-account"),
@@ -45,7 +45,6 @@ async fn methods_have_the_limits_of_the_reference() {
         ("com.atproto.repo.putRecord", &alice, 5000 / 2, "repo-write-hour"),
         ("com.atproto.repo.deleteRecord", &alice, 5000, "repo-write-hour"),
         ("com.atproto.identity.updateHandle", &alice, 10, "update-handle"),
-        ("com.atproto.repo.uploadBlob", &alice, 1000, "upload-blob"),
     ];
     for (method, asker, count, limit) in cases {
         assert_eq!(passed(&limits().await, method, asker).await, (count, limit), "{method}");

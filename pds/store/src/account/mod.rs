@@ -3,6 +3,7 @@
 //! An account's life begins as a reservation (`reservation`), which holds its DID, handle and e-mail address while the
 //! DID is being published. E-mail addresses are kept in lower case.
 
+mod current;
 mod reservation;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use crate::{
     tx::Open,
 };
 
+pub(crate) use current::{CURRENT_POSTGRES, CURRENT_SQLITE};
+pub use current::{Current, Question, current};
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
 

@@ -1,4 +1,4 @@
-//! Blobs that records refer to and nobody has uploaded: a repository that moves in comes before its blobs.
+//! Blobs that records refer to and that are not there: a repository that moves in comes before its blobs, and objects get lost.
 
 use pds_repo::Cid;
 use pds_syntax::RepoPath;
@@ -20,8 +20,21 @@ pub struct Missing {
 
 pub(crate) const MISSING: &str = "select l.blob_cid, min(l.path) from record_blob l \
      where l.repo_id = $1 and l.blob_cid > $2 \
-       and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid) \
+       and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid and b.lost_at is null) \
      group by l.blob_cid order by l.blob_cid limit $3";
+
+pub(crate) const ANY_MISSING: &str = "select 1 from record_blob l where l.repo_id = $1 \
+     and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid and b.lost_at is null) limit 1";
+
+/// Whether an account has missing blobs.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn any_missing<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<bool> {
+    let row: Option<(i32,)> = on!(source, conn => sqlx::query_as(ANY_MISSING).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("look for missing blobs of account", id))?;
+    Ok(row.is_some())
+}
 
 /// A page of an account's missing blobs, in the order of their bytes; `after` is the last CID of the page before.
 ///

@@ -6,6 +6,7 @@
 //! The bytes themselves are in the blob store under `storage_key`; this module never touches them.
 
 mod garbage;
+mod lost;
 mod missing;
 mod sweep;
 
@@ -20,8 +21,10 @@ use crate::{
 };
 
 pub use garbage::{discard, discarded, forget_discarded};
-pub(crate) use missing::MISSING;
-pub use missing::{Missing, adopt, missing};
+pub(crate) use lost::PERMANENT;
+pub use lost::{count_lost, mark_found, mark_lost, permanent, replace};
+pub(crate) use missing::{ANY_MISSING, MISSING};
+pub use missing::{Missing, adopt, any_missing, missing};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
@@ -55,6 +58,8 @@ pub struct Blob {
     pub created_at: i64,
     /// The moderation decision's reference, while it is taken down.
     pub takedown_ref: Option<String>,
+    /// When its object was found to be gone; microseconds.
+    pub lost_at: Option<i64>,
 }
 
 /// A finished upload.
@@ -80,7 +85,10 @@ pub struct Upload<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Recorded {
     /// The blob is new and its bytes are those of this upload.
-    New,
+    New {
+        /// A record waited for it.
+        awaited: bool,
+    },
     /// The account had it already: the bytes just written are a twin to be deleted from the blob store.
     Known(Blob),
     /// It was taken down: the upload is refused, the bytes just written are to be deleted.
@@ -114,6 +122,7 @@ row! {
         state: i16,
         created_at: i64,
         takedown_ref: Option<String>,
+        lost_at: Option<i64>,
     }
 }
 
@@ -128,6 +137,7 @@ impl From<Row> for Blob {
             state: State::from_column(row.state),
             created_at: row.created_at,
             takedown_ref: row.takedown_ref,
+            lost_at: row.lost_at,
         }
     }
 }
@@ -142,7 +152,7 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
                        values ($1, $2, $3, $4, $5, case when exists (select 1 from record_blob l \
                          where l.repo_id = $1 and l.blob_cid = $2) then 1 else 0 end, $6, $6) \
                        on conflict (repo_id, cid) do update set temporary_since = excluded.temporary_since \
-                       returning repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref";
+                       returning repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref, lost_at";
     if upload.quota.is_some() {
         account::lock(tx, upload.account_id).await?;
     }
@@ -167,13 +177,13 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     Ok(if blob.state == State::TakenDown {
         Recorded::TakenDown
     } else if blob.storage_key == upload.storage_key {
-        Recorded::New
+        Recorded::New { awaited: blob.state == State::Permanent }
     } else {
         Recorded::Known(blob)
     })
 }
 
-pub(crate) const GET: &str = "select repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref from blob \
+pub(crate) const GET: &str = "select repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref, lost_at from blob \
                               where repo_id = $1 and cid = $2";
 
 /// An account's blob in whatever state. Serve it only if permanent.
@@ -186,9 +196,8 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, cid: &Cid) ->
     Ok(row.map(Blob::from))
 }
 
-/// `cast`, because Postgres sums bigints to a numeric.
-pub(crate) const USED: &str =
-    "select cast(coalesce(sum(size), 0) as bigint) from blob where repo_id = $1 and state <> 2";
+/// Counted as blobs come and go, by triggers.
+pub(crate) const USED: &str = "select bytes from blob_usage where account_id = $1";
 
 /// Bytes of all blobs of an account, those included that no record refers to yet. What was taken down does not count: its
 /// owner cannot delete it.
@@ -196,9 +205,9 @@ pub(crate) const USED: &str =
 /// # Errors
 /// When the database cannot be read.
 pub async fn used_bytes<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<u64> {
-    let (bytes,): (i64,) = on!(source, conn => sqlx::query_as(USED).bind(id.0).fetch_one(conn))
-        .map_err(Error::during("add up the blobs of account", id))?;
-    Ok(bytes.max(0).unsigned_abs())
+    let row: Option<(i64,)> = on!(source, conn => sqlx::query_as(USED).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("read the usage of account", id))?;
+    Ok(row.map_or(0, |(bytes,)| bytes.max(0).unsigned_abs()))
 }
 
 pub(crate) const LIST: &str = "select distinct blob_cid from record_blob where repo_id = $1 and blob_cid > $2 \

@@ -3,7 +3,11 @@
 use pds_repo::Cid;
 
 use super::discard;
-use crate::{AccountId, Error, Result, Source, Tx, column::FullCid, source::on};
+use crate::{
+    AccountId, Error, Result, Source, Tx,
+    column::{FullCid, full_bytes},
+    source::on,
+};
 
 /// A blob to sweep, or swept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,25 +18,38 @@ pub struct Swept {
     pub cid: Cid,
     /// The key in the blob store.
     pub storage_key: String,
+    /// Since when nothing refers to it; microseconds.
+    pub since: i64,
 }
 
-pub(crate) const SWEEPABLE: &str = "select repo_id, cid, storage_key from blob \
-                                    where state = 0 and temporary_since < $1 order by temporary_since limit $2";
+pub(crate) const SWEEPABLE: &str = "select repo_id, cid, storage_key, temporary_since from blob \
+     where state = 0 and temporary_since < $1 and temporary_since >= $2 \
+       and (temporary_since, repo_id, cid) > ($2, $3, $4) order by temporary_since, repo_id, cid limit $5";
 
-/// Blobs that have been temporary since before a time (microseconds), longest first. One of them may become permanent
-/// at any moment: only [`delete_temporary`] decides.
+/// A page of the blobs that have been temporary since before a time (microseconds), longest first; `after` is the last one of the page
+/// before. One of them may become permanent at any moment: only [`delete_temporary`] decides.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn sweepable<'a>(source: impl Into<Source<'a>>, before: i64, limit: u32) -> Result<Vec<Swept>> {
-    let rows: Vec<(i64, FullCid, String)> = on!(source, conn => sqlx::query_as(SWEEPABLE)
+pub async fn sweepable<'a>(
+    source: impl Into<Source<'a>>,
+    before: i64,
+    after: Option<&Swept>,
+    limit: u32,
+) -> Result<Vec<Swept>> {
+    let (since, id, cid) =
+        after.map_or((i64::MIN, 0, Vec::new()), |after| (after.since, after.account_id.0, full_bytes(&after.cid)));
+    let rows: Vec<(i64, FullCid, String, i64)> = on!(source, conn => sqlx::query_as(SWEEPABLE)
         .bind(before)
+        .bind(since)
+        .bind(id)
+        .bind(&*cid)
         .bind(i64::from(limit))
         .fetch_all(conn))
     .map_err(Error::during("list", "blobs to sweep"))?;
     Ok(rows
         .into_iter()
-        .map(|(id, cid, storage_key)| Swept { account_id: AccountId(id), cid: cid.0, storage_key })
+        .map(|(id, cid, storage_key, since)| Swept { account_id: AccountId(id), cid: cid.0, storage_key, since })
         .collect())
 }
 

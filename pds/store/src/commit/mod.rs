@@ -1,7 +1,8 @@
 //! Commits: the one way in which repositories change.
 //!
 //! A batch of prepared commits is one transaction. Each repository's head is compared with the one
-//! that its commit was built on and swapped; if any has moved, the whole batch is undone and the movers are named.
+//! that its commit was built on and swapped; if any has moved, the whole batch is undone and the movers are named. The same row says
+//! whether the repository is closed: nothing is committed after a takedown or a deactivation.
 //! Holding a lock or a lease on an account is never needed for correctness, only for speed.
 
 mod import;
@@ -11,9 +12,9 @@ use bytes::Bytes;
 use pds_repo::{Cid, event::Frame};
 use pds_syntax::{RepoPath, Tid};
 
-use crate::{AccountId, Db, Error, db::Pools, dialect, event};
+use crate::{AccountId, Db, Error, db::Pools, dialect, event, source::on};
 
-pub use import::Import;
+pub use import::{Import, Staging, expired, undo_expired};
 pub(crate) use net::{Change, Net, NetWrite};
 
 /// A signed commit, ready to be stored.
@@ -83,6 +84,18 @@ pub enum CommitError {
         /// The repositories that do not stand where their commit expects.
         accounts: Vec<AccountId>,
     },
+    /// The accounts of these repositories are deactivated or taken down. The rest of the batch can be sent again as it is.
+    #[error("{} of the batch's repositories take no commits", accounts.len())]
+    Closed {
+        /// Whose they are.
+        accounts: Vec<AccountId>,
+    },
+    /// These repositories are moving in, and take no commits until that is over. The rest of the batch can be sent again as it is.
+    #[error("{} of the batch's repositories are being imported", accounts.len())]
+    Imported {
+        /// Whose they are.
+        accounts: Vec<AccountId>,
+    },
     /// These commits cannot be stored by any repetition. The rest of the batch can be sent again as it is.
     #[error("{} blobs that the batch refers to cannot be used", refused.len())]
     Blobs {
@@ -121,6 +134,26 @@ pub(crate) struct Events {
     pub(crate) rows: Vec<event::Row>,
 }
 
+/// Why heads could not be moved: their repositories are closed more than so, are being imported, or stand elsewhere.
+async fn why_not_moved(db: &Db, accounts: Vec<AccountId>, most_closed: i16) -> Result<CommitError, Error> {
+    const STATE: &str = "select closed, import_token is not null from repo where account_id = $1";
+    let (mut closed, mut imported) = (Vec::new(), Vec::new());
+    for id in &accounts {
+        let row: Option<(i16, bool)> = on!(db, conn => sqlx::query_as(STATE).bind(id.0).fetch_optional(conn))
+            .map_err(Error::during("read head of account", id))?;
+        match row {
+            Some((state, _)) if state > most_closed => closed.push(*id),
+            Some((_, true)) => imported.push(*id),
+            _ => {}
+        }
+    }
+    Ok(match (closed.is_empty(), imported.is_empty()) {
+        (false, _) => CommitError::Closed { accounts: closed },
+        (_, false) => CommitError::Imported { accounts: imported },
+        _ => CommitError::Stale { accounts },
+    })
+}
+
 /// Stores a batch: all of it, or nothing. It is durable when this returns, and its events are visible to every reader.
 ///
 /// A repository may occur more than once if each of its commits is built on the one before. `at` is now, in
@@ -152,7 +185,10 @@ pub async fn commit_batch(db: &Db, batch: &[Prepared], at: i64) -> Result<Commit
         Err(CommitError::Store(error)) => db.full.failed_with(error),
         Err(_) => {}
     }
-    let first_seq = stored?;
+    let first_seq = match stored {
+        Err(CommitError::Stale { accounts }) => return Err(why_not_moved(db, accounts, 0).await?),
+        stored => stored?,
+    };
     db.appended.signal(first_seq + i64::from(events.n) - 1);
     Ok(Committed { first_seq })
 }

@@ -26,9 +26,12 @@ on_both!(
     a_quota_counts_what_the_account_has,
     uploads_at_once_do_not_pass_the_quota_together,
     blobs_are_listed_in_pages_and_since_a_revision,
+    a_lost_blob_is_missing_until_it_is_uploaded_again,
+    a_sweep_can_go_past_what_it_cannot_delete,
 );
 
 const DAY: i64 = 86_400_000_000;
+const NEW: Recorded = Recorded::New { awaited: false };
 
 fn raw(text: &str) -> Cid {
     Cid::raw(text.as_bytes())
@@ -66,7 +69,7 @@ async fn state(store: &Store, id: AccountId, text: &str) -> Option<State> {
 
 async fn an_upload_is_temporary_until_a_record_refers_to_it(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
-    assert_eq!(upload(&store, alice.id, "cat", "key", T0).await, Recorded::New);
+    assert_eq!(upload(&store, alice.id, "cat", "key", T0).await, NEW);
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
 
     alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
@@ -85,7 +88,7 @@ async fn a_second_upload_is_a_twin(store: Store) {
     let again = upload(&store, alice.id, "cat", "second", T0 + DAY).await;
 
     assert!(matches!(&again, Recorded::Known(blob) if blob.storage_key == "first"), "{again:?}");
-    assert!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().is_empty(), "its time began anew");
+    assert!(blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap().is_empty(), "its time began anew");
 }
 
 async fn a_missing_blob_fails_the_commit_and_leaves_nothing(store: Store) {
@@ -125,8 +128,8 @@ async fn the_last_reference_keeps_a_blob(store: Store) {
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
     assert_eq!(blob::list(&store.db, alice.id, None, None, 10).await.unwrap(), []);
     // Its time runs from when it lost its last reference, here T0.
-    assert!(blob::sweepable(&store.db, T0, 10).await.unwrap().is_empty());
-    assert_eq!(blob::sweepable(&store.db, T0 + 1, 10).await.unwrap().len(), 1);
+    assert!(blob::sweepable(&store.db, T0, None, 10).await.unwrap().is_empty());
+    assert_eq!(blob::sweepable(&store.db, T0 + 1, None, 10).await.unwrap().len(), 1);
 }
 
 async fn an_update_that_keeps_a_blob_keeps_it_permanent(store: Store) {
@@ -148,7 +151,7 @@ async fn only_old_temporary_blobs_are_swept(store: Store) {
     upload(&store, alice.id, "young", "young", T0 + DAY).await;
     alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["used"]))]).await.unwrap();
 
-    let found = blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap();
+    let found = blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap();
 
     assert_eq!(found.iter().map(|swept| swept.storage_key.as_str()).collect::<Vec<_>>(), ["old"]);
     let mut tx = store.begin().await;
@@ -162,7 +165,7 @@ async fn only_old_temporary_blobs_are_swept(store: Store) {
 async fn a_blob_used_meanwhile_survives_the_sweeper(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
-    assert_eq!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().len(), 1);
+    assert_eq!(blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap().len(), 1);
 
     alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
 
@@ -223,7 +226,7 @@ async fn a_takedown_is_remembered_with_its_reference(store: Store) {
     set_taken_down(&store, alice.id, false).await;
     let found = blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
     assert_eq!((found.state, found.takedown_ref), (State::Temporary, None));
-    assert!(blob::sweepable(&store.db, T0 + DAY, 10).await.unwrap().is_empty(), "its time began anew");
+    assert!(blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap().is_empty(), "its time began anew");
 
     // Lifting what was not taken down changes nothing.
     alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
@@ -260,11 +263,11 @@ async fn what_is_swept_stays_noted_until_its_object_is_gone(store: Store) {
 async fn a_quota_counts_what_the_account_has(store: Store) {
     let alice = Alice::create(&store.db, "alice").await;
     let bob = Alice::create(&store.db, "bob").await;
-    assert_eq!(upload_within(&store.db, alice.id, "cat", 60, 100).await, Recorded::New);
+    assert_eq!(upload_within(&store.db, alice.id, "cat", 60, 100).await, NEW);
     assert_eq!(upload_within(&store.db, alice.id, "dog", 41, 100).await, Recorded::OverQuota { used: 60 });
     assert_eq!(state(&store, alice.id, "dog").await, None);
-    assert_eq!(upload_within(&store.db, alice.id, "owl", 40, 100).await, Recorded::New);
-    assert_eq!(upload_within(&store.db, bob.id, "dog", 100, 100).await, Recorded::New);
+    assert_eq!(upload_within(&store.db, alice.id, "owl", 40, 100).await, NEW);
+    assert_eq!(upload_within(&store.db, bob.id, "dog", 100, 100).await, NEW);
     // What it has already takes no more space, even if the quota has shrunk since.
     assert!(matches!(upload_within(&store.db, alice.id, "cat2", 1, 50).await, Recorded::OverQuota { used: 100 }));
     let again = Upload {
@@ -296,7 +299,7 @@ async fn uploads_at_once_do_not_pass_the_quota_together(store: Store) {
     let names: Vec<String> = (0..12).map(|n| format!("blob {n}")).collect();
     let uploads = names.iter().zip(replicas.iter().cycle()).map(|(name, db)| upload_within(db, alice.id, name, 10, 55));
     let recorded = futures::future::join_all(uploads).await;
-    assert_eq!(recorded.iter().filter(|recorded| **recorded == Recorded::New).count(), 5, "{recorded:?}");
+    assert_eq!(recorded.iter().filter(|recorded| **recorded == NEW).count(), 5, "{recorded:?}");
     assert_eq!(blob::used_bytes(&store.db, alice.id).await.unwrap(), 50);
 }
 
@@ -323,4 +326,58 @@ async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {
     let mut expected = [raw("b"), raw("c")];
     expected.sort_by_key(|cid| cid.to_bytes());
     assert_eq!(late, expected);
+}
+
+/// F6
+async fn a_lost_blob_is_missing_until_it_is_uploaded_again(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    upload(&store, alice.id, "cat", "first", T0).await;
+    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    let get = async || blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
+    let missing = async || blob::missing(&store.db, alice.id, None, 10).await.unwrap().len();
+    let lose = async |blob: &blob::Blob| {
+        let mut tx = store.begin().await;
+        let is_news = blob::mark_lost(&mut tx, blob, T0).await.unwrap();
+        tx.commit().await.unwrap();
+        is_news
+    };
+    let before = get().await;
+    assert!(lose(&before).await && !lose(&before).await);
+    assert_eq!((get().await.lost_at, missing().await), (Some(T0), 1));
+    assert!(blob::any_missing(&store.db, alice.id).await.unwrap());
+    assert_eq!(blob::count_lost(&store.db).await.unwrap(), 1);
+    // It is there and not lost: to be found, or to be replaced by another upload's.
+    let mut tx = store.begin().await;
+    blob::mark_found(&mut tx, &before).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((get().await.lost_at, missing().await), (None, 0));
+    lose(&before).await;
+    let mut tx = store.begin().await;
+    assert!(blob::replace(&mut tx, &before, "second", T0).await.unwrap());
+    assert!(!blob::replace(&mut tx, &before, "third", T0).await.unwrap(), "another upload was faster");
+    tx.commit().await.unwrap();
+    let now = get().await;
+    assert_eq!((now.lost_at, &*now.storage_key, now.state), (None, "second", State::Permanent));
+    assert_eq!((missing().await, blob::any_missing(&store.db, alice.id).await.unwrap()), (0, false));
+    assert_eq!(blob::discarded(&store.db, T0, "", 10).await.unwrap(), ["first"]);
+    // Whoever still looks at the object before says nothing of this one.
+    assert!(!lose(&before).await);
+    assert_eq!(get().await.lost_at, None);
+}
+
+async fn a_sweep_can_go_past_what_it_cannot_delete(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    for (name, at) in [("a", T0), ("b", T0), ("c", T0), ("d", T0 + 1)] {
+        upload(&store, alice.id, name, name, at).await;
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = blob::sweepable(&store.db, T0 + DAY, after.as_ref(), 2).await.unwrap();
+        let Some(last) = page.last().cloned() else { break };
+        seen.extend(page.into_iter().map(|swept| swept.storage_key));
+        after = Some(last);
+    }
+    assert_eq!((seen.len(), &*seen[3]), (4, "d"));
+    seen.sort();
+    assert_eq!(seen, ["a", "b", "c", "d"]);
 }

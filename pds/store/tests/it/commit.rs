@@ -1,8 +1,8 @@
 //! What a batch of commits does, and what a failed one does not.
 
 use pds_store::{
-    Db,
-    commit::{CommitError, Committed, Prepared, Write, commit_batch},
+    AccountId, Db, account,
+    commit::{CommitError, Committed, Prepared, Staging, Write, commit_batch},
     event, record, repo,
 };
 
@@ -20,6 +20,8 @@ on_both!(
     two_hundred_writes_in_one_commit,
     an_empty_batch_does_nothing,
     an_unknown_repository_is_stale,
+    a_closed_repository_takes_no_commit,
+    a_commit_that_waits_for_a_takedown_is_refused,
 );
 
 fn create(path: &str) -> Write {
@@ -205,5 +207,62 @@ async fn an_unknown_repository_is_stale(store: Store) {
     for writes in [vec![create("a.b.post/1")], vec![delete("a.b.post/1")]] {
         let error = commit_batch(&store.db, &[nobody.prepare(writes)], T0).await.unwrap_err();
         assert!(matches!(&error, CommitError::Stale { accounts } if accounts[..] == [nobody.id]), "{error:?}");
+    }
+}
+
+async fn set_state(store: &Store, id: AccountId, taken_down: Option<&str>, deactivated: Option<i64>) {
+    let mut tx = store.begin().await;
+    account::set_takedown(&mut tx, id, taken_down).await.unwrap();
+    account::set_deactivated(&mut tx, id, deactivated, None).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+fn is_closed(error: &CommitError, id: AccountId) -> bool {
+    matches!(error, CommitError::Closed { accounts } if accounts[..] == [id])
+}
+
+/// F4
+async fn a_closed_repository_takes_no_commit(store: Store) {
+    let (mut alice, mut bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
+    alice.write(&store.db, vec![create("a.b.post/0")]).await.unwrap();
+    for (taken_down, deactivated) in [(Some("case 1"), None), (None, Some(T0)), (Some("case 1"), Some(T0))] {
+        set_state(&store, alice.id, taken_down, deactivated).await;
+        let head = event::head(&store.db).await.unwrap();
+        let batches = [
+            vec![alice.prepare(vec![create("a.b.post/1")])],
+            vec![alice.prepare(vec![create("a.b.post/1")]), bob.prepare(vec![create("a.b.post/1")])],
+            vec![alice.prepare(vec![update("a.b.post/0", "new")]), bob.prepare(vec![])],
+        ];
+        for batch in batches {
+            let error = commit_batch(&store.db, &batch, T0).await.unwrap_err();
+            assert!(is_closed(&error, alice.id), "{error:?}");
+        }
+        assert_eq!(event::head(&store.db).await.unwrap(), head);
+        let import = Staging::begin(&store.db, alice.id, "import", T0, T0 + 1).await;
+        assert_eq!(import.is_ok(), taken_down.is_none(), "who moves in is deactivated still");
+        if let Ok(import) = import {
+            import.undo().await.unwrap();
+        }
+    }
+    bob.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
+    set_state(&store, alice.id, None, None).await;
+    alice.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
+}
+
+/// F4: the commit was built, and even sent, before the takedown ended.
+async fn a_commit_that_waits_for_a_takedown_is_refused(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let others = store.replica().await;
+    for writes in [vec![create("a.b.post/1")], vec![]] {
+        let mut takedown = store.begin().await;
+        account::lock(&mut takedown, alice.id).await.unwrap();
+        account::set_takedown(&mut takedown, alice.id, Some("case 1")).await.unwrap();
+        let (prepared, others) = (alice.prepare(writes), others.clone());
+        let waiting = tokio::spawn(async move { commit_batch(&others, &[prepared], T0).await });
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        takedown.commit().await.unwrap();
+        let error = waiting.await.unwrap().unwrap_err();
+        assert!(is_closed(&error, alice.id), "{error:?}");
+        set_state(&store, alice.id, None, None).await;
     }
 }

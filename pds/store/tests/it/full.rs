@@ -2,7 +2,7 @@
 
 use pds_store::{
     Dialect,
-    commit::{CommitError, Import, Write},
+    commit::{CommitError, Staging, Write},
     owner,
 };
 
@@ -34,9 +34,11 @@ async fn a_full_volume_is_known_until_a_write_succeeds() {
         alice.write(&store.db, Vec::new()).await.unwrap();
         assert!(!store.db.is_full());
 
-        let import = Import::begin(&store.db, alice.prepare(write()), T0).await;
-        assert!(import.is_err() && store.db.is_full());
-        drop(import);
+        let mut staging = Staging::begin(&store.db, alice.id, "import", T0, T0 + 1).await.unwrap();
+        assert!(!store.db.is_full());
+        let staged = staging.write(&alice.prepare(Vec::new()), write(), T0).await;
+        assert!(staged.is_err() && store.db.is_full());
+        staging.undo().await.unwrap();
         store.sql("drop trigger full_volume on record").await;
         alice.write(&store.db, write()).await.unwrap();
         assert!(!store.db.is_full());

@@ -156,8 +156,9 @@ async fn records_about_a_subject_are_found(store: Store) {
     alice.write(&store.db, writes.to_vec()).await.unwrap();
     alice.write(&store.db, vec![Write::Create(about("a.b.like/3", "at://y"))]).await.unwrap();
     let find = async |subject: &str| -> Vec<String> {
-        let paths = record::same_subject(&store.db, alice.id, &nsid("a.b.like"), subject_hash(subject)).await.unwrap();
-        paths.into_iter().map(|path| path.as_str().to_owned()).collect()
+        let records =
+            record::same_subject(&store.db, alice.id, &nsid("a.b.like"), subject_hash(subject)).await.unwrap();
+        records.into_iter().map(|record| record.path.as_str().to_owned()).collect()
     };
 
     assert_eq!(find("at://x").await, ["a.b.like/1", "a.b.like/2"]);

@@ -1,6 +1,9 @@
 //! Refresh tokens and their rotation.
 
-use pds_store::session::{self, RefreshToken, Rotation};
+use pds_store::{
+    account::{self, Question},
+    session::{self, RefreshToken, Rotation},
+};
 
 use crate::harness::{Alice, Store, T0, on_both};
 
@@ -10,6 +13,8 @@ on_both!(
     a_token_is_not_good_beyond_its_grace_nor_its_end,
     many_at_once_get_the_same_successor,
     a_revoked_session_does_not_come_back,
+    a_logout_ends_the_whole_family,
+    a_logout_during_a_refresh_ends_both,
     all_sessions_of_an_account_end,
     expired_tokens_are_forgotten,
 );
@@ -97,12 +102,66 @@ async fn a_revoked_session_does_not_come_back(store: Store) {
     refresh(&store, "first", "second", T0).await;
 
     let mut tx = store.begin().await;
-    assert!(session::revoke(&mut tx, "second").await.unwrap());
-    assert!(!session::revoke(&mut tx, "second").await.unwrap());
+    assert!(session::revoke(&mut tx, "second", T0).await.unwrap());
+    assert!(!session::revoke(&mut tx, "second", T0).await.unwrap());
     tx.commit().await.unwrap();
 
     assert_eq!(refresh(&store, "second", "third", T0).await, None);
     assert_eq!(refresh(&store, "first", "third", T0 + HOUR).await, None, "its predecessor is in its grace");
+}
+
+/// F12
+async fn a_logout_ends_the_whole_family(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "u1").await;
+    log_in(&store, &alice, "other").await;
+    refresh(&store, "u1", "u2", T0).await;
+    refresh(&store, "u2", "u3", T0).await;
+    refresh(&store, "other", "other2", T0).await;
+
+    for (jti, is_open) in [("u2", true), ("u3", false)] {
+        let mut tx = store.begin().await;
+        assert_eq!(session::revoke(&mut tx, jti, T0 + GRACE).await.unwrap(), is_open);
+        tx.commit().await.unwrap();
+    }
+
+    for jti in ["u1", "u2", "u3"] {
+        assert_eq!(refresh(&store, jti, "u4", T0).await, None, "{jti}");
+    }
+    assert_eq!(refresh(&store, "other", "other3", T0).await.as_deref(), Some("other2"));
+    let ended = async |jti: &str| {
+        let question = Question { did: alice.did.clone(), session: Some(jti.to_owned()) };
+        account::current(&store.db, vec![question]).await.unwrap().remove(0).unwrap().session_ended
+    };
+    for (jti, expected) in [("u1", true), ("u2", true), ("u3", true), ("other", false), ("other2", false)] {
+        assert_eq!(ended(jti).await, expected, "{jti}");
+    }
+    // Access tokens that name it have expired.
+    let mut tx = store.begin().await;
+    session::forget_expired(&mut tx, T0 + GRACE).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(!ended("u1").await);
+}
+
+/// F12: on Postgres the refresh of another replica is under way.
+async fn a_logout_during_a_refresh_ends_both(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "u1").await;
+    let mut refreshing = store.begin().await;
+    let rotation = Rotation { jti: "u1", next_jti: "u2", now: T0, grace: GRACE, expires_at: T0 + LIFE };
+    session::rotate(&mut refreshing, &rotation).await.unwrap();
+
+    let other = store.clone();
+    let logout = tokio::spawn(async move {
+        let mut tx = other.begin().await;
+        session::revoke(&mut tx, "u1", T0 + GRACE).await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    refreshing.commit().await.unwrap();
+    logout.await.unwrap();
+
+    assert_eq!(refresh(&store, "u2", "u3", T0).await, None);
 }
 
 async fn all_sessions_of_an_account_end(store: Store) {

@@ -1,10 +1,11 @@
 //! What a file holds: a repository of the account's, checked from its commit to its last record.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, io, iter::Peekable, sync::Arc};
 
+use bytes::Bytes;
 use pds_repo::{
     Cid, Codec, car, commit,
-    mst::{self, Tree},
+    mst::{self, Records, Tree},
     record,
 };
 use pds_store::commit::{Put, Write};
@@ -20,6 +21,12 @@ const BYTES: usize = 1 << 20;
 /// Why a file is not the account's repository.
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
+    /// More records than the host takes.
+    #[error("the repository has more than {limit} records, or more blocks than they can need")]
+    TooMany {
+        /// Records.
+        limit: u64,
+    },
     /// Not a CAR file, or a damaged one.
     #[error(transparent)]
     File(car::Error),
@@ -37,153 +44,199 @@ pub enum Invalid {
     /// The tree is not whole, or not the one that its records make.
     #[error(transparent)]
     Tree(mst::Error),
-    /// A key that is no path of a record.
-    #[error("the tree has a key that is no path of a record: {0}")]
-    Path(#[from] pds_syntax::Error),
-    /// A record that is not in the file.
-    #[error("record {path} ({cid}) is not in the CAR file")]
-    Missing {
-        /// Where it should be.
-        path: RepoPath,
-        /// Its CID.
-        cid: Cid,
-    },
-    /// A block that is no record.
-    #[error("record {path} ({cid}) is not valid: {reason}")]
-    Record {
-        /// Where it is.
-        path: RepoPath,
-        /// Its CID.
-        cid: Cid,
-        /// Why not.
-        reason: record::Error,
-    },
 }
 
-/// A whole repository, with its blocks on disk.
+/// What a file holds that is not as it should be. The repository moves in all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records that came with the repository, without those that were left out.
+    pub records: usize,
+    /// Records outside the data model, which were kept as they are.
+    pub kept: Noted,
+    /// Records that were left out: they could be neither read nor shown here.
+    pub left_out: Noted,
+}
+
+/// Records of which something is to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: Vec<Note>,
+}
+
+/// What is to be told of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Its key in the tree, which need not be the path of a record.
+    pub path: String,
+    /// Of its block.
+    pub cid: Cid,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Notes that are told one by one.
+const NOTES: usize = 1_000;
+
+impl Noted {
+    fn add(&mut self, path: &str, cid: Cid, reason: String) {
+        self.count += 1;
+        if self.first.len() < NOTES {
+            self.first.push(Note { path: path.to_owned(), cid, reason });
+        }
+    }
+}
+
+/// A whole repository, with its blocks on disk. In memory are only the tree and where each block is.
 #[derive(Debug)]
 pub(super) struct Content {
     /// Its records' paths and CIDs.
     pub(super) tree: Tree,
     /// Of the commit in the file.
     pub(super) rev: Tid,
-    records: Vec<Record>,
+    pub(super) report: Report,
     spool: Spool,
 }
 
 /// A record in the file: what a row has beside the body.
-#[derive(Debug)]
 struct Record {
     path: RepoPath,
-    cid: Cid,
+    body: Bytes,
     subject_hash: Option<i64>,
-    blobs: Box<[Cid]>,
+    blobs: Vec<Cid>,
 }
 
-/// A difference between the file and the repository in the database.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    /// The record of this number, at a path where there was none.
-    Create(usize),
-    /// The same, where there was another.
-    Update(usize),
-    Delete(RepoPath),
+/// What makes one repository another, in the order of paths.
+pub(super) struct Changes {
+    theirs: Peekable<Records>,
+    before: Peekable<Records>,
+    /// Creations, or what changes and goes.
+    which: Which,
+}
+
+/// The two parts of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Records at paths where there are none.
+    Created,
+    /// Records that are changed or deleted.
+    Replaced,
 }
 
 impl Content {
     /// Reads what the spool holds under `root`. Every node and every record is looked at, once and in order.
-    pub(super) fn read(spool: Spool, root: &Cid, did: &Did) -> Result<Self, Error> {
+    pub(super) fn read(spool: Spool, root: &Cid, did: &Did, most_records: u64) -> Result<Self, Error> {
         let commit = spool.block(root)?.and_then(|block| commit::decode(&block).ok()).ok_or(Invalid::Commit(*root))?;
         if commit.did != *did {
             return Err(Invalid::Did { found: commit.did, expected: did.clone() }.into());
         }
         let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from))?;
-        let mut records = Vec::with_capacity(tree.len());
+        if tree.len() as u64 > most_records {
+            return Err(Invalid::TooMany { limit: most_records }.into());
+        }
+        let mut report = Report::default();
         for (key, cid) in tree.records() {
-            records.push(Record::read(&spool, key.parse().map_err(Invalid::Path)?, cid)?);
-        }
-        Ok(Self { tree, rev: commit.rev, records, spool })
-    }
-
-    /// What makes the repository `before` this one, in portions for one statement each.
-    pub(super) fn portions(&self, before: &Tree) -> Result<Vec<Vec<Change>>, Error> {
-        let (mut portions, mut portion, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for change in self.changes(before)? {
-            bytes += match &change {
-                Change::Create(at) | Change::Update(at) => self.spool.len(&self.records[*at].cid),
-                Change::Delete(_) => 0,
-            };
-            portion.push(change);
-            if portion.len() == WRITES || bytes >= BYTES {
-                portions.push(std::mem::take(&mut portion));
-                bytes = 0;
-            }
-        }
-        portions.push(portion);
-        Ok(portions)
-    }
-
-    /// Both sides are in order, so one pass over them finds what differs.
-    fn changes(&self, before: &Tree) -> Result<Vec<Change>, Error> {
-        let (mut changes, mut before) = (Vec::new(), before.records().peekable());
-        for (at, record) in self.records.iter().enumerate() {
-            loop {
-                let order = before.peek().map(|(key, _)| key.as_bytes().cmp(record.path.as_str().as_bytes()));
-                match (order, before.peek()) {
-                    (Some(Ordering::Less), Some((key, _))) => {
-                        changes.push(Change::Delete(key.parse().map_err(Invalid::Path)?))
-                    }
-                    (Some(Ordering::Equal), Some((_, cid))) => {
-                        if *cid != record.cid {
-                            changes.push(Change::Update(at));
-                        }
-                        before.next();
-                        break;
-                    }
-                    _ => {
-                        changes.push(Change::Create(at));
-                        break;
+            match Record::read(&spool, &key, cid)? {
+                Ok((_, fault)) => {
+                    report.records += 1;
+                    if let Some(fault) = fault {
+                        report.kept.add(&key, cid, fault);
                     }
                 }
-                before.next();
+                Err(reason) => report.left_out.add(&key, cid, reason),
             }
         }
-        for (key, _) in before {
-            changes.push(Change::Delete(key.parse().map_err(Invalid::Path)?));
+        if report.left_out.count == 0 {
+            return Ok(Self { tree, rev: commit.rev, report, spool });
         }
-        Ok(changes)
+        let (mut kept, mut failed) = (Vec::with_capacity(report.records), None);
+        for (key, cid) in tree.records() {
+            match Record::read(&spool, &key, cid) {
+                Ok(Ok(_)) => kept.push((key, cid)),
+                Ok(Err(_)) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Self { tree: Tree::from_sorted(kept), rev: commit.rev, report, spool }),
+        }
     }
 
-    /// A portion as the store takes it.
-    pub(super) fn writes(&self, portion: Vec<Change>) -> Result<Vec<Write>, Error> {
-        let put = |at: usize| self.records[at].put(&self.spool);
-        let write = |change| match change {
-            Change::Create(at) => put(at).map(Write::Create),
-            Change::Update(at) => put(at).map(Write::Update),
-            Change::Delete(path) => Ok(Write::Delete { path }),
-        };
-        portion.into_iter().map(write).collect()
+    /// What makes the repository `before` this one.
+    pub(super) fn changes(&self, before: &Tree, which: Which) -> Changes {
+        Changes { theirs: self.tree.records().peekable(), before: before.records().peekable(), which }
+    }
+
+    /// The next portion of changes, as the store takes them; none at the end.
+    pub(super) fn portion(&self, changes: &mut Changes) -> Result<Option<Vec<Write>>, Error> {
+        let (mut writes, mut bytes) = (Vec::new(), 0);
+        while writes.len() < WRITES && bytes < BYTES {
+            let Some((key, now, before)) = changes.step() else { break };
+            let write = match (now, before) {
+                (None, _) => Write::Delete { path: path(&key)? },
+                (Some(cid), before) => {
+                    let record = Record::read(&self.spool, &key, cid)?;
+                    let (record, _) = record.map_err(|reason| io::Error::other(format!("{key}: {reason}")))?;
+                    bytes += record.body.len();
+                    let Record { path, body, subject_hash, blobs } = record;
+                    let put = Put { path, cid, body, subject_hash, blobs };
+                    if before.is_some() { Write::Update(put) } else { Write::Create(put) }
+                }
+            };
+            writes.push(write);
+        }
+        Ok(Some(writes).filter(|writes| !writes.is_empty()))
+    }
+}
+
+impl Changes {
+    /// A key with its record now and before, one of which is another. Both sides are in order, so one pass over them finds what differs.
+    fn step(&mut self) -> Option<(Arc<str>, Option<Cid>, Option<Cid>)> {
+        loop {
+            let order = match (self.theirs.peek(), self.before.peek()) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((theirs, _)), Some((before, _))) => theirs.as_bytes().cmp(before.as_bytes()),
+            };
+            let theirs = if order == Ordering::Greater { None } else { self.theirs.next() };
+            let before = if order == Ordering::Less { None } else { self.before.next() };
+            let key = theirs.as_ref().or(before.as_ref()).map(|(key, _)| key.clone())?;
+            let (now, was) = (theirs.map(|(_, cid)| cid), before.map(|(_, cid)| cid));
+            let which = if was.is_none() { Which::Created } else { Which::Replaced };
+            if now != was && which == self.which {
+                return Some((key, now, was));
+            }
+        }
     }
 }
 
 impl Record {
-    fn read(spool: &Spool, path: RepoPath, cid: Cid) -> Result<Self, Error> {
-        let block = spool.block(&cid)?.filter(|_| cid.codec() == Codec::DagCbor);
-        let Some(block) = block else { return Err(Invalid::Missing { path, cid }.into()) };
-        let subject_hash = subject_hash_of_block(path.collection(), &block);
-        match record::from_bytes(block) {
-            Ok(record) => {
-                let blobs = record.blobs.iter().map(|blob| blob.cid).collect();
-                Ok(Self { path, cid, subject_hash, blobs })
-            }
-            Err(reason) => Err(Invalid::Record { path, cid, reason }.into()),
+    /// A record of the tree with what the data model has against it, or why it cannot be had.
+    fn read(spool: &Spool, key: &str, cid: Cid) -> Result<Result<(Self, Option<String>), String>, Error> {
+        let path: RepoPath = match key.parse() {
+            Ok(path) => path,
+            Err(error) => return Ok(Err(format!("its key is no path of a record: {error}"))),
+        };
+        if cid.codec() != Codec::DagCbor {
+            return Ok(Err("its CID is not that of a record".to_owned()));
         }
+        let Some(block) = spool.block(&cid)? else { return Ok(Err("it is not in the CAR file".to_owned())) };
+        let subject_hash = subject_hash_of_block(path.collection(), &block);
+        Ok(match record::from_foreign_bytes(block) {
+            Ok((record, fault)) => {
+                let blobs = record.blobs.iter().map(|blob| blob.cid).collect();
+                Ok((Self { path, body: record.bytes, subject_hash, blobs }, fault.map(|fault| fault.to_string())))
+            }
+            Err(reason) => Err(reason.to_string()),
+        })
     }
+}
 
-    fn put(&self, spool: &Spool) -> Result<Put, Error> {
-        let missing = || Invalid::Missing { path: self.path.clone(), cid: self.cid };
-        let body = spool.block(&self.cid)?.ok_or_else(missing)?;
-        let (path, blobs) = (self.path.clone(), self.blobs.to_vec());
-        Ok(Put { path, cid: self.cid, body, subject_hash: self.subject_hash, blobs })
-    }
+/// A key that has been looked at before.
+fn path(key: &str) -> Result<RepoPath, Error> {
+    key.parse().map_err(|error| io::Error::other(format!("{key} is no path of a record: {error}")).into())
 }

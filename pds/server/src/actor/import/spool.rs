@@ -18,6 +18,8 @@ use super::{Error, Invalid, blocking};
 
 /// Bytes that are handed on at once to be hashed and written.
 const PIECE: usize = 1 << 20;
+/// Blocks beside records and nodes: the commit, and what older hosts left in their files.
+const SPARE: u64 = 10_000;
 /// Who sends nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
 /// The longest time to send a file.
@@ -29,6 +31,7 @@ pub(super) struct Spool {
     file: File,
     places: HashMap<Cid, Place>,
     end: u64,
+    most_records: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +40,15 @@ struct Place {
     len: u32,
 }
 
-/// Receives a whole file of at most `limit` bytes; also answers its root.
+/// Receives a whole file of at most `limit` bytes and about `most_records` records; also answers its root.
 pub(super) async fn receive<E>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     limit: u64,
+    most_records: u64,
 ) -> Result<(Spool, Cid), Error> {
     let until = Instant::now() + LIMIT;
     let file = blocking(tempfile::tempfile).await?;
-    let mut state = (Spool { file, places: HashMap::new(), end: 0 }, Feed::default());
+    let mut state = (Spool { file, places: HashMap::new(), end: 0, most_records }, Feed::default());
     let (mut pieces, mut waiting, mut size) = (Vec::new(), 0, 0u64);
     loop {
         let piece = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)?;
@@ -82,6 +86,10 @@ impl Spool {
             feed.push(piece);
             while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
                 let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
+                // A record each, and fewer nodes than records: whoever sends more fills the index, not a repository.
+                if self.places.len() as u64 > self.most_records.saturating_mul(2).saturating_add(SPARE) {
+                    return Err(Invalid::TooMany { limit: self.most_records }.into());
+                }
                 if let Entry::Vacant(place) = self.places.entry(cid) {
                     place.insert(Place { at, len });
                     out.extend_from_slice(&block);

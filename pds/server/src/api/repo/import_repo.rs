@@ -2,18 +2,24 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use pds_store::account::Status;
+use pds_syntax::Did;
+use serde_json::{Value, json};
 
 use crate::{
-    actor::import::{self, Error},
+    actor::import::{self, Error, Note, Noted},
     app::App,
     auth::{Access, account_takedown},
-    xrpc::{Result, XrpcError, plain},
+    xrpc::{Output, Result, XrpcError, plain},
 };
 
 /// `com.atproto.repo.importRepo`
-pub async fn import_repo(State(app): State<App>, access: Access, headers: HeaderMap, body: Body) -> Result<()> {
+///
+/// The answer is empty, as the lexicon has it, unless there is something to tell: records outside the data model, which were kept as they
+/// are, and records that were left out.
+pub async fn import_repo(State(app): State<App>, access: Access, headers: HeaderMap, body: Body) -> Result<Response> {
     // A deactivated account may be one that is moving here.
     if access.account.status() == Status::TakenDown {
         return Err(account_takedown());
@@ -33,8 +39,22 @@ pub async fn import_repo(State(app): State<App>, access: Access, headers: Header
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }
-    import::import(&app, &access.account, body.into_data_stream()).await?;
-    Ok(())
+    let report = import::import(&app, &access.account, body.into_data_stream()).await?;
+    if report.kept.count == 0 && report.left_out.count == 0 {
+        return Ok(StatusCode::OK.into_response());
+    }
+    let did = &access.account.did;
+    let told = json!({
+        "records": report.records,
+        "kept": told(did, &report.kept),
+        "leftOut": told(did, &report.left_out),
+    });
+    Ok(Output(told).into_response())
+}
+
+fn told(did: &Did, noted: &Noted) -> Value {
+    let one = |note: &Note| json!({"uri": format!("at://{did}/{}", note.path), "cid": note.cid, "reason": note.reason});
+    json!({"count": noted.count, "records": noted.first.iter().map(one).collect::<Vec<_>>()})
 }
 
 impl From<Error> for XrpcError {
@@ -43,7 +63,7 @@ impl From<Error> for XrpcError {
             Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
             Error::TakenDown => account_takedown(),
-            Error::Busy | Error::Overloaded => Self::unavailable(format!("{error}, try again"), 30),
+            Error::Busy => Self::unavailable(format!("{error}, try again"), 30),
             Error::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 tracing::warn!(error = crate::report::chain(&error), "no room for a repository to be imported");
                 Self::unavailable("There is no room for the file, try again later", 60)

@@ -7,6 +7,7 @@ use super::uri;
 use crate::{
     app::App,
     auth::Access,
+    blob::look,
     xrpc::{Output, Query, Result, XrpcError, number},
 };
 
@@ -35,6 +36,8 @@ struct RecordBlob {
 }
 
 /// `com.atproto.repo.listMissingBlobs`
+///
+/// Blobs whose objects the blob store lost are missing too: they are looked for now, unless that was done a few minutes ago.
 pub async fn list_missing_blobs(
     State(app): State<App>,
     access: Access,
@@ -45,6 +48,7 @@ pub async fn list_missing_blobs(
         return Err(XrpcError::invalid("Params/limit must be between 1 and 1000"));
     }
     let (id, did) = (access.account.id, &access.account.did);
+    look(&app, id, params.cursor).await?;
     let missing = blob::missing(&app.db, id, params.cursor.as_ref(), limit).await?;
     Ok(Output(ListMissingBlobsOutput {
         cursor: missing.last().map(|last| last.cid),

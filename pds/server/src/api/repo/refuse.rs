@@ -4,6 +4,7 @@ use pds_repo::Error as RepoError;
 
 use crate::{
     actor::{LoadError, SubmitError, prepare, write},
+    auth::may_write,
     xrpc::XrpcError,
 };
 
@@ -33,6 +34,14 @@ impl From<write::Error> for XrpcError {
             write::Error::Blob { .. } => Self::named("BlobNotFound", error.to_string()),
             write::Error::BlobType { .. } => Self::named("InvalidMimeType", error.to_string()),
             write::Error::BlobSize { .. } => Self::named("InvalidSize", error.to_string()),
+            write::Error::Closed { status, .. } => match may_write(status) {
+                Err(refusal) => refusal,
+                // It was given back while this was being refused.
+                Ok(()) => Self::unavailable("The account changes, try again", 1),
+            },
+            write::Error::Imported => {
+                Self::unavailable("The repository is being imported, try again when that is over", 10)
+            }
             write::Error::Overloaded => Self::unavailable("Too many writes are waiting, try again", 1),
             write::Error::Load(error) => error.into(),
             write::Error::Store(error) => error.into(),

@@ -3,24 +3,30 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
-use pds_store::account::Status;
+use pds_store::{account::Status, blob::any_missing};
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
     auth::{Access, account_takedown},
-    blob::{self, Error},
+    blob::{self, Error, take_back},
+    http::rate_limit::Meter,
+    rate_limit::UPLOADS,
     report::chain,
     xrpc::{Output, Result, XrpcError, plain},
 };
 
 /// `com.atproto.repo.uploadBlob`
+///
+/// Counts towards the account's limit unless a record waits for the blob: who moves here brings as many as there are.
 pub async fn upload_blob(
     State(app): State<App>,
     access: Access,
+    meter: Meter,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Output<Value>> {
+    let id = access.account.id;
     // A deactivated account may be one that is moving here: its blobs come before its activation.
     if access.account.status() == Status::TakenDown {
         return Err(account_takedown());
@@ -37,8 +43,13 @@ pub async fn upload_blob(
     if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
         return Err(XrpcError::invalid("A request body is expected but none was provided"));
     }
+    if let Some(until) = app.uploads.until(id, app.clock.now_us()).await
+        && !any_missing(&app.db, id).await?
+    {
+        return Err(meter.refused(&app, &UPLOADS, until));
+    }
     let mut body = body.into_data_stream();
-    let stored = blob::upload(&app, access.account.id, said.essence_str(), length, &mut body).await;
+    let stored = blob::upload(&app, id, said.essence_str(), length, &mut body).await;
     let stored = stored.map_err(|error| match error {
         Error::TooLarge { .. } => XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
         Error::Quota { .. } => XrpcError::named("AccountQuotaExceeded", error.to_string()),
@@ -51,6 +62,14 @@ pub async fn upload_blob(
         Error::Blobs(error) => error.into(),
         Error::Store(error) => error.into(),
     })?;
+    if !stored.fills_gap
+        && let Err(refusal) = meter.draw(&app, &UPLOADS, access.account.did.as_str(), 1).await
+    {
+        let seconds = i64::from(refusal.retry_after.unwrap_or(1));
+        app.uploads.close(id, app.clock.now_us() + seconds * 1_000_000).await;
+        take_back(&app, id, &stored).await?;
+        return Err(refusal);
+    }
     app.metrics.blob_uploaded();
     Ok(Output(json!({"blob": {
         "$type": "blob",

@@ -52,7 +52,7 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
     Holder {
         handle: account.handle.clone(),
         did: account.did.clone(),
-        did_doc: app.resolver.did(&account.did).await.ok(),
+        did_doc: app.resolver.did_naming(&account.did, &account.handle).await.ok(),
         email: account.email.clone(),
         email_confirmed: account.email.as_ref().map(|_| account.email_confirmed_at.is_some()),
         active: status == Status::Active,
@@ -67,7 +67,7 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
 /// Tokens for the account, the refresh token being `jti`.
 pub(super) async fn with_tokens(app: &App, account: &Account, jti: &str) -> Result<Session> {
     Ok(Session {
-        access_jwt: issue_access(app, account)?,
+        access_jwt: issue_access(app, account, jti)?,
         refresh_jwt: issue_refresh(app, account, jti)?,
         holder: holder(app, account).await,
     })

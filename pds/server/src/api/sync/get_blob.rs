@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
-use pds_blobstore::BlobKey;
+use pds_blobstore::{BlobKey, Error as BlobError};
 use pds_repo::Cid;
 use pds_store::{
     account::Status,
@@ -20,7 +20,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    blob::{disposition, redirect},
+    blob::{disposition, mark_found, mark_lost, redirect},
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -46,7 +46,8 @@ pub async fn get_blob(
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     let found = blob::get(&app.db, account.id, &params.cid).await?.filter(|blob| blob.state == BlobState::Permanent);
-    let found = found.ok_or_else(|| XrpcError::named("BlobNotFound", "Blob not found"))?;
+    let missing = || XrpcError::named("BlobNotFound", "Blob not found");
+    let found = found.ok_or_else(missing)?;
     let key: BlobKey =
         found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
     let tag = format!("\"{}\"", params.cid);
@@ -57,6 +58,7 @@ pub async fn get_blob(
     // A credential is for this server alone, and so is what only its bearer may see. A link is good for GET, not for HEAD.
     let may_leave = method == Method::GET && account.status() == Status::Active && matches!(viewer, Viewer::Anybody);
     if may_leave
+        && found.lost_at.is_none()
         && !headers.contains_key(CDN_LOOP)
         && let Some(target) = redirect(&app, &params.did, &found, &key).await?
     {
@@ -74,7 +76,17 @@ pub async fn get_blob(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, head).into_response());
         }
     };
-    let object = app.blobs.get(&key, range.clone()).await?;
+    let object = match app.blobs.get(&key, range.clone()).await {
+        Ok(object) => object,
+        Err(BlobError::NotFound { .. }) => {
+            mark_lost(&app, &found).await?;
+            return Err(missing());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if found.lost_at.is_some() {
+        mark_found(&app, &found).await?;
+    }
     head.insert(header::CONTENT_LENGTH, HeaderValue::from(object.range.end - object.range.start));
     let status = match range {
         Some(range) => {

@@ -32,7 +32,7 @@ pub async fn get_repo_status(
     State(app): State<App>,
     Query(params): Query<GetRepoStatusParams>,
 ) -> Result<Output<GetRepoStatusOutput>> {
-    let account = account::cached(&app, &params.did).await?;
+    let account = account::by_did(&app, &params.did).await?;
     let account = account
         .ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
     let status = account.status();

@@ -196,3 +196,68 @@ on_both!(subjects_that_are_not_there_are_not_found, |pds| async move {
     let asked = pds.get("com.atproto.admin.getSubjectStatus").query(&[("did", &alice.did)]);
     assert_eq!(send(asked).await.error(), (401, "AuthMissing"));
 });
+
+on_both!(nothing_is_written_or_read_after_a_takedown_on_any_replica, |one| async move {
+    // F4
+    let two = one.replica().await;
+    let alice = one.person("alice").await;
+    let there = alice.at(&two);
+    let blob = file(&alice, "picture").await;
+    let cid = blob["ref"]["$link"].as_str().unwrap().to_owned();
+    let rkey = alice.post("hello").await;
+    let repo = [("did", alice.did.as_str())];
+    let reads = async || {
+        let record = [("repo", &*alice.did), ("collection", "app.bsky.feed.post"), ("rkey", &*rkey)];
+        let proof = [("did", &*alice.did), ("collection", "app.bsky.feed.post"), ("rkey", &*rkey)];
+        [
+            two.query("com.atproto.repo.getRecord", &record).await,
+            two.query("com.atproto.repo.listRecords", &record[..2]).await,
+            two.query("com.atproto.repo.describeRepo", &record[..1]).await,
+            two.query("com.atproto.sync.getLatestCommit", &repo).await,
+            two.query("com.atproto.sync.listBlobs", &repo).await,
+            get_blob(&two, &alice.did, &cid).await,
+            send(two.get("com.atproto.sync.getRecord").query(&proof)).await,
+            send(two.get("com.atproto.sync.getRepo").query(&repo)).await,
+        ]
+    };
+    assert!(reads().await.iter().all(|answer| answer.status == 200));
+    for (state, name) in [("deactivated", "AccountDeactivated"), ("takedown", "AccountTakedown")] {
+        let mut firehose = one.firehose(None).await;
+        let set =
+            |applied: bool| one.admin(UPDATE, json!({"subject": account(&alice.did), state: {"applied": applied}}));
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                let there = there.clone();
+                tokio::spawn(async move {
+                    loop {
+                        let answer = there.create("com.example.thing", json!({})).await;
+                        if answer.status != 200 {
+                            return answer;
+                        }
+                    }
+                })
+            })
+            .collect();
+        while firehose.next().await.seq < 20 {}
+        set(true).await.ok();
+        let answers = reads().await;
+        assert!(answers.iter().all(|answer| answer.status == 400), "{answers:?}");
+        let status = two.query("com.atproto.sync.getRepoStatus", &repo).await.ok();
+        assert_eq!(status["active"], false);
+        for writer in writers {
+            assert_eq!(writer.await.unwrap().error(), (401, name));
+        }
+        set(false).await.ok();
+        let kinds: Vec<String> = {
+            let mut kinds = Vec::new();
+            while kinds.iter().filter(|kind| *kind == "#account").count() < 2 {
+                kinds.push(firehose.next().await.kind);
+            }
+            kinds
+        };
+        let first = kinds.iter().position(|kind| kind == "#account").unwrap();
+        assert_eq!(kinds.len(), first + 2, "nothing between the two: {kinds:?}");
+        there.post("back").await;
+        assert!(reads().await.iter().all(|answer| answer.status == 200));
+    }
+});

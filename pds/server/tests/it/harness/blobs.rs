@@ -1,9 +1,10 @@
 //! A blob store with a switch to be away; in memory unless a test says where.
 
 use std::{
+    collections::HashSet,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
@@ -17,11 +18,13 @@ use url::Url;
 pub(crate) struct Blobs {
     inner: Arc<dyn BlobStore>,
     pub(crate) away: AtomicBool,
+    /// Keys of objects that cannot be deleted.
+    pub(crate) stuck: Mutex<HashSet<String>>,
 }
 
 impl Blobs {
     pub(super) fn over(inner: Arc<dyn BlobStore>) -> Self {
-        Self { inner, away: AtomicBool::default() }
+        Self { inner, away: AtomicBool::default(), stuck: Mutex::default() }
     }
 
     fn present(&self) -> Result<()> {
@@ -56,6 +59,9 @@ impl BlobStore for Blobs {
 
     async fn delete(&self, key: &BlobKey) -> Result<()> {
         self.present()?;
+        if self.stuck.lock().unwrap().contains(key.as_str()) {
+            return Err(Error::Unusable { reason: "the object is locked".to_owned() });
+        }
         self.inner.delete(key).await
     }
 

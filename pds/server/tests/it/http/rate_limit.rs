@@ -203,7 +203,7 @@ async fn writes_cost_points() {
 }
 
 #[tokio::test]
-async fn a_warm_authenticated_read_asks_neither_database_nor_redis() {
+async fn a_warm_authenticated_read_does_not_ask_redis() {
     let mut redis = Redis::start();
     let pds = TestPds::with(Database::postgres().await, &[ON, ("REDIS_URL", &redis.url())]).await;
     let alice = pds.person("alice").await;
@@ -211,9 +211,12 @@ async fn a_warm_authenticated_read_asks_neither_database_nor_redis() {
         alice.query("com.atproto.server.getSession", &[]).await.ok();
     }
     redis.kill();
-    pds.app.db.close().await;
     alice.query("com.atproto.server.getSession", &[]).await.ok();
     assert_eq!(pds.app.rate_limits.redis(), Some((true, 0)), "nobody has noticed yet that it is gone");
+    // Who the account is now, the database alone can say.
+    pds.app.db.close().await;
+    let answer = alice.query("com.atproto.server.getSession", &[]).await;
+    assert_eq!(answer.error(), (503, "ServiceUnavailable"));
 }
 
 #[tokio::test]
@@ -291,4 +294,42 @@ async fn a_redis_that_goes_and_comes_back_fails_no_request() {
     };
     let (counts, ()) = tokio::join!(futures::future::join_all(load), story);
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+#[tokio::test]
+async fn uploads_count_by_account_and_not_where_a_record_waits_for_them() {
+    // F16
+    let pds = limited(&[
+        ("PDS_MAX_REPO_IMPORT_SIZE", "16MiB"),
+        ("RATE_LIMIT_AUTHENTICATED", "100000"),
+        ("RATE_LIMIT_AUTHENTICATED_BURST", "10000"),
+    ])
+    .await;
+    pds.clock.freeze();
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let (budget, gaps) = (1000u32, 300u32);
+    let bytes = |n: u32| n.to_be_bytes().to_vec();
+    crate::repo::import_repo::with_blobs(&pds, &alice, (0..gaps).map(bytes)).await;
+
+    for n in 0..gaps / 2 {
+        alice.upload(bytes(n), "text/plain").await.ok();
+    }
+    for n in 0..budget {
+        alice.upload(bytes(1_000_000 + n), "text/plain").await.ok();
+    }
+    for _ in 0..2 {
+        let refused = alice.upload(b"one more".to_vec(), "text/plain").await;
+        assert_eq!(refused.error(), (429, "RateLimitExceeded"));
+        assert!(refused.headers.contains_key("retry-after"));
+    }
+    // Nothing is left of it, those that records wait for come in, and so do others' from the same address.
+    let account = pds_store::account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let refused = pds_repo::Cid::raw(b"one more");
+    assert_eq!(pds_store::blob::get(&pds.app.db, account.id, &refused).await.unwrap(), None);
+    for n in gaps / 2..gaps {
+        alice.upload(bytes(n), "text/plain").await.ok();
+    }
+    assert_eq!(alice.query("com.atproto.repo.listMissingBlobs", &[]).await.ok(), json!({"blobs": []}));
+    assert_eq!(alice.upload(b"one more".to_vec(), "text/plain").await.error(), (429, "RateLimitExceeded"));
+    bob.upload(b"one more".to_vec(), "text/plain").await.ok();
 }

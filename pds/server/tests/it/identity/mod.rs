@@ -104,3 +104,23 @@ on_both!(the_well_known_document_answers_by_host, |pds| async move {
     assert_eq!(ask("alice.pds.test").await, (200, alice.did.clone()));
     assert_eq!(ask("nobody.pds.test").await.0, 404);
 });
+
+on_both!(another_replica_sees_a_new_handle_at_once, |one| async move {
+    // F13
+    let two = one.replica().await;
+    let alice = one.person("alice").await;
+    let there = alice.at(&two);
+    let describe = async || two.query("com.atproto.repo.describeRepo", &[("repo", &alice.did)]).await.ok();
+    assert_eq!(describe().await["handle"], "alice.pds.test");
+    there.query("com.atproto.server.getSession", &[]).await.ok();
+    for handle in ["alicia.pds.test", "alice.pds.test", "alina.pds.test"] {
+        alice.call("com.atproto.identity.updateHandle", json!({"handle": handle})).await.ok();
+        let described = describe().await;
+        assert_eq!((&described["handle"], &described["handleIsCorrect"]), (&json!(handle), &json!(true)));
+        assert_eq!(described["didDoc"]["alsoKnownAs"], json!([format!("at://{handle}")]));
+        let session = there.query("com.atproto.server.getSession", &[]).await.ok();
+        assert_eq!((&session["handle"], &session["didDoc"]), (&json!(handle), &described["didDoc"]));
+        let input = json!({"repo": handle, "collection": "com.example.thing", "record": {}});
+        there.call("com.atproto.repo.createRecord", input).await.ok();
+    }
+});

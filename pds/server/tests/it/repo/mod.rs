@@ -2,7 +2,7 @@
 
 mod chain;
 mod clock;
-mod import_repo;
+pub(crate) mod import_repo;
 mod replicas;
 mod upload_blob;
 
@@ -184,3 +184,95 @@ on_both!(a_blob_is_seen_once_a_record_refers_to_it, |pds| async move {
     assert_eq!(alice.create("com.example.picture", json!({"picture": missing})).await.error(), (400, "BlobNotFound"));
     assert_eq!(alice.upload(vec![0; 6 << 20], "image/png").await.error(), (413, "PayloadTooLarge"));
 });
+
+on_both!(several_writes_to_one_record_are_one_operation, |pds| async move {
+    // F14
+    let alice = pds.person("alice").await;
+    let thing = "com.example.thing";
+    let write = |kind: &str, rkey: &str, n: i64| match kind {
+        "delete" => json!({"$type": "com.atproto.repo.applyWrites#delete", "collection": thing, "rkey": rkey}),
+        _ => {
+            json!({"$type": format!("com.atproto.repo.applyWrites#{kind}"), "collection": thing, "rkey": rkey, "value": {"n": n}})
+        }
+    };
+    let apply = async |writes: Vec<serde_json::Value>| {
+        alice.call("com.atproto.repo.applyWrites", json!({"repo": alice.did, "writes": writes})).await
+    };
+    let value = async |rkey: &str| get(&alice, thing, rkey).await.body["value"]["n"].clone();
+    apply(vec![write("create", "k", 1), write("create", "l", 1)]).await.ok();
+    let mut firehose = pds.firehose(None).await;
+    let before = get(&alice, thing, "k").await.ok()["cid"].clone();
+
+    let answer = apply(vec![write("delete", "k", 0), write("create", "k", 2)]).await.ok();
+    assert_eq!(answer["results"].as_array().unwrap().len(), 2);
+    let ops = firehose.next().await.ops;
+    assert_eq!((ops.len(), ops[0].action), (1, pds_repo::Action::Update));
+    assert_eq!(json!(ops[0].prev), before);
+    assert_eq!(json!(ops[0].cid), answer["results"][1]["cid"]);
+    assert_eq!(value("k").await, 2);
+
+    apply(vec![write("create", "m", 1), write("delete", "m", 0), write("update", "k", 3), write("delete", "k", 0)])
+        .await
+        .ok();
+    let ops = firehose.next().await.ops;
+    assert_eq!((ops.len(), ops[0].action), (1, pds_repo::Action::Delete));
+    apply(vec![write("delete", "l", 0), write("create", "l", 5), write("update", "l", 6), write("create", "k", 4)])
+        .await
+        .ok();
+    let ops = firehose.next().await.ops;
+    assert_eq!(ops.iter().map(|op| op.path.rkey().to_string()).collect::<Vec<_>>(), ["l", "k"]);
+    assert_eq!((value("l").await, value("k").await, value("m").await), (json!(6), json!(4), serde_json::Value::Null));
+
+    // What comes to nothing is no commit; what does not fit what is there at its turn is refused as a whole.
+    let nothing = apply(vec![write("create", "x", 1), write("delete", "x", 0)]).await.ok();
+    assert!(nothing["commit"].is_null() && nothing["results"].as_array().unwrap().len() == 2, "{nothing}");
+    assert!(apply(vec![write("delete", "l", 0), write("create", "l", 6)]).await.ok()["commit"].is_null());
+    let twice = apply(vec![write("delete", "l", 0), write("delete", "l", 0)]).await;
+    assert_eq!(twice.error(), (400, "InvalidRequest"));
+    assert_eq!(value("l").await, 6);
+    alice.post("next").await;
+    assert_eq!(firehose.next().await.ops.len(), 1);
+    crate::sync::verify(&alice.car().await, &alice.did);
+});
+
+on_both!(as_many_equal_likes_go_as_fit, |pds| async move {
+    // F15
+    let alice = pds.person("alice").await;
+    let kind = "app.bsky.feed.like";
+    let like = |post: &str| {
+        json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
+        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}})
+    };
+    let create = |value: serde_json::Value| json!({"$type": "com.atproto.repo.applyWrites#create", "collection": kind, "value": value});
+    for count in [200, 60] {
+        let writes: Vec<_> = (0..count).map(|_| create(like("3k2a"))).collect();
+        alice.call("com.atproto.repo.applyWrites", json!({"repo": alice.did, "writes": writes})).await.ok();
+    }
+    let likes = async || crate::sync::verify(&alice.car().await, &alice.did);
+    let mut firehose = pds.firehose(None).await;
+    alice.create(kind, like("3k2a")).await.ok();
+    assert_eq!(firehose.next().await.ops.len(), 200);
+    assert_eq!(likes().await, 260 + 1 - 199);
+    alice.create(kind, like("3k2a")).await.ok();
+    assert_eq!(likes().await, 1);
+});
+
+/// 64 bits of a hash find the records; the subjects decide.
+#[tokio::test]
+async fn a_like_of_something_else_stays_although_the_hashes_are_equal() {
+    let pds = crate::harness::TestPds::postgres().await;
+    let alice = pds.person("alice").await;
+    let kind = "app.bsky.feed.like";
+    let like = |post: &str| {
+        json!({"$type": kind, "createdAt": "2026-01-01T00:00:00Z",
+        "subject": {"uri": format!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/{post}"), "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}})
+    };
+    let other = alice.create(kind, like("3k2b")).await.ok()["uri"].clone();
+    let same = alice.create(kind, like("3k2a")).await.ok()["uri"].clone();
+    let uri = like("3k2a")["subject"]["uri"].as_str().unwrap().to_owned();
+    pds.database.psql(&format!("update record set subject_hash = {}", pds_store::record::subject_hash(&uri)));
+    alice.create(kind, like("3k2a")).await.ok();
+    let rkey = |uri: &serde_json::Value| uri.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    get(&alice, kind, &rkey(&other)).await.ok();
+    assert_eq!(get(&alice, kind, &rkey(&same)).await.error(), (400, "RecordNotFound"));
+}

@@ -48,7 +48,6 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_deactivated(&mut tx, id, Some(1), None).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
 
     alice.upload(b"bytes".to_vec(), "text/plain").await.ok();
     assert_eq!(alice.create("com.example.thing", json!({})).await.error(), (401, "AccountDeactivated"));
@@ -56,7 +55,6 @@ on_both!(a_deactivated_account_uploads_but_does_not_write, |pds| async move {
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_takedown(&mut tx, id, Some("case 1")).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
     assert_eq!(alice.upload(b"bytes".to_vec(), "text/plain").await.error(), (401, "AccountTakedown"));
 });
 
@@ -168,21 +166,104 @@ on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
 
 /// AL-JOB-5
 #[tokio::test]
-async fn bytes_whose_row_could_not_be_written_are_swept() {
-    let place = Place::disk();
-    let pds = TestPds::with(Database::postgres().await, &place.settings()).await;
-    let alice = pds.person("alice").await;
-    pds.database.psql("alter table blob rename to blob_away");
-    assert_eq!(alice.upload(vec![1; 2 << 20], "text/plain").await.error(), (500, "InternalServerError"));
-    pds.database.psql("alter table blob_away rename to blob");
-    blob::sweep(&pds.app).await.unwrap();
-    assert_eq!(place.count(), 1, "nobody knows yet that it has no row");
-    let kept = file(&alice, vec![2; 2 << 20]).await;
-    pds.clock.forward(DAY + DAY);
-    blob::sweep(&pds.app).await.unwrap();
-    assert_eq!(place.count(), 1);
-    pds.query("com.atproto.sync.getBlob", &[("did", &alice.did), ("cid", &kept)]).await.ok();
+async fn an_upload_that_cannot_be_recorded_leaves_no_object() {
+    for place in [Place::disk(), Place::s3()] {
+        let pds = TestPds::with(Database::postgres().await, &place.settings()).await;
+        let alice = pds.person("alice").await;
+        pds.database.psql("alter table blob rename to blob_away");
+        for bytes in [vec![1; 100], vec![1; 2 << 20]] {
+            assert_eq!(alice.upload(bytes, "text/plain").await.error(), (500, "InternalServerError"));
+            place.until(0).await;
+        }
+        pds.database.psql("alter table blob_away rename to blob");
+        let kept = file(&alice, vec![2; 2 << 20]).await;
+        blob::sweep(&pds.app).await.unwrap();
+        assert_eq!(place.count(), 1);
+        let params = [("did", alice.did.as_str()), ("cid", &*kept)];
+        assert_eq!(pds.get("com.atproto.sync.getBlob").query(&params).send().await.unwrap().status(), 200);
+    }
 }
+
+on_both!(a_sweep_goes_past_what_it_cannot_delete, |pds| async move {
+    let alice = pds.person("alice").await;
+    let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let mut keys = Vec::new();
+    for n in 0..6u8 {
+        alice.upload(vec![n; 10], "text/plain").await.ok();
+        let blob = blobs::get(&pds.app.db, account.id, &pds_repo::Cid::raw(&[n; 10])).await.unwrap().unwrap();
+        keys.push(blob.storage_key);
+    }
+    // One object of the store cannot be deleted, and one row names none that a store could have.
+    keys.sort();
+    pds.blobs.stuck.lock().unwrap().insert(keys[0].clone());
+    let mut tx = pds.app.db.begin().await.unwrap();
+    blobs::discard(&mut tx, "!not a key", 0).await.unwrap();
+    tx.commit().await.unwrap();
+    pds.clock.forward(DAY + DAY);
+
+    let error = blob::sweep(&pds.app).await.unwrap_err().to_string();
+
+    assert!(error.starts_with("2 things could not be deleted, the first is object !not a key"), "{error}");
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(pds.app.blobs.exists(&key.parse().unwrap()).await.unwrap(), at == 0, "{key}");
+    }
+    let metrics = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.ok();
+    assert!(metrics.as_str().unwrap().contains("aurora_blob_sweep_failures_total 2"), "{metrics}");
+    pds.blobs.stuck.lock().unwrap().clear();
+    blob::sweep(&pds.app).await.unwrap_err();
+    assert!(!pds.app.blobs.exists(&keys[0].parse().unwrap()).await.unwrap());
+});
+
+on_places!(a_lost_object_is_missing_until_it_is_uploaded_again, [], |pds, place| async move {
+    // F6
+    let alice = pds.person("alice").await;
+    let lost = file(&alice, b"lost".to_vec()).await;
+    let kept = file(&alice, b"kept".to_vec()).await;
+    let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
+    let lose = async || {
+        let blob = blobs::get(&pds.app.db, account.id, &pds_repo::Cid::raw(b"lost")).await.unwrap().unwrap();
+        pds.app.blobs.delete(&blob.storage_key.parse().unwrap()).await.unwrap();
+    };
+    let read = async |cid: &str| pds.query("com.atproto.sync.getBlob", &[("did", &alice.did), ("cid", cid)]).await;
+    let missing = async || {
+        let told = alice.query("com.atproto.repo.listMissingBlobs", &[]).await.ok();
+        told["blobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|blob| blob["cid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let lost_now = async || {
+        let metrics = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.ok();
+        let line =
+            metrics.as_str().unwrap().lines().find(|line| line.starts_with("aurora_blobs_lost ")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    lose().await;
+    // Before anybody has read it.
+    assert_eq!(missing().await, std::slice::from_ref(&lost));
+    assert_eq!(lost_now().await, 1);
+    for _ in 0..2 {
+        assert_eq!(read(&lost).await.error(), (400, "BlobNotFound"));
+    }
+    assert_eq!(read(&kept).await.ok(), "kept");
+
+    alice.upload(b"lost".to_vec(), "application/octet-stream").await.ok();
+    assert_eq!(read(&lost).await.ok(), "lost");
+    assert_eq!((missing().await.len(), lost_now().await, place.count()), (0, 0, 2));
+    // Nobody has noticed yet: the upload does.
+    lose().await;
+    alice.upload(b"lost".to_vec(), "application/octet-stream").await.ok();
+    assert_eq!(read(&lost).await.ok(), "lost");
+    // By reading, too.
+    lose().await;
+    assert_eq!(read(&lost).await.error(), (400, "BlobNotFound"));
+    assert_eq!((missing().await, lost_now().await), (vec![lost.clone()], 1));
+    alice.upload(b"lost".to_vec(), "application/octet-stream").await.ok();
+    blob::sweep(&pds.app).await.unwrap();
+    assert_eq!((read(&lost).await.ok(), missing().await.len()), (json!("lost"), 0));
+});
 
 /// AL-STO-7
 #[tokio::test]

@@ -19,7 +19,6 @@ on_both!(shared_caches_keep_only_what_everybody_may_see, |pds| async move {
     let mut tx = pds.app.db.begin().await.unwrap();
     account::set_deactivated(&mut tx, id, Some(1), None).await.unwrap();
     tx.commit().await.unwrap();
-    pds.app.accounts.forget(&did).await;
     assert_eq!(pds.query("com.atproto.sync.getBlob", &params).await.error(), (400, "RepoDeactivated"));
     for request in [get().bearer_auth(&alice.access), get().basic_auth("admin", Some(ADMIN_PASSWORD))] {
         let answer = request.send().await.unwrap();

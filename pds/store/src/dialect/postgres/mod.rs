@@ -99,11 +99,13 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
 
 /// What must hold for a connection that writes; the inner error says what does not.
 ///
-/// A transaction of a replica that the server hears nothing from ends on its own: it may hold the lock that all others wait for.
+/// A transaction of a replica that the server hears nothing from ends on its own: it may hold the lock that all others wait for. Nobody waits
+/// for a lock longer than half of what a statement may take, so that whoever waited can try again.
 async fn check(connection: &mut PgConnection) -> sqlx::Result<Result<(), String>> {
     const SQL: &str = "select current_setting('synchronous_commit'), current_setting('server_encoding'), \
-                       pg_is_in_recovery(), set_config('idle_in_transaction_session_timeout', '10s', false)";
-    let (synchronous_commit, encoding, is_standby, _): (String, String, bool, String) =
+                       pg_is_in_recovery(), set_config('idle_in_transaction_session_timeout', '10s', false), \
+                       set_config('lock_timeout', '5s', false)";
+    let (synchronous_commit, encoding, is_standby, _, _): (String, String, bool, String, String) =
         sqlx::query_as(SQL).fetch_one(connection).await?;
     Ok(if synchronous_commit == "off" {
         // Besides losing commits, a crash could then lose an event whose number a subscriber has already seen.

@@ -37,10 +37,11 @@ pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) 
     Ok(first_seq)
 }
 
-/// Moves the head; false if it is not where the commit expects it.
-pub(crate) async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
+/// Moves the head; false if it is not where the commit expects it, or the repository takes no commits.
+async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
     const SQL: &str = "update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, \
-                       record_count = record_count + $7 where account_id = $1 and rev = $2";
+                       record_count = record_count + $7 where account_id = $1 and rev = $2 and closed = 0 \
+                       and import_token is null";
     let last = net.last;
     let done = sqlx::query(SQL)
         .bind(last.account_id.0)

@@ -20,7 +20,7 @@ pub(crate) const SQL: &str = "with input as ( \
        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
          as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
      ), locked as ( \
-       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev \
+       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed = 0 and repo.import_token is null \
        order by repo.account_id for no key update of repo \
      ), moved as ( \
        update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \

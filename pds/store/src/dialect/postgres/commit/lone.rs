@@ -18,7 +18,7 @@ pub(super) fn applies(net: &Net<'_>) -> bool {
 /// has moved nothing at all is written.
 pub(crate) const SQL: &str = "with moved as ( \
        update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, record_count = record_count + $7 \
-       where account_id = $1 and rev = $2 returning account_id \
+       where account_id = $1 and rev = $2 and closed = 0 and import_token is null returning account_id \
      ), put as ( \
        insert into record (repo_id, path, cid, rev, subject_hash, body) \
        select moved.account_id, t.path, t.cid, t.rev, t.subject_hash, t.body \

@@ -61,7 +61,7 @@ pub(crate) const SWAP: &str = "with input as ( \
        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
          as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
      ), locked as ( \
-       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev \
+       select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed = 0 and repo.import_token is null \
        order by repo.account_id for no key update of repo \
      ) \
      update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
@@ -72,7 +72,7 @@ pub(crate) const SWAP: &str = "with input as ( \
 /// Moves the heads that stand where their commit expects them, and returns whose those are, sorted.
 ///
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
-pub(crate) async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
+async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
     let mut arguments = PgArguments::default();
     columns::heads(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
     let rows: Vec<(i64,)> = sqlx::query_as_with(SWAP, arguments).fetch_all(conn).await?;

@@ -1,18 +1,22 @@
-//! Applying writes to a repository: conditions are checked against the tree, the commit is built, stored, and only then believed.
+//! Applying writes to a repository: conditions are checked against the tree (`plan`), the commit is built, stored, and only then believed.
 
-use std::time::Duration;
+mod plan;
 
-use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, Op, Repo, Write, event};
+use std::{collections::HashMap, time::Duration};
+
+use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, Head, MAX_WRITES, Op, Repo, event, record::UNKNOWN_SIZE};
 use pds_store::{
-    account::Account,
+    account::{self, Account, Status},
     blob,
-    commit::{self, BlobRefusal, Put},
-    record, repo,
+    commit::{self, Put, undo_expired},
+    repo,
 };
-use pds_syntax::{Nsid, RepoPath};
+use pds_syntax::RepoPath;
 use tokio::time::timeout;
 
-use super::{Actor, LoadError, SubmitError, load, prepare::Prepared};
+pub use self::plan::{Change, Error};
+use self::plan::{Plan, plan};
+use super::{Actor, SubmitError, load, prepare::Prepared};
 use crate::{app::App, clock};
 
 /// How often a write is tried again after another replica was faster.
@@ -20,106 +24,11 @@ const ATTEMPTS: u32 = 24;
 /// How long a write waits for those before it on the same repository.
 const TURN: Duration = Duration::from_secs(10);
 
-/// One wanted change.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A new record; others about the same subject go with `replace_subject`.
-    Create {
-        /// What.
-        record: Prepared,
-        /// Delete the account's other records of the collection about the same subject.
-        replace_subject: bool,
-    },
-    /// Changes a record that must exist.
-    Update(Prepared),
-    /// Creates or changes, as needed. The same content changes nothing.
-    Put {
-        /// What.
-        record: Prepared,
-        /// The record must now be this one (`Some(None)`: must not exist).
-        swap_record: Option<Option<Cid>>,
-    },
-    /// Removes a record. A missing one is no error with `lenient`.
-    Delete {
-        /// Which.
-        path: RepoPath,
-        /// The record must now be this one.
-        swap_record: Option<Cid>,
-        /// Nothing to do is fine.
-        lenient: bool,
-    },
-}
-
-impl Change {
-    fn record(&self) -> Option<&Prepared> {
-        match self {
-            Self::Create { record, .. } | Self::Update(record) | Self::Put { record, .. } => Some(record),
-            Self::Delete { .. } => None,
-        }
-    }
-}
-
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// The new head; `None` if there was nothing to change.
     pub head: Option<Head>,
-}
-
-/// Why nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// `swapCommit` is not the head.
-    #[error("Commit was at {current}")]
-    SwapCommit {
-        /// The head.
-        current: Cid,
-    },
-    /// `swapRecord` is not the record.
-    #[error("Record was at {}", current.map_or_else(|| "null".to_owned(), |cid| cid.to_string()))]
-    SwapRecord {
-        /// What is there.
-        current: Option<Cid>,
-    },
-    /// The writes do not fit the repository.
-    #[error(transparent)]
-    Repo(#[from] RepoError),
-    /// A blob is missing or taken down.
-    #[error("Could not find blob: {cid}")]
-    Blob {
-        /// Which.
-        cid: Cid,
-        /// Why.
-        reason: BlobRefusal,
-    },
-    /// The record says another type of a blob than its bytes have.
-    #[error("Referenced Mimetype does not match stored blob. Expected: {stored}, Got: {given}")]
-    BlobType {
-        /// Of the blob.
-        stored: String,
-        /// In the record.
-        given: String,
-    },
-    /// The record says another size of a blob than it has.
-    #[error("Referenced Size does not match stored blob. Expected: {stored}, Got: {given}")]
-    BlobSize {
-        /// Of the blob.
-        stored: u64,
-        /// In the record.
-        given: i64,
-    },
-    /// Too much at once; nothing was tried.
-    #[error("the server is overloaded")]
-    Overloaded,
-    /// The repository could not be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The commit could not be stored.
-    #[error("store the commit")]
-    Submit(#[source] SubmitError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] pds_store::Error),
 }
 
 /// Applies all changes in one commit, or none. Durable when this answers.
@@ -153,7 +62,7 @@ async fn check_blobs(app: &App, account: &Account, changes: &[Change]) -> Result
         if stored.mime != given.mime_type {
             return Err(Error::BlobType { stored: stored.mime, given: given.mime_type.clone() });
         }
-        if u64::try_from(given.size) != Ok(stored.size) {
+        if given.size != UNKNOWN_SIZE && u64::try_from(given.size) != Ok(stored.size) {
             return Err(Error::BlobSize { stored: stored.size, given: given.size });
         }
     }
@@ -218,6 +127,16 @@ async fn in_turn(app: &App, account: &Account, changes: &[Change], swap_commit: 
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
             Err(SubmitError::Overloaded) => return Err(Error::Overloaded),
+            Err(SubmitError::Closed) => {
+                let status = account::by_id(&app.db, account.id).await?.map_or(Status::Creating, |now| now.status());
+                return Err(Error::Closed { did: account.did.clone(), status });
+            }
+            // Refused at once, unless the server that imported has died.
+            Err(SubmitError::Imported) => {
+                if !undo_expired(&app.db, account.id, app.clock.now_us()).await? {
+                    return Err(Error::Imported);
+                }
+            }
             Err(SubmitError::Blob { cid, reason }) => return Err(Error::Blob { cid, reason }),
             Err(error) => return Err(Error::Submit(error)),
         }
@@ -242,89 +161,30 @@ async fn next_commit(
     if swap_commit.is_some_and(|wanted| wanted != current) {
         return Err(Error::SwapCommit { current });
     }
-    let (writes, puts) = plan(app, account, actor, changes).await?;
-    if writes.is_empty() {
-        return Ok(None);
-    }
-    let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), Some(actor.repo.head.rev));
-    let (repo, diff) = actor.repo.apply(&writes, rev, &actor.key)?;
-    Ok(Some((repo, diff, puts)))
-}
-
-/// The writes that the changes mean for this state of the repository, and the records to store with them.
-async fn plan(
-    app: &App,
-    account: &Account,
-    actor: &Actor,
-    changes: &[Change],
-) -> Result<(Vec<Write>, Vec<Prepared>), Error> {
-    let current = |path: &RepoPath| actor.repo.tree.get(path.as_str()).map_err(RepoError::from);
-    let (mut writes, mut puts) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
-    for change in changes {
-        match change {
-            Change::Create { record, replace_subject } => {
-                if let (true, Some(hash)) = (*replace_subject, record.subject_hash) {
-                    let collection: Option<Nsid> = record.path.collection().parse().ok();
-                    if let Some(collection) = collection {
-                        let same = record::same_subject(&app.db, account.id, &collection, hash).await?;
-                        // One that the tree does not know was written by another replica just now: this commit will be refused.
-                        for path in same.into_iter().filter(|path| *path != record.path) {
-                            if current(&path)?.is_some() {
-                                writes.push(Write::Delete { path });
-                            }
-                        }
-                    }
-                }
-                writes.push(Write::Create {
-                    path: record.path.clone(),
-                    cid: record.record.cid,
-                    bytes: record.record.bytes.clone(),
-                });
-                puts.push(record.clone());
-            }
-            Change::Update(record) => {
-                writes.push(Write::Update {
-                    path: record.path.clone(),
-                    cid: record.record.cid,
-                    bytes: record.record.bytes.clone(),
-                });
-                puts.push(record.clone());
-            }
-            Change::Put { record, swap_record } => {
-                let now = current(&record.path)?;
-                if let Some(wanted) = swap_record
-                    && *wanted != now
-                {
-                    return Err(Error::SwapRecord { current: now });
-                }
-                let (path, cid, bytes) = (record.path.clone(), record.record.cid, record.record.bytes.clone());
-                match now {
-                    Some(now) if now == cid => continue,
-                    Some(_) => writes.push(Write::Update { path, cid, bytes }),
-                    None => writes.push(Write::Create { path, cid, bytes }),
-                }
-                puts.push(record.clone());
-            }
-            Change::Delete { path, swap_record, lenient } => {
-                let now = current(path)?;
-                if now.is_none() && *lenient {
-                    continue;
-                }
-                if swap_record.is_some() && *swap_record != now {
-                    return Err(Error::SwapRecord { current: now });
-                }
-                writes.push(Write::Delete { path: path.clone() });
-            }
+    let mut most_replaced = MAX_WRITES.saturating_sub(changes.len());
+    loop {
+        let Plan { writes, puts, replaced } = plan(app, account, actor, changes, most_replaced).await?;
+        if writes.is_empty() {
+            return Ok(None);
+        }
+        let rev = app.tids.next_after(app.clock.now_us().unsigned_abs(), actor.repo.head.rev);
+        match actor.repo.apply(&writes, rev, &actor.key) {
+            // Writes that undo each other.
+            Ok((_, diff)) if diff.ops.is_empty() => return Ok(None),
+            Ok((repo, diff)) => return Ok(Some((repo, diff, puts))),
+            // What is replaced goes along as far as it fits; the rest goes with the next record about the subject.
+            Err(RepoError::TooLarge { .. }) if replaced > 0 => most_replaced = replaced / 2,
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok((writes, puts))
 }
 
 /// The commit as the store takes it.
 fn prepared(app: &App, account: &Account, actor: &Actor, diff: &CommitDiff, puts: Vec<Prepared>) -> commit::Prepared {
-    let mut puts = puts.into_iter();
+    // Of several writes to one record the last one stays.
+    let mut puts: HashMap<RepoPath, Prepared> = puts.into_iter().map(|put| (put.path.clone(), put)).collect();
     let mut put = |path: &RepoPath| {
-        let record = puts.next();
+        let record = puts.remove(path);
         let (body, subject_hash, blobs) = record.map_or_else(Default::default, |record| {
             let blobs = record.record.blobs.iter().map(|blob| blob.cid).collect();
             (record.record.bytes, record.subject_hash, blobs)

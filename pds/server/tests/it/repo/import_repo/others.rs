@@ -1,0 +1,109 @@
+//! What an import does to others, and how much of it there may be.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use pds_repo::Cid;
+use pds_syntax::Tid;
+use serde_json::json;
+
+use super::{Blocks, THING, blocks, commit_of, elsewhere, file, import, latest, records_of, signed_at};
+use crate::{harness::TestPds, on_both, sync::verify};
+
+on_both!(a_revision_of_the_future_moves_its_own_repository_only, |pds| async move {
+    // F3
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let elsewhere = elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))]));
+    let now = || pds_server::clock::Clock::now_us(&*pds.clock).unsigned_abs();
+    let future = Tid::from_micros(now() + 299_000_000, 7);
+    let file = signed_at(future, &alice.did, &commit_of(&elsewhere).data, blocks(&elsewhere).split_off(1));
+    import(&pds, &alice, file).await.ok();
+    assert!(latest(&pds, &alice).await["rev"].as_str().unwrap() > future.to_string().as_str());
+    let at_most = |text: &str| {
+        let tid: Tid = text.rsplit('/').next().unwrap().parse().unwrap();
+        assert!(tid.micros() < now() + 60_000_000, "{text} is of the future");
+    };
+    let written = bob.create(THING, json!({"$type": THING})).await.ok();
+    at_most(written["commit"]["rev"].as_str().unwrap());
+    at_most(written["uri"].as_str().unwrap());
+    // Her own revisions go on from where they are; her keys are of now.
+    let written = alice.create(THING, json!({"$type": THING})).await.ok();
+    assert!(written["commit"]["rev"].as_str().unwrap() > future.to_string().as_str());
+    at_most(written["uri"].as_str().unwrap());
+    let carol = pds.person("carol").await;
+    at_most(latest(&pds, &carol).await["rev"].as_str().unwrap());
+});
+
+on_both!(an_import_of_many_records_is_noticed_by_nobody_else, |pds| async move {
+    // F5
+    let one = pds.replica_with(&[("PDS_MAX_REPO_IMPORT_SIZE", "64MiB")]).await;
+    let two = pds.replica().await;
+    let (alice, bob) = (one.person("alice").await, one.person("bob").await);
+    alice.post("before").await;
+    let records: BTreeMap<_, _> = (0..12_000)
+        .map(|n| (format!("{THING}/{n:05}"), json!({"$type": THING, "n": n, "text": "x".repeat(100)})))
+        .collect();
+    let file = elsewhere(&alice.did, &records);
+    let mut firehose = one.firehose(None).await;
+    let running = async {
+        let answer = import(&one, &alice, file).await;
+        (answer, std::time::Instant::now())
+    };
+    let others = async {
+        let (mut written, mut refused, mut longest) = (0, 0, std::time::Duration::ZERO);
+        // Until the import's event is there.
+        let over = async { while firehose.next().await.kind != "#sync" {} };
+        tokio::pin!(over);
+        for n in 0.. {
+            let began = std::time::Instant::now();
+            let pds = if n % 2 == 0 { &one } else { &two };
+            let (owner, other) = (alice.at(pds), bob.at(pds));
+            let (mine, theirs) = tokio::join!(owner.create("com.example.other", json!({"n": n})), async {
+                (other.create("com.example.other", json!({"n": n})).await, began.elapsed())
+            },);
+            match mine.error() {
+                (200, _) => written += 1,
+                (503, "ServiceUnavailable") => refused += 1,
+                _ => panic!("{} {}", mine.status, mine.body),
+            }
+            theirs.0.ok();
+            longest = longest.max(theirs.1);
+            tokio::select! {
+                () = &mut over => break,
+                () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {}
+            }
+        }
+        (written, refused, longest)
+    };
+    let ((answer, _), (written, refused, longest)) = tokio::join!(running, others);
+    assert_eq!(answer.ok(), "");
+    assert!(refused > 0, "{written} writes of the owner went between");
+    assert!(longest < std::time::Duration::from_secs(3), "{longest:?}");
+    // What the owner wrote before the import began gave way, what came after it stays.
+    alice.at(&two).post("after").await;
+    let verified = verify(&alice.car().await, &alice.did);
+    assert!((12_001..12_010).contains(&verified), "{verified}");
+    assert_eq!(records_of(&alice).await.len(), 100);
+});
+
+#[tokio::test]
+async fn a_repository_of_too_many_records_is_refused() {
+    let database = crate::harness::Database::sqlite();
+    let pds = TestPds::with(database, &[("PDS_MAX_REPO_IMPORT_RECORDS", "50")]).await;
+    let alice = pds.person("alice").await;
+    let records = |count: usize| {
+        elsewhere(
+            &alice.did,
+            &(0..count).map(|n| (format!("{THING}/{n:05}"), json!({"$type": THING, "n": n}))).collect(),
+        )
+    };
+    let refused = import(&pds, &alice, records(51)).await;
+    assert_eq!(refused.error(), (400, "InvalidRequest"));
+    assert!(refused.body["message"].as_str().unwrap().contains("more than 50 records"), "{}", refused.body);
+    import(&pds, &alice, records(50)).await.ok();
+    // The index of a file's blocks does not grow with what the file claims.
+    let blocks: Blocks =
+        (0..20_000u32).map(|n| (Cid::raw(&n.to_be_bytes()), Bytes::copy_from_slice(&n.to_be_bytes()))).collect();
+    let refused = import(&pds, &alice, file(&blocks[0].0, &blocks)).await;
+    assert!(refused.body["message"].as_str().unwrap().contains("more blocks"), "{}", refused.body);
+}
