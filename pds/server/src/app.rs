@@ -18,9 +18,14 @@ use crate::{
     actor::{Actors, Committer},
     clock::Clock,
     metrics::Metrics,
-    rate_limit::RateLimits,
+    rate_limit::{Connections, RateLimits, Shares, Sizes},
+    report::Failed,
     sequencer::Sequencer,
 };
+
+/// Uploads at once, of all accounts and of one: each has memory or a file, and one account shall not have all.
+const UPLOADS: usize = 512;
+const UPLOADS_OF_ONE: usize = 10;
 
 /// The running server. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +57,12 @@ pub struct Parts {
     pub sequencer: Sequencer,
     /// Password hashing under a memory bound.
     pub passwords: Passwords,
+    /// What clients together may take.
+    pub sizes: Sizes,
+    /// Open connections of the public port.
+    pub connections: Connections,
+    /// Uploads under way, by account.
+    pub uploads: Shares,
     /// How much whom.
     pub rate_limits: RateLimits,
     /// What `/metrics` shows.
@@ -60,6 +71,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Revisions and record keys.
     pub tids: tid::Clock,
+    /// A part without which nothing works has ended.
+    pub failed: Failed,
     /// Cancelled when the server is to stop: readiness ends, subscriptions close.
     pub shutdown: CancellationToken,
 }
@@ -125,15 +138,19 @@ impl App {
         );
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
-        let metrics = Metrics::default();
-        let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone());
-        let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone());
+        let failed = Failed::default();
+        let (metrics, sizes) = (Metrics::default(), Sizes::new(&settings));
+        let sequencer = Sequencer::start(db.clone(), &settings.sync, sizes, &failed, shutdown.clone());
+        let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone(), &failed);
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.
             tids: tid::Clock::new(rand::random()),
             accounts: account::Cache::default(),
-            actors: Actors::default(),
+            actors: Actors::new(sizes),
             passwords: Passwords::default(),
+            connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
+            sizes,
+            uploads: Shares::new(UPLOADS, UPLOADS_OF_ONE),
             settings,
             keys,
             db,
@@ -146,6 +163,7 @@ impl App {
             rate_limits,
             metrics,
             clock,
+            failed,
             shutdown,
         })))
     }
@@ -181,7 +199,7 @@ pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::
                 ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
                 upload_timeout: s3.upload_timeout,
                 request_timeout: s3.request_timeout,
-                upload_memory_bytes: usize::try_from(settings.blob.upload_memory)?,
+                upload_memory_bytes: Sizes::new(settings).upload_bytes,
             })
             .await,
         ),

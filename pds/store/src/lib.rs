@@ -22,6 +22,7 @@ pub mod repo;
 pub mod schema;
 pub mod session;
 
+mod bulk;
 mod column;
 mod db;
 mod dialect;
@@ -31,6 +32,7 @@ mod row;
 mod snapshot;
 mod source;
 mod tx;
+mod waits;
 
 pub use account::AccountId;
 pub use db::{Db, Dialect, Options};

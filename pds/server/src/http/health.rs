@@ -70,6 +70,8 @@ async fn database(app: &App) -> Result<(), &'static str> {
 pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let accounts = pds_store::account::count(&app.db).await.ok();
     app.metrics.set_gauges(app.db.connections(), app.db.max_connections(), accounts);
+    let head = pds_store::event::head(&app.db).await.ok();
+    app.metrics.set_queues(app.committer.waiting(), head, app.db.waits(), app.connections.count());
     if let Some((up, failures)) = app.rate_limits.redis() {
         app.metrics.set_redis(up, failures);
     }

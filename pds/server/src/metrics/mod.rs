@@ -4,7 +4,10 @@ mod storage;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,8 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use storage::Storage;
 pub use storage::Volume;
+use storage::Storage;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -76,6 +79,11 @@ struct Families {
     commits: Counter,
     blob_uploads: Counter,
     subscribers: Gauge,
+    commits_waiting: Gauge,
+    event_head: Gauge,
+    db_wait_seconds: Counter<f64, AtomicU64>,
+    db_waits: Counter,
+    open_connections: Gauge,
     storage: Storage,
 }
 
@@ -103,6 +111,11 @@ impl Default for Metrics {
             commits: Counter::default(),
             blob_uploads: Counter::default(),
             subscribers: Gauge::default(),
+            commits_waiting: Gauge::default(),
+            event_head: Gauge::default(),
+            db_wait_seconds: Counter::default(),
+            db_waits: Counter::default(),
+            open_connections: Gauge::default(),
             storage: Storage::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
@@ -131,6 +144,19 @@ impl Default for Metrics {
         registry.register("repo_commits", "Commits acknowledged by this replica", families.commits.clone());
         registry.register("blob_uploads", "Blobs uploaded to this replica", families.blob_uploads.clone());
         registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
+        registry.register("commits_waiting", "Commits that wait to be stored", families.commits_waiting.clone());
+        registry.register("event_head", "Number of the newest event in the database", families.event_head.clone());
+        registry.register(
+            "db_wait_seconds",
+            "How long statements waited for a connection to the database",
+            families.db_wait_seconds.clone(),
+        );
+        registry.register(
+            "db_waits",
+            "Statements that asked for a connection to the database",
+            families.db_waits.clone(),
+        );
+        registry.register("http_connections", "Open connections of the public port", families.open_connections.clone());
         families.storage.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
@@ -202,6 +228,17 @@ impl Metrics {
         if let Some(accounts) = accounts {
             self.0.accounts.set(accounts);
         }
+    }
+
+    /// Sets what is read at scrape time: commits that wait, the newest event, waits for the database, connections of clients.
+    pub fn set_queues(&self, commits: usize, head: Option<i64>, db_waits: (Duration, u64), connections: usize) {
+        self.0.commits_waiting.set(i64::try_from(commits).unwrap_or(i64::MAX));
+        if let Some(head) = head {
+            self.0.event_head.set(head);
+        }
+        self.0.db_wait_seconds.inner().store(db_waits.0.as_secs_f64().to_bits(), Ordering::Relaxed);
+        self.0.db_waits.inner().store(db_waits.1, Ordering::Relaxed);
+        self.0.open_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
     /// Sets what is read at scrape time: whether the database's volume is full, and the volume of the data directory where that matters.

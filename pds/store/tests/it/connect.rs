@@ -12,7 +12,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Alice, Store, T0, frame, on_both, run};
 
-on_both!(a_database_answers, waiting_for_a_connection_ends_as_unavailable, a_closed_database_is_unavailable);
+on_both!(
+    snapshots_leave_connections_to_those_who_write,
+    a_database_answers,
+    waiting_for_a_connection_ends_as_unavailable,
+    a_closed_database_is_unavailable
+);
 
 async fn a_database_answers(store: Store) {
     store.db.ping().await.unwrap();
@@ -28,6 +33,18 @@ async fn waiting_for_a_connection_ends_as_unavailable(store: Store) {
 
     assert!(error.is_unavailable(), "{error:?}");
     holder.rollback().await.unwrap();
+}
+
+/// F2
+async fn snapshots_leave_connections_to_those_who_write(store: Store) {
+    let options = Options { max_connections: 2, acquire_timeout: Duration::from_millis(500), ..Options::default() };
+    let db = Db::connect(&store.url, &options).await.unwrap();
+    let (first, second) = (db.snapshot().await, db.snapshot().await);
+
+    db.begin().await.unwrap().rollback().await.unwrap();
+
+    assert!(first.is_ok());
+    assert!(second.is_ok() || second.is_err_and(|error| error.is_unavailable()));
 }
 
 async fn a_closed_database_is_unavailable(store: Store) {

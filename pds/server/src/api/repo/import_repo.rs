@@ -40,7 +40,9 @@ pub async fn import_repo(State(app): State<App>, access: Access, headers: Header
 impl From<Error> for XrpcError {
     fn from(error: Error) -> Self {
         match error {
-            Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
+            Error::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
+            }
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
             Error::TakenDown => account_takedown(),
             Error::Busy | Error::Overloaded => Self::unavailable(format!("{error}, try again"), 30),

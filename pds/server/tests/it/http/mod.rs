@@ -1,6 +1,7 @@
 //! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
 
 mod rate_limit;
+mod slow;
 
 use std::{
     sync::atomic::Ordering,
@@ -156,6 +157,13 @@ async fn any_web_page_may_call() {
     assert_eq!(header("access-control-max-age"), "86400");
     assert!(header("access-control-allow-methods").contains("POST"));
     assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+
+    // F23: what a player needs to go on in the middle.
+    let get = send(pds.get("com.atproto.server.describeServer").header("origin", "https://app.example.com")).await;
+    let exposed = get.headers["access-control-expose-headers"].to_str().unwrap().to_owned();
+    for name in ["content-range", "accept-ranges", "etag"] {
+        assert!(exposed.split(',').any(|header| header.trim() == name), "{name} in {exposed}");
+    }
 }
 
 #[tokio::test]
@@ -264,11 +272,16 @@ on_both!(metrics_count_without_naming_anybody, |pds| async move {
         "aurora_auth_failures_total{reason=\"password\"} 1",
         "aurora_accounts 1",
         "aurora_repo_commits_total 1",
+        "aurora_commits_waiting 0",
+        "aurora_event_head 5",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
     for state in ["active", "idle", "max"] {
         assert!(text.contains(&format!("aurora_db_connections{{state=\"{state}\"}}")), "{state}");
+    }
+    for family in ["aurora_db_wait_seconds_total", "aurora_db_waits_total", "aurora_http_connections"] {
+        assert!(text.contains(family), "{family} in\n{text}");
     }
     for secret in [&alice.did, "alice", "example.com", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret} in\n{text}");
