@@ -20,7 +20,7 @@ use tower_http::{
 use crate::{
     api::{admin, identity, repo, server, sync},
     app::App,
-    http::{Answers, health, layers, rate_limit, well_known},
+    http::{Answers, health, host, layers, rate_limit, well_known},
     xrpc::XrpcError,
 };
 
@@ -47,6 +47,7 @@ pub fn public(app: App) -> Router {
         .layer(CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest))
         .merge(uncompressed())
         .layer(middleware::from_fn_with_state(app.clone(), rate_limit::limit))
+        .layer(middleware::from_fn_with_state(app.clone(), host::check))
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod health;
+pub mod host;
 pub mod layers;
 pub mod listener;
 mod pace;

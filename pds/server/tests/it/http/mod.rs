@@ -167,6 +167,34 @@ async fn any_web_page_may_call() {
     }
 }
 
+/// F24
+#[tokio::test]
+async fn a_name_is_the_same_in_every_spelling_and_others_are_not_served() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let ask = async |path: &str, host: &str| {
+        let answer = send(pds.http.get(format!("{}{path}", pds.url)).header("host", host)).await;
+        (answer.status.as_u16(), answer.body)
+    };
+    for host in ["alice.pds.test", "alice.pds.test.", "ALICE.pds.test:443"] {
+        assert_eq!(ask("/.well-known/atproto-did", host).await, (200, json!(alice.did)), "{host}");
+    }
+    for host in ["pds.test", "PDS.TEST", "pds.test.:8443"] {
+        assert_eq!(ask("/.well-known/did.json", host).await.0, 200, "{host}");
+    }
+    let method = "/xrpc/com.atproto.server.describeServer";
+    for host in ["pds.test", "PDS.TEST.", "alice.pds.test", "127.0.0.1:1", "[::1]", "localhost", "pds.default.svc"] {
+        assert_eq!(ask(method, host).await.0, 200, "{host}");
+    }
+    for host in ["evil.example", "pds.test.evil.example", "notpds.test"] {
+        let (status, body) = ask(method, host).await;
+        assert_eq!((status, &body["error"]), (421, &json!("MisdirectedRequest")), "{host}");
+        for path in ["/xrpc/_health", "/livez", "/readyz", "/"] {
+            assert_eq!(ask(path, host).await.0, 200, "{path} of {host}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_cache_keeps_what_one_caller_was_told() {
     let pds = TestPds::sqlite().await;
