@@ -45,6 +45,8 @@ pub struct Parts {
     pub blobs: Arc<dyn BlobStore>,
     /// Where did:plc identities are kept.
     pub plc: Arc<dyn plc::Directory>,
+    /// Asks relays to crawl this server.
+    pub relays: reqwest::Client,
     /// Other people's DIDs and handles.
     pub resolver: Resolver,
     /// Accounts that requests come from, for a few seconds.
@@ -157,6 +159,7 @@ impl App {
             database_answer: Mutex::default(),
             blobs,
             plc,
+            relays: relays(secrets)?,
             resolver,
             committer,
             sequencer,
@@ -175,6 +178,12 @@ pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
         Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
         None => Ok(Roots::default()),
     }
+}
+
+/// What asks relays, which are the choice of this host's owner.
+fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
+    let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
+    Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 
 /// Opens the blob store that the settings name.

@@ -21,6 +21,7 @@ pub mod record;
 pub mod repo;
 pub mod schema;
 pub mod session;
+pub mod turn;
 
 mod bulk;
 mod column;

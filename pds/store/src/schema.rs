@@ -36,7 +36,7 @@ macro_rules! steps {
 
 /// All there are, in order.
 const STEPS: &[Step] =
-    steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place", "0004" "owner"];
+    steps!["0001" "initial", "0002" "takedown_and_garbage", "0003" "events_in_place", "0004" "owner", "0010" "turn"];
 
 /// How a database's schema relates to this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 pub use storage::Volume;
-use storage::Storage;
+use storage::{Reading, Storage};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -46,6 +46,11 @@ struct Use {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Run {
     job: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
     result: &'static str,
 }
 
@@ -84,6 +89,8 @@ struct Families {
     db_wait_seconds: Counter<f64, AtomicU64>,
     db_waits: Counter,
     open_connections: Gauge,
+    crawl_requests: Family<Outcome, Counter>,
+    crawl_success: Reading,
     storage: Storage,
 }
 
@@ -116,6 +123,8 @@ impl Default for Metrics {
             db_wait_seconds: Counter::default(),
             db_waits: Counter::default(),
             open_connections: Gauge::default(),
+            crawl_requests: Family::default(),
+            crawl_success: Reading::default(),
             storage: Storage::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
@@ -157,6 +166,12 @@ impl Default for Metrics {
             families.db_waits.clone(),
         );
         registry.register("http_connections", "Open connections of the public port", families.open_connections.clone());
+        registry.register("crawl_requests", "Requests to relays to crawl this server", families.crawl_requests.clone());
+        registry.register(
+            "crawl_last_success_timestamp_seconds",
+            "When a relay last took a request to crawl this server; absent before",
+            families.crawl_success.clone(),
+        );
         families.storage.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
@@ -201,6 +216,15 @@ impl Metrics {
     /// The blob store was asked whether it takes requests; `succeeded_at` is in seconds since 1970.
     pub fn blob_store_asked(&self, succeeded_at: Option<i64>) {
         self.0.storage.blob_store_asked(succeeded_at);
+    }
+
+    /// A relay was asked to crawl this server; `succeeded_at` is in seconds since 1970.
+    pub fn crawl_requested(&self, succeeded_at: Option<i64>) {
+        let result = if succeeded_at.is_some() { "success" } else { "failure" };
+        self.0.crawl_requests.get_or_create(&Outcome { result }).inc();
+        if let Some(at) = succeeded_at {
+            self.0.crawl_success.set(at);
+        }
     }
 
     /// A commit was acknowledged.
