@@ -39,6 +39,12 @@ pub enum Dialect {
 pub struct Options {
     /// Most connections at once: to Postgres all together, to SQLite readers beside the one writer.
     pub max_connections: u32,
+    /// Connections to Postgres that are kept open.
+    pub min_connections: u32,
+    /// How long one to Postgres may be idle beyond these.
+    pub idle_timeout: Duration,
+    /// Age at which one to Postgres is replaced.
+    pub max_lifetime: Duration,
     /// How long a caller waits for a connection before the call fails as unavailable.
     pub acquire_timeout: Duration,
     /// What Postgres shows in `pg_stat_activity`.
@@ -51,6 +57,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 16,
+            min_connections: 0,
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(1800),
             acquire_timeout: Duration::from_secs(5),
             application_name: "pds".to_owned(),
             ca_bundle: None,

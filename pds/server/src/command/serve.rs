@@ -35,6 +35,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         max_connections: settings.database.connections(cores),
+        min_connections: settings.database.min_connections,
+        idle_timeout: settings.database.idle_timeout,
+        max_lifetime: settings.database.max_lifetime,
         acquire_timeout: settings.database.connect_timeout,
         application_name: "pds".to_owned(),
         ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),

@@ -47,6 +47,21 @@ async fn snapshots_leave_connections_to_those_who_write(store: Store) {
     assert!(second.is_ok() || second.is_err_and(|error| error.is_unavailable()));
 }
 
+#[tokio::test]
+async fn as_many_connections_stay_open_as_are_wanted() {
+    run(pds_store::Dialect::Postgres, |store| async move {
+        let options = Options { min_connections: 3, ..Options::default() };
+        let db = Db::connect(&store.url, &options).await.unwrap();
+        let settled = async {
+            while db.connections().0 < 3 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), settled).await.expect("three connections");
+    })
+    .await;
+}
+
 async fn a_closed_database_is_unavailable(store: Store) {
     store.db.close().await;
 
