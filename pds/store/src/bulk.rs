@@ -1,4 +1,4 @@
-//! Turns of those who read much at once: they share half of the connections to Postgres, so that they never hold all of them.
+//! Turns of those who read much at once: they share about half of the connections to Postgres, so that they never hold all of them.
 //!
 //! SQLite's readers have connections of their own.
 
@@ -25,7 +25,9 @@ pub(crate) struct Turn {
 impl Bulk {
     /// For so many connections; a turn is waited for as long as a connection is.
     pub(crate) fn new(max_connections: u32, patience: Duration) -> Self {
-        let turns = usize::try_from(max_connections / 2).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+        // More than exports take, and one less than there are.
+        let turns = (max_connections / 2 + 1).min(max_connections.saturating_sub(1));
+        let turns = usize::try_from(turns).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
         Self { turns: Arc::new(Semaphore::new(turns)), patience }
     }
 

@@ -59,7 +59,7 @@ impl Turns {
         let turns = self.running.get_or_init(|| {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let connections = app.settings.database.connections(cores);
-            Arc::new(Semaphore::new(usize::try_from(connections / 4).unwrap_or(usize::MAX).clamp(1, 64)))
+            Arc::new(Semaphore::new(usize::try_from(connections / 2).unwrap_or(usize::MAX).clamp(1, 64)))
         });
         timeout(TURN, turns.clone().acquire_owned()).await.ok()?.ok()
     }
@@ -350,6 +350,8 @@ mod tests {
             out.flush().await.ok().unwrap();
             if whole {
                 out.end().await.ok().unwrap();
+            } else {
+                drop(out);
             }
             let read: Vec<_> = pieces(receiver).collect().await;
             assert!(read[0].is_ok());

@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn one_address_gets_its_share_and_a_proxy_more() {
-        let connections = Connections::new(40, vec!["10.0.0.0/8".parse().unwrap()]);
+        let connections = later(Connections::new(40, vec!["10.0.0.0/8".parse().unwrap()]));
         let own: Vec<_> = (0..10).map(|_| connections.admit(peer(1)).unwrap()).collect();
         assert!(connections.admit(peer(1)).is_none());
         let others: Vec<_> = (0..30).map(|_| connections.admit("10.0.0.1".parse().unwrap()).unwrap()).collect();
