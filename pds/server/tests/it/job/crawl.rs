@@ -9,7 +9,10 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use pds_server::job::crawl::Crawl;
 use serde_json::{Value, json};
 
-use crate::harness::{Database, TestPds, send};
+use crate::{
+    command::process::Pds,
+    harness::{Database, TestPds, send},
+};
 
 /// A relay that writes down what it is asked, and refuses as often as it is told to.
 #[derive(Clone, Default)]
@@ -86,4 +89,18 @@ async fn a_relay_that_does_not_answer_is_asked_again() {
         assert_eq!(relay.asked(), asked, "{seconds}");
     }
     assert!(success().await);
+}
+
+#[tokio::test]
+async fn a_server_asks_when_it_starts() {
+    let (relay, folder) = (Relay::default(), tempfile::tempdir().unwrap());
+    let url = relay.start().await;
+    let _pds = Pds::start(folder.path(), &[("PDS_CRAWLERS", url.as_str())]).await;
+    let asked = async {
+        while relay.asked() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asked).await.expect("the relay is asked");
+    assert_eq!(relay.asked.lock().unwrap()[0], json!({"hostname": "localhost"}));
 }
