@@ -9,7 +9,10 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,13 +30,17 @@ use tokio::{
 };
 
 use super::{LoadError, View, off_thread, view};
-use crate::app::App;
+use crate::{app::App, rate_limit::Shares};
 
 /// Bytes handed over at once, and how many such pieces wait for the reader in memory.
 const CHUNK: usize = 64 * 1024;
 const AHEAD: usize = 3;
-/// How long the database waits for a reader, all in all.
+/// How long the database waits for a reader, all in all; hardly, while other exports wait for their turn.
 const PATIENCE: Duration = Duration::from_secs(2);
+const HASTE: Duration = Duration::from_millis(50);
+/// Exports under way, on disk or not, and how many of them to one address.
+const UNDER_WAY: usize = 256;
+const TO_ONE: usize = 16;
 /// A reader that takes no piece for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
 /// The longest a snapshot is kept open: it holds vacuum back.
@@ -47,12 +54,16 @@ pub(super) struct Turns {
     running: Arc<OnceLock<Arc<Semaphore>>>,
     /// In pieces.
     spool: Arc<Semaphore>,
+    /// Exports that wait for their turn.
+    waiting: Arc<AtomicUsize>,
+    places: Shares,
 }
 
 impl Turns {
     pub(super) fn new(spool_bytes: usize) -> Self {
         let pieces = (spool_bytes / CHUNK).min(Semaphore::MAX_PERMITS);
-        Self { running: Arc::default(), spool: Arc::new(Semaphore::new(pieces)) }
+        let places = Shares::new(UNDER_WAY, TO_ONE);
+        Self { running: Arc::default(), spool: Arc::new(Semaphore::new(pieces)), waiting: Arc::default(), places }
     }
 
     async fn next(&self, app: &App) -> Option<OwnedSemaphorePermit> {
@@ -61,7 +72,24 @@ impl Turns {
             let connections = app.settings.database.connections(cores);
             Arc::new(Semaphore::new(usize::try_from(connections / 2).unwrap_or(usize::MAX).clamp(1, 64)))
         });
+        let _waiting = Waiting::new(&self.waiting);
         timeout(TURN, turns.clone().acquire_owned()).await.ok()?.ok()
+    }
+}
+
+/// Somebody who waits, counted until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -85,12 +113,14 @@ pub enum Error {
 /// Begins an export: of everything, or with `since` of the records written after that revision and all nodes.
 ///
 /// Deleted records leave no trace in the rows, so which nodes a deletion changed is not known: all go along. They are the smaller part.
-/// The stream ends with an error unless the file is whole.
+/// The stream ends with an error unless the file is whole. One `address` gets a share of all that are under way.
 pub async fn export(
     app: &App,
     account: &Account,
     since: Option<Tid>,
+    address: &str,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
+    let place = app.actors.exports.places.take(address).ok_or(Error::Busy)?;
     let turn = app.actors.exports.next(app).await.ok_or(Error::Busy)?;
     let View { mut snapshot, root, tree } = view(app, account.id, &account.did).await.map_err(|error| match error {
         LoadError::Missing(_) => Error::Missing,
@@ -101,9 +131,10 @@ pub async fn export(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let (id, did) = (account.id, account.did.clone());
     let export = Export { head: root.head, commit_bytes: root.commit_bytes, tree, since };
-    let room = app.actors.exports.spool.clone();
+    let (room, others) = (app.actors.exports.spool.clone(), app.actors.exports.waiting.clone());
     tokio::spawn(async move {
-        let mut out = Out::new(sender, room);
+        let _place = place;
+        let mut out = Out::new(sender, room, others);
         let written = timeout(LIMIT, export.write(&mut snapshot, id, &mut out)).await;
         // From here on a slow reader is waited for by nobody.
         drop((export, snapshot, turn));
@@ -162,6 +193,8 @@ struct Out {
     waited: Duration,
     spool: Option<Spool>,
     room: Arc<Semaphore>,
+    /// Exports that wait for their turn.
+    others: Arc<AtomicUsize>,
     stall: Duration,
 }
 
@@ -173,8 +206,8 @@ struct Spool {
 }
 
 impl Out {
-    fn new(sender: mpsc::Sender<Piece>, room: Arc<Semaphore>) -> Self {
-        Self { sender, chunk: BytesMut::new(), waited: Duration::ZERO, spool: None, room, stall: STALL }
+    fn new(sender: mpsc::Sender<Piece>, room: Arc<Semaphore>, others: Arc<AtomicUsize>) -> Self {
+        Self { sender, chunk: BytesMut::new(), waited: Duration::ZERO, spool: None, room, others, stall: STALL }
     }
 
     async fn block(&mut self, cid: &Cid, block: &[u8]) -> Result<(), Stopped> {
@@ -186,7 +219,8 @@ impl Out {
         let piece = self.chunk.split().freeze();
         if self.spool.is_none() {
             let began = Instant::now();
-            let place = timeout(PATIENCE.saturating_sub(self.waited), self.sender.reserve()).await;
+            let patience = if self.others.load(Ordering::Relaxed) > 0 { HASTE } else { PATIENCE };
+            let place = timeout(patience.saturating_sub(self.waited), self.sender.reserve()).await;
             self.waited += began.elapsed();
             match place {
                 Ok(Ok(place)) => {
@@ -345,7 +379,7 @@ mod tests {
     async fn a_file_that_is_not_whole_ends_in_an_error() {
         for whole in [true, false] {
             let (sender, receiver) = mpsc::channel(4);
-            let mut out = Out::new(sender, Arc::new(Semaphore::new(0)));
+            let mut out = Out::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
             out.block(&Cid::raw(b"x"), b"x").await.ok().unwrap();
             out.flush().await.ok().unwrap();
             if whole {
@@ -362,7 +396,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stalls_loses_its_export() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut out = Out::new(sender, Arc::new(Semaphore::new(0)));
+        let mut out = Out::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
         out.stall = Duration::from_millis(10);
         out.send(Piece::Bytes(Bytes::from_static(b"x"))).await.ok().unwrap();
         assert!(matches!(out.send(Piece::End).await, Err(Stopped::Reader)));
