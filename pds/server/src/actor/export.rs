@@ -5,10 +5,7 @@
 //! file, from which it takes the rest.
 
 use std::{
-    fmt,
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
+    fmt, io,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -29,7 +26,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LoadError, View, off_thread, view};
+use super::{
+    LoadError, View,
+    spool::{PIECE, Spool},
+    view,
+};
 use crate::{app::App, rate_limit::Shares};
 
 /// Bytes handed over at once, and how many such pieces wait for the reader in memory.
@@ -61,7 +62,7 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(spool_bytes: usize) -> Self {
-        let pieces = (spool_bytes / CHUNK).min(Semaphore::MAX_PERMITS);
+        let pieces = (spool_bytes / PIECE).min(Semaphore::MAX_PERMITS);
         let places = Shares::new(UNDER_WAY, TO_ONE);
         Self { running: Arc::default(), spool: Arc::new(Semaphore::new(pieces)), waiting: Arc::default(), places }
     }
@@ -198,13 +199,6 @@ struct Out {
     stall: Duration,
 }
 
-/// What a reader has still to take, on disk. The file has no name: nothing is left of it when the process ends.
-struct Spool {
-    file: Arc<File>,
-    bytes: u64,
-    room: OwnedSemaphorePermit,
-}
-
 impl Out {
     fn new(sender: mpsc::Sender<Piece>, room: Arc<Semaphore>, others: Arc<AtomicUsize>) -> Self {
         Self { sender, chunk: BytesMut::new(), waited: Duration::ZERO, spool: None, room, others, stall: STALL }
@@ -235,7 +229,7 @@ impl Out {
             return Err(Stopped::Reader);
         }
         match &mut self.spool {
-            Some(spool) => spool.append(piece, &self.room).await,
+            Some(spool) => Ok(spool.append(piece, &self.room).await?),
             None => Ok(()),
         }
     }
@@ -244,8 +238,8 @@ impl Out {
     async fn end(mut self) -> Result<(), Stopped> {
         if let Some(spool) = self.spool.take() {
             let mut at = 0;
-            while at < spool.bytes {
-                let piece = spool.read(at).await?;
+            while at < spool.len() {
+                let piece = spool.read(at, CHUNK).await?;
                 at += piece.len() as u64;
                 self.send(Piece::Bytes(piece)).await?;
             }
@@ -258,38 +252,6 @@ impl Out {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Stopped::Reader),
         }
-    }
-}
-
-impl Spool {
-    async fn new(room: &Arc<Semaphore>) -> Result<Self, Stopped> {
-        let file = off_thread(tempfile::tempfile).await?;
-        let none = room.clone().try_acquire_many_owned(0).map_err(|_| Stopped::full())?;
-        Ok(Self { file: Arc::new(file), bytes: 0, room: none })
-    }
-
-    async fn append(&mut self, piece: Bytes, room: &Arc<Semaphore>) -> Result<(), Stopped> {
-        let pieces = u32::try_from(piece.len().div_ceil(CHUNK)).unwrap_or(u32::MAX);
-        self.room.merge(room.clone().try_acquire_many_owned(pieces).map_err(|_| Stopped::full())?);
-        let (file, at, bytes) = (self.file.clone(), self.bytes, piece.len() as u64);
-        off_thread(move || file.write_all_at(&piece, at)).await?;
-        self.bytes += bytes;
-        Ok(())
-    }
-
-    async fn read(&self, at: u64) -> Result<Bytes, Stopped> {
-        let (file, bytes) = (self.file.clone(), (self.bytes - at).min(CHUNK as u64));
-        let piece = off_thread(move || {
-            let mut piece = vec![0; usize::try_from(bytes).unwrap_or_default()];
-            file.read_exact_at(&mut piece, at).map(|()| piece)
-        });
-        Ok(piece.await?.into())
-    }
-}
-
-impl Stopped {
-    fn full() -> Self {
-        Self::Failed("slow readers of exports have used up PDS_EXPORT_SPOOL".to_owned())
     }
 }
 

@@ -7,6 +7,7 @@ pub mod export;
 pub mod import;
 mod load;
 pub mod prepare;
+mod spool;
 pub mod write;
 
 use std::{
