@@ -30,7 +30,7 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Log, LogFormat, Migration, Outbound, Rate,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, LogFormat, Migration, Outbound, Rate,
     RateLimits, Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};

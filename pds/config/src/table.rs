@@ -70,8 +70,8 @@ table! {
         DATA_DIRECTORY: PathBuf = "PDS_DATA_DIRECTORY", Value("./data"), codec::PATH,
             "Folder of everything kept on disk: the SQLite database, generated secrets, blobs.";
         TRUSTED_PROXIES: Vec<Cidr> = "PDS_TRUSTED_PROXIES",
-            Value("127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"), codec::CIDRS,
-            "Whose `X-Forwarded-For` is believed: the client is the right-most address outside these networks.";
+            Value("none"), codec::CIDRS,
+            "Proxies in front of this server, whose `X-Forwarded-For` and `X-Request-Id` are believed: the client is the right-most address outside these networks. Without it every client of a proxy shares one budget; with too much in it clients choose their own address.";
         TLS_CERT_FILE: PathBuf = "PDS_TLS_CERT_FILE", Unset, codec::PATH,
             "PEM certificate chain. With the key: the public port speaks TLS.";
         TLS_KEY_FILE: PathBuf = "PDS_TLS_KEY_FILE", Unset, codec::PATH,
@@ -145,9 +145,10 @@ table! {
         BLOBSTORE_S3_REQUEST_TIMEOUT_MS: Duration = "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS", Value("10000"),
             codec::MILLISECONDS,
             "Longest time until any other S3 request is answered.";
-        BLOB_UPLOAD_LIMIT: u64 = "PDS_BLOB_UPLOAD_LIMIT", Value("5242880"), codec::SIZE,
-            "Largest blob an account may upload.";
-        BLOB_UPLOAD_MEMORY: u64 = "PDS_BLOB_UPLOAD_MEMORY", Value("134217728"), codec::SIZE,
+        BLOB_UPLOAD_LIMIT: u64 = "PDS_BLOB_UPLOAD_LIMIT", Value("100000000"), codec::SIZE,
+            "Largest blob an account may upload. The default is what the lexicon of videos allows.";
+        BLOB_UPLOAD_MEMORY: u64 = "PDS_BLOB_UPLOAD_MEMORY",
+            Computed("a quarter of the container's memory limit, 16 MiB to 128 MiB; 128 MiB without one"), codec::SIZE,
             "Memory that all uploads to S3 on their way may hold together, at least 16 MiB. Those that find none for 10 s are answered 503.";
         ACCOUNT_QUOTA_BYTES: u64 = "PDS_ACCOUNT_QUOTA_BYTES", Value("0"), codec::SIZE,
             "Bytes that all blobs of one account may have together; 0 is no limit.";
@@ -193,6 +194,24 @@ table! {
             "Clients that are not limited.";
         RATE_LIMIT_BYPASS_KEY: SecretString = "PDS_RATE_LIMIT_BYPASS_KEY", Unset, codec::BYPASS_KEY,
             "Requests with this text in `x-ratelimit-bypass` are not limited.";
+    }
+    "Limits" {
+        MAX_CONNECTIONS: u32 = "PDS_MAX_CONNECTIONS",
+            Computed("one per 256 KiB of the container's memory limit, at most 4096 and half of the open files allowed"), codec::COUNT,
+            "Open connections on the public port. Beyond it the connection that is idle for longest makes room. One address, unless it is a trusted proxy, gets a quarter of them.";
+        ANSWER_MEMORY: u64 = "PDS_ANSWER_MEMORY",
+            Computed("a sixteenth of the container's memory limit, 16 MiB to 64 MiB; 64 MiB without one"), codec::SIZE,
+            "Memory that answers above 64 KiB may hold together while they wait for their readers. The reader that took nothing for longest loses its answer; if none did, the new request is answered 503.";
+        REPO_MEMORY: u64 = "PDS_REPO_MEMORY",
+            Computed("three sixteenths of the container's memory limit, at least 16 MiB; 96 MiB without one"), codec::SIZE,
+            "Memory for repositories that were used in the last ten minutes, about 80 bytes a record.";
+        EXPORT_SPOOL: u64 = "PDS_EXPORT_SPOOL", Value("1GiB"), codec::SIZE,
+            "Disk in the folder for temporary files that exports to slow readers may take together. Exports that find none break off.";
+        MAX_SUBSCRIBERS: u32 = "PDS_MAX_SUBSCRIBERS", Value("1000"), codec::COUNT,
+            "Open subscriptions to the firehose; more are answered 503.";
+        SUBSCRIBER_MEMORY: u64 = "PDS_SUBSCRIBER_MEMORY",
+            Computed("an eighth of the container's memory limit, 8 MiB to 64 MiB; 64 MiB without one"), codec::SIZE,
+            "Memory that subscribers may take together while they read earlier events. When it is used up they take turns.";
     }
     "Redis" {
         REDIS_URL: RedisUrl = "REDIS_URL", Computed("PDS_REDIS_SCRATCH_ADDRESS"), codec::REDIS_URL,

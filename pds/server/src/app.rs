@@ -19,9 +19,14 @@ use crate::{
     blob,
     clock::Clock,
     metrics::Metrics,
-    rate_limit::RateLimits,
+    rate_limit::{Connections, RateLimits, Shares, Sizes},
+    report::Failed,
     sequencer::Sequencer,
 };
+
+/// Uploads at once, of all accounts and of one: each has memory or a file, and one account shall not have all.
+const UPLOADS: usize = 512;
+const UPLOADS_OF_ONE: usize = 10;
 
 /// The running server. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +46,8 @@ pub struct Parts {
     pub blobs: Arc<dyn BlobStore>,
     /// Where did:plc identities are kept.
     pub plc: Arc<dyn plc::Directory>,
+    /// Asks relays to crawl this server.
+    pub relays: reqwest::Client,
     /// Other people's DIDs and handles.
     pub resolver: Resolver,
     /// Accounts that requests come from or ask for, as they are now.
@@ -57,6 +64,12 @@ pub struct Parts {
     pub sequencer: Sequencer,
     /// Password hashing under a memory bound.
     pub passwords: Passwords,
+    /// What clients together may take.
+    pub sizes: Sizes,
+    /// Open connections of the public port.
+    pub connections: Connections,
+    /// Uploads under way, by account.
+    pub upload_shares: Shares,
     /// How much whom.
     pub rate_limits: RateLimits,
     /// What `/metrics` shows.
@@ -65,6 +78,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Revisions and record keys.
     pub tids: tid::Clock,
+    /// A part without which nothing works has ended.
+    pub failed: Failed,
     /// Cancelled when the server is to stop: readiness ends, subscriptions close.
     pub shutdown: CancellationToken,
 }
@@ -130,29 +145,35 @@ impl App {
         );
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
-        let metrics = Metrics::default();
-        let sequencer = Sequencer::start(db.clone(), &settings.sync, shutdown.clone());
-        let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone());
+        let failed = Failed::default();
+        let (metrics, sizes) = (Metrics::default(), Sizes::new(&settings));
+        let sequencer = Sequencer::start(db.clone(), &settings.sync, sizes, &failed, shutdown.clone());
+        let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone(), &failed);
         Ok(Self(Arc::new(Parts {
             // Two replicas that write at the same microsecond must not make the same TID.
             tids: tid::Clock::new(rand::random()),
             accounts: account::Desk::start(db.clone()),
             blob_checks: blob::Checks::default(),
             uploads: blob::Closed::default(),
-            actors: Actors::default(),
+            actors: Actors::new(sizes),
             passwords: Passwords::default(),
+            connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
+            sizes,
+            upload_shares: Shares::new(UPLOADS, UPLOADS_OF_ONE),
             settings,
             keys,
             db,
             database_answer: Mutex::default(),
             blobs,
             plc,
+            relays: relays(secrets)?,
             resolver,
             committer,
             sequencer,
             rate_limits,
             metrics,
             clock,
+            failed,
             shutdown,
         })))
     }
@@ -164,6 +185,12 @@ pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
         Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
         None => Ok(Roots::default()),
     }
+}
+
+/// What asks relays, which are the choice of this host's owner.
+fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
+    let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
+    Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 
 /// Opens the blob store that the settings name.
@@ -188,7 +215,7 @@ pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::
                 ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
                 upload_timeout: s3.upload_timeout,
                 request_timeout: s3.request_timeout,
-                upload_memory_bytes: usize::try_from(settings.blob.upload_memory)?,
+                upload_memory_bytes: Sizes::new(settings).upload_bytes,
             })
             .await,
         ),

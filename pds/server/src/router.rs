@@ -11,6 +11,7 @@ use axum::{
 };
 use std::time::Duration;
 use tower_http::{
+    CompressionLevel,
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
@@ -19,7 +20,7 @@ use tower_http::{
 use crate::{
     api::{admin, identity, repo, server, sync},
     app::App,
-    http::{health, layers, rate_limit, well_known},
+    http::{Answers, health, host, layers, rate_limit, well_known},
     xrpc::XrpcError,
 };
 
@@ -29,6 +30,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What the public port answers.
 pub fn public(app: App) -> Router {
+    let answers = Answers::new(app.sizes.answer_bytes);
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))
@@ -40,13 +42,17 @@ pub fn public(app: App) -> Router {
         .merge(methods())
         .route("/xrpc/{method}", axum::routing::any(unknown_method))
         .fallback(nothing_here)
-        .layer(CompressionLayer::new().gzip(true).zstd(true))
+        .layer(middleware::from_fn_with_state(answers, layers::bound_answers))
+        // Harder would cost more than making most answers, and a megabyte and more for each that is under way.
+        .layer(CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest))
         .merge(uncompressed())
         .layer(middleware::from_fn_with_state(app.clone(), rate_limit::limit))
+        .layer(middleware::from_fn_with_state(app.clone(), host::check))
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
         .layer(middleware::from_fn(layers::hear_out))
+        .layer(middleware::from_fn(layers::occupy))
         .with_state(app)
 }
 
@@ -144,6 +150,9 @@ fn cors() -> CorsLayer {
     let exposed = [
         "atproto-repo-rev",
         "atproto-content-labelers",
+        "accept-ranges",
+        "content-range",
+        "etag",
         "x-request-id",
         "dpop-nonce",
         "www-authenticate",

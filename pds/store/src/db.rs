@@ -1,16 +1,18 @@
 //! The database handle: which database, its pools, and how transactions begin.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgPool, SqlitePool};
 
 use crate::{
     Error, Result, Snapshot, Tx,
+    bulk::Bulk,
     dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
     event::Appended,
     full::Full,
     source::{execute, on},
     tx::Open,
+    waits::Waits,
 };
 
 /// A database. Cheap to clone; all clones share the pools.
@@ -19,6 +21,8 @@ pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) appended: Appended,
     pub(crate) full: Full,
+    pub(crate) bulk: Bulk,
+    pub(crate) waits: Waits,
 }
 
 /// Which of the two databases.
@@ -35,6 +39,12 @@ pub enum Dialect {
 pub struct Options {
     /// Most connections at once: to Postgres all together, to SQLite readers beside the one writer.
     pub max_connections: u32,
+    /// Connections to Postgres that are kept open.
+    pub min_connections: u32,
+    /// How long one to Postgres may be idle beyond these.
+    pub idle_timeout: Duration,
+    /// Age at which one to Postgres is replaced.
+    pub max_lifetime: Duration,
     /// How long a caller waits for a connection before the call fails as unavailable.
     pub acquire_timeout: Duration,
     /// What Postgres shows in `pg_stat_activity`.
@@ -47,6 +57,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 16,
+            min_connections: 0,
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(1800),
             acquire_timeout: Duration::from_secs(5),
             application_name: "pds".to_owned(),
             ca_bundle: None,
@@ -79,7 +92,13 @@ impl Db {
             "postgres" | "postgresql" => dialect::postgres::connect(url, options).await?,
             _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
         };
-        Ok(Self { pools, appended: Appended::default(), full: Full::default() })
+        Ok(Self {
+            pools,
+            appended: Appended::default(),
+            full: Full::default(),
+            bulk: Bulk::new(options.max_connections, options.acquire_timeout),
+            waits: Waits::default(),
+        })
     }
 
     /// Which database this is.
@@ -96,22 +115,39 @@ impl Db {
     /// # Errors
     /// Unavailable when no connection came free in time.
     pub async fn begin(&self) -> Result<Tx> {
+        let began = Instant::now();
         let open = match &self.pools {
             Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
             Pools::Postgres(pool) => in_time_on(pool, pool.begin()).await.and_then(|begun| begun).map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
+        self.waits.waited(began.elapsed());
         Ok(Tx { open, appended: self.appended.clone(), full: self.full.clone(), last_seq: None })
     }
 
-    /// Begins a read-only view of one moment: its first read's.
+    /// Begins a read-only view of one moment: its first read's. On Postgres all such views together leave half of the connections free.
     ///
     /// # Errors
     /// Unavailable when no connection came free in time.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let begun = match &self.pools {
             Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
-            Pools::Postgres(pool) => Snapshot::on_postgres(pool).await,
+            Pools::Postgres(pool) => match self.bulk.turn().await {
+                Ok(turn) => Snapshot::on_postgres(pool, Some(turn)).await,
+                Err(error) => Err(error),
+            },
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
+    }
+
+    /// As [`Db::snapshot`], for a write, which does not wait for readers.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot_for_write(&self) -> Result<Snapshot> {
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => Snapshot::on_postgres(pool, None).await,
         };
         begun.map_err(Error::during("begin", "snapshot"))
     }
@@ -164,6 +200,12 @@ impl Db {
             Pools::Sqlite { read, write, .. } => (read.size() + write.size(), read.num_idle() + write.num_idle()),
             Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
         }
+    }
+
+    /// How long statements and transactions have waited for a connection all in all, and how many have; for metrics.
+    #[must_use]
+    pub fn waits(&self) -> (Duration, u64) {
+        self.waits.total()
     }
 
     /// Connections that may be open at once; for metrics.

@@ -22,7 +22,9 @@ pub mod record;
 pub mod repo;
 pub mod schema;
 pub mod session;
+pub mod turn;
 
+mod bulk;
 mod column;
 mod db;
 mod dialect;
@@ -31,6 +33,7 @@ mod row;
 mod snapshot;
 mod source;
 mod tx;
+mod waits;
 
 pub use account::AccountId;
 pub use db::{Db, Dialect, Options};

@@ -28,6 +28,9 @@ pub struct Record {
     pub body: Bytes,
 }
 
+/// Bytes of bodies after which a page is full: a record more than fits is its last, so that a page always goes on.
+pub const PAGE_BYTES: usize = 1 << 20;
+
 /// Which page of a collection.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
@@ -75,6 +78,23 @@ pub(crate) const ASCENDING: &str = stored!(
     "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
     " order by path limit $4"
 );
+/// The same for Postgres, which sends all of a result: it counts the bytes itself. It does not have to read long bodies for that.
+macro_rules! within_bytes {
+    ($order:literal) => {
+        concat!(
+            "select path, cid, body from (select path, cid, body, sum(octet_length(body)) over (order by path ",
+            $order,
+            " rows between unbounded preceding and 1 preceding) as before from (select path, cid, body from record \
+             where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null \
+             and rev <= (select h.rev from repo h where h.account_id = $1) order by path ",
+            $order,
+            " limit $4) as page) as sized where coalesce(before, 0) < $5 order by path ",
+            $order
+        )
+    };
+}
+pub(crate) const DESCENDING_POSTGRES: &str = within_bytes!("desc");
+pub(crate) const ASCENDING_POSTGRES: &str = within_bytes!("asc");
 pub(crate) const SAME_SUBJECT: &str = "select path, cid, body from record \
      where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path limit $5";
 /// More than one commit can delete.
@@ -166,7 +186,7 @@ pub async fn set_takedown(tx: &mut Tx, id: AccountId, path: &RepoPath, reference
     Ok(changed == 1)
 }
 
-/// A page of a collection, without what was taken down.
+/// A page of a collection, without what was taken down: up to its limit, or as many as make [`PAGE_BYTES`].
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -176,19 +196,33 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
         let end = if page.ascending { &mut above } else { &mut below };
         *end = format!("{collection}/{cursor}");
     }
-    let sql = if page.ascending { ASCENDING } else { DESCENDING };
     let limit = i64::from(page.limit);
     let rows: Vec<Row> = match &db.pools {
         Pools::Sqlite { bulk, .. } => {
+            let sql = if page.ascending { ASCENDING } else { DESCENDING };
             bulk.run(move |conn| {
                 let mut statement = conn.prepare_cached(sql)?;
-                statement.query_map(params![id.0, above, below, limit], |row| Row::try_from(row))?.collect()
+                let (mut rows, mut page, mut bytes) = (statement.query(params![id.0, above, below, limit])?, vec![], 0);
+                while bytes < PAGE_BYTES
+                    && let Some(row) = rows.next()?
+                {
+                    let row = Row::try_from(row)?;
+                    bytes += row.body.len();
+                    page.push(row);
+                }
+                Ok(page)
             })
             .await
         }
-        Pools::Postgres(pool) => {
-            in_time(sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).fetch_all(pool)).await
-        }
+        Pools::Postgres(pool) => match db.bulk.turn().await {
+            Ok(_turn) => {
+                let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES };
+                let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
+                let rows = sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).bind(bytes);
+                in_time(rows.fetch_all(pool)).await
+            }
+            Err(error) => Err(error),
+        },
     }
     .map_err(Error::during("list records", format_args!("{collection} of account {id}")))?;
     Ok(rows.into_iter().map(Record::from).collect())

@@ -44,7 +44,8 @@ const STEPS: &[Step] = steps![
     "0006" "ended_sessions",
     "0007" "lost_blobs",
     "0008" "blob_usage",
-    "0009" "staged_imports"
+    "0009" "staged_imports",
+    "0010" "turn"
 ];
 
 /// How a database's schema relates to this program.

@@ -10,6 +10,7 @@ use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
 
 use crate::{
     AccountId, Error, Result,
+    bulk::Turn,
     column::Digest,
     dialect::{
         postgres::{each_in_time, in_time, in_time_on},
@@ -22,7 +23,10 @@ use crate::{
 /// A read-only view of the database at one moment: the moment of its first read.
 ///
 /// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
-pub struct Snapshot(View);
+pub struct Snapshot {
+    view: View,
+    _turn: Option<Turn>,
+}
 
 enum View {
     Sqlite(Reader),
@@ -42,13 +46,13 @@ impl Snapshot {
     pub(crate) async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
         let mut reader = readers.acquire().await?;
         reader.run(|conn| conn.execute_batch("begin")).await?;
-        Ok(Self(View::Sqlite(reader)))
+        Ok(Self { view: View::Sqlite(reader), _turn: None })
     }
 
-    pub(crate) async fn on_postgres(pool: &PgPool) -> sqlx::Result<Self> {
+    pub(crate) async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
         let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         let tx = in_time_on(pool, begin).await.flatten()?;
-        Ok(Self(View::Postgres(tx)))
+        Ok(Self { view: View::Postgres(tx), _turn: turn })
     }
 
     /// As [`repo::root`].
@@ -56,7 +60,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub async fn root(&mut self, id: AccountId) -> Result<Option<Root>> {
-        match &mut self.0 {
+        match &mut self.view {
             View::Sqlite(reader) => {
                 let root = reader.run(move |conn| repo::root_direct(conn, id)).await;
                 root.map_err(Error::during("read head of account", id))
@@ -70,7 +74,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&mut self, did: &Did) -> Result<Option<Loaded>> {
-        match &mut self.0 {
+        match &mut self.view {
             View::Sqlite(reader) => {
                 let whose = did.clone();
                 let loaded = reader.run(move |conn| repo::load_direct(conn, whose.as_str())).await;
@@ -85,7 +89,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub async fn record(&mut self, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
-        match &mut self.0 {
+        match &mut self.view {
             View::Sqlite(reader) => {
                 let which = path.as_str().to_owned();
                 let found = reader.run(move |conn| record::get_direct(conn, id, &which)).await;
@@ -100,7 +104,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub async fn entries(&mut self, id: AccountId) -> Result<Vec<(Arc<str>, Cid)>> {
-        let read = match &mut self.0 {
+        let read = match &mut self.view {
             View::Sqlite(reader) => {
                 reader
                     .run(move |conn| {
@@ -132,7 +136,7 @@ impl Snapshot {
     /// The bodies of all records of a repository in tree order, or only of those written after a revision.
     pub fn bodies(&mut self, id: AccountId, since: Option<Tid>) -> Bodies<'_> {
         let since = since.map_or_else(String::new, |rev| rev.to_string());
-        let from = match &mut self.0 {
+        let from = match &mut self.view {
             View::Sqlite(reader) => From::Sqlite { reader, since, after: Some(String::new()) },
             View::Postgres(tx) => From::Postgres(sqlx::query(BODIES_POSTGRES).bind(id.0).bind(since).fetch(&mut **tx)),
         };
@@ -239,9 +243,9 @@ async fn page_of(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.view {
             View::Sqlite(_) => "Snapshot(SQLite)",
-            View::Postgres(_) => "Snapshot(Postgres)",
+            View::Postgres(..) => "Snapshot(Postgres)",
         })
     }
 }

@@ -23,6 +23,12 @@ impl Nsid {
         parts.join(".")
     }
 
+    /// The domain is in lower case, as names of collections have to be: `Com.Example.thing` and `com.example.thing` are one name.
+    pub fn is_canonical(&self) -> bool {
+        let domain = self.0.rsplit_once('.').map_or("", |(domain, _)| domain);
+        !domain.bytes().any(|b| b.is_ascii_uppercase())
+    }
+
     pub(crate) fn check(text: &str) -> Result<(), &'static str> {
         if text.len() > 317 {
             return Err("at most 317 characters");

@@ -16,8 +16,8 @@ pub struct Blob {
     pub store: BlobStore,
     /// Largest blob an account may upload, in bytes.
     pub upload_limit: u64,
-    /// Memory of all uploads on their way to S3, in bytes.
-    pub upload_memory: u64,
+    /// Memory of all uploads on their way to S3, in bytes; `None` follows the machine, see the server's `Sizes`.
+    pub upload_memory: Option<u64>,
     /// What all blobs of one account may have together, in bytes.
     pub account_quota: Option<u64>,
     /// Where those who read are sent.
@@ -103,9 +103,11 @@ pub struct S3Store {
 impl Blob {
     pub(super) fn read(reader: &mut Reader<'_>, data_directory: &Path) -> Self {
         let store = BlobStore::read(reader, data_directory);
-        let upload_memory = reader.value(&setting::BLOB_UPLOAD_MEMORY);
-        if upload_memory < LEAST_UPLOAD_MEMORY {
-            let value = upload_memory.to_string();
+        let upload_memory = reader.optional(&setting::BLOB_UPLOAD_MEMORY);
+        if let Some(bytes) = upload_memory
+            && bytes < LEAST_UPLOAD_MEMORY
+        {
+            let value = bytes.to_string();
             reader.refuse(
                 &setting::BLOB_UPLOAD_MEMORY,
                 Some(value),
@@ -124,7 +126,7 @@ impl Blob {
     pub(super) fn render(&self, out: &mut Rendered) {
         let Self { store, upload_limit, upload_memory, account_quota, redirect } = self;
         out.put(&setting::BLOB_UPLOAD_LIMIT, upload_limit);
-        out.put(&setting::BLOB_UPLOAD_MEMORY, upload_memory);
+        out.put_some(&setting::BLOB_UPLOAD_MEMORY, upload_memory.as_ref());
         out.put(&setting::ACCOUNT_QUOTA_BYTES, &account_quota.unwrap_or_default());
         redirect.render(out);
         match store {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub use blob::{Blob, BlobStore, DiskStore, Redirect, RedirectKind, S3Checksum, S3Store};
 pub use identity::Identity;
-pub use rate_limits::{Rate, RateLimits};
+pub use rate_limits::{Limits, Rate, RateLimits};
 pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub contact: Contact,
     /// How many requests are answered.
     pub rate_limits: RateLimits,
+    /// How much clients together may take.
+    pub limits: Limits,
     /// Firehose and relays.
     pub sync: Sync,
     /// What outbound requests may reach.
@@ -118,6 +120,7 @@ impl Settings {
             import,
             contact,
             rate_limits,
+            limits,
             sync,
             outbound,
             log,
@@ -131,6 +134,7 @@ impl Settings {
         import.render(&mut out);
         contact.render(&mut out);
         rate_limits.render(&mut out);
+        limits.render(&mut out);
         sync.render(&mut out);
         outbound.render(&mut out);
         log.render(&mut out);
@@ -166,6 +170,7 @@ impl Settings {
             import: Import::read(reader),
             contact: Contact::read(reader),
             rate_limits: RateLimits::read(reader, service.dev_mode),
+            limits: Limits::read(reader),
             sync: Sync::read(reader),
             outbound: Outbound::read(reader),
             log: Log::read(reader),

@@ -24,6 +24,23 @@ pub struct RateLimits {
     pub key_prefix: String,
 }
 
+/// The most that clients together may take. `None` follows the machine, see the server's `sizes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections on the public port.
+    pub connections: Option<u32>,
+    /// Bytes of answers that wait for their readers.
+    pub answer_memory: Option<u64>,
+    /// Bytes of repositories that are kept in memory.
+    pub repo_memory: Option<u64>,
+    /// Bytes on disk of exports whose readers are slow.
+    pub export_spool: u64,
+    /// Open subscriptions to the firehose.
+    pub subscribers: u32,
+    /// Bytes of earlier events on their way to subscribers.
+    pub subscriber_memory: Option<u64>,
+}
+
 /// An average and how far a burst may exceed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -67,5 +84,28 @@ impl RateLimits {
         out.put_some(&setting::RATE_LIMIT_DISTRIBUTED, distributed.as_ref());
         out.put_list(&setting::RATE_LIMIT_BYPASS_IPS, bypass_ips);
         out.put(&setting::CACHE_KEY_PREFIX, key_prefix);
+    }
+}
+
+impl Limits {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            connections: reader.optional(&setting::MAX_CONNECTIONS),
+            answer_memory: reader.optional(&setting::ANSWER_MEMORY),
+            repo_memory: reader.optional(&setting::REPO_MEMORY),
+            export_spool: reader.value(&setting::EXPORT_SPOOL),
+            subscribers: reader.value(&setting::MAX_SUBSCRIBERS),
+            subscriber_memory: reader.optional(&setting::SUBSCRIBER_MEMORY),
+        }
+    }
+
+    pub(super) fn render(&self, out: &mut Rendered) {
+        let Self { connections, answer_memory, repo_memory, export_spool, subscribers, subscriber_memory } = self;
+        out.put_some(&setting::MAX_CONNECTIONS, connections.as_ref());
+        out.put_some(&setting::ANSWER_MEMORY, answer_memory.as_ref());
+        out.put_some(&setting::REPO_MEMORY, repo_memory.as_ref());
+        out.put(&setting::EXPORT_SPOOL, export_spool);
+        out.put(&setting::MAX_SUBSCRIBERS, subscribers);
+        out.put_some(&setting::SUBSCRIBER_MEMORY, subscriber_memory.as_ref());
     }
 }

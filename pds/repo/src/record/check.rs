@@ -12,7 +12,7 @@ pub const UNKNOWN_SIZE: i64 = -1;
 /// How deep maps and lists may nest.
 pub const MAX_DEPTH: usize = 128;
 
-pub(super) const TOO_DEEP: &str = "nested too deep: at most 128 levels";
+pub(super) const TOO_DEEP: &str = "nested too deep, at most 128 levels";
 pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
 pub(super) const UNSAFE: &str = "integers must lie between -(2^53 - 1) and 2^53 - 1";
 pub(super) const FLOAT: &str = "the data model has no floating-point numbers";

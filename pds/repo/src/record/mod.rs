@@ -42,7 +42,7 @@ pub struct BlobRef {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Something inside is outside the data model.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", if path.is_empty() { "record" } else { path.as_str() })]
     Value {
         /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
         path: String,

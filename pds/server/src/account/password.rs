@@ -6,6 +6,8 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::rate_limit::Shares;
+
 /// Memory of one hash in KiB, passes, lanes. Source: OWASP password storage, argon2id.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// The longest password that is hashed; longer ones are refused before.
@@ -13,15 +15,27 @@ pub const MAX_CHARS: usize = 256;
 /// The longest password that is compared.
 pub const MAX_OLD_CHARS: usize = 512;
 
-/// Hashing failed; never a wrong password.
+/// Hashes that may wait, per core, and how many of them for one address. A good login never waits for longer than these take.
+const WAITING: usize = 16;
+const WAITING_FOR_ONE: usize = 4;
+
+/// Why there is no hash; never a wrong password.
 #[derive(Debug, thiserror::Error)]
-#[error("password hashing: {0}")]
-pub struct Error(String);
+pub enum Error {
+    /// Too many wait already.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// Hashing failed.
+    #[error("password hashing: {0}")]
+    Failed(String),
+}
 
 /// Hashes and verifies passwords, as many at once as the memory bound allows.
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    /// Places of those that run or wait, by address.
+    places: Shares,
     /// Verified against when there is no account, so that the answer takes as long.
     decoy: Arc<str>,
 }
@@ -30,46 +44,53 @@ impl Default for Passwords {
     fn default() -> Self {
         // More at once would not be faster, only take more memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { permits: Arc::new(Semaphore::new(cores)), decoy: decoy().into() }
+        let places = Shares::new(cores * (WAITING + 1), cores * (WAITING_FOR_ONE + 1));
+        Self { permits: Arc::new(Semaphore::new(cores)), places, decoy: decoy().into() }
     }
 }
 
 impl Passwords {
-    /// A new hash in PHC format.
-    pub async fn hash(&self, password: &str) -> Result<String, Error> {
+    /// A new hash in PHC format, for a client at `address`.
+    pub async fn hash(&self, password: &str, address: &str) -> Result<String, Error> {
         let password = Zeroizing::new(password.to_owned());
-        self.run(move || hash(&password)).await?
+        self.run(address, move || hash(&password)).await?
     }
 
     /// Does `password` belong to `stored`? Without a stored hash the work is done all the same and the answer is no.
-    pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, Error> {
+    pub async fn verify(&self, stored: Option<&str>, password: &str, address: &str) -> Result<bool, Error> {
         let (known, stored) = (stored.is_some(), stored.unwrap_or(&self.decoy).to_owned());
         let password = Zeroizing::new(password.to_owned());
         let matches = self
-            .run(move || {
-                let parsed = PasswordHash::new(&stored).map_err(|error| Error(error.to_string()))?;
+            .run(address, move || {
+                let parsed = PasswordHash::new(&stored).map_err(|error| Error::Failed(error.to_string()))?;
                 Ok::<_, Error>(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
             })
             .await??;
         Ok(known && matches)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|error| Error(error.to_string()))?;
+    async fn run<T: Send + 'static>(
+        &self,
+        address: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let place = self.places.take(address).ok_or(Error::Busy)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|error| Error::Failed(error.to_string()))?;
         // The permit goes with the work: a caller that gives up does not free memory that is still in use.
         let held = move || {
-            let _permit = permit;
+            let _held = (permit, place);
             work()
         };
-        tokio::task::spawn_blocking(held).await.map_err(|error| Error(error.to_string()))
+        tokio::task::spawn_blocking(held).await.map_err(|error| Error::Failed(error.to_string()))
     }
 }
 
 fn hash(password: &str) -> Result<String, Error> {
     let (memory, passes, lanes) = COST;
-    let params = Params::new(memory, passes, lanes, None).map_err(|error| Error(error.to_string()))?;
+    let failed = |error: String| Error::Failed(error);
+    let params = Params::new(memory, passes, lanes, None).map_err(|error| failed(error.to_string()))?;
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| Error(error.to_string()))
+    argon.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| failed(error.to_string()))
 }
 
 /// A hash of nothing in particular, which costs what a real one does. To compute one at the start would leave its memory behind.
@@ -92,14 +113,31 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_of_a_known_account_passes() {
         let passwords = Passwords::default();
-        let stored = passwords.hash("correct").await.unwrap();
+        let stored = passwords.hash("correct", "").await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify(Some(&stored), "correct").await.unwrap());
-        assert!(!passwords.verify(Some(&stored), "wrong").await.unwrap());
-        assert!(!passwords.verify(None, "decoy").await.unwrap());
+        assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap());
+        assert!(!passwords.verify(Some(&stored), "wrong", "").await.unwrap());
+        assert!(!passwords.verify(None, "decoy", "").await.unwrap());
         let decoy = decoy();
         let compared = Argon2::default().verify_password(b"decoy", &PasswordHash::new(&decoy).unwrap());
         assert_eq!(compared, Err(argon2::password_hash::Error::PasswordInvalid), "the work is done");
+    }
+
+    /// F18
+    #[tokio::test]
+    async fn only_so_many_wait_and_one_address_has_its_share() {
+        let passwords =
+            Passwords { permits: Arc::new(Semaphore::new(0)), places: Shares::new(3, 2), ..Passwords::default() };
+        let mut waiting: Vec<_> = ["a", "a", "b"].map(|address| Box::pin(passwords.hash("p", address))).into();
+        for hash in &mut waiting[..2] {
+            assert!(futures::poll!(hash).is_pending());
+        }
+        assert!(matches!(passwords.hash("p", "a").await, Err(Error::Busy)), "its share is taken");
+        assert!(futures::poll!(&mut waiting[2]).is_pending());
+        assert!(matches!(passwords.hash("p", "c").await, Err(Error::Busy)));
+        drop(waiting);
+        passwords.permits.add_permits(1);
+        passwords.hash("p", "a").await.unwrap();
     }
 
     #[tokio::test]
@@ -110,7 +148,7 @@ mod tests {
         let worker = passwords.clone();
         let caller = tokio::spawn(async move {
             let work = move || (begun.send(()).unwrap(), wait.recv().unwrap());
-            worker.run(work).await
+            worker.run("", work).await
         });
         tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
         caller.abort();

@@ -16,7 +16,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{clock::Clock, sequencer::Sequencer};
+use crate::{clock::Clock, report::Failed, sequencer::Sequencer};
 
 /// Commits of one batch.
 const BATCH: usize = 128;
@@ -84,12 +84,17 @@ pub struct Committer {
 }
 
 impl Committer {
-    /// Starts the task; it ends when the last clone is dropped.
-    pub fn start(db: Db, sequencer: Sequencer, clock: Arc<dyn Clock>) -> Self {
+    /// Starts the task; it ends when the last clone is dropped, and the program with it if it ends before.
+    pub fn start(db: Db, sequencer: Sequencer, clock: Arc<dyn Clock>, failed: &Failed) -> Self {
         let (jobs, receiver) = mpsc::channel(WAITING);
         let (taken, oldest) = watch::channel(None);
-        tokio::spawn(run(Parts { db, sequencer, clock }, receiver, taken));
+        failed.supervise("committer", run(Parts { db, sequencer, clock }, receiver, taken));
         Self { jobs, oldest }
+    }
+
+    /// How many commits wait.
+    pub fn waiting(&self) -> usize {
+        WAITING - self.jobs.capacity()
     }
 
     /// No more commits are taken just now: they would wait for too long.

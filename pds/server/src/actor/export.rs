@@ -1,12 +1,16 @@
 //! A whole repository, or what changed in it, as a CAR file that is made while it is read.
 //!
 //! One snapshot of the database, in preorder: the commit, then each node with the records right behind their entries, so that a reader
-//! can check every block against one it has seen. A reader that stalls loses its export, never the database its connections.
+//! can check every block against one it has seen. A reader that is slow costs no connection and no turn: what it has not taken goes to a
+//! file, from which it takes the rest.
 
 use std::{
     fmt, io,
-    sync::{Arc, OnceLock},
-    time::Duration,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -22,31 +26,71 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LoadError, tree};
-use crate::app::App;
+use super::{
+    LoadError, View,
+    spool::{PIECE, Spool},
+    view,
+};
+use crate::{app::App, rate_limit::Shares};
 
-/// Bytes handed over at once, and how many such pieces wait for the reader: an export of up to a megabyte never waits for anybody.
+/// Bytes handed over at once, and how many such pieces wait for the reader in memory.
 const CHUNK: usize = 64 * 1024;
-const AHEAD: usize = 15;
-/// A reader that takes nothing for so long is gone.
+const AHEAD: usize = 3;
+/// How long the database waits for a reader, all in all; hardly, while other exports wait for their turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+const HASTE: Duration = Duration::from_millis(50);
+/// Exports under way, on disk or not, and how many of them to one address.
+const UNDER_WAY: usize = 256;
+const TO_ONE: usize = 16;
+/// A reader that takes no piece for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
 /// The longest a snapshot is kept open: it holds vacuum back.
 const LIMIT: Duration = Duration::from_secs(600);
 /// How long an export waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
 
-/// How many exports may run at once: each holds a connection, and half of them stay free for everything else.
-#[derive(Clone, Default)]
-pub(super) struct Turns(Arc<OnceLock<Arc<Semaphore>>>);
+/// How many exports may read the database at once, each on a connection, and how much of them may wait on disk.
+#[derive(Clone)]
+pub(super) struct Turns {
+    running: Arc<OnceLock<Arc<Semaphore>>>,
+    /// In pieces.
+    spool: Arc<Semaphore>,
+    /// Exports that wait for their turn.
+    waiting: Arc<AtomicUsize>,
+    places: Shares,
+}
 
 impl Turns {
+    pub(super) fn new(spool_bytes: usize) -> Self {
+        let pieces = (spool_bytes / PIECE).min(Semaphore::MAX_PERMITS);
+        let places = Shares::new(UNDER_WAY, TO_ONE);
+        Self { running: Arc::default(), spool: Arc::new(Semaphore::new(pieces)), waiting: Arc::default(), places }
+    }
+
     async fn next(&self, app: &App) -> Option<OwnedSemaphorePermit> {
-        let turns = self.0.get_or_init(|| {
+        let turns = self.running.get_or_init(|| {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let connections = app.settings.database.connections(cores);
             Arc::new(Semaphore::new(usize::try_from(connections / 2).unwrap_or(usize::MAX).clamp(1, 64)))
         });
+        let _waiting = Waiting::new(&self.waiting);
         timeout(TURN, turns.clone().acquire_owned()).await.ok()?.ok()
+    }
+}
+
+/// Somebody who waits, counted until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -70,25 +114,35 @@ pub enum Error {
 /// Begins an export: of everything, or with `since` of the records written after that revision and all nodes.
 ///
 /// Deleted records leave no trace in the rows, so which nodes a deletion changed is not known: all go along. They are the smaller part.
-/// The stream ends with an error unless the file is whole.
+/// The stream ends with an error unless the file is whole. One `address` gets a share of all that are under way.
 pub async fn export(
     app: &App,
     account: &Account,
     since: Option<Tid>,
+    address: &str,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
+    let place = app.actors.exports.places.take(address).ok_or(Error::Busy)?;
     let turn = app.actors.exports.next(app).await.ok_or(Error::Busy)?;
-    let mut snapshot = app.db.snapshot().await?;
-    let root = snapshot.root(account.id).await?.ok_or(Error::Missing)?;
-    let tree = tree(app, &mut snapshot, account.id, &account.did, &root.head).await?;
+    let View { mut snapshot, root, tree } = view(app, account.id, &account.did).await.map_err(|error| match error {
+        LoadError::Missing(_) => Error::Missing,
+        error => Error::Load(error),
+    })?;
     // A revision that is still to come says nothing about what its reader has.
     let since = since.filter(|since| *since <= root.head.rev);
     let (sender, receiver) = mpsc::channel(AHEAD);
     let (id, did) = (account.id, account.did.clone());
     let export = Export { head: root.head, commit_bytes: root.commit_bytes, tree, since };
+    let (room, others) = (app.actors.exports.spool.clone(), app.actors.exports.waiting.clone());
     tokio::spawn(async move {
-        let out = Out { sender, chunk: BytesMut::new(), stall: STALL };
-        let written = timeout(LIMIT, export.write(&mut snapshot, id, out)).await;
-        drop((snapshot, turn));
+        let _place = place;
+        let mut out = Out::new(sender, room, others);
+        let written = timeout(LIMIT, export.write(&mut snapshot, id, &mut out)).await;
+        // From here on a slow reader is waited for by nobody.
+        drop((export, snapshot, turn));
+        let written = match written {
+            Ok(Ok(())) => Ok(out.end().await),
+            other => other,
+        };
         match written {
             Ok(Ok(())) => {}
             Ok(Err(Stopped::Reader)) => tracing::info!(repo.did = %did, "the reader of an export of {did} went away"),
@@ -133,25 +187,63 @@ impl From<pds_store::Error> for Stopped {
     }
 }
 
+/// The way to the reader: directly, or over a file once the database has waited for it for long enough.
 struct Out {
     sender: mpsc::Sender<Piece>,
     chunk: BytesMut,
+    waited: Duration,
+    spool: Option<Spool>,
+    room: Arc<Semaphore>,
+    /// Exports that wait for their turn.
+    others: Arc<AtomicUsize>,
     stall: Duration,
 }
 
 impl Out {
+    fn new(sender: mpsc::Sender<Piece>, room: Arc<Semaphore>, others: Arc<AtomicUsize>) -> Self {
+        Self { sender, chunk: BytesMut::new(), waited: Duration::ZERO, spool: None, room, others, stall: STALL }
+    }
+
     async fn block(&mut self, cid: &Cid, block: &[u8]) -> Result<(), Stopped> {
         format::append(&mut self.chunk, cid, block);
         if self.chunk.len() >= CHUNK { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> Result<(), Stopped> {
-        let piece = Piece::Bytes(self.chunk.split().freeze());
-        self.send(piece).await
+        let piece = self.chunk.split().freeze();
+        if self.spool.is_none() {
+            let began = Instant::now();
+            let patience = if self.others.load(Ordering::Relaxed) > 0 { HASTE } else { PATIENCE };
+            let place = timeout(patience.saturating_sub(self.waited), self.sender.reserve()).await;
+            self.waited += began.elapsed();
+            match place {
+                Ok(Ok(place)) => {
+                    place.send(Piece::Bytes(piece));
+                    return Ok(());
+                }
+                Ok(Err(_)) => return Err(Stopped::Reader),
+                Err(_) => self.spool = Some(Spool::new(&self.room).await?),
+            }
+        }
+        if self.sender.is_closed() {
+            return Err(Stopped::Reader);
+        }
+        match &mut self.spool {
+            Some(spool) => Ok(spool.append(piece, &self.room).await?),
+            None => Ok(()),
+        }
     }
 
+    /// Sends what is on disk, as fast as the reader takes it, and the end.
     async fn end(mut self) -> Result<(), Stopped> {
-        self.flush().await?;
+        if let Some(spool) = self.spool.take() {
+            let mut at = 0;
+            while at < spool.len() {
+                let piece = spool.read(at, CHUNK).await?;
+                at += piece.len() as u64;
+                self.send(Piece::Bytes(piece)).await?;
+            }
+        }
         self.send(Piece::End).await
     }
 
@@ -160,6 +252,12 @@ impl Out {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Stopped::Reader),
         }
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("keeping it on disk for a slow reader: {error}"))
     }
 }
 
@@ -172,7 +270,7 @@ struct Export {
 
 impl Export {
     /// The tree and the rows are in the same order, so they are read side by side and nothing piles up.
-    async fn write(&self, snapshot: &mut Snapshot, id: pds_store::AccountId, mut out: Out) -> Result<(), Stopped> {
+    async fn write(&self, snapshot: &mut Snapshot, id: pds_store::AccountId, out: &mut Out) -> Result<(), Stopped> {
         out.chunk.extend_from_slice(&format::header(&self.head.commit));
         out.block(&self.head.commit, &self.commit_bytes).await?;
         let mut bodies = Ahead::new(snapshot.bodies(id, self.since)).await?;
@@ -193,7 +291,7 @@ impl Export {
             }
         }
         match bodies.cid() {
-            None => out.end().await,
+            None => out.flush().await,
             Some(cid) => Err(Stopped::Failed(format!("record {cid} is not in the tree"))),
         }
     }
@@ -231,7 +329,7 @@ impl<'a> Ahead<'a> {
 
 impl fmt::Debug for Turns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Turns({:?} free)", self.0.get().map(|turns| turns.available_permits()))
+        write!(f, "Turns({:?} free)", self.running.get().map(|turns| turns.available_permits()))
     }
 }
 
@@ -243,12 +341,12 @@ mod tests {
     async fn a_file_that_is_not_whole_ends_in_an_error() {
         for whole in [true, false] {
             let (sender, receiver) = mpsc::channel(4);
-            let mut out = Out { sender, chunk: BytesMut::new(), stall: STALL };
+            let mut out = Out::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
             out.block(&Cid::raw(b"x"), b"x").await.ok().unwrap();
+            out.flush().await.ok().unwrap();
             if whole {
                 out.end().await.ok().unwrap();
             } else {
-                out.flush().await.ok().unwrap();
                 drop(out);
             }
             let read: Vec<_> = pieces(receiver).collect().await;
@@ -260,7 +358,8 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stalls_loses_its_export() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let out = Out { sender, chunk: BytesMut::new(), stall: Duration::from_millis(10) };
+        let mut out = Out::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
+        out.stall = Duration::from_millis(10);
         out.send(Piece::Bytes(Bytes::from_static(b"x"))).await.ok().unwrap();
         assert!(matches!(out.send(Piece::End).await, Err(Stopped::Reader)));
         // When it reads on it is told, and not left with a file that looks whole.

@@ -7,6 +7,7 @@ pub mod export;
 pub mod import;
 mod load;
 pub mod prepare;
+mod spool;
 pub mod write;
 
 use std::{
@@ -20,22 +21,23 @@ use std::{
 };
 
 use pds_crypto::SigningKey;
-use pds_repo::{Head, Repo};
+use pds_repo::{Head, Repo, mst::Tree};
 use pds_store::AccountId;
 use pds_syntax::Did;
 use tokio::sync::Notify;
 
+use crate::rate_limit::Sizes;
+
 pub use committer::{Committer, SubmitError};
-pub use load::{LoadError, load, tree};
+pub use load::{LoadError, View, load, off_thread, view};
 
 /// The name under which an account's signing key is sealed.
 pub(crate) fn seal_purpose(did: &Did) -> String {
     format!("repository signing key of {did}")
 }
 
-/// How much memory repositories may take, how many there may be, and how long one stays without being used.
-const KEPT_BYTES: u64 = 96 << 20;
-const KEPT: u64 = 2_000;
+/// What a repository takes at least, and how long one stays without being used.
+const SLOT_BYTES: u64 = 48 << 10;
 const IDLE: Duration = Duration::from_secs(600);
 /// What a tree takes per record, about.
 const RECORD_BYTES: u64 = 80;
@@ -61,6 +63,10 @@ struct Slot {
     answered: Notify,
     /// As many as the cache was told of.
     records: AtomicUsize,
+    /// The tree that readers loaded, as long as no writer has one.
+    read: Mutex<Option<(Head, Tree)>>,
+    /// Whoever holds it loads the repository for all who read it.
+    loading: tokio::sync::Mutex<()>,
 }
 
 /// Commits built on each other, from the last one known to be stored to the last one built.
@@ -147,10 +153,25 @@ impl Slot {
         }
     }
 
-    /// Bytes. The constant part sees to it that no more than [`KEPT`] fit.
+    /// The tree at `head`, if it is here.
+    fn at(&self, head: &Head) -> Option<Tree> {
+        let line = self.line();
+        let written = [&line.stored, &line.tip].into_iter().flatten().find(|actor| actor.repo.head == *head);
+        if let Some(actor) = written {
+            return Some(actor.repo.tree.clone());
+        }
+        drop(line);
+        self.read().as_ref().filter(|(known, _)| known == head).map(|(_, tree)| tree.clone())
+    }
+
+    fn read(&self) -> MutexGuard<'_, Option<(Head, Tree)>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes. The constant part bounds how many fit.
     fn weight(&self) -> u32 {
         let records = u64::try_from(self.records.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
-        u32::try_from((KEPT_BYTES / KEPT).saturating_add(records.saturating_mul(RECORD_BYTES))).unwrap_or(u32::MAX)
+        u32::try_from(SLOT_BYTES.saturating_add(records.saturating_mul(RECORD_BYTES))).unwrap_or(u32::MAX)
     }
 }
 
@@ -160,19 +181,26 @@ pub struct Actors {
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
     exports: export::Turns,
     imports: import::Turns,
-}
-
-impl Default for Actors {
-    fn default() -> Self {
-        let slots = moka::future::Cache::builder()
-            .weigher(|_, slot: &Arc<Slot>| slot.weight())
-            .max_capacity(KEPT_BYTES)
-            .time_to_idle(IDLE);
-        Self { slots: slots.build(), exports: export::Turns::default(), imports: import::Turns::default() }
-    }
+    loads: load::Turns,
 }
 
 impl Actors {
+    /// With so much memory, and disk for exports.
+    pub fn new(sizes: Sizes) -> Self {
+        let heaviest = u32::try_from(sizes.repo_bytes / 4 * 3).unwrap_or(u32::MAX);
+        let slots = moka::future::Cache::builder()
+            // One that is larger than all of the room is kept too: to load it for each of its readers would cost more.
+            .weigher(move |_, slot: &Arc<Slot>| slot.weight().min(heaviest))
+            .max_capacity(sizes.repo_bytes)
+            .time_to_idle(IDLE);
+        Self {
+            slots: slots.build(),
+            exports: export::Turns::new(sizes.spool_bytes),
+            imports: import::Turns::default(),
+            loads: load::Turns::default(),
+        }
+    }
+
     async fn slot(&self, id: AccountId) -> Arc<Slot> {
         self.slots.get_with(id, async { Arc::default() }).await
     }
@@ -186,11 +214,9 @@ impl Actors {
         }
     }
 
-    /// The repository at `head`, if it is in memory so.
-    pub(crate) async fn at(&self, id: AccountId, head: &Head) -> Option<Actor> {
-        let slot = self.slots.get(&id).await?;
-        let line = slot.line();
-        [&line.stored, &line.tip].into_iter().flatten().find(|actor| actor.repo.head == *head).cloned()
+    /// The tree at `head`, if it is in memory so.
+    pub(crate) async fn at(&self, id: AccountId, head: &Head) -> Option<Tree> {
+        self.slots.get(&id).await?.at(head)
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Error {
         /// What the record says.
         found: String,
     },
+    /// A second spelling of a name.
+    #[error("Invalid collection {0}: its domain must be in lower case")]
+    Collection(Nsid),
     /// Not an object.
     #[error("A record must be an object")]
     NotAnObject,
@@ -63,6 +66,9 @@ pub fn record(
     mut value: Value,
     validate: Option<bool>,
 ) -> Result<Prepared, Error> {
+    if !collection.is_canonical() {
+        return Err(Error::Collection(collection.clone()));
+    }
     let object = value.as_object_mut().ok_or(Error::NotAnObject)?;
     match object.get("$type") {
         None => {

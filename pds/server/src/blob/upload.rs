@@ -107,7 +107,7 @@ pub async fn upload<E>(
     }
     object.finish().await?;
     let cid = Cid::from_digest(Codec::Raw, hash.finalize().into());
-    let mime = infer::get(&head).map_or(said_type, |kind| kind.mime_type()).to_owned();
+    let mime = media_type(&head, said_type).to_owned();
     let written = Written { account, cid, mime, size, key, quota: room.quota, is_noted };
     // A caller who goes away now must not leave an object that nobody knows of.
     let app = app.clone();
@@ -218,6 +218,27 @@ impl Written {
     }
 }
 
+/// The type that the bytes show, unless what the client said is a kind of that.
+fn media_type<'a>(head: &[u8], said: &'a str) -> &'a str {
+    let Some(seen) = infer::get(head).map(|kind| kind.mime_type()) else { return said };
+    let is_a = |families: &[&str]| families.iter().any(|end| said.ends_with(end));
+    let allows = match seen {
+        "text/xml" => is_a(&["/xml", "+xml"]),
+        "text/html" => is_a(&["/html", "+xml"]),
+        "application/zip" => {
+            is_a(&["+zip", "/zip"]) || said.starts_with("application/vnd.") || is_a(&["/java-archive"])
+        }
+        "application/gzip" => is_a(&["/gzip", "/x-gzip", "+gzip", "/x-tar+gzip"]),
+        // Containers of both.
+        "video/mp4" => matches!(said, "audio/mp4" | "audio/x-m4a" | "video/quicktime" | "application/mp4"),
+        "video/webm" => said == "audio/webm",
+        "audio/ogg" => matches!(said, "video/ogg" | "application/ogg"),
+        "video/x-matroska" => matches!(said, "video/webm" | "audio/webm" | "audio/x-matroska"),
+        _ => false,
+    };
+    if allows { said } else { seen }
+}
+
 /// Has the object deleted once the upload is over for certain, unless it is recorded before.
 async fn note(app: &App, key: &BlobKey) -> pds_store::Result<()> {
     let wait = i64::try_from(UNREFERENCED.as_micros()).unwrap_or(i64::MAX);
@@ -285,5 +306,24 @@ impl Room {
             Some(quota) if self.used.saturating_add(size) > quota => Err(Error::Quota { quota, used: self.used }),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// F25
+    #[test]
+    fn the_type_that_was_said_stands_where_the_bytes_allow_it() {
+        let svg = br#"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>"#;
+        assert_eq!(media_type(svg, "image/svg+xml"), "image/svg+xml");
+        assert_eq!(media_type(svg, "image/png"), "text/xml");
+        let png = [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0];
+        assert_eq!(media_type(&png, "image/svg+xml"), "image/png");
+        assert_eq!(media_type(b"plain words", "text/plain"), "text/plain");
+        let zip = [b'P', b'K', 3, 4, 0, 0, 0, 0];
+        assert_eq!(media_type(&zip, "application/epub+zip"), "application/epub+zip");
+        assert_eq!(media_type(&zip, "image/jpeg"), "application/zip");
     }
 }

@@ -53,6 +53,7 @@ async fn run(report: &mut Report) -> anyhow::Result<()> {
         acquire_timeout: migration.database.connect_timeout,
         application_name: "pds migrate".to_owned(),
         ca_bundle: migration.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
+        ..Options::default()
     };
     let db = settings::connect(&migration.url, &options).await?;
     report.look(&db).await.context("look at the schema")?;

@@ -3,11 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use axum_server::{Handle, accept::NoDelayAcceptor};
-use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto::Builder,
-};
+use axum_server::Handle;
 use pds_config::var;
 use pds_identity::plc::HttpDirectory;
 use pds_store::{Db, Dialect, Options, account, schema};
@@ -17,7 +13,10 @@ use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
 use crate::{
     app::{App, Outside, open_blob_store, roots},
     clock::SystemClock,
-    job, router,
+    http::listener,
+    job,
+    rate_limit::Connections,
+    router,
 };
 
 /// How long the server goes on after SIGTERM before it stops listening: balancers have to hear of it first.
@@ -25,10 +24,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after that.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// How long a connection may wait between requests and while it sends a request's head: the reference's keep-alive time.
-const IDLE: Duration = Duration::from_secs(90);
-/// Read buffer of a connection, and thereby the longest request head. Idle connections cost little more than this.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Connections of the metrics port, which public ones leave alone.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn serve() -> anyhow::Result<()> {
@@ -38,6 +35,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         max_connections: settings.database.connections(cores),
+        min_connections: settings.database.min_connections,
+        idle_timeout: settings.database.idle_timeout,
+        max_lifetime: settings.database.max_lifetime,
         acquire_timeout: settings.database.connect_timeout,
         application_name: "pds".to_owned(),
         ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
@@ -65,8 +65,13 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let metrics = listen(service.metrics_port).context("PDS_METRICS_PORT")?;
     let (handle, inner) = (Handle::new(), Handle::new());
     tokio::spawn(stop_on_signal(app.clone(), handle.clone(), inner.clone()));
-    let mut metrics = axum_server::from_tcp(metrics)?.handle(inner);
-    *metrics.http_builder() = connections().http1_only();
+    let (failed, ends) = (app.failed.clone(), [handle.clone(), inner.clone()]);
+    let failure = tokio::spawn(async move {
+        failed.wait().await;
+        ends.iter().for_each(Handle::shutdown);
+    });
+    let everybody = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
+    let metrics = listener::plain(metrics, Connections::new(METRICS_CONNECTIONS, everybody))?.handle(inner);
     let detail = tokio::spawn(metrics.serve(router::metrics(app.clone()).into_make_service()));
     tracing::info!(
         "serving {} on port {}; metrics and health on port {}",
@@ -75,23 +80,19 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         service.metrics_port
     );
     let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    // Without `NoDelayAcceptor` the last piece of an answer waits for the client to acknowledge the one before: up to 40 ms.
     match &service.tls {
         Some(files) => {
             let config = tls::start(files, app.shutdown.clone()).await?;
-            let server = axum_server::from_tcp_rustls(public, config)?.handle(handle);
-            let mut server = server.map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()));
-            *server.http_builder() = connections();
-            server.serve(routes).await?;
+            let server = listener::tls(public, config, app.connections.clone())?;
+            server.handle(handle).serve(routes).await?;
         }
-        None => {
-            let mut server = axum_server::from_tcp(public)?.handle(handle).acceptor(NoDelayAcceptor::new());
-            // Without TLS nothing negotiates HTTP/2, so nobody gets it.
-            *server.http_builder() = connections().http1_only();
-            server.serve(routes).await?;
-        }
+        None => listener::plain(public, app.connections.clone())?.handle(handle).serve(routes).await?,
     }
     detail.await??;
+    if failure.is_finished() {
+        bail!("a part of the server has failed");
+    }
+    failure.abort();
     app.db.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -115,14 +116,6 @@ async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
             bail!("the database's schema is newer than this release can work with: use the release that migrated it")
         }
     }
-}
-
-/// How connections are served: a client that says nothing, or says it slowly, does not keep one for ever.
-fn connections() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
-    builder
 }
 
 async fn stop_on_signal(app: App, public: Handle<SocketAddr>, metrics: Handle<SocketAddr>) {

@@ -1,29 +1,61 @@
 //! What every request gets: an id, a log line, a count, and to be heard out.
 
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::{
-    body::{Body, BodyDataStream, HttpBody},
+    body::{Body, BodyDataStream, Bytes, HttpBody},
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, header::Entry},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{app::App, auth::Caller, xrpc::ErrorName};
+use super::{
+    answer::{Answers, Occupying},
+    pace::Pace,
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    rate_limit::Connection,
+    xrpc::{ErrorName, XrpcError},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is still read of a request whose answer is known.
 const DRAIN_BYTES: usize = 32 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// How long a client may send nothing of a request, and how much of it a second at least.
+const SEND_STALL: Duration = Duration::from_secs(30);
+const SEND_RATE: u32 = 8 * 1024;
+
+/// Marks the connection as being at work until the answer is taken to its end.
+pub async fn occupy(request: Request, next: Next) -> Response {
+    let Some(busy) = request.extensions().get::<Connection>().map(Connection::busy) else {
+        return next.run(request).await;
+    };
+    next.run(request).await.map(|body| Body::new(Occupying::new(body, busy)))
+}
+
+/// Lets an answer wait for its reader only within the memory that all answers share.
+pub async fn bound_answers(State(answers): State<Answers>, request: Request, next: Next) -> Response {
+    let (parts, body) = next.run(request).await.into_parts();
+    match answers.hold(body).await {
+        Some(body) => Response::from_parts(parts, body),
+        None => XrpcError::unavailable("Too many answers wait for their readers, try again", 1).into_response(),
+    }
+}
 
 /// Reads what a handler left of a request, within bounds, before the answer goes out: most clients look for one only when
 /// they have sent everything, and would find the connection gone. One that asks before it sends need not be heard out.
@@ -32,14 +64,15 @@ pub async fn hear_out(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let rest = Arc::new(Mutex::new(body.into_data_stream()));
+    let (pace, connection) = (Pace::new(SEND_STALL, SEND_RATE), parts.extensions.get().cloned());
+    let rest = Arc::new(Mutex::new(Sent { body: body.into_data_stream(), pace, connection }));
     let handed = rest.clone();
-    let body = Body::from_stream(stream::poll_fn(move |context| lock(&handed).poll_next_unpin(context)));
+    let body = Body::from_stream(stream::poll_fn(move |context| lock(&handed).poll_next(context)));
     let answer = next.run(Request::from_parts(parts, body)).await;
     let drain = async {
         let mut bytes = 0;
         while bytes <= DRAIN_BYTES
-            && let Some(Ok(piece)) = stream::poll_fn(|context| lock(&rest).poll_next_unpin(context)).next().await
+            && let Some(Ok(piece)) = stream::poll_fn(|context| lock(&rest).poll_next(context)).next().await
         {
             bytes += piece.len();
         }
@@ -48,8 +81,33 @@ pub async fn hear_out(request: Request, next: Next) -> Response {
     answer
 }
 
-fn lock(body: &Mutex<BodyDataStream>) -> std::sync::MutexGuard<'_, BodyDataStream> {
-    body.lock().unwrap_or_else(PoisonError::into_inner)
+/// A request's body as it comes; it breaks off when it comes too slowly.
+struct Sent {
+    body: BodyDataStream,
+    pace: Pace,
+    connection: Option<Connection>,
+}
+
+impl Sent {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, axum::Error>>> {
+        match self.body.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.pace.moved(piece.len());
+                if let Some(connection) = &self.connection {
+                    connection.got_on();
+                }
+                Poll::Ready(Some(Ok(piece)))
+            }
+            Poll::Pending if self.pace.poll_late(context).is_ready() => {
+                Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))))
+            }
+            polled => polled,
+        }
+    }
+}
+
+fn lock(sent: &Mutex<Sent>) -> std::sync::MutexGuard<'_, Sent> {
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives the request its id (that of a trusted proxy, else a new one), logs it once and counts it.

@@ -1,6 +1,12 @@
 //! HTTP around the methods: health, well-known documents, what every request gets.
 
+mod answer;
 pub mod health;
+pub mod host;
 pub mod layers;
+pub mod listener;
+mod pace;
 pub mod rate_limit;
 pub mod well_known;
+
+pub use answer::Answers;

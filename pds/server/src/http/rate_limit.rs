@@ -57,6 +57,25 @@ pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> 
     answer
 }
 
+/// What limits know the client by; empty if only its proxy is known.
+#[derive(Debug)]
+pub struct ClientAddress(pub String);
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+            return Ok(Self(String::new()));
+        };
+        let proxies = &app.settings.service.trusted_proxies;
+        let lines = parts.headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
+        let address = client(peer.ip(), lines, proxies);
+        let is_proxy = proxies.iter().any(|network| network.contains(address));
+        Ok(Self(if is_proxy { String::new() } else { subject(address) }))
+    }
+}
+
 /// What a request has drawn, for a handler that has more to draw. Without limits it draws nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Option<Arc<Reading>>);

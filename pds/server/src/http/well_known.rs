@@ -3,13 +3,14 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use pds_store::account::{self, Status};
 use pds_syntax::Handle;
 use serde_json::json;
 
+use super::host::host;
 use crate::{app::App, xrpc::XrpcError};
 
 /// `/`: says what this is.
@@ -25,14 +26,9 @@ pub async fn robots() -> &'static str {
     "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 }
 
-fn host(headers: &HeaderMap) -> Option<Handle> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    host.split(':').next()?.parse().ok()
-}
-
 /// `/.well-known/atproto-did`: the DID of the account whose handle the request's host is.
-pub async fn atproto_did(State(app): State<App>, headers: HeaderMap) -> Result<Response, XrpcError> {
-    let found = match host(&headers) {
+pub async fn atproto_did(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, XrpcError> {
+    let found = match host(&uri, &headers).and_then(|host| host.parse::<Handle>().ok()) {
         Some(handle) => account::by_handle(&app.db, &handle).await?,
         None => None,
     };
@@ -43,11 +39,10 @@ pub async fn atproto_did(State(app): State<App>, headers: HeaderMap) -> Result<R
 }
 
 /// `/.well-known/did.json`: the server's own did:web.
-pub async fn did_json(State(app): State<App>, headers: HeaderMap) -> Response {
+pub async fn did_json(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
     let service = &app.settings.service;
     let ours = service.did.as_str() == format!("did:web:{}", service.hostname);
-    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.split(':').next());
-    if !ours || asked != Some(service.hostname.as_str()) {
+    if !ours || host(&uri, &headers).as_deref() != Some(service.hostname.as_str()) {
         return (StatusCode::NOT_FOUND, "Not found").into_response();
     }
     Json(json!({

@@ -13,7 +13,7 @@ use crate::app::App;
 pub enum HandleError {
     /// Not a handle that may be used here.
     #[error("{0}")]
-    Invalid(&'static str),
+    Invalid(String),
     /// Kept for the host.
     #[error("Reserved handle")]
     Reserved,
@@ -44,13 +44,14 @@ fn own_domain<'a>(app: &'a App, handle: &Handle) -> Option<&'a str> {
 /// Checks that an account with `did` may use `handle`: the rules of this host, or for other domains that it resolves to the DID.
 pub async fn check(app: &App, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
     if handle.is_disallowed_tld() {
-        return Err(HandleError::Invalid("Handle TLD is invalid or disallowed"));
+        return Err(HandleError::Invalid(format!("Handle TLD is invalid or disallowed: {handle}")));
     }
     if let Some(label) = own_domain(app, handle).and_then(|domain| handle.label_under(domain)) {
+        let invalid = HandleError::Invalid;
         return match label.len() {
-            _ if label.contains('.') => Err(HandleError::Invalid("Invalid characters in handle")),
-            0..3 => Err(HandleError::Invalid("Handle too short")),
-            19.. => Err(HandleError::Invalid("Handle too long")),
+            _ if label.contains('.') => Err(invalid(format!("Invalid characters in handle: {label} has a dot"))),
+            0..3 => Err(invalid(format!("Handle too short: {label} has {}, at least 3 characters", label.len()))),
+            19.. => Err(invalid(format!("Handle too long: {label} has {}, at most 18 characters", label.len()))),
             _ if reserved::LABELS.contains(&label) => Err(HandleError::Reserved),
             _ => Ok(()),
         };
@@ -59,7 +60,7 @@ pub async fn check(app: &App, handle: &Handle, did: Option<&Did>) -> Result<(), 
     // Past the cache: the record that proves it was often set a moment ago.
     match app.resolver.refresh_handle(handle).await {
         Ok(found) if found == *did => Ok(()),
-        _ => Err(HandleError::Invalid("External handle did not resolve to DID")),
+        _ => Err(HandleError::Invalid(format!("External handle did not resolve to DID: {handle}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What has to be done from time to time. Every job is idempotent, so it does no harm that each replica runs it; a jitter keeps them apart.
 
 pub mod blob_store;
+pub mod crawl;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ const STALE_RESERVATION_US: i64 = 10 * 60 * 1_000_000;
 /// Starts the jobs; they end with the server.
 pub fn start(app: &App) {
     blob_store::start(app);
+    crawl::start(app);
     spawn(app, "reservations", Duration::from_secs(300), |app| async move { give_back_reservations(&app).await });
     spawn(app, "session_cleanup", Duration::from_secs(3600), |app| async move { forget_expired_sessions(&app).await });
     spawn(app, "blob_orphan_sweep", Duration::from_secs(3600), |app| async move { blob::sweep(&app).await.map(drop) });

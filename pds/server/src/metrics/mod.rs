@@ -4,7 +4,10 @@ mod storage;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,8 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use storage::Storage;
 pub use storage::Volume;
+use storage::{Reading, Storage};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -43,6 +46,11 @@ struct Use {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Run {
     job: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
     result: &'static str,
 }
 
@@ -79,6 +87,13 @@ struct Families {
     blobs_missing: Gauge,
     blobs_not_deleted: Counter,
     subscribers: Gauge,
+    commits_waiting: Gauge,
+    event_head: Gauge,
+    db_wait_seconds: Counter<f64, AtomicU64>,
+    db_waits: Counter,
+    open_connections: Gauge,
+    crawl_requests: Family<Outcome, Counter>,
+    crawl_success: Reading,
     storage: Storage,
 }
 
@@ -109,6 +124,13 @@ impl Default for Metrics {
             blobs_missing: Gauge::default(),
             blobs_not_deleted: Counter::default(),
             subscribers: Gauge::default(),
+            commits_waiting: Gauge::default(),
+            event_head: Gauge::default(),
+            db_wait_seconds: Counter::default(),
+            db_waits: Counter::default(),
+            open_connections: Gauge::default(),
+            crawl_requests: Family::default(),
+            crawl_success: Reading::default(),
             storage: Storage::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
@@ -152,6 +174,25 @@ impl Default for Metrics {
             families.blobs_not_deleted.clone(),
         );
         registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
+        registry.register("commits_waiting", "Commits that wait to be stored", families.commits_waiting.clone());
+        registry.register("event_head", "Number of the newest event in the database", families.event_head.clone());
+        registry.register(
+            "db_wait_seconds",
+            "How long statements waited for a connection to the database",
+            families.db_wait_seconds.clone(),
+        );
+        registry.register(
+            "db_waits",
+            "Statements that asked for a connection to the database",
+            families.db_waits.clone(),
+        );
+        registry.register("http_connections", "Open connections of the public port", families.open_connections.clone());
+        registry.register("crawl_requests", "Requests to relays to crawl this server", families.crawl_requests.clone());
+        registry.register(
+            "crawl_last_success_timestamp_seconds",
+            "When a relay last took a request to crawl this server; absent before",
+            families.crawl_success.clone(),
+        );
         families.storage.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
@@ -198,6 +239,15 @@ impl Metrics {
         self.0.storage.blob_store_asked(succeeded_at);
     }
 
+    /// A relay was asked to crawl this server; `succeeded_at` is in seconds since 1970.
+    pub fn crawl_requested(&self, succeeded_at: Option<i64>) {
+        let result = if succeeded_at.is_some() { "success" } else { "failure" };
+        self.0.crawl_requests.get_or_create(&Outcome { result }).inc();
+        if let Some(at) = succeeded_at {
+            self.0.crawl_success.set(at);
+        }
+    }
+
     /// A commit was acknowledged.
     pub fn committed(&self) {
         self.0.commits.inc();
@@ -238,6 +288,17 @@ impl Metrics {
         if let Some(accounts) = accounts {
             self.0.accounts.set(accounts);
         }
+    }
+
+    /// Sets what is read at scrape time: commits that wait, the newest event, waits for the database, connections of clients.
+    pub fn set_queues(&self, commits: usize, head: Option<i64>, db_waits: (Duration, u64), connections: usize) {
+        self.0.commits_waiting.set(i64::try_from(commits).unwrap_or(i64::MAX));
+        if let Some(head) = head {
+            self.0.event_head.set(head);
+        }
+        self.0.db_wait_seconds.inner().store(db_waits.0.as_secs_f64().to_bits(), Ordering::Relaxed);
+        self.0.db_waits.inner().store(db_waits.1, Ordering::Relaxed);
+        self.0.open_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
     /// Sets what is read at scrape time: whether the database's volume is full, the size of a database on a server, and the volume of the

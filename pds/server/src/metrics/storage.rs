@@ -22,10 +22,10 @@ pub struct Volume {
 
 /// A gauge that is absent until it has been set.
 #[derive(Clone, Debug, Default)]
-struct Reading(Arc<RwLock<Option<i64>>>);
+pub(super) struct Reading(Arc<RwLock<Option<i64>>>);
 
 impl Reading {
-    fn set(&self, value: i64) {
+    pub(super) fn set(&self, value: i64) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(value);
     }
 

@@ -1,9 +1,12 @@
 //! Which budgets a request draws from. Never answers a request itself.
 
 mod address;
+mod connections;
+mod shares;
+mod sizes;
 mod table;
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use pds_config::{Cidr, Rate, Secrets, Settings};
 use pds_limiter::{Charge, Error, Limit, Limiter, Redis, Standing};
@@ -12,7 +15,10 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{client, subject};
-pub use table::{LOGINS, UPLOADS, WRITES, cost};
+pub use connections::{Busy, Connection, Connections, Place, Socket};
+pub use shares::{Share, Shares};
+pub use sizes::Sizes;
+pub use table::{GUESSES, LOGINS, UPLOADS, WRITES, cost};
 
 /// Who asks, as far as the request's head proves it.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +51,13 @@ pub struct RateLimits {
     admin: Limit,
     bypass_ips: Vec<Cidr>,
     bypass_key: Option<SecretString>,
+    /// Pairs of account and address that have logged in.
+    familiar: moka::future::Cache<String, ()>,
 }
+
+/// How many such pairs are remembered, and for how long after the last login.
+const FAMILIAR: u64 = 100_000;
+const FAMILIAR_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl RateLimits {
     /// As the settings say. With Redis a task keeps the connection until `shutdown`; it need not be there yet.
@@ -68,6 +80,7 @@ impl RateLimits {
             admin: tier("admin", limits.admin),
             bypass_ips: limits.bypass_ips.clone(),
             bypass_key: secrets.rate_limit_bypass_key.clone(),
+            familiar: moka::future::Cache::builder().max_capacity(FAMILIAR).time_to_idle(FAMILIAR_TIME).build(),
         })
     }
 
@@ -107,6 +120,16 @@ impl RateLimits {
     pub async fn draw(&self, limits: &[Limit], subject: &str, cost: u32, now_us: i64) -> Option<Standing> {
         let charges: Vec<_> = limits.iter().map(|limit| Charge { limit, subject, cost }).collect();
         self.limiter.take(&charges, now_us).await
+    }
+
+    /// Has this pair of account and address logged in here before?
+    pub async fn is_familiar(&self, pair: &str) -> bool {
+        self.familiar.get(pair).await.is_some()
+    }
+
+    /// It has now.
+    pub async fn familiarise(&self, pair: String) {
+        self.familiar.insert(pair, ()).await;
     }
 
     /// Whether Redis can be reached and how often it could not; `None` without one.

@@ -16,6 +16,9 @@ pub(super) const ADDRESS: Limit = Limit::bucket("address", 3000, FIVE_MINUTES);
 pub const LOGINS: [Limit; 2] =
     [Limit::log("create-session", 30, FIVE_MINUTES), Limit::log("create-session-day", 300, DAY)];
 
+/// Logins as one account from all addresses from which it has not logged in before: its owner's are spared.
+pub const GUESSES: [Limit; 2] = [Limit::log("login-guesses", 50, HOUR), Limit::log("login-guesses-day", 200, DAY)];
+
 /// Points for writes to one repository.
 pub const WRITES: [Limit; 2] =
     [Limit::window("repo-write-hour", 5000, HOUR), Limit::window("repo-write-day", 35_000, DAY)];

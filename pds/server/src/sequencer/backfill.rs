@@ -1,9 +1,12 @@
 //! Events that the ring has left behind: page after page from the database.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use pds_store::event::{self, Batch};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{READ_BYTES, Sequencer, ring::Numbered, runs};
@@ -11,6 +14,8 @@ use super::{READ_BYTES, Sequencer, ring::Numbered, runs};
 /// Followers that are so many events behind read more at once, and from more connections, as long as they are so few and fast: the database
 /// spends a third less on each event, and is waited for less. Such a follower takes about seven megabytes, others two.
 const FAR: i64 = 1_000;
+/// What one that is not fast takes.
+pub(super) const BYTES: usize = 2 << 20;
 pub(super) const WIDE: usize = 4;
 const WIDE_BYTES: usize = 1 << 20;
 pub(super) const WIDE_WINDOWS: usize = 2;
@@ -28,11 +33,11 @@ pub(super) struct Backfill {
 }
 
 impl Backfill {
-    /// Begins behind `cursor`.
-    pub(super) fn start(sequencer: Sequencer, cursor: i64) -> Self {
+    /// Begins behind `cursor`; `own` are the turns of its address.
+    pub(super) fn start(sequencer: Sequencer, cursor: i64, own: Arc<Semaphore>) -> Self {
         let (sender, pieces) = mpsc::channel(1);
         let reader = tokio::spawn(async move {
-            if let Err(error) = read(&sequencer, cursor, &sender).await {
+            if let Err(error) = read(&sequencer, cursor, &own, &sender).await {
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -45,17 +50,30 @@ impl Backfill {
     }
 }
 
-async fn read(sequencer: &Sequencer, mut cursor: i64, pieces: &mpsc::Sender<Piece>) -> pds_store::Result<()> {
+async fn read(
+    sequencer: &Sequencer,
+    mut cursor: i64,
+    own: &Arc<Semaphore>,
+    pieces: &mpsc::Sender<Piece>,
+) -> pds_store::Result<()> {
     let is_far = sequencer.head().saturating_sub(cursor) > FAR;
     let mut wide = sequencer.0.wide.try_acquire().ok().filter(|_| is_far);
     let (mut bytes, mut count) = if wide.is_some() { (WIDE_BYTES, WIDE_WINDOWS) } else { (READ_BYTES, 1) };
     let mut width = Width(i64::MAX);
+    let mut turn = next_turn(sequencer, own).await;
     let mut windows = VecDeque::from([Window::fetch(sequencer, cursor, None, bytes)]);
     let mut taken = Instant::now();
     // What was read is unpacked only when there is room for it.
     while let Ok(mut room) = pieces.reserve().await {
         if taken.elapsed() > SLOW && wide.take().is_some() {
             (bytes, count, width) = (READ_BYTES, 1, Width(width.0 / 4));
+        }
+        // Others wait for the memory: theirs is the next turn, and what was read ahead is read again.
+        if sequencer.0.turns.available_permits() == 0 || own.available_permits() == 0 {
+            windows.clear();
+            drop(turn);
+            turn = next_turn(sequencer, own).await;
+            windows.push_back(Window::fetch(sequencer, cursor, None, bytes));
         }
         let fetch = |after, last| Window::fetch(sequencer, after, last, bytes);
         let Some(Window { last, page }) = windows.pop_front() else { break };
@@ -91,6 +109,12 @@ async fn read(sequencer: &Sequencer, mut cursor: i64, pieces: &mpsc::Sender<Piec
         cursor = upto;
     }
     Ok(())
+}
+
+/// A turn among those of the address, then among all.
+async fn next_turn(sequencer: &Sequencer, own: &Arc<Semaphore>) -> impl Sized + use<> {
+    let own = own.clone().acquire_owned().await;
+    (own, sequencer.0.turns.clone().acquire_owned().await)
 }
 
 /// A part of the sequence on its way from the database.

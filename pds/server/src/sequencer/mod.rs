@@ -8,7 +8,12 @@ mod message;
 mod ring;
 mod subscription;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use pds_repo::event::Frame;
 use pds_store::{
@@ -22,6 +27,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::{
+    rate_limit::{Share, Shares, Sizes},
+    report::Failed,
+};
 use message::Run;
 pub use message::message;
 use ring::Ring;
@@ -43,6 +52,14 @@ const RING_BYTES: usize = 32 << 20;
 #[derive(Clone)]
 pub struct Sequencer(Arc<Shared>);
 
+/// A place among the subscriptions, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _share: Share,
+    /// Those of its address.
+    turns: Arc<Semaphore>,
+}
+
 struct Shared {
     db: Db,
     ring: Ring,
@@ -50,6 +67,14 @@ struct Shared {
     followed: Notify,
     /// For followers that are given more memory while they catch up.
     wide: Semaphore,
+    /// Open subscriptions.
+    places: Shares,
+    /// What the followers of one address may take of `turns`.
+    turns_of_one: usize,
+    /// By address, as long as somebody has it.
+    own_turns: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// For followers that read the past: what they have in memory is bounded by how many of them do it at once.
+    turns: Arc<Semaphore>,
     /// For reading the past, which shall not take all connections from those who write.
     reads: Arc<Semaphore>,
     /// How far back subscribers may begin.
@@ -59,19 +84,44 @@ struct Shared {
 
 impl Sequencer {
     /// Rests until somebody follows; events before that are read from the database when they are asked for.
-    pub fn start(db: Db, settings: &pds_config::Sync, shutdown: CancellationToken) -> Self {
+    pub fn start(
+        db: Db,
+        settings: &pds_config::Sync,
+        sizes: Sizes,
+        failed: &Failed,
+        shutdown: CancellationToken,
+    ) -> Self {
         let reads = usize::try_from(db.max_connections() / 4).unwrap_or(usize::MAX).max(backfill::WIDE_WINDOWS);
+        let turns = (sizes.subscriber_bytes / backfill::BYTES).max(2);
         let this = Self(Arc::new(Shared {
             ring: Ring::new(0, RING_BYTES),
             followed: Notify::new(),
             wide: Semaphore::new(backfill::WIDE),
+            places: Shares::new(sizes.subscribers, sizes.subscribers.div_ceil(4)),
+            turns: Arc::new(Semaphore::new(turns)),
+            turns_of_one: (turns / 4).max(1),
+            own_turns: Mutex::default(),
             reads: Arc::new(Semaphore::new(reads)),
             window: settings.backfill_limit,
             db,
             shutdown,
         }));
-        tokio::spawn(this.clone().run());
+        failed.supervise("sequencer", this.clone().run());
         this
+    }
+
+    /// A place for a subscription from an address, if there is one.
+    pub fn place(&self, address: &str) -> Option<Place> {
+        let share = self.0.places.take(address)?;
+        if address.is_empty() {
+            return Some(Place { _share: share, turns: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) });
+        }
+        let mut own = self.0.own_turns.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, turns| turns.strong_count() > 0);
+        let turns = own.get(address).and_then(Weak::upgrade);
+        let turns = turns.unwrap_or_else(|| Arc::new(Semaphore::new(self.0.turns_of_one)));
+        own.insert(address.to_owned(), Arc::downgrade(&turns));
+        Some(Place { _share: share, turns })
     }
 
     /// The newest number in the ring: that of the newest event which this replica has seen, while somebody follows.

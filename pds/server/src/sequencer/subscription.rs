@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pds_store::event;
 use tokio::sync::watch;
 
-use super::{Sequencer, backfill::Backfill, ring::Numbered};
+use super::{Place, Sequencer, backfill::Backfill, ring::Numbered};
 
 /// Messages handed out at once, and their bytes, about.
 const AT_ONCE: usize = 64;
@@ -45,13 +45,19 @@ pub struct Subscription {
     head: watch::Receiver<i64>,
     /// While the ring does not reach back to the position.
     backfill: Option<Backfill>,
+    place: Place,
 }
 
 impl Sequencer {
     /// A subscription from `cursor`, or from now.
-    pub async fn subscribe(&self, cursor: Option<i64>, now_us: i64) -> Result<(Subscription, Start), StartError> {
-        let mut subscription =
-            Subscription { sequencer: self.clone(), cursor: 0, head: self.0.ring.watch(), backfill: None };
+    pub async fn subscribe(
+        &self,
+        place: Place,
+        cursor: Option<i64>,
+        now_us: i64,
+    ) -> Result<(Subscription, Start), StartError> {
+        let head = self.0.ring.watch();
+        let mut subscription = Subscription { sequencer: self.clone(), cursor: 0, head, backfill: None, place };
         self.0.followed.notify_one();
         // The ring may rest, and another replica may be ahead of it, whose follower comes here with its cursor.
         let head = event::head(&self.0.db).await?;
@@ -99,7 +105,9 @@ impl Subscription {
 
     /// Events that the ring has left behind, none if there are no more. May be dropped and asked again.
     async fn page(&mut self) -> pds_store::Result<Option<Numbered>> {
-        let backfill = self.backfill.get_or_insert_with(|| Backfill::start(self.sequencer.clone(), self.cursor));
+        let backfill = self
+            .backfill
+            .get_or_insert_with(|| Backfill::start(self.sequencer.clone(), self.cursor, self.place.turns.clone()));
         let page = backfill.next().await;
         if !matches!(page, Some(Ok(_))) {
             self.backfill = None;

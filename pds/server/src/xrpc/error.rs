@@ -65,6 +65,17 @@ impl From<pds_store::Error> for XrpcError {
     }
 }
 
+impl From<crate::account::password::Error> for XrpcError {
+    fn from(error: crate::account::password::Error) -> Self {
+        match error {
+            crate::account::password::Error::Busy => {
+                Self::unavailable("Too many passwords are being checked, try again", 2)
+            }
+            error => Self::internal("hashing a password", &error),
+        }
+    }
+}
+
 impl From<pds_blobstore::Error> for XrpcError {
     fn from(error: pds_blobstore::Error) -> Self {
         if error.is_unavailable() {

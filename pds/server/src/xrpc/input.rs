@@ -23,6 +23,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let mut map = Map::new();
         let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
+            if value.contains('\0') {
+                return Err(XrpcError::invalid(format!("Params/{name} must not contain U+0000")));
+            }
             let value = Value::String(value.into_owned());
             match map.get_mut(name.as_ref()) {
                 None => {
@@ -32,7 +35,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 Some(first) => *first = Value::Array(vec![first.take(), value]),
             }
         }
-        serde_json::from_value(Value::Object(map)).map(Self).map_err(|error| refuse("Params", &error))
+        serde_path_to_error::deserialize(Value::Object(map)).map(Self).map_err(|error| {
+            let path = error.path().to_string();
+            match path.as_str() {
+                "." => refuse("Params", error.inner()),
+                path => refuse(&format!("Params/{path}"), error.inner()),
+            }
+        })
     }
 }
 
@@ -54,17 +63,45 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
             return Err(XrpcError::invalid(format!("Wrong request encoding (Content-Type): {essence}")));
         }
         plain(request.headers())?;
+        // Records may hold any text; what else these methods take is of types without control characters.
+        let has_records = request.uri().path().starts_with("/xrpc/com.atproto.repo.");
         let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "request entity too large")
+                XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", "request entity too large")
             }
             _ => XrpcError::invalid("The request's body could not be read"),
         })?;
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(XrpcError::invalid("Input must be a JSON object"));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| refuse("Input", &error))
+        if !has_records && holds_nul(&body) {
+            return Err(XrpcError::invalid("Input must not contain U+0000"));
+        }
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            match path.as_str() {
+                "." => refuse("Input", error.inner()),
+                path => refuse(&format!("Input/{}", path.replace('.', "/")), error.inner()),
+            }
+        })?;
+        json.end().map(|()| Self(input)).map_err(|error| refuse("Input", &error))
     }
+}
+
+/// Is there a U+0000 in a text of this JSON? It can only be escaped there. Postgres has none in texts.
+fn holds_nul(json: &[u8]) -> bool {
+    const NUL: &[u8] = b"u0000";
+    let mut at = 0;
+    while let Some(next) = json[at..].iter().position(|byte| *byte == b'\\') {
+        at += next + 1;
+        if json[at..].starts_with(NUL) {
+            return true;
+        }
+        // Whatever is escaped, it may be a backslash.
+        at = json.len().min(at + 1);
+    }
+    false
 }
 
 /// Refuses bodies that are compressed: what they decode to has no bound, and as they are they mean something else.
@@ -89,6 +126,11 @@ fn refuse(what: &str, error: &serde_json::Error) -> XrpcError {
     }
 }
 
+/// Reads a field that may be absent and is not null where it is there. With `#[serde(default)]` beside it.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Reads a number from a parameter's text.
 pub fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -109,4 +151,19 @@ pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> 
     let value = Value::deserialize(deserializer)?;
     let all = if value.is_array() { value } else { Value::Array(vec![value]) };
     serde_json::from_value(all).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_only_where_one_is_escaped() {
+        for json in [r#"{"a": "\u0000"}"#, r#"{"a": "x\\\u0000"}"#] {
+            assert!(holds_nul(json.as_bytes()), "{json}");
+        }
+        for json in [r#"{"a": "\\u0000"}"#, r#"{"a": "u0000\n\u0001"}"#, r#"{"a": "\"#] {
+            assert!(!holds_nul(json.as_bytes()), "{json}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod output;
 mod socket;
 
 pub use error::{ErrorName, XrpcError};
-pub use input::{Procedure, Query, flag, list, number, plain};
+pub use input::{Procedure, Query, flag, list, number, plain, present};
 pub use output::{Output, Text};
 pub use socket::{Socket, Upgrade};
 

@@ -25,6 +25,7 @@ use hyper_tungstenite::{
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::XrpcError;
+use crate::rate_limit::{self, Connection};
 
 /// A client that takes nothing for so long is too slow.
 const STALL: Duration = Duration::from_secs(10);
@@ -39,6 +40,8 @@ const MAX_UNREAD: usize = 64 * 1024;
 pub struct Upgrade {
     answer: Response,
     socket: HyperWebsocket,
+    /// Lets the connection live although no request gets on.
+    lasting: Option<rate_limit::Socket>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Upgrade {
@@ -59,15 +62,17 @@ impl<S: Send + Sync> FromRequest<S> for Upgrade {
             .max_write_buffer_size(MAX_UNREAD);
         let (answer, socket) = hyper_tungstenite::upgrade(&mut request, Some(config))
             .map_err(|error| XrpcError::invalid(error.to_string()))?;
-        Ok(Self { answer: answer.map(|_| Body::empty()), socket })
+        let lasting = request.extensions().get::<Connection>().map(Connection::socket);
+        Ok(Self { answer: answer.map(|_| Body::empty()), socket, lasting })
     }
 }
 
 impl Upgrade {
     /// Hands the socket to `work` as soon as there is one, and answers that there will be.
     pub fn then<F: Future<Output = ()> + Send>(self, work: impl FnOnce(Socket) -> F + Send + 'static) -> Response {
-        let socket = self.socket;
+        let (socket, lasting) = (self.socket, self.lasting);
         tokio::spawn(async move {
+            let _lasting = lasting;
             match socket.await {
                 Ok(stream) => work(Socket { stream, unsent: VecDeque::new() }).await,
                 Err(error) => tracing::debug!("no websocket came of an upgrade: {error}"),

@@ -7,6 +7,7 @@ mod crash;
 mod harness;
 mod http;
 mod identity;
+mod job;
 mod repo;
 mod sequencer;
 mod server;

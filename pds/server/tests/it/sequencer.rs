@@ -41,7 +41,8 @@ async fn append(app: &App, len: usize, count: usize) -> std::ops::Range<i64> {
 
 /// The numbers that a follower hears, up to `last`.
 async fn hear(app: &App, cursor: i64, last: i64) -> Vec<i64> {
-    let (mut subscription, start) = app.sequencer.subscribe(Some(cursor), app.clock.now_us()).await.unwrap();
+    let (mut subscription, start) =
+        app.sequencer.subscribe(app.sequencer.place("").unwrap(), Some(cursor), app.clock.now_us()).await.unwrap();
     assert!(!start.outdated);
     let mut heard = Vec::new();
     while heard.last().is_none_or(|seq| *seq < last) {

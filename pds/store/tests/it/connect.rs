@@ -12,7 +12,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Alice, Store, T0, frame, on_both, run};
 
-on_both!(a_database_answers, waiting_for_a_connection_ends_as_unavailable, a_closed_database_is_unavailable);
+on_both!(
+    snapshots_leave_connections_to_those_who_write,
+    a_database_answers,
+    waiting_for_a_connection_ends_as_unavailable,
+    a_closed_database_is_unavailable
+);
 
 async fn a_database_answers(store: Store) {
     store.db.ping().await.unwrap();
@@ -28,6 +33,33 @@ async fn waiting_for_a_connection_ends_as_unavailable(store: Store) {
 
     assert!(error.is_unavailable(), "{error:?}");
     holder.rollback().await.unwrap();
+}
+
+/// F2
+async fn snapshots_leave_connections_to_those_who_write(store: Store) {
+    let options = Options { max_connections: 2, acquire_timeout: Duration::from_millis(500), ..Options::default() };
+    let db = Db::connect(&store.url, &options).await.unwrap();
+    let (first, second) = (db.snapshot().await, db.snapshot().await);
+
+    db.begin().await.unwrap().rollback().await.unwrap();
+
+    assert!(first.is_ok());
+    assert!(second.is_ok() || second.is_err_and(|error| error.is_unavailable()));
+}
+
+#[tokio::test]
+async fn as_many_connections_stay_open_as_are_wanted() {
+    run(pds_store::Dialect::Postgres, |store| async move {
+        let options = Options { min_connections: 3, ..Options::default() };
+        let db = Db::connect(&store.url, &options).await.unwrap();
+        let settled = async {
+            while db.connections().0 < 3 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), settled).await.expect("three connections");
+    })
+    .await;
 }
 
 async fn a_closed_database_is_unavailable(store: Store) {

@@ -25,4 +25,5 @@ mod record;
 mod repo;
 mod schema;
 mod session;
+mod turn;
 mod wakeups;

@@ -14,6 +14,7 @@ use crate::harness::{Alice, Store, cid, on_both, put, rkey};
 on_both!(
     a_record_is_found_by_its_path,
     a_collection_is_listed_from_either_end,
+    a_page_ends_after_so_many_bytes_and_the_next_one_goes_on,
     collections_whose_names_begin_alike_stay_apart,
     collections_are_named_once_each,
     entries_come_in_bytewise_order_of_the_whole_path,
@@ -61,6 +62,27 @@ async fn a_collection_is_listed_from_either_end(store: Store) {
     assert_eq!(list(None, 2, true).await, ["1", "2"]);
     assert_eq!(list(Some("2"), 2, true).await, ["3"]);
     assert_eq!(list(Some("1"), 2, false).await, Vec::<String>::new());
+}
+
+/// F1
+async fn a_page_ends_after_so_many_bytes_and_the_next_one_goes_on(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let large = "x".repeat(400_000);
+    let writes = (1..=7).map(|n| Write::Create(put(&format!("a.b.post/{n}"), &format!("{n}{large}")))).collect();
+    alice.write(&store.db, writes).await.unwrap();
+    for ascending in [true, false] {
+        let (mut cursor, mut pages) = (None, Vec::new());
+        loop {
+            let page = Page { cursor: cursor.as_ref(), limit: 100, ascending };
+            let records = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+            let Some(last) = records.last() else { break };
+            cursor = Some(rkey(last.path.rkey()));
+            pages.push(records.iter().map(|record| record.path.rkey().to_owned()).collect::<String>());
+        }
+        // A megabyte is full with the third.
+        let expected = if ascending { ["123", "456", "7"] } else { ["765", "432", "1"] };
+        assert_eq!(pages, expected);
+    }
 }
 
 async fn collections_whose_names_begin_alike_stay_apart(store: Store) {

@@ -8,14 +8,16 @@ use crate::{
     auth::Admin,
     clock,
     moderation::{self, AccountChange, Takedown},
-    xrpc::{Output, Procedure, Result, XrpcError},
+    xrpc::{Output, Procedure, Result, XrpcError, present},
 };
 
 /// Input of `com.atproto.admin.updateSubjectStatus`.
 #[derive(Debug, Deserialize)]
 pub struct UpdateSubjectStatusInput {
     subject: Subject,
+    #[serde(default, deserialize_with = "present")]
     takedown: Option<StatusAttr>,
+    #[serde(default, deserialize_with = "present")]
     deactivated: Option<StatusAttr>,
 }
 

@@ -22,8 +22,7 @@ pub async fn update_handle(
     Procedure(input): Procedure<UpdateHandleInput>,
 ) -> Result<()> {
     let account = &access.account;
-    let handle =
-        input.handle.parse().map_err(|_| XrpcError::named("InvalidHandle", "Input/handle must be a valid handle"))?;
+    let handle = input.handle.parse().map_err(|_| XrpcError::invalid("Input/handle must be a valid handle"))?;
     let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
     identity::check(&app, &handle, Some(&account.did)).await.map_err(refuse)?;
     update::update(&app, account, &handle).await.map_err(|error| match error {

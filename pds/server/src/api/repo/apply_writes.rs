@@ -14,7 +14,7 @@ use crate::{
     auth::Access,
     http::rate_limit::Meter,
     rate_limit::{WRITES, cost},
-    xrpc::{Output, Procedure, Result, XrpcError},
+    xrpc::{Output, Procedure, Result, XrpcError, present},
 };
 
 /// Input of `com.atproto.repo.applyWrites`.
@@ -22,8 +22,10 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct ApplyWritesInput {
     repo: AtIdentifier,
+    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     writes: Vec<Write>,
+    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
@@ -37,6 +39,7 @@ pub(super) enum Write {
         /// Collection.
         collection: Nsid,
         /// Made by the server when absent.
+        #[serde(default, deserialize_with = "present")]
         rkey: Option<RecordKey>,
         /// The record.
         value: Value,

@@ -9,7 +9,7 @@ use crate::{
     actor::{prepare, write::Change},
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result},
+    xrpc::{Output, Procedure, Result, present},
 };
 
 /// Input of `com.atproto.repo.createRecord`.
@@ -18,9 +18,12 @@ use crate::{
 pub struct CreateRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
+    #[serde(default, deserialize_with = "present")]
     rkey: Option<RecordKey>,
+    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     record: Value,
+    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     actor::write::{self, Change},
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result},
+    xrpc::{Output, Procedure, Result, present},
 };
 
 /// Input of `com.atproto.repo.deleteRecord`.
@@ -18,7 +18,9 @@ pub struct DeleteRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
     rkey: RecordKey,
+    #[serde(default, deserialize_with = "present")]
     swap_record: Option<Cid>,
+    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 

@@ -60,7 +60,9 @@ fn told(did: &Did, noted: &Noted) -> Value {
 impl From<Error> for XrpcError {
     fn from(error: Error) -> Self {
         match error {
-            Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
+            Error::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
+            }
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
             Error::TakenDown => account_takedown(),
             Error::Busy => Self::unavailable(format!("{error}, try again"), 30),

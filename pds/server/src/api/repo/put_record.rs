@@ -9,7 +9,7 @@ use crate::{
     actor::{prepare, write::Change},
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result},
+    xrpc::{Output, Procedure, Result, present},
 };
 
 /// Input of `com.atproto.repo.putRecord`.
@@ -19,16 +19,18 @@ pub struct PutRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
     rkey: RecordKey,
+    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     record: Value,
     /// Absent: any; null: there must be none.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "swap_record")]
     swap_record: Option<Option<Cid>>,
+    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
 /// Tells null from absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Cid>>, D::Error> {
+fn swap_record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Cid>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -12,6 +12,8 @@ impl From<LoadError> for XrpcError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Store(error) => error.into(),
+            LoadError::Missing(did) => Self::named("RepoNotFound", format!("Could not find repo for DID: {did}")),
+            LoadError::Busy => Self::unavailable("Too many repositories are being loaded, try again", 2),
             error => Self::internal("loading a repository", &error),
         }
     }

@@ -37,7 +37,9 @@ pub async fn upload_blob(
     let said = said
         .parse::<mime::Mime>()
         .map_err(|_| XrpcError::invalid("Request encoding (Content-Type) is not a media type"))?;
-    let said = if said == mime::STAR_STAR { mime::APPLICATION_OCTET_STREAM } else { said };
+    // A range is no type.
+    let is_range = said.type_() == mime::STAR || said.subtype() == mime::STAR;
+    let said = if is_range { mime::APPLICATION_OCTET_STREAM } else { said };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     // A body of no bytes is a blob of no bytes, as in the reference; none at all is a mistake.
     if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
@@ -48,10 +50,14 @@ pub async fn upload_blob(
     {
         return Err(meter.refused(&app, &UPLOADS, until));
     }
+    let share = app.upload_shares.take(&id.to_string());
+    let _share = share.ok_or_else(|| XrpcError::unavailable("Too many uploads are under way, try again", 5))?;
     let mut body = body.into_data_stream();
     let stored = blob::upload(&app, id, said.essence_str(), length, &mut body).await;
     let stored = stored.map_err(|error| match error {
-        Error::TooLarge { .. } => XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", error.to_string()),
+        Error::TooLarge { .. } => {
+            XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
+        }
         Error::Quota { .. } => XrpcError::named("AccountQuotaExceeded", error.to_string()),
         Error::Broken => XrpcError::invalid(error.to_string()),
         Error::TakenDown => XrpcError::named("BlobTakedown", error.to_string()),

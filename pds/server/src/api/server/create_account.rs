@@ -16,9 +16,10 @@ use crate::{
     },
     app::App,
     auth::{Bearer, Caller},
+    http::rate_limit::ClientAddress,
     identity,
     report::chain,
-    xrpc::{Output, Procedure, Result, XrpcError},
+    xrpc::{Output, Procedure, Result, XrpcError, present},
 };
 
 /// Input of `com.atproto.server.createAccount`.
@@ -26,27 +27,36 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct CreateAccountInput {
     handle: String,
+    #[serde(default, deserialize_with = "present")]
     email: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     password: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     invite_code: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     did: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     recovery_key: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     plc_op: Option<Value>,
 }
+
+/// What a token has to be made for that brings a DID.
+const METHOD: &str = "com.atproto.server.createAccount";
 
 /// `com.atproto.server.createAccount`
 pub async fn create_account(
     State(app): State<App>,
     caller: Caller,
     bearer: Bearer,
+    ClientAddress(address): ClientAddress,
     Procedure(input): Procedure<CreateAccountInput>,
 ) -> Result<Output<Session>> {
     if input.plc_op.is_some() {
         return Err(XrpcError::invalid("Unsupported input: \"plcOp\""));
     }
     let own_did = own_did(&app, bearer, input.did.as_deref()).await?;
-    let handle: Handle =
-        input.handle.parse().map_err(|_| XrpcError::named("InvalidHandle", "Input/handle must be a valid handle"))?;
+    let handle: Handle = input.handle.parse().map_err(|_| XrpcError::invalid("Input/handle must be a valid handle"))?;
     let email = input.email.as_deref().map(email).transpose()?;
     if own_did.is_none() && email.is_none() {
         return Err(XrpcError::invalid("Email is required"));
@@ -63,8 +73,7 @@ pub async fn create_account(
         .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
-    let hashed =
-        app.passwords.hash(&password).await.map_err(|error| XrpcError::internal("hashing a password", &error))?;
+    let hashed = app.passwords.hash(&password, &address).await?;
     let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
     let account = create::create(&app, sign_up).await.map_err(refuse)?;
     caller.is(&account.did);
@@ -85,13 +94,24 @@ async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<&str>) -> Resu
         return Err(missing());
     }
     token
-        .check(app.settings.service.did.as_str(), "com.atproto.server.createAccount", app.clock.now_s())
-        .map_err(refuse)?;
+        .check(app.settings.service.did.as_str(), METHOD, app.clock.now_s())
+        .map_err(|error| unfit(&app.settings, error))?;
     let document =
         app.resolver.refresh_did(&did).await.map_err(|_| XrpcError::auth_required("could not resolve iss did"))?;
     let key = document.key("atproto").ok_or_else(|| XrpcError::auth_required("missing or bad key in did doc"))?;
     token.verify(&key).map_err(refuse)?;
     Ok(Some(did))
+}
+
+/// What is wrong with a token, and what would be right.
+fn unfit(settings: &pds_config::Settings, error: pds_crypto::service_token::Error) -> XrpcError {
+    use pds_crypto::service_token::Error as Unfit;
+    let message = match error {
+        Unfit::BadJwtLexiconMethod => format!("{error}. must match: {METHOD}"),
+        Unfit::BadJwtAudience => format!("{error}. must match: {}", settings.service.did),
+        error => error.to_string(),
+    };
+    XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), message)
 }
 
 fn email(text: &str) -> Result<String> {

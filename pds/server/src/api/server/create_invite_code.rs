@@ -8,17 +8,20 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     auth::Admin,
-    xrpc::{Output, Procedure, Result, XrpcError},
+    xrpc::{Output, Procedure, Result, XrpcError, present},
 };
 
 /// Codes that one call may make.
 const MAX_CODES: u32 = 1_000;
+/// Uses of one code; the database counts no further.
+const MAX_USES: u32 = i32::MAX as u32;
 
 /// Input of `com.atproto.server.createInviteCode`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateInviteCodeInput {
     use_count: u32,
+    #[serde(default, deserialize_with = "present")]
     for_account: Option<Did>,
 }
 
@@ -26,8 +29,10 @@ pub struct CreateInviteCodeInput {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateInviteCodesInput {
+    #[serde(default, deserialize_with = "present")]
     code_count: Option<u32>,
     use_count: u32,
+    #[serde(default, deserialize_with = "present")]
     for_accounts: Option<Vec<Did>>,
 }
 
@@ -37,6 +42,7 @@ pub async fn create_invite_code(
     _: Admin,
     Procedure(input): Procedure<CreateInviteCodeInput>,
 ) -> Result<Output<Value>> {
+    check_uses(input.use_count)?;
     let owner = input.for_account.map_or_else(|| "admin".to_owned(), |did| did.to_string());
     let codes = make(&app, 1, input.use_count, &owner).await?;
     Ok(Output(json!({"code": codes[0]})))
@@ -48,6 +54,7 @@ pub async fn create_invite_codes(
     _: Admin,
     Procedure(input): Procedure<CreateInviteCodesInput>,
 ) -> Result<Output<Value>> {
+    check_uses(input.use_count)?;
     let count = input.code_count.unwrap_or(1);
     let owners = match input.for_accounts {
         Some(accounts) => accounts.iter().map(Did::to_string).collect(),
@@ -62,6 +69,13 @@ pub async fn create_invite_codes(
         answer.push(json!({"account": owner, "codes": codes}));
     }
     Ok(Output(json!({"codes": answer})))
+}
+
+fn check_uses(count: u32) -> Result<()> {
+    match (1..=MAX_USES).contains(&count) {
+        true => Ok(()),
+        false => Err(XrpcError::invalid(format!("Input/useCount must be between 1 and {MAX_USES}"))),
+    }
 }
 
 async fn make(app: &App, count: u32, uses: u32, owner: &str) -> Result<Vec<String>> {

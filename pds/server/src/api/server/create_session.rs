@@ -10,9 +10,9 @@ use crate::{
     account::password::MAX_OLD_CHARS,
     app::App,
     auth::{Caller, account_takedown},
-    http::rate_limit::Meter,
-    rate_limit::LOGINS,
-    xrpc::{Output, Procedure, Result, XrpcError},
+    http::rate_limit::{ClientAddress, Meter},
+    rate_limit::{GUESSES, LOGINS},
+    xrpc::{Output, Procedure, Result, XrpcError, present},
 };
 
 /// Input of `com.atproto.server.createSession`.
@@ -21,6 +21,7 @@ use crate::{
 pub struct CreateSessionInput {
     identifier: String,
     password: String,
+    #[serde(default, deserialize_with = "present")]
     allow_takendown: Option<bool>,
 }
 
@@ -31,6 +32,7 @@ pub async fn create_session(
     State(app): State<App>,
     caller: Caller,
     meter: Meter,
+    ClientAddress(address): ClientAddress,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
     let identifier = input.identifier.trim().to_lowercase();
@@ -39,14 +41,20 @@ pub async fn create_session(
         return Err(XrpcError::auth_required("Password too long"));
     }
     let account = find(&app, &identifier).await?;
+    // By account, whatever it is called; one that does not exist is as limited.
+    let who = account.as_ref().map_or(identifier, |account| account.did.to_string());
+    let place = pair(&who, &address);
+    if !app.rate_limits.is_familiar(&place).await {
+        meter.draw(&app, &GUESSES, &pair(&who, ""), 1).await?;
+    }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verified = app.passwords.verify(stored, &input.password).await;
-    let verified = verified.map_err(|error| XrpcError::internal("verifying a password", &error))?;
+    let verified = app.passwords.verify(stored, &input.password, &address).await?;
     let Some(account) = account.filter(|_| verified) else {
         app.metrics.auth_failed("password");
         return Err(XrpcError::auth_required("Invalid identifier or password"));
     };
     caller.is(&account.did);
+    app.rate_limits.familiarise(place).await;
     if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
         return Err(account_takedown());
     }

@@ -1,14 +1,20 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use axum::{extract::State, response::Response};
 use bytes::{Bytes, BytesMut};
-use pds_repo::{Cid, car as format, mst::Item};
+use pds_repo::{
+    Cid, car as format,
+    mst::{Item, Tree},
+};
 use pds_syntax::{Did, RepoPath};
 use serde::Deserialize;
 
 use super::car;
 use crate::{
-    actor,
+    actor::{self, View},
     api::synced,
     app::App,
     auth::Viewer,
@@ -17,6 +23,8 @@ use crate::{
 
 /// Blocks of one call.
 const MAX: usize = 1_000;
+/// Bytes of their records together.
+const MAX_BYTES: usize = 4 << 20;
 
 /// Parameters of `com.atproto.sync.getBlocks`.
 #[derive(Debug, Deserialize)]
@@ -38,40 +46,31 @@ pub async fn get_blocks(
     if params.cids.len() > MAX {
         return Err(XrpcError::invalid(format!("Params/cids: at most {MAX}")));
     }
-    let mut snapshot = app.db.snapshot().await?;
-    let root = snapshot.root(account.id).await?;
-    let root =
-        root.ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
+    let View { mut snapshot, root, tree } = actor::view(&app, account.id, &params.did).await?;
     let mut wanted: HashSet<Cid> = params.cids.iter().copied().collect();
-    let (mut found, mut paths) = (HashMap::<Cid, Bytes>::new(), Vec::new());
+    let (mut found, mut bytes) = (HashMap::<Cid, Bytes>::new(), 0);
     if wanted.remove(&root.head.commit) {
         found.insert(root.head.commit, root.commit_bytes);
     }
-    if !wanted.is_empty() {
-        let tree = actor::tree(&app, &mut snapshot, account.id, &params.did, &root.head).await?;
-        for item in tree.preorder() {
-            match item {
-                Item::Node(cid, block) if wanted.remove(&cid) => {
-                    found.insert(cid, block);
-                }
-                Item::Record(key, cid) if wanted.remove(&cid) => paths.push(key),
-                _ => {}
-            }
-            if wanted.is_empty() {
-                break;
-            }
-        }
-    }
+    let (nodes, paths, wanted) = actor::off_thread(move || pick(&tree, wanted)).await;
     if !wanted.is_empty() {
         let missing: Vec<String> = wanted.iter().map(Cid::to_string).collect();
         return Err(XrpcError::named("BlockNotFound", format!("Could not find cids: {}", missing.join(","))));
     }
+    found.extend(nodes);
     for key in paths {
         let path: RepoPath = key.parse().map_err(|error| XrpcError::internal("reading a tree's key", &error))?;
         if let Some(record) = snapshot.record(account.id, &path).await? {
+            bytes += record.body.len();
+            if bytes > MAX_BYTES {
+                return Err(XrpcError::invalid(format!(
+                    "Params/cids: the blocks have more than {MAX_BYTES} bytes together, ask for fewer at once"
+                )));
+            }
             found.insert(record.cid, record.body);
         }
     }
+    drop(snapshot);
     // The protocol wants no root here, and every reader wants one: the commit.
     let mut out = BytesMut::from(format::header(&root.head.commit));
     for cid in &params.cids {
@@ -80,4 +79,22 @@ pub async fn get_blocks(
         }
     }
     Ok(car::answer(out.freeze()))
+}
+
+/// The nodes among the wanted blocks, the keys of the records among them, and what is neither.
+fn pick(tree: &Tree, mut wanted: HashSet<Cid>) -> (HashMap<Cid, Bytes>, Vec<Arc<str>>, HashSet<Cid>) {
+    let (mut nodes, mut paths) = (HashMap::new(), Vec::new());
+    for item in tree.preorder() {
+        if wanted.is_empty() {
+            break;
+        }
+        match item {
+            Item::Node(cid, block) if wanted.remove(&cid) => {
+                nodes.insert(cid, block);
+            }
+            Item::Record(key, cid) if wanted.remove(&cid) => paths.push(key),
+            _ => {}
+        }
+    }
+    (nodes, paths, wanted)
 }

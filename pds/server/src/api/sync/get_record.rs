@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::car;
 use crate::{
-    actor,
+    actor::{self, View},
     api::synced,
     app::App,
     auth::Viewer,
@@ -31,11 +31,7 @@ pub async fn get_record(
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     let path = RepoPath::new(&params.collection, &params.rkey);
-    let mut snapshot = app.db.snapshot().await?;
-    let root = snapshot.root(account.id).await?;
-    let root =
-        root.ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
-    let tree = actor::tree(&app, &mut snapshot, account.id, &params.did, &root.head).await?;
+    let View { mut snapshot, root, tree } = actor::view(&app, account.id, &params.did).await?;
     let found = snapshot.record(account.id, &path).await?;
     let nodes = tree.proof(path.as_str(), false).map_err(|error| XrpcError::internal("proving a record", &error))?;
     let mut blocks: Vec<(Cid, Bytes)> = vec![(root.head.commit, root.commit_bytes)];

@@ -8,6 +8,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
+    http::rate_limit::ClientAddress,
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -19,11 +20,16 @@ pub struct GetRepoParams {
 }
 
 /// `com.atproto.sync.getRepo`
-pub async fn get_repo(State(app): State<App>, viewer: Viewer, Query(params): Query<GetRepoParams>) -> Result<Response> {
+pub async fn get_repo(
+    State(app): State<App>,
+    viewer: Viewer,
+    ClientAddress(address): ClientAddress,
+    Query(params): Query<GetRepoParams>,
+) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     // A revision that cannot be read is as good as none: the whole repository.
     let since = params.since.as_deref().and_then(|text| text.parse::<Tid>().ok());
-    let stream = export(&app, &account, since).await.map_err(|error| match error {
+    let stream = export(&app, &account, since, &address).await.map_err(|error| match error {
         export::Error::Missing => {
             XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did))
         }

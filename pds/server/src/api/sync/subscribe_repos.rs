@@ -8,9 +8,10 @@ use tokio::time::{Instant, interval};
 
 use crate::{
     app::App,
+    http::rate_limit::ClientAddress,
     report::chain,
     sequencer::{Next, StartError, Subscription, message},
-    xrpc::{Query, Result, Socket, Upgrade, number},
+    xrpc::{Query, Result, Socket, Upgrade, XrpcError, number},
 };
 
 /// How often an idle connection is asked whether it lives, and how long it may stay silent.
@@ -28,11 +29,15 @@ pub struct SubscribeReposParams {
 pub async fn subscribe_repos(
     State(app): State<App>,
     Query(params): Query<SubscribeReposParams>,
+    ClientAddress(address): ClientAddress,
     upgrade: Result<Upgrade>,
 ) -> Result<Response> {
-    Ok(upgrade?.then(async move |socket| {
+    let upgrade = upgrade?;
+    let place = app.sequencer.place(&address);
+    let place = place.ok_or_else(|| XrpcError::unavailable("There are too many subscribers, try again later", 60))?;
+    Ok(upgrade.then(async move |socket| {
         let _counted = app.metrics.subscribed();
-        match app.sequencer.subscribe(params.cursor, app.clock.now_us()).await {
+        match app.sequencer.subscribe(place, params.cursor, app.clock.now_us()).await {
             Ok((subscription, start)) => follow(socket, subscription, start.outdated).await,
             Err(StartError::FutureCursor) => {
                 end(socket, "FutureCursor", "Cursor in the future.").await;
@@ -58,6 +63,8 @@ async fn follow(mut socket: Socket, mut subscription: Subscription, outdated: bo
             next = subscription.next() => match next {
                 Ok(Next::Messages(messages)) => {
                     if socket.send(messages).await.is_err() {
+                        // What it has in memory goes before the goodbye, which takes time.
+                        drop(subscription);
                         return too_slow(socket).await;
                     }
                     // It takes what it gets, and was not listened to meanwhile.

@@ -48,6 +48,18 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
     panic!("the new certificate was not taken up");
 }
 
+/// F9
+#[tokio::test]
+async fn well_known_documents_are_the_same_over_http_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = renew(folder.path());
+    let files = [("PDS_TLS_CERT_FILE", "cert.pem"), ("PDS_TLS_KEY_FILE", "key.pem")];
+    let pds = Pds::start(folder.path(), &files).await;
+    let url = format!("https://localhost:{}/.well-known/did.json", pds.port());
+    let answer = client(&certificate).get(&url).send().await.unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+}
+
 /// An authority, its certificate in PEM form, and a server's TLS for localhost that it signed.
 fn authority() -> (String, TlsAcceptor) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

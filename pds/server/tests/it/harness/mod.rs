@@ -17,6 +17,8 @@ use pds_config::{Secrets, Settings};
 use pds_identity::plc;
 use pds_server::{
     app::{App, Outside, open_blob_store},
+    http::listener,
+    rate_limit::Connections,
     router,
 };
 use pds_store::{Db, Options};
@@ -142,8 +144,8 @@ impl TestPds {
         let plc = other_directory.unwrap_or_else(|| directory.clone());
         let outside = Outside { blobs: blobs.clone(), plc, clock: clock.clone() };
         let app = App::start(settings, &secrets, db, outside).await.unwrap();
-        let url = serve(router::public(app.clone())).await;
-        let metrics_url = serve(router::metrics(app.clone())).await;
+        let url = serve(router::public(app.clone()), app.connections.clone());
+        let metrics_url = serve(router::metrics(app.clone()), Connections::new(64, Vec::new()));
         Self { app, url, http: reqwest::Client::new(), directory, metrics_url, clock, blobs, database }
     }
 
@@ -208,6 +210,7 @@ fn read_settings(database: &Database, further: &[(&'static str, impl AsRef<str>)
         ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
         ("PDS_MAX_REPO_IMPORT_SIZE", "4MiB".to_owned()),
         ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
+        ("PDS_TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8".to_owned()),
     ]);
     variables.extend(further.iter().map(|(name, value)| (*name, value.as_ref().to_owned())));
     if variables.contains_key("PDS_BLOBSTORE_S3_BUCKET") {
@@ -216,11 +219,13 @@ fn read_settings(database: &Database, further: &[(&'static str, impl AsRef<str>)
     Settings::from_env(|name| variables.get(name).cloned()).unwrap()
 }
 
-async fn serve(routes: axum::Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// As `pds serve` does it.
+fn serve(routes: axum::Router, connections: Connections) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, routes).await });
+    tokio::spawn(async move { listener::plain(listener, connections).unwrap().serve(routes).await });
     url
 }
 

@@ -1,6 +1,8 @@
 //! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
 
+mod input;
 mod rate_limit;
+mod slow;
 
 use std::{
     sync::atomic::Ordering,
@@ -158,6 +160,41 @@ async fn any_web_page_may_call() {
     assert_eq!(header("access-control-max-age"), "86400");
     assert!(header("access-control-allow-methods").contains("POST"));
     assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+
+    // F23: what a player needs to go on in the middle.
+    let get = send(pds.get("com.atproto.server.describeServer").header("origin", "https://app.example.com")).await;
+    let exposed = get.headers["access-control-expose-headers"].to_str().unwrap().to_owned();
+    for name in ["content-range", "accept-ranges", "etag"] {
+        assert!(exposed.split(',').any(|header| header.trim() == name), "{name} in {exposed}");
+    }
+}
+
+/// F24
+#[tokio::test]
+async fn a_name_is_the_same_in_every_spelling_and_others_are_not_served() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let ask = async |path: &str, host: &str| {
+        let answer = send(pds.http.get(format!("{}{path}", pds.url)).header("host", host)).await;
+        (answer.status.as_u16(), answer.body)
+    };
+    for host in ["alice.pds.test", "alice.pds.test.", "ALICE.pds.test:443"] {
+        assert_eq!(ask("/.well-known/atproto-did", host).await, (200, json!(alice.did)), "{host}");
+    }
+    for host in ["pds.test", "PDS.TEST", "pds.test.:8443"] {
+        assert_eq!(ask("/.well-known/did.json", host).await.0, 200, "{host}");
+    }
+    let method = "/xrpc/com.atproto.server.describeServer";
+    for host in ["pds.test", "PDS.TEST.", "alice.pds.test", "127.0.0.1:1", "[::1]", "localhost", "pds.default.svc"] {
+        assert_eq!(ask(method, host).await.0, 200, "{host}");
+    }
+    for host in ["evil.example", "pds.test.evil.example", "notpds.test"] {
+        let (status, body) = ask(method, host).await;
+        assert_eq!((status, &body["error"]), (421, &json!("MisdirectedRequest")), "{host}");
+        for path in ["/xrpc/_health", "/livez", "/readyz", "/"] {
+            assert_eq!(ask(path, host).await.0, 200, "{path} of {host}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -266,11 +303,16 @@ on_both!(metrics_count_without_naming_anybody, |pds| async move {
         "aurora_auth_failures_total{reason=\"password\"} 1",
         "aurora_accounts 1",
         "aurora_repo_commits_total 1",
+        "aurora_commits_waiting 0",
+        "aurora_event_head 5",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
     for state in ["active", "idle", "max"] {
         assert!(text.contains(&format!("aurora_db_connections{{state=\"{state}\"}}")), "{state}");
+    }
+    for family in ["aurora_db_wait_seconds_total", "aurora_db_waits_total", "aurora_http_connections"] {
+        assert!(text.contains(family), "{family} in\n{text}");
     }
     for secret in [&alice.did, "alice", "example.com", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret} in\n{text}");

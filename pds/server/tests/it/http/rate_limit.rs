@@ -333,3 +333,39 @@ async fn uploads_count_by_account_and_not_where_a_record_waits_for_them() {
     assert_eq!(alice.upload(b"one more".to_vec(), "text/plain").await.error(), (429, "RateLimitExceeded"));
     bob.upload(b"one more".to_vec(), "text/plain").await.ok();
 }
+
+/// F18
+#[tokio::test]
+async fn guesses_at_one_account_are_counted_over_all_addresses_and_its_owner_still_gets_in() {
+    let pds = limited(&[]).await;
+    let alice = pds.person("alice").await;
+    pds.clock.freeze();
+    pds.clock.forward(Duration::from_secs(60));
+    let login = async |client: String, password: &str, who: &str| {
+        let request = pds.post("com.atproto.server.createSession").header("x-forwarded-for", client);
+        send(request.json(&json!({"identifier": who, "password": password}))).await
+    };
+    let owner = "203.0.113.9".to_owned();
+    login(owner.clone(), "correct horse", &alice.handle).await.ok();
+    let mut answers = Vec::new();
+    for n in 0..60 {
+        // By both of its names.
+        let who = if n % 2 == 0 { &alice.handle } else { &alice.did };
+        answers.push(login(format!("198.51.100.{n}"), "wrong", who).await.status.as_u16());
+    }
+    let guessed = answers.iter().filter(|status| **status == 401).count();
+    assert_eq!((guessed, answers[59]), (49, 429), "{answers:?}");
+    login(owner, "correct horse", &alice.handle).await.ok();
+}
+
+/// F18
+#[tokio::test]
+async fn nobody_is_a_proxy_unless_the_host_says_so() {
+    let pds = limited(&[("PDS_TRUSTED_PROXIES", "")]).await;
+    pds.clock.freeze();
+    let mut passed = 0;
+    for n in 0..30 {
+        passed += usize::from(read(&pds, &format!("198.51.100.{n}")).await.status == 200);
+    }
+    assert_eq!(passed, 10);
+}

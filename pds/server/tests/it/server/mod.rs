@@ -66,7 +66,7 @@ on_both!(sign_up_is_refused_by_name_and_leaves_nothing, |pds| async move {
     let code = pds.invite(10).await;
     let dids = pds.directory.count();
     for (change, error) in [
-        (json!({"inviteCode": null}), "InvalidInviteCode"),
+        (json!({"inviteCode": null}), "InvalidRequest"),
         (json!({"inviteCode": "no-such-code"}), "InvalidInviteCode"),
         (json!({"handle": "alice.pds.test"}), "InvalidRequest"),
         (json!({"email": "Alice@example.com"}), "InvalidRequest"),
@@ -76,7 +76,7 @@ on_both!(sign_up_is_refused_by_name_and_leaves_nothing, |pds| async move {
         (json!({"handle": "bob.elsewhere.org"}), "UnsupportedDomain"),
         (json!({"handle": "a.b.pds.test"}), "InvalidHandle"),
         (json!({"handle": "ab.pds.test"}), "InvalidHandle"),
-        (json!({"handle": "not a handle"}), "InvalidHandle"),
+        (json!({"handle": "not a handle"}), "InvalidRequest"),
         (json!({"handle": "admin.pds.test"}), "HandleNotAvailable"),
         (json!({"password": "x".repeat(300)}), "InvalidRequest"),
         (json!({"plcOp": {}}), "InvalidRequest"),

@@ -1,10 +1,16 @@
 //! `com.atproto.sync.getRepo`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use pds_repo::{Cid, car};
 use serde_json::{Value, json};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+    time::{sleep, timeout},
+};
 
 use super::verify;
 use crate::{
@@ -60,3 +66,37 @@ on_both!(since_gives_what_deletions_and_updates_changed, |pds| async move {
     assert_eq!(car::Reader::new(&since(&pds, &alice, &now).await).unwrap().count(), 2);
     assert_eq!(verify(&since(&pds, &alice, "7zzzzzzzzzzzz").await, &alice.did), 195);
 });
+
+/// F11
+#[tokio::test]
+async fn slow_readers_keep_nobody_from_an_export_and_get_all_of_theirs() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    for n in 0..24 {
+        alice.create(THING, json!({"n": n, "text": "x".repeat(500_000)})).await.ok();
+    }
+    let host = pds.url.trim_start_matches("http://").to_owned();
+    let mut slow = Vec::new();
+    for _ in 0..20 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        let mut stream = socket.connect(host.parse().unwrap()).await.unwrap();
+        let did = &alice.did;
+        let head = format!("GET /xrpc/com.atproto.sync.getRepo?did={did} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let first = slow.iter_mut().map(|stream| stream.readable());
+    timeout(Duration::from_secs(60), futures::future::join_all(first)).await.expect("all begin, each after the others");
+
+    let fast = timeout(Duration::from_secs(8), alice.car()).await.expect("an export while others stall");
+    assert_eq!(verify(&fast, &alice.did), 24);
+
+    // Longer than the database waits for anybody.
+    sleep(Duration::from_secs(5)).await;
+    let mut file = Vec::new();
+    slow[0].read_to_end(&mut file).await.unwrap();
+    let body = file.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    assert!(file.starts_with(b"HTTP/1.0 200"));
+    assert_eq!(verify(&file[body..], &alice.did), 24);
+}

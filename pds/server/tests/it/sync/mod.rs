@@ -33,6 +33,26 @@ pub(crate) fn verify(bytes: &[u8], did: &str) -> usize {
         .count()
 }
 
+/// F2
+#[tokio::test]
+async fn a_repository_that_was_read_is_not_loaded_again() {
+    let pds = TestPds::postgres().await;
+    let alice = pds.person("alice").await;
+    let rkey = alice.post("hello").await;
+    let cold = pds.replica().await;
+    let collection = "app.bsky.feed.post";
+    let params = [("did", alice.did.as_str()), ("collection", collection), ("rkey", rkey.as_str())];
+    let prove = async || cold.get("com.atproto.sync.getRecord").query(&params).send().await.unwrap().status();
+    assert_eq!(prove().await, 200);
+
+    // A load would find a record that the signed tree does not have.
+    pds.database.psql("insert into record (repo_id, path, cid, body, rev) select repo_id, 'zzz.zzz/1', cid, body, rev from record limit 1");
+    assert_eq!(prove().await, 200);
+    let another = pds.replica().await;
+    let answer = another.get("com.atproto.sync.getRecord").query(&params).send().await.unwrap();
+    assert_eq!(answer.status(), 500, "the load would be seen");
+}
+
 on_both!(an_export_verifies_and_since_gives_the_rest, |pds| async move {
     // AL-SYN-1, AL-SYN-2
     let alice = pds.person("alice").await;

@@ -7,14 +7,14 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::{
-    client_async,
-    tungstenite::{Bytes, Message},
+    client_async, connect_async,
+    tungstenite::{self, Bytes, Message},
 };
 
-use crate::harness::{Event, TestPds};
+use crate::harness::{Database, Event, TestPds};
 
 /// Longer than the server waits for a follower that takes nothing.
 const STALL: Duration = Duration::from_secs(12);
@@ -92,4 +92,47 @@ async fn a_follower_is_answered_while_it_follows() {
     }
     assert!(seqs.into_iter().eq(5..25));
     assert!(pongs.into_iter().eq(0..20));
+}
+
+/// F28
+#[tokio::test]
+async fn there_are_only_so_many_subscribers() {
+    let pds = TestPds::with(Database::sqlite(), &[("PDS_MAX_SUBSCRIBERS", "2")]).await;
+    let (first, _second) = (pds.firehose(None).await, pds.firehose(None).await);
+    let url = format!("{}/xrpc/com.atproto.sync.subscribeRepos", pds.url.replace("http://", "ws://"));
+    let refused = connect_async(&url).await.unwrap_err();
+    let tungstenite::Error::Http(answer) = refused else { panic!("{refused}") };
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("retry-after")), (503, true));
+    drop(first);
+    let again = async {
+        while connect_async(&url).await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), again).await.expect("its place is free");
+}
+
+/// F28
+#[tokio::test]
+async fn followers_that_read_nothing_share_their_memory_and_keep_nobody_from_the_past() {
+    let pds =
+        TestPds::with(Database::sqlite(), &[("PDS_SUBSCRIBER_MEMORY", "8MiB"), ("PDS_TRUSTED_PROXIES", "")]).await;
+    let alice = pds.person("alice").await;
+    for _ in 0..6 {
+        alice.create("com.example.long", json!({"text": "x".repeat(900_000)})).await.ok();
+    }
+    let address = pds.url.strip_prefix("http://").unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..6 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        // Somebody else's address.
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos?cursor=0");
+        silent.push(client_async(url, stream).await.unwrap().0);
+    }
+    let mut honest = pds.firehose(Some(0)).await;
+    let events = timeout(Duration::from_secs(8), honest.take(9)).await.expect("no wait for those that stall");
+    assert_eq!(events.len(), 9);
 }

@@ -74,6 +74,9 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
     first.close().await.map_err(|source| Error::Connect { source })?;
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(1))
+        .min_connections(options.min_connections.min(options.max_connections))
+        .idle_timeout(options.idle_timeout)
+        .max_lifetime(options.max_lifetime)
         .acquire_timeout(options.acquire_timeout)
         .test_before_acquire(false)
         .before_acquire(|connection, usage| {

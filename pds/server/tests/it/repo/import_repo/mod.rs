@@ -263,7 +263,7 @@ on_both!(nothing_of_a_bad_file_is_kept, |pds| async move {
     let pieces = reqwest::Body::wrap_stream(futures::StreamExt::map(pieces, Ok::<_, std::io::Error>));
     let untold = send(request().header("content-type", CAR).body(pieces)).await;
     for answer in [told, untold] {
-        assert_eq!(answer.error(), (413, "PayloadTooLarge"), "{}", answer.body);
+        assert_eq!(answer.error(), (413, "PayloadTooLargeError"), "{}", answer.body);
     }
     for (kind, body) in [("application/json", b"{}".to_vec()), ("application/octet-stream", good.clone())] {
         let answer = send(request().header("content-type", kind).body(body)).await;

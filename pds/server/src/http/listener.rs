@@ -1,0 +1,186 @@
+//! Connections from outside: how many there may be, and how long one may say or take nothing.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{Extension, middleware::AddExtension};
+use axum_server::{
+    Server,
+    accept::{Accept, DefaultAcceptor},
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tower::Layer;
+
+use super::pace::Pace;
+use crate::rate_limit::{Connection, Connections, Place};
+
+/// How long a connection may wait between requests and while it sends a request's head: the reference's keep-alive time.
+const IDLE: Duration = Duration::from_secs(90);
+/// How long it may say nothing at all.
+const SILENT: Duration = Duration::from_secs(15);
+/// How long a client may take nothing of an answer, and how much of it a second at least.
+const STALL: Duration = Duration::from_secs(30);
+const LEAST_RATE: u32 = 1024;
+/// Read buffer of a connection, and thereby the longest request head. Idle connections cost little more than this.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// Unsent bytes that the system holds for a connection: with more it would look for minutes as if a slow reader took nothing.
+const UNSENT_BYTES: u32 = 64 * 1024;
+
+/// A server without TLS, and so without HTTP/2, which nothing negotiates.
+pub fn plain(listener: std::net::TcpListener, connections: Connections) -> io::Result<Server<SocketAddr, Gate>> {
+    let mut server = axum_server::from_tcp(listener)?.acceptor(Gate(connections));
+    *server.http_builder() = protocol().http1_only();
+    Ok(server)
+}
+
+/// A server with TLS.
+pub fn tls(
+    listener: std::net::TcpListener,
+    config: RustlsConfig,
+    connections: Connections,
+) -> io::Result<Server<SocketAddr, RustlsAcceptor<Gate>>> {
+    let server = axum_server::from_tcp_rustls(listener, config)?;
+    let mut server = server.map(|acceptor: RustlsAcceptor<DefaultAcceptor>| acceptor.acceptor(Gate(connections)));
+    *server.http_builder() = protocol();
+    Ok(server)
+}
+
+fn protocol() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
+    // What a connection may hold: requests at once, and of each what is to be sent.
+    builder.http2().max_concurrent_streams(STREAMS).max_send_buf_size(UNSENT_BYTES as usize);
+    builder
+}
+
+/// Requests at once over one connection of HTTP/2.
+const STREAMS: u32 = 64;
+
+/// Lets connections in, and tells their requests which one they come over.
+#[derive(Clone, Debug)]
+pub struct Gate(Connections);
+
+impl<S> Accept<TcpStream, S> for Gate {
+    type Stream = Watched;
+    type Service = AddExtension<S, Connection>;
+    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let admitted = || {
+            let place = self.0.admit(stream.peer_addr()?.ip()).ok_or(io::ErrorKind::ConnectionRefused)?;
+            // Else the last piece of an answer waits for the client to acknowledge the one before: up to 40 ms.
+            stream.set_nodelay(true)?;
+            socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+            Ok(place)
+        };
+        std::future::ready(admitted().map(|place: Place| {
+            let service = Extension(place.connection()).layer(service);
+            (Watched::new(stream, place), service)
+        }))
+    }
+}
+
+/// A connection that ends when its client says or takes nothing for too long, or when it has to make room.
+pub struct Watched {
+    stream: TcpStream,
+    place: Place,
+    /// Until the first byte.
+    silent: Option<Pin<Box<Sleep>>>,
+    writes: Pace,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Watched {
+    fn new(stream: TcpStream, place: Place) -> Self {
+        let closed = Box::pin(place.closed().cancelled_owned());
+        let writes = Pace::new(STALL, LEAST_RATE);
+        Self { stream, place, silent: Some(Box::pin(sleep(SILENT))), writes, closed }
+    }
+
+    /// What a write came to, once it did.
+    fn written(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(bytes)) => {
+                self.writes.moved(bytes);
+                self.place.moved();
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Pending if self.writes.poll_late(context).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            result => result,
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.closed.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            this.silent = None;
+            this.place.moved();
+        } else if let Some(silent) = &mut this.silent {
+            ready!(silent.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, buffer);
+        self.written(context, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+        self.written(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watched")
+    }
+}

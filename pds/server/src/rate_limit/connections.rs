@@ -1,0 +1,296 @@
+//! The open connections: how many there are, whose they are, and which of them has to go when there are too many.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use pds_config::Cidr;
+use tokio_util::sync::CancellationToken;
+
+use super::subject;
+
+/// A connection that was idle for less may be between two requests.
+const BRIEF: Duration = Duration::from_secs(1);
+/// One on which no request got any further for so long gives way although it is at work: HTTP/2 keeps requests open that nobody reads.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// All connections of one port. Cheap to clone.
+#[derive(Clone)]
+pub struct Connections(Arc<Shared>);
+
+struct Shared {
+    max: usize,
+    /// Most from one address, unless it is a proxy's.
+    of_one: usize,
+    proxies: Vec<Cidr>,
+    began: Instant,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    all: HashMap<u64, Arc<State>>,
+    by_subject: HashMap<String, usize>,
+}
+
+struct State {
+    /// What limits know its client by; empty for a proxy.
+    subject: String,
+    /// When bytes were last received or sent, in milliseconds since the port was opened.
+    moved_ms: AtomicU64,
+    /// Requests that are not answered to the end.
+    busy: AtomicUsize,
+    /// When one of them last got further, as `moved_ms`.
+    got_on_ms: AtomicU64,
+    /// Sockets, which may be silent for long.
+    sockets: AtomicUsize,
+    closed: CancellationToken,
+}
+
+/// A place among the connections, until it is dropped.
+pub struct Place {
+    id: u64,
+    state: Arc<State>,
+    home: Connections,
+}
+
+/// A connection, for the requests that come over it.
+#[derive(Clone)]
+pub struct Connection(Arc<State>, Instant);
+
+/// While there is one, the connection is at work.
+pub struct Busy(Connection);
+
+/// While there is one, the connection is a socket.
+pub struct Socket(Arc<State>);
+
+impl Connections {
+    /// At most `max`, and a quarter of them from one address that is no proxy's.
+    pub fn new(max: usize, proxies: Vec<Cidr>) -> Self {
+        let of_one = (max / 4).max(8).min(max);
+        Self(Arc::new(Shared { max, of_one, proxies, began: Instant::now(), open: Mutex::default() }))
+    }
+
+    /// A place for a connection from `peer`. If there is none, the connection is closed that is idle for longest; among those of the same
+    /// address if it has its share. `None` if all are at work.
+    pub fn admit(&self, peer: IpAddr) -> Option<Place> {
+        let peer = peer.to_canonical();
+        let is_proxy = self.0.proxies.iter().any(|network| network.contains(peer));
+        let subject = if is_proxy { String::new() } else { subject(peer) };
+        let mut open = self.open();
+        let own = open.by_subject.get(&subject).copied().unwrap_or(0);
+        let is_greedy = !is_proxy && own >= self.0.of_one;
+        if is_greedy || open.all.len() >= self.0.max {
+            self.make_room(&mut open, is_greedy.then_some(subject.as_str()))?;
+        }
+        let now = || AtomicU64::new(self.now_ms());
+        let (busy, sockets, closed) = (AtomicUsize::default(), AtomicUsize::default(), CancellationToken::new());
+        let state = State { subject: subject.clone(), moved_ms: now(), busy, got_on_ms: now(), sockets, closed };
+        let state = Arc::new(state);
+        let id = open.next;
+        open.next += 1;
+        open.all.insert(id, state.clone());
+        *open.by_subject.entry(subject).or_default() += 1;
+        drop(open);
+        Some(Place { id, state, home: self.clone() })
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open().all.len()
+    }
+
+    fn make_room(&self, open: &mut Open, of: Option<&str>) -> Option<()> {
+        let before = |time: Duration| self.now_ms().saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let own = || open.all.iter().filter(|(_, state)| of.is_none_or(|subject| subject == state.subject));
+        let oldest = |at: fn(&State) -> Option<u64>, since: u64| {
+            let times = own().filter_map(|(id, state)| Some((*id, at(state)?))).filter(|(_, at)| *at <= since);
+            times.min_by_key(|(_, at)| *at).map(|(id, _)| id)
+        };
+        let id = oldest(State::idle_since, before(BRIEF)).or_else(|| oldest(State::stuck_since, before(STUCK)))?;
+        open.remove(id)?.closed.cancel();
+        Some(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn idle_since(&self) -> Option<u64> {
+        let is_idle = self.busy.load(Ordering::Relaxed) == 0 && self.sockets.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| self.moved_ms.load(Ordering::Relaxed))
+    }
+
+    fn stuck_since(&self) -> Option<u64> {
+        let is_socket = self.sockets.load(Ordering::Relaxed) > 0;
+        (!is_socket).then(|| self.got_on_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl Open {
+    fn remove(&mut self, id: u64) -> Option<Arc<State>> {
+        let state = self.all.remove(&id)?;
+        if let Some(count) = self.by_subject.get_mut(&state.subject) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_subject.remove(&state.subject);
+            }
+        }
+        Some(state)
+    }
+}
+
+impl Place {
+    /// Bytes were received or sent.
+    pub fn moved(&self) {
+        self.state.moved_ms.store(self.home.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Cancelled when the connection has to make room for another.
+    pub fn closed(&self) -> CancellationToken {
+        self.state.closed.clone()
+    }
+
+    /// For the requests that come over it.
+    pub fn connection(&self) -> Connection {
+        Connection(self.state.clone(), self.home.0.began)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.home.open().remove(self.id);
+    }
+}
+
+impl Connection {
+    /// Marks the connection as being at work.
+    pub fn busy(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
+        self.got_on();
+        Busy(self.clone())
+    }
+
+    /// Marks the connection as a socket.
+    pub fn socket(&self) -> Socket {
+        self.0.sockets.fetch_add(1, Ordering::Relaxed);
+        Socket(self.0.clone())
+    }
+
+    /// A request got further: something of it came, or something of its answer was taken.
+    pub fn got_on(&self) {
+        let now = u64::try_from(self.1.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.got_on_ms.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Busy {
+    /// As [`Connection::got_on`].
+    pub fn got_on(&self) {
+        self.0.got_on();
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connections({} of {})", self.count(), self.0.max)
+    }
+}
+
+macro_rules! opaque {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+opaque!(Place Connection Busy Socket);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(n: u8) -> IpAddr {
+        IpAddr::from([198, 51, 100, n])
+    }
+
+    fn age(place: &Place) {
+        place.state.moved_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn later(connections: Connections) -> Connections {
+        let mut shared = Arc::into_inner(connections.0).unwrap();
+        shared.began = shared.began.checked_sub(Duration::from_secs(60)).unwrap();
+        Connections(Arc::new(shared))
+    }
+
+    #[test]
+    fn the_connection_that_is_idle_for_longest_makes_room_and_one_at_work_does_not() {
+        let connections = later(Connections::new(2, Vec::new()));
+        let (first, second) = (connections.admit(peer(1)).unwrap(), connections.admit(peer(2)).unwrap());
+        assert!(connections.admit(peer(3)).is_none(), "both have just come");
+        age(&first);
+        age(&second);
+        let busy = first.connection().busy();
+        let _third = connections.admit(peer(3)).unwrap();
+        assert!(second.closed().is_cancelled() && !first.closed().is_cancelled());
+        drop(second);
+        assert_eq!(connections.count(), 2);
+        assert!(connections.admit(peer(4)).is_none());
+        drop(busy);
+        assert!(connections.admit(peer(4)).is_some() && first.closed().is_cancelled());
+    }
+
+    #[test]
+    fn one_on_which_nothing_gets_on_gives_way_unless_it_is_a_socket() {
+        let connections = later(Connections::new(2, Vec::new()));
+        let (first, second) = (connections.admit(peer(1)).unwrap(), connections.admit(peer(2)).unwrap());
+        let (_busy, _also, _socket) =
+            (first.connection().busy(), second.connection().busy(), second.connection().socket());
+        assert!(connections.admit(peer(3)).is_none());
+        for place in [&first, &second] {
+            place.state.got_on_ms.store(0, Ordering::Relaxed);
+        }
+        assert!(connections.admit(peer(3)).is_some());
+        assert!(first.closed().is_cancelled() && !second.closed().is_cancelled());
+    }
+
+    #[test]
+    fn one_address_gets_its_share_and_a_proxy_more() {
+        let connections = later(Connections::new(40, vec!["10.0.0.0/8".parse().unwrap()]));
+        let own: Vec<_> = (0..10).map(|_| connections.admit(peer(1)).unwrap()).collect();
+        assert!(connections.admit(peer(1)).is_none());
+        let others: Vec<_> = (0..30).map(|_| connections.admit("10.0.0.1".parse().unwrap()).unwrap()).collect();
+        assert_eq!(own.len() + others.len(), connections.count());
+        drop(own);
+        assert!(connections.admit(peer(1)).is_some());
+    }
+}
