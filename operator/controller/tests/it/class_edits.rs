@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use operator_object_store::MARKER_KEY;
@@ -90,9 +89,9 @@ async fn an_image_whose_tag_tells_nothing_is_asked_for_its_version() {
 
 async fn endpoint(world: &World) -> String {
     let live = world.api::<Deployment>().get("full").await.unwrap().spec.unwrap().template.spec.unwrap();
-    let name = live.containers[0].env_from.as_ref().unwrap()[0].config_map_ref.as_ref().unwrap().name.clone();
-    let data = world.api::<ConfigMap>().get(&name).await.unwrap().data.unwrap();
-    data["PDS_BLOBSTORE_S3_ENDPOINT"].trim_end_matches('/').to_owned()
+    let mut env = live.containers[0].env.clone().unwrap().into_iter();
+    let endpoint = env.find(|variable| variable.name == "PDS_BLOBSTORE_S3_ENDPOINT").unwrap().value.unwrap();
+    endpoint.trim_end_matches('/').to_owned()
 }
 
 /// The same server under another name is a service that has the bucket; a port where nobody answers is one that has not.

@@ -157,36 +157,11 @@ async fn a_bucket_named_like_a_user_of_the_s3_service_gives_nothing() {
 
     let class = world.class(json!({"allowed": {"bucketNames": true}})).await;
     world.create("open", spec(&class)).await.unwrap();
-    world.condition("open", "BlobStoreReady", "False", "BucketNotOwned").await;
+    world.condition("open", "Stalled", "True", "NotAllowed").await;
     assert!(works_still().await);
     world.delete("open").await;
     assert!(works_still().await && s3::exists(name).await, "user and bucket are left");
     assert!(!s3::user_exists(&bucket_name(None, &world.namespace, "open")).await);
-}
-
-/// F42 where the user has no bucket of its name.
-#[tokio::test]
-async fn a_new_bucket_named_like_a_user_leaves_the_user_alone() {
-    let world = World::new("agent").await;
-    let _node = world.run_pods();
-    let user = stranger(&world).await;
-    let (name, key) = (user.access_key_id.as_str(), user.secret_access_key.expose_secret());
-    s3::delete(name).await;
-    let class = world.class(json!({"allowed": {"bucketNames": true}})).await;
-    let spec = json!({
-        "hostname": "full.test", "className": class, "blobStore": {"s3": {"bucket": name}},
-        "deletionPolicy": {"blobs": "Delete"},
-    });
-    world.create("full", spec).await.unwrap();
-    assert_eq!(bucket(&world.ready("full").await), name);
-    let (id, secret) = credential(&world, "full").await;
-    assert_eq!(id, bucket_name(None, &world.namespace, "full"));
-    assert!(works(&s3::client(&id, &secret), name).await);
-    let stranger = s3::client(name, key);
-    assert!(!works(&stranger, name).await, "the bucket is not the user's");
-    world.delete("full").await;
-    assert!(!s3::exists(name).await && s3::user_exists(name).await);
-    stranger.list_buckets().send().await.expect("the password of the user is as it was");
 }
 
 /// The names that the operator derives can be computed by anybody, before the other instance comes.

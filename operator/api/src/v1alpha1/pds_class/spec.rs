@@ -63,6 +63,11 @@ pub struct PdsClassSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub outbound_allow: Option<Vec<String>>,
+    /// Networks of the proxies before the pods, for example those of the ingress controller's pods. Only what they say in
+    /// `X-Forwarded-For` counts as a client's address; without them all clients of a proxy share the limits of one address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 64)))]
+    pub trusted_proxies: Option<Vec<String>>,
     /// Who chooses the user id of the processes; `Operator` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_as: Option<RunAs>,

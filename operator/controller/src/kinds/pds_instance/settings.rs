@@ -26,6 +26,7 @@ pub(super) fn setting(
         "PDS_DATA_DIRECTORY" => Some(if sqlite { "/data" } else { "/tmp" }.into()),
         "PDS_DID_PLC_URL" => Some(class.spec.plc_url.clone()),
         "PDS_OUTBOUND_ALLOW" => class.spec.outbound_allow.as_ref().map(|allow| allow.join(",")),
+        "PDS_TRUSTED_PROXIES" => class.spec.trusted_proxies.as_ref().map(|networks| networks.join(",")),
         "PDS_CA_FILE" => class.spec.ca_bundle.as_ref().map(|_| CA_FILE.into()),
         "PDS_CA_SHA256" => class.spec.ca_bundle.as_ref().map(|bundle| hash::hex(bundle.as_bytes(), 64)),
         "PDS_INVITE_REQUIRED" => {

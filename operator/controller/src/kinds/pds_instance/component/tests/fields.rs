@@ -120,6 +120,7 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         ("limits.maxReplicas", json!({"limits": {"maxReplicas": 1}}), none()),
         ("limits.maxStorage", json!({"limits": {"maxStorage": "1Gi"}}), none()),
         ("outboundAllow", json!({"outboundAllow": [".a.test"]}), none()),
+        ("trustedProxies", json!({"trustedProxies": ["10.1.0.0/16"]}), none()),
         ("runAs", json!({"runAs": "Platform"}), none()),
     ]
 }

@@ -10,6 +10,7 @@ mod network;
 mod objects;
 mod order;
 mod rest;
+mod turns;
 mod version;
 
 use std::collections::BTreeMap;
