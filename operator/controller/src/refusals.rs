@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
-use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{WatchStreamExt, watcher::Event as Watched};
-use operator_runtime::cache::{Key, PAGE};
+use kube::api::{Api, WatchEvent, WatchParams};
+use kube::{Client, ResourceExt};
+use operator_runtime::cache::Key;
 use operator_runtime::child::{Children, api};
 use operator_runtime::condition::one_line;
 
 /// How long a refusal counts after its last Event.
 const FRESH: Duration = Duration::from_secs(600);
+/// A watch from this version shows what exists first.
+const ANY: &str = "0";
+/// Between two tries to watch.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Most refusals that are kept of one namespace. Anybody who may write Events there can invent some.
 const MOST: usize = 100;
 
@@ -61,17 +65,17 @@ impl Refusals {
         client: &Client,
         namespace: Option<&str>,
     ) -> impl Stream<Item = Key> + Send + 'static {
-        let config = watcher::Config::default().fields("reason=FailedCreate").page_size(PAGE);
-        watcher(api::<Event>(client, namespace), config).default_backoff().flat_map(move |event| {
-            let about = match event {
-                Ok(Watched::Apply(event) | Watched::InitApply(event)) => self.note(event),
-                Ok(_) => None,
-                Err(error) => {
-                    tracing::debug!("watch of Events: {error}");
-                    None
+        let api = api::<Event>(client, namespace);
+        stream::unfold(Watch::default(), move |mut watch| {
+            let (api, known) = (api.clone(), self.clone());
+            async move {
+                loop {
+                    let event = watch.next(&api).await;
+                    if let Some(about) = known.note(event) {
+                        return Some((about, watch));
+                    }
                 }
-            };
-            stream::iter(about)
+            }
         })
     }
 
@@ -83,6 +87,54 @@ impl Refusals {
         let namespace = event.metadata.namespace?;
         self.put(&namespace, about.uid?, one_line(&event.message.unwrap_or_default()));
         Some((namespace, about.name?))
+    }
+}
+
+/// A watch of Events that never lists: the API server keeps no cache of Events, so a watch of them often ends for good, and the list that
+/// usually follows would be work at rest. A watch from version 0 begins with the Events that exist.
+struct Watch {
+    version: String,
+    events: Option<BoxStream<'static, kube::Result<WatchEvent<Event>>>>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { version: ANY.into(), events: None }
+    }
+}
+
+impl Watch {
+    async fn next(&mut self, api: &Api<Event>) -> Event {
+        loop {
+            let Some(events) = &mut self.events else {
+                let parameters = WatchParams::default().fields("reason=FailedCreate");
+                match api.watch(&parameters, &self.version).await {
+                    Ok(events) => self.events = Some(events.boxed()),
+                    Err(error) => self.begin_anew(&error).await,
+                }
+                continue;
+            };
+            match events.next().await {
+                Some(Ok(WatchEvent::Added(event) | WatchEvent::Modified(event))) => {
+                    self.version = event.resource_version().unwrap_or_else(|| ANY.into());
+                    return event;
+                }
+                Some(Ok(WatchEvent::Deleted(event))) => {
+                    self.version = event.resource_version().unwrap_or_else(|| ANY.into());
+                }
+                Some(Ok(WatchEvent::Bookmark(bookmark))) => self.version = bookmark.metadata.resource_version,
+                Some(Ok(WatchEvent::Error(status))) => self.begin_anew(&kube::Error::Api(status)).await,
+                Some(Err(error)) => self.begin_anew(&error).await,
+                // The API server ends every watch after some minutes.
+                None => self.events = None,
+            }
+        }
+    }
+
+    async fn begin_anew(&mut self, error: &kube::Error) {
+        tracing::debug!("watch of Events: {error}");
+        *self = Self::default();
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
