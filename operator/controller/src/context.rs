@@ -93,13 +93,16 @@ impl Ctx {
     pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> Turn {
         let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
         let databases = self.caches.of::<StatefulSet>().map(|cache| cache.all()).unwrap_or_default();
-        let servers = servers.iter().filter_map(|live| server::rolling(live));
-        let rolling: Vec<_> = servers.chain(databases.iter().filter_map(|live| database::rolling(live))).collect();
+        let rolling: Vec<_> = servers
+            .iter()
+            .filter_map(|live| server::rolling(live))
+            .chain(databases.iter().filter_map(|live| database::rolling(live)))
+            .collect();
+        let of_servers = servers.iter().filter(|live| server::serves_image(live, image)).map(|live| &live.metadata);
+        let of_databases = databases.iter().filter(|live| database::serves_image(live, image));
+        let serving = of_servers.chain(of_databases.map(|live| &live.metadata));
+        let serving = serving.filter_map(|metadata| metadata.namespace.as_ref()).collect::<HashSet<_>>().len();
         let own = (namespace.to_owned(), name.to_owned());
-        let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
-        let namespaces = |live: &Arc<Deployment>| live.metadata.namespace.clone();
-        let serving = servers.iter().filter(|live| server::serves(live, image)).filter_map(namespaces);
-        let serving = serving.collect::<HashSet<_>>().len();
         self.rollouts.take(own, image, &rolling, serving, self.options.max_rollouts.into())
     }
 

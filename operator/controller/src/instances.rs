@@ -72,7 +72,7 @@ pub(crate) fn key_of(object: &Guarded) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// Placeholder for a deleted object of which only namespace and name are known.
+/// Stands for a deleted instance of which only namespace and name are known, so that a reconciliation can be asked for.
 pub(crate) fn tombstone((namespace, name): Key) -> Guarded {
     let metadata = ObjectMeta { namespace: Some(namespace), name: Some(name), ..Default::default() };
     DeserializeGuard(Err(InvalidObject { error: "the object is gone".into(), metadata }))

@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(600);
 /// A watch from this version shows what exists first.
 const ANY: &str = "0";
 /// Between two tries to watch.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(2);
 /// Most refusals that are kept of one namespace. Anybody who may write Events there can invent some.
 const MOST: usize = 100;
 
@@ -125,8 +125,11 @@ impl Watch {
                 Some(Ok(WatchEvent::Bookmark(bookmark))) => self.version = bookmark.metadata.resource_version,
                 Some(Ok(WatchEvent::Error(status))) => self.begin_anew(&kube::Error::Api(status)).await,
                 Some(Err(error)) => self.begin_anew(&error).await,
-                // The API server ends every watch after some minutes.
-                None => self.events = None,
+                // The API server ends every watch after some minutes. What happens in the pause comes with the next one.
+                None => {
+                    self.events = None;
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
@@ -140,6 +143,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
@@ -162,6 +166,37 @@ mod tests {
         let set: Arc<dyn operator_runtime::object::AnyObject> =
             Arc::new(StatefulSet { metadata, ..Default::default() });
         [set].into_iter().collect()
+    }
+
+    /// Neither at the start, nor after a watch that has expired.
+    #[tokio::test]
+    async fn events_are_watched_and_never_listed() {
+        let (service, mut api) = tower_test::mock::pair::<http::Request<Body>, http::Response<Body>>();
+        let events = json!({"type": "ADDED", "object": {
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "ns", "resourceVersion": "7"},
+            "involvedObject": {"kind": "Job", "namespace": "ns", "name": "j", "uid": "1"}, "message": "quota",
+        }});
+        let expired = json!({"type": "ERROR", "object": {
+            "kind": "Status", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old",
+        }});
+        let server = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for line in [&events, &expired, &events] {
+                let (request, send) = api.next_request().await.unwrap();
+                asked.push(request.uri().query().unwrap_or_default().to_owned());
+                let body = Body::from(format!("{line}\n").into_bytes());
+                send.send_response(http::Response::builder().body(body).unwrap());
+            }
+            asked
+        });
+        let client = Client::new(service, "ns");
+        let about: Vec<Key> = Arc::new(Refusals::default()).follow(&client, None).take(2).collect().await;
+        assert_eq!(about, vec![("ns".into(), "j".into()); 2]);
+        let asked = server.await.unwrap();
+        assert!(asked.iter().all(|query| query.contains("watch=true")), "{asked:?}");
+        let version =
+            |query: &String| query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion=").map(String::from));
+        assert_eq!(asked.iter().filter_map(version).collect::<Vec<_>>(), ["0", "7", "0"]);
     }
 
     #[test]

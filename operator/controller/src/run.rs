@@ -246,9 +246,7 @@ async fn look_after(
                     None => Holder::Gone,
                     Some(found) => Holder::Wants(found.0.as_ref().ok().map(|pds| hostname::domains(&pds.spec))),
                 };
-                if let Err(error) = free_hostnames(&ctx, holder).await {
-                    tracing::debug!(%error, "hostnames were not looked at");
-                }
+                free_hostnames(&ctx, holder).await;
             }
             () = stop.cancelled() => return,
         }

@@ -27,7 +27,7 @@ pub use aws::{Aws, AwsSettings, WorkloadIdentity};
 pub use error::{Error, Holder};
 pub use given::Given;
 pub use marker::{ADOPT_KEY, MARKER_KEY, Marker};
-pub use naming::{bucket_name, looks_derived};
+pub use naming::{bucket_name, is_of_same_instance, looks_derived};
 pub use owner::Owner;
 pub use request::Request;
 pub use seed::Seed;

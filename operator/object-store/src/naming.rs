@@ -39,6 +39,12 @@ pub fn looks_derived(bucket: &str) -> bool {
     end.len() == HASH_BYTES * 8 / 5 && base32().decode(end.as_bytes()).is_ok()
 }
 
+/// Whether two names were derived for one instance: they differ in the prefix at most.
+#[must_use]
+pub fn is_of_same_instance(one: &str, other: &str) -> bool {
+    one.rsplit('-').next() == other.rsplit('-').next()
+}
+
 /// Names that are not valid would change the meaning of a URL or a policy.
 pub(crate) fn check_bucket(bucket: &str) -> Result<(), Error> {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

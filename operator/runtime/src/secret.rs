@@ -27,7 +27,9 @@ pub const LONGEST: usize = 65_536;
 const LONGEST_ANNOTATION: usize = 1024;
 /// Maximum number of bytes kept of the Secrets of one namespace. What was not used for the longest time goes first.
 const NAMESPACE_BYTES: usize = 8 << 20;
-/// Most labels that are kept.
+/// What a pair of texts takes beside its bytes.
+const PAIR: usize = 64;
+/// Most labels, and most annotations, that are kept.
 const MOST_LABELS: usize = 64;
 /// Releases of Helm are Secrets too: large, many, and read by no pod.
 const NO_RELEASES: &str = "type!=helm.sh/release.v1";
@@ -85,10 +87,15 @@ struct Entry {
 }
 
 impl Entry {
+    /// About what the entry takes, labels and annotations included: whoever writes a Secret writes those, too.
     fn bytes(&self) -> usize {
         const OVERHEAD: usize = 512;
-        let values = self.content.iter().flat_map(|content| &content.values);
-        OVERHEAD + values.map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        let Some(content) = &self.content else { return OVERHEAD };
+        let texts = |map: &Option<BTreeMap<String, String>>| {
+            map.iter().flatten().map(|(key, value)| key.len() + value.len() + PAIR).sum::<usize>()
+        };
+        let values = content.values.iter().map(|(key, value)| key.len() + value.len() + PAIR).sum::<usize>();
+        OVERHEAD + values + texts(&content.metadata.labels) + texts(&content.metadata.annotations)
     }
 }
 
@@ -299,6 +306,25 @@ mod tests {
         assert_eq!(content.values.keys().collect::<Vec<_>>(), ["small"]);
         assert_eq!(content.too_long, ["large"]);
         assert_eq!(content.metadata.labels.unwrap().len(), MOST_LABELS);
+    }
+
+    /// One tenant names one Secret after the other, each with as much beside its values as is kept.
+    #[test]
+    fn what_is_kept_of_a_namespace_is_bounded_and_the_newest_stays() {
+        let annotations = (0..MOST_LABELS).map(|n| (format!("auroralocus.dev/{n}"), "x".repeat(LONGEST_ANNOTATION)));
+        let metadata = ObjectMeta { annotations: Some(annotations.collect()), ..Default::default() };
+        let content = Arc::new(Content { metadata, ..Content::default() });
+        let entry = || Entry { keys: Vec::new(), content: Some(content.clone()), used: Instant::now() };
+        let mut known = Known::default();
+        known.keep(("other".into(), "one".into()), entry());
+        for number in 0..1_000 {
+            known.keep(("ns".into(), number.to_string()), entry());
+        }
+        let own = known.entries.iter().filter(|(key, _)| key.0 == "ns");
+        let bytes: usize = own.map(|(_, entry)| entry.bytes()).sum();
+        assert!((NAMESPACE_BYTES / 2..=NAMESPACE_BYTES).contains(&bytes), "{bytes}");
+        assert!(known.entries.contains_key(&("ns".into(), "999".into())));
+        assert!(known.entries.contains_key(&("other".into(), "one".into())), "others lose nothing");
     }
 
     #[test]

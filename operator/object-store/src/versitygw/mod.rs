@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::bucket::{Buckets, Probe};
 use crate::claim::{self, State};
-use crate::{Access, Credential, Deleted, Error, Marker, Provisioner, Request, Service};
+use crate::{Access, Credential, Deleted, Error, Marker, Provisioner, Request, Service, is_of_same_instance};
 use admin::{Admin, Created};
 
 /// One user per instance, whose secret is derived, and a bucket policy that names only that user.
@@ -52,7 +52,9 @@ impl Versitygw {
     /// Deletes the users of the bucket that are proven to be ours.
     async fn delete_users(&self, request: &Request, marker: Option<&Marker>) -> Result<(), Error> {
         let derived = request.user();
-        let before = marker.and_then(|marker| marker.other_user(&derived)).filter(|before| same_hash(before, &derived));
+        let before = marker
+            .and_then(|marker| marker.other_user(&derived))
+            .filter(|before| is_of_same_instance(before, &derived));
         if let Some(before) = before {
             self.delete_proven(request, before).await?;
         }
@@ -73,12 +75,6 @@ impl Versitygw {
     }
 }
 
-/// Whether two names were derived for one instance with different prefixes. A marker may name any user.
-fn same_hash(one: &str, other: &str) -> bool {
-    let hash = |name: &str| name.rsplit('-').next().map(ToOwned::to_owned);
-    hash(one) == hash(other)
-}
-
 /// Whether the marker proves that the user is ours, which matters when the operator's seed was lost.
 ///
 /// Only in a bucket of the derived name, which nobody but the operator had a key for. Into a bucket that the tenant named, somebody may have written a
@@ -94,7 +90,7 @@ impl Provisioner for Versitygw {
         let marker = claim::take(&self.buckets, request, None).await?;
         let credential = self.ensure_user(request, &user, &marker).await?;
         self.buckets.ensure_policy(&bucket, &policy::of_bucket(&bucket, &user)).await?;
-        if let Some(before) = marker.other_user(&user).filter(|before| same_hash(before, &user)) {
+        if let Some(before) = marker.other_user(&user).filter(|before| is_of_same_instance(before, &user)) {
             self.delete_proven(request, before).await?;
         }
         claim::record_user(&self.buckets, &bucket, marker, &user).await?;

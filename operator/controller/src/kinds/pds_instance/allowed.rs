@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 use operator_api::{Allowed, NetworkPolicyMode, PdsClass, PdsInstanceSpec, Reason};
 
+use super::component::hostname;
 use super::wanted::Refusal;
 
 /// Refuses what the class does not allow.
@@ -51,7 +52,7 @@ pub(super) fn check(
 fn is_within(domain: &str, suffix: &str) -> bool {
     match suffix.strip_prefix('.') {
         Some(parent) => domain != parent && is_within(domain, parent),
-        None => domain == suffix || domain.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')),
+        None => hostname::is_at_or_below(domain, suffix),
     }
 }
 

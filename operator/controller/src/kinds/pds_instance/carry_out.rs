@@ -63,7 +63,7 @@ pub(super) async fn carry_out(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, pla
     report
 }
 
-/// Why the pods are not replaced now.
+/// Asks for the instance's turn. Returns the verdict to report while the instance has to wait, `None` if it may replace its pods.
 fn wait_for_turn(ctx: &Ctx, wanted: &Wanted, image: &str) -> Option<Verdict> {
     let message = match ctx.take_turn(wanted.namespace(), &wanted.instance, image) {
         Turn::Taken => return None,

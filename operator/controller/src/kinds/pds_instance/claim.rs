@@ -87,32 +87,28 @@ pub enum Holder {
     Wants(Option<BTreeSet<String>>),
 }
 
-/// Frees the domains that their holders ask for no more, and those whose holders are gone with their keys.
-///
-/// # Errors
-/// What the API server answers.
-pub async fn free_hostnames(ctx: &Ctx, holder: impl Fn(&str, &str) -> Holder) -> kube::Result<()> {
+/// Frees the domains that their holders ask for no more, and those whose holders are gone with their keys. What fails for one domain is
+/// left to the next call and keeps no other.
+pub async fn free_hostnames(ctx: &Ctx, holder: impl Fn(&str, &str) -> Holder) {
     for claim in ctx.claims.state() {
         let owner = &claim.spec.owner;
         if !ctx.options.scope().includes(&owner.namespace) {
             continue;
         }
         let is_free = match holder(&owner.namespace, &owner.name) {
-            Holder::Wants(None) => false,
-            Holder::Wants(Some(domains)) => !domains.contains(&claim.spec.hostname),
-            Holder::Gone => match is_free(ctx, &claim).await {
-                Ok(is_free) => is_free,
-                // One namespace that does not answer keeps no other's hostname.
-                Err(error) => {
-                    tracing::debug!(%error, "whether {} is free is not known", claim.spec.hostname);
-                    continue;
-                }
-            },
+            Holder::Wants(None) => Ok(false),
+            Holder::Wants(Some(domains)) => Ok(!domains.contains(&claim.spec.hostname)),
+            Holder::Gone => is_free(ctx, &claim).await,
         };
-        if is_free {
-            tracing::info!("{} is free: no instance that exists asks for it", claim.spec.hostname);
-            free(ctx, &claim).await?;
+        let freed = match is_free {
+            Ok(true) => {
+                tracing::info!("{} is free: no instance that exists asks for it", claim.spec.hostname);
+                free(ctx, &claim).await
+            }
+            other => other.map(drop),
+        };
+        if let Err(error) = freed {
+            tracing::debug!(%error, "PdsHostnameClaim {} was not looked at", claim.name_any());
         }
     }
-    Ok(())
 }

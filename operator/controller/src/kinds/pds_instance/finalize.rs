@@ -20,7 +20,7 @@ use super::wanted::{Deletes, Store, in_bucket};
 use super::{bucket, claim, conditions};
 use crate::context::Ctx;
 
-/// Why the data of a deleted instance could not be removed. The deletion is tried again.
+/// An error while the data of a deleted instance is removed. The deletion is tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server does not do what was asked.

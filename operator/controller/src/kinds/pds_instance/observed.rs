@@ -15,7 +15,7 @@ use operator_runtime::secret::Content;
 use super::verdict::Verdict;
 use crate::scrape::Scrape;
 
-/// What exists.
+/// Objects, references and answers that one reconciliation works with. Nothing in it changes during the reconciliation.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The class, or why there is none.
@@ -37,7 +37,7 @@ pub struct Observed {
     pub seed: Seed,
     /// What names this cluster in a bucket's marker.
     pub cluster: String,
-    /// The keys.
+    /// The Secret `NAME-keys`.
     pub keys: Option<Arc<Content>>,
     /// The password of PostgreSQL.
     pub postgres_secret: Option<Arc<Content>>,
@@ -53,7 +53,7 @@ pub struct Observed {
     pub volume_can_grow: bool,
     /// The objects of the instance.
     pub children: Children,
-    /// Why Kubernetes could not create pods, by the uid of what wanted them.
+    /// Messages of the Events `FailedCreate`, by the uid of the StatefulSet or Job whose pod was refused.
     pub refusals: BTreeMap<String, String>,
     /// What was last seen of the bucket.
     pub bucket: Option<BucketState>,
@@ -97,7 +97,7 @@ impl Observed {
         }
     }
 
-    /// Why Kubernetes could not create pods for an object.
+    /// The message of the last `FailedCreate` Event about an object.
     #[must_use]
     pub fn refused(&self, metadata: &ObjectMeta) -> Option<&str> {
         self.refusals.get(metadata.uid.as_deref()?).map(String::as_str)
@@ -130,6 +130,6 @@ pub enum ClassFound {
     None,
     /// Several are the default.
     Ambiguous(Vec<String>),
-    /// This one.
+    /// The class that the instance names, or the only default.
     Found(Arc<PdsClass>),
 }

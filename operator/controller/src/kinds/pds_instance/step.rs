@@ -12,7 +12,7 @@ use super::wanted::Store;
 pub enum Step {
     /// Claim the hostname.
     Claim {
-        /// The hostname.
+        /// Hostname or handle domain to claim.
         hostname: String,
     },
     /// Free a claim of this instance.
@@ -22,7 +22,7 @@ pub enum Step {
     },
     /// Free the claim of a hostname if its holder is gone with its keys.
     FreeClaim {
-        /// The hostname.
+        /// The domain whose claim is looked at.
         hostname: String,
     },
     /// Generate the keys and create their Secret.

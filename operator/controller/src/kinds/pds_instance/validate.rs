@@ -7,7 +7,7 @@ use operator_api::{
     ConditionType, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner, Quantity,
     Reason, Sqlite,
 };
-use operator_object_store::{Given, Service, bucket_name, looks_derived};
+use operator_object_store::{Given, Service, bucket_name, is_of_same_instance, looks_derived};
 use operator_runtime::compare::is_more;
 use operator_runtime::ownership::Owner;
 use pds_config::Settings;
@@ -180,7 +180,7 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let namespace = pds.namespace().unwrap_or_default();
     let derived = bucket_name(store.bucket_prefix.as_deref(), &namespace, &pds.name_any());
     let bucket = s3.bucket.as_ref().unwrap_or(&derived);
-    if looks_derived(bucket) && !has_same_hash(bucket, &derived) {
+    if looks_derived(bucket) && !is_of_same_instance(bucket, &derived) {
         let message = format!(
             "spec.blobStore.s3.bucket: {bucket:?}; allowed: names that do not end in a hyphen and 16 letters and digits, because derived names do"
         );
@@ -194,7 +194,7 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
     let is_known = resolved.bucket.is_some();
     if let Some(used) = resolved.bucket.or_else(noted).filter(|used| used != bucket) {
         // A tenant can write the note, so it chooses between the names that the operator may have derived, and names no other bucket.
-        if s3.bucket.is_some() || !(is_known || has_same_hash(&used, &derived)) {
+        if s3.bucket.is_some() || !(is_known || is_of_same_instance(&used, &derived)) {
             let asked = s3.bucket.as_ref().map_or_else(|| "absent".into(), |bucket| format!("{bucket:?}"));
             let message = format!("spec.blobStore.s3.bucket: {asked}; the blobs are in {used:?}; name that bucket");
             return Err(invalid(message));
@@ -203,12 +203,6 @@ fn blobs(pds: &PdsInstance, class: &PdsClass, observed: &Observed, database: &Da
         return Ok(provisioned(used.clone(), Some(used), class, store, service));
     }
     Ok(provisioned(bucket.clone(), s3.bucket, class, store, service))
-}
-
-/// Whether two names of buckets were derived from the same namespace and name: they differ in the prefix at most.
-fn has_same_hash(one: &str, other: &str) -> bool {
-    let hash = |name: &str| name.rsplit('-').next().map(ToOwned::to_owned);
-    hash(one) == hash(other)
 }
 
 /// Keeps the service in which the bucket is. Another endpoint of the class is only `proposed` until the bucket is found there.

@@ -25,7 +25,7 @@ pub struct Wanted {
     pub image: String,
     /// Pods of the PDS.
     pub replicas: i32,
-    /// The database.
+    /// The engine of the database, with its volume or its Secret.
     pub database: Database,
     /// Where blobs are.
     pub blobs: Blobs,

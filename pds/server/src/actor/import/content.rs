@@ -9,7 +9,7 @@ use pds_repo::{
     record,
 };
 use pds_store::commit::{Put, Write};
-use pds_syntax::{Did, RepoPath, Tid};
+use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
 use super::{Error, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
@@ -221,6 +221,9 @@ impl Record {
             Ok(path) => path,
             Err(error) => return Ok(Err(format!("its key is no path of a record: {error}"))),
         };
+        if path.collection().parse().is_ok_and(|collection: Nsid| !collection.is_canonical()) {
+            return Ok(Err("the domain in the name of its collection is not in lower case".to_owned()));
+        }
         if cid.codec() != Codec::DagCbor {
             return Ok(Err("its CID is not that of a record".to_owned()));
         }

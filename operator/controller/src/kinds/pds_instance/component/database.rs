@@ -79,10 +79,19 @@ fn url(instance: &str, namespace: &str, password: &str) -> String {
 /// The rollout of a PostgreSQL that has its turn.
 #[must_use]
 pub fn rolling(live: &StatefulSet) -> Option<Rolling> {
+    rollout::rolling(live, image_of(live), is_rolling(live), false)
+}
+
+/// Whether the pod of a PostgreSQL serves with an image.
+#[must_use]
+pub fn serves_image(live: &StatefulSet, image: &str) -> bool {
+    let ready = live.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
+    image_of(live) == Some(image) && !is_rolling(live) && ready >= 1
+}
+
+fn is_rolling(live: &StatefulSet) -> bool {
     let status = live.status.clone().unwrap_or_default();
-    let is_rolling =
-        status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision;
-    rollout::rolling(live, image_of(live), is_rolling, false)
+    status.observed_generation < live.metadata.generation || status.current_revision != status.update_revision
 }
 
 /// The data of a new Secret for PostgreSQL.

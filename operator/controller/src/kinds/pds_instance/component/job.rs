@@ -18,7 +18,7 @@ pub(super) fn condition<'a>(live: &'a Job, type_: &str) -> Option<&'a k8s_openap
     conditions.iter().find(|found| found.type_ == type_ && found.status == "True")
 }
 
-/// Why a Job failed, in the words of Kubernetes; nothing if it did not.
+/// The message of a Job's condition `Failed`. `None` if the Job did not fail.
 pub(super) fn failure(live: &Job) -> Option<String> {
     condition(live, "Failed").map(|failed| failed.message.clone().unwrap_or_default())
 }

@@ -36,7 +36,7 @@ pub struct Scene<'a> {
     pub pds: &'a PdsInstance,
     /// What the spec asks for.
     pub wanted: &'a Wanted,
-    /// What exists.
+    /// The objects, references and answers that were observed for this reconciliation.
     pub observed: &'a Observed,
     /// The verdicts of the components before this one.
     pub verdicts: &'a [(ConditionType, Verdict)],

@@ -58,7 +58,7 @@ pub fn rolling(live: &Deployment) -> Option<Rolling> {
 
 /// Whether pods of a Deployment serve with an image, and no others are awaited.
 #[must_use]
-pub fn serves(live: &Deployment, image: &str) -> bool {
+pub fn serves_image(live: &Deployment, image: &str) -> bool {
     let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
     let has_image = pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)));
     has_image

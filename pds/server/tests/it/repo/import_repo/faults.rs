@@ -51,19 +51,21 @@ on_both!(one_bad_record_does_not_keep_a_repository_from_moving, |pds| async move
         (format!("{THING}/nothing"), block(b"")),
         (format!("{THING}/raw"), (Cid::raw(&raw), Some(raw))),
         (format!("{THING}/noncanonical"), block(b"\xbf\xff")),
+        // F22
+        ("Com.Example.thing/upper".to_owned(), (good(85).cid, Some(good(85).bytes))),
         ("no path".to_owned(), (good(90).cid, Some(good(90).bytes))),
     ]);
 
     let told = import(&pds, &alice, of_blocks(&alice.did, &records)).await.ok();
 
     assert_eq!(told["records"], 61, "{told}");
-    assert_eq!((&told["kept"]["count"], &told["leftOut"]["count"]), (&json!(1), &json!(7)), "{told}");
+    assert_eq!((&told["kept"]["count"], &told["leftOut"]["count"]), (&json!(1), &json!(8)), "{told}");
     let kept = &told["kept"]["records"][0];
     assert_eq!(kept["uri"], format!("at://{}/{THING}/float", alice.did));
     assert!(kept["reason"].as_str().unwrap().starts_with("/lat: "), "{kept}");
     let left: Vec<&str> =
         told["leftOut"]["records"].as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
-    for key in ["gone", "list", "nan", "nothing", "raw", "noncanonical", "no path"] {
+    for key in ["gone", "list", "nan", "nothing", "raw", "noncanonical", "upper", "no path"] {
         assert!(left.iter().any(|uri| uri.ends_with(key)), "{key} in {left:?}");
     }
     // Everything that reads records goes on, the one that was kept among them.

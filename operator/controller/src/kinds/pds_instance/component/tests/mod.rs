@@ -468,7 +468,7 @@ impl World {
         unreachable!("never at rest: {:?} {:?}", plan.steps, titles(&plan));
     }
 
-    /// Some rounds.
+    /// Plans, carries out and lets Kubernetes do its part, so many times.
     fn advance(&mut self, times: usize) {
         for _ in 0..times {
             let plan = self.plan();
