@@ -3,12 +3,17 @@
 //! A bucket is the owner's if its marker has the owner's fingerprint, whatever cluster it names. Without a marker it is the owner's if it is empty and
 //! was made for this owner: just now, or by a process that died before it wrote the marker, which the derived name or the maker's tag shows.
 
+use std::time::{Duration, Instant};
+
 use tracing::info;
 
 use crate::bucket::{Buckets, Found};
 use crate::error::Holder;
 use crate::marker::{ADOPT_KEY, MARKER_KEY};
 use crate::{Deleted, Error, Marker, Owner, Request};
+
+/// For how long one call deletes objects. A bucket can have any number of them, and the caller has others to serve.
+const SLICE: Duration = Duration::from_secs(3);
 
 /// How a bucket stands to an owner.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ pub(crate) async fn record_user(buckets: &Buckets, bucket: &str, marker: Marker,
         return Ok(());
     }
     buckets.delete_object(bucket, ADOPT_KEY).await?;
-    put(buckets, bucket, Marker { user: Some(user.to_owned()), ..marker }).await.map(drop)
+    put(buckets, bucket, Marker { user: Some(user.to_owned()), formerly: None, ..marker }).await.map(drop)
 }
 
 /// Deletes the bucket with everything in it if it is the owner's.
@@ -112,7 +117,9 @@ pub(crate) async fn delete(buckets: &Buckets, bucket: &str, state: State) -> Res
         State::NoBucket => Ok(Deleted::NoBucket),
         State::Other(holder) => Ok(Deleted::LeftAlone(holder)),
         State::Ours(_) | State::Unfinished => {
-            buckets.empty(bucket).await?;
+            if !buckets.empty(bucket, Instant::now() + SLICE).await? {
+                return Ok(Deleted::InPart);
+            }
             buckets.delete(bucket).await?;
             Ok(Deleted::Bucket)
         }
@@ -138,7 +145,8 @@ async fn adopt(buckets: &Buckets, bucket: &str, owner: &Owner, holder: Holder) -
         // A newline is what `echo` adds.
         Found::Object(bytes) if bytes.strip_suffix(b"\n").unwrap_or(&bytes) == wanted.as_bytes() => {
             info!(%bucket, "bucket {bucket} is handed over to {owner}");
-            put(buckets, bucket, Marker::new(owner)).await
+            let formerly = if let Holder::Marked(marker) = holder { Some(marker.fingerprint) } else { None };
+            put(buckets, bucket, Marker { formerly, ..Marker::new(owner) }).await
         }
         _ => Err(Error::NotOwned { bucket: bucket.to_owned(), owner: Box::new(owner.clone()), holder }),
     }

@@ -1,11 +1,13 @@
 //! Empties a bucket: unfinished uploads, every version, every delete marker; the owner's marker last.
 
+use std::time::Instant;
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use crate::Error;
 use crate::bucket::Buckets;
-use crate::error::failed;
+use crate::error::{failed, status};
 use crate::limits::one_line;
 use crate::marker::MARKER_KEY;
 
@@ -20,13 +22,14 @@ impl Buckets {
     /// Deletes everything in the bucket. The caller sees to it that nobody writes meanwhile.
     ///
     /// The marker goes last: a process that dies before leaves a bucket that still has its owner.
-    pub(crate) async fn empty(&self, bucket: &str) -> Result<(), Error> {
-        self.abort_uploads(bucket).await?;
-        self.delete_all(bucket, true).await?;
-        self.delete_all(bucket, false).await
+    /// False if that took until `until` and something is left.
+    pub(crate) async fn empty(&self, bucket: &str, until: Instant) -> Result<bool, Error> {
+        Ok(self.abort_uploads(bucket, until).await?
+            && self.delete_all(bucket, true, until).await?
+            && self.delete_all(bucket, false, until).await?)
     }
 
-    async fn delete_all(&self, bucket: &str, keep_marker: bool) -> Result<(), Error> {
+    async fn delete_all(&self, bucket: &str, keep_marker: bool, until: Instant) -> Result<bool, Error> {
         let mut before = Vec::new();
         loop {
             let mut page = self.page(bucket, None).await?;
@@ -37,30 +40,33 @@ impl Buckets {
                 }
             }
             if page.objects.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             if page.objects == before {
                 return Err(self.kept(bucket, "delete the objects"));
             }
             self.delete_objects(bucket, page.objects.clone()).await?;
+            if Instant::now() >= until {
+                return Ok(false);
+            }
             before = page.objects;
         }
     }
 
     /// Each round takes what the first page shows, until nothing is left.
-    async fn abort_uploads(&self, bucket: &str) -> Result<(), Error> {
+    async fn abort_uploads(&self, bucket: &str, until: Instant) -> Result<bool, Error> {
         let mut before = Vec::new();
         loop {
             let page = match self.client().list_multipart_uploads().bucket(bucket).send().await {
                 Ok(page) => page,
-                Err(error) if is_not_implemented(error.code()) => return Ok(()),
+                Err(error) if is_not_implemented(error.code()) => return Ok(true),
                 Err(error) => {
                     return Err(failed(format!("list the uploads of bucket {bucket}"), self.place(), &error));
                 }
             };
             let found = page.uploads.unwrap_or_default();
             if found.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             if found == before {
                 return Err(self.kept(bucket, "abort the uploads"));
@@ -74,6 +80,9 @@ impl Buckets {
                     }
                     _ => {}
                 }
+            }
+            if Instant::now() >= until {
+                return Ok(false);
             }
             before = found;
         }
@@ -110,15 +119,30 @@ impl Buckets {
 
     async fn delete_objects(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Error> {
         let what = format!("delete objects of bucket {bucket}");
-        let list = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+        let list = Delete::builder().set_objects(Some(objects.clone())).quiet(true).build();
         let list = list.map_err(|error| Error::Unavailable(format!("cannot {what}: {error}")))?;
-        let gone = self.client().delete_objects().bucket(bucket).delete(list).send().await;
-        let gone = gone.map_err(|error| failed(&what, self.place(), &error))?;
+        let gone = match self.client().delete_objects().bucket(bucket).delete(list).send().await {
+            Ok(gone) => gone,
+            // Not every service deletes several at once, and a proxy may refuse it: its keys are in the body, where few proxies look.
+            Err(error) if is_not_implemented(error.code()) || matches!(status(&error), Some(403 | 405 | 501)) => {
+                return self.delete_one_by_one(bucket, objects).await;
+            }
+            Err(error) => return Err(failed(&what, self.place(), &error)),
+        };
         let Some(error) = gone.errors().first() else { return Ok(()) };
         let key = one_line(error.key().unwrap_or_default());
         let why = one_line(error.message().or(error.code()).unwrap_or("no reason given"));
         let place = self.place();
         Err(Error::Unavailable(format!("the object store at {place} was asked to {what} and kept {key:?}: {why}")))
+    }
+
+    async fn delete_one_by_one(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Error> {
+        for ObjectIdentifier { key, version_id, .. } in objects {
+            let what = format!("delete {} of bucket {bucket}", one_line(&key));
+            let gone = self.client().delete_object().bucket(bucket).key(key).set_version_id(version_id).send().await;
+            gone.map_err(|error| failed(what, self.place(), &error))?;
+        }
+        Ok(())
     }
 
     /// The error for a service that confirms a deletion and still lists the objects. Without it the loop would never end.

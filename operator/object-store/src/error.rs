@@ -56,6 +56,20 @@ pub enum Error {
         /// Whose blobs it holds.
         owner: Box<Owner>,
     },
+    /// The user of a bucket would reach other buckets of the service.
+    #[error(
+        "the object store at {place} does not keep buckets apart: {leaves_by} may lead out of a bucket, so the user of bucket {bucket} could delete the \
+         blobs of others; no user was made. Upgrade the object store, or put a proxy before it that refuses such requests. If all tenants of \
+         the class trust each other, set spec.objectStore.isolation of the PdsClass to Waived"
+    )]
+    NotIsolated {
+        /// Endpoint of the object store.
+        place: String,
+        /// The bucket that was made.
+        bucket: String,
+        /// What leads out of it.
+        leaves_by: &'static str,
+    },
     /// The service does not accept the administrator's credential, or the credential lacks rights.
     #[error("{0}")]
     Refused(String),

@@ -32,7 +32,7 @@ pub use owner::Owner;
 pub use request::Request;
 pub use seed::Seed;
 pub use service::{Credential, Service};
-pub use versitygw::Versitygw;
+pub use versitygw::{Isolation, Versitygw};
 
 /// How the pods of an instance reach their bucket.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub enum Access {
 pub enum Deleted {
     /// The bucket and everything in it are gone.
     Bucket,
+    /// Some of its objects. The next call goes on.
+    InPart,
     /// There was no bucket.
     NoBucket,
     /// The bucket is not this owner's and is untouched.

@@ -37,6 +37,9 @@ pub struct Marker {
     /// The user or role that was made for the bucket. Absent until it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The fingerprint before the bucket was handed over, until its user has another secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
     /// When the marker was first written, in RFC 3339.
     pub created: String,
 }
@@ -51,6 +54,7 @@ impl Marker {
             name: owner.name.clone(),
             fingerprint: owner.fingerprint.clone(),
             user: None,
+            formerly: None,
             created: jiff::Timestamp::now().to_string(),
         }
     }
@@ -76,7 +80,8 @@ impl Marker {
 
     /// Where the owner lives now.
     pub(crate) fn moved_to(&self, owner: &Owner) -> Self {
-        Self { user: self.user.clone(), created: self.created.clone(), ..Self::new(owner) }
+        let (user, formerly, created) = (self.user.clone(), self.formerly.clone(), self.created.clone());
+        Self { user, formerly, created, ..Self::new(owner) }
     }
 }
 

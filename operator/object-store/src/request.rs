@@ -41,9 +41,14 @@ impl Request {
 
     /// The derived key pair of a user of the bucket.
     pub(crate) fn credential(&self, user: &str) -> Credential {
+        self.credential_of(user, Some(&self.owner.fingerprint))
+    }
+
+    /// The same for an instance whose keys had another fingerprint; without one, as releases before derived it.
+    pub(crate) fn credential_of(&self, user: &str, fingerprint: Option<&str>) -> Credential {
         Credential {
             access_key_id: user.to_owned(),
-            secret_access_key: self.seed.secret_access_key(user, &self.bucket()),
+            secret_access_key: self.seed.secret_access_key(user, &self.bucket(), fingerprint),
         }
     }
 }

@@ -21,12 +21,19 @@ impl Seed {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The secret access key of a user of a bucket: 64 hexadecimal digits.
-    pub(crate) fn secret_access_key(&self, user: &str, bucket: &str) -> SecretString {
+    /// The secret access key of a user of a bucket: 64 hexadecimal digits. With the fingerprint of the instance's keys, a later instance of
+    /// the same name has another secret. Users of before have one without it.
+    pub(crate) fn secret_access_key(&self, user: &str, bucket: &str, fingerprint: Option<&str>) -> SecretString {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes a key of any length");
-        for (part, end) in [("s3 secret v1", &b"\0"[..]), (user, b"\0"), (bucket, b"")] {
+        let parts = match fingerprint {
+            None => vec!["s3 secret v1", user, bucket],
+            Some(fingerprint) => vec!["s3 secret v2", user, bucket, fingerprint],
+        };
+        for (index, part) in parts.into_iter().enumerate() {
+            if index > 0 {
+                mac.update(b"\0");
+            }
             mac.update(part.as_bytes());
-            mac.update(end);
         }
         SecretString::from(HEXLOWER.encode(&mac.finalize().into_bytes()))
     }
@@ -57,7 +64,7 @@ mod tests {
     #[test]
     fn a_secret_depends_on_all_it_is_made_of() {
         let secret = |seed: u8, user: &str, bucket: &str| {
-            Seed::new([seed; 32]).secret_access_key(user, bucket).expose_secret().to_owned()
+            Seed::new([seed; 32]).secret_access_key(user, bucket, None).expose_secret().to_owned()
         };
         let first = secret(1, "ab", "c");
         assert_eq!(first.len(), 64);

@@ -14,8 +14,8 @@ mod tests;
 
 pub use condition::ConditionType;
 pub use pds_class::{
-    Allowed, AwsStore, ClassLimits, Images, ObjectStore, PdsClass, PdsClassSpec, Placement, Provisioner, RunAs,
-    WorkloadIdentity,
+    Allowed, AwsStore, ClassLimits, Images, Isolation, ObjectStore, PdsClass, PdsClassSpec, Placement, Provisioner,
+    RunAs, WorkloadIdentity,
 };
 pub use pds_hostname_claim::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};
 pub use pds_instance::{

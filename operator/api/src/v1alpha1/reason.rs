@@ -82,6 +82,8 @@ reasons! {
         "Restore the Secret with the keys of the bucket, or hand the bucket over: write the object `.aurora-locus/adopt` with the content `NAMESPACE/NAME` into it.";
     BucketMissing, true, "The object store does not have the bucket with the blobs of the instance. What runs goes on; no pod is started anew.",
         "Bring the bucket back with its objects. To go on without the blobs, create an empty bucket of that name; if the spec chose the name, also hand it over with the object `.aurora-locus/adopt`.";
+    BucketsNotIsolated, true, "The object store lets the user of one bucket reach the buckets of others, so no user was made.",
+        "Upgrade the object store, or put a proxy before it that refuses such requests. If all tenants of the object store trust each other, set `spec.objectStore.isolation: Waived` in the PdsClass.";
     BlobStoreUnavailable, false, "The S3 service does not answer. Records, sessions and the firehose go on; blobs do not.",
         "Bring the S3 service back.";
     ObjectStoreChanged, true, "The class names another object store, and this instance's bucket is not there. The instance goes on with the old one.",

@@ -87,7 +87,7 @@ pub(crate) async fn write_secret(secrets: &Api<Secret>, name: &str, values: &[(&
 /// Writes a class whose spec is `change` over the usual one.
 pub(crate) async fn write_class(client: &Client, name: &str, change: Value) {
     let store = json!({
-        "provisioner": "Versitygw", "endpoint": variable("AURORA_TEST_S3_ENDPOINT"), "adminSecretName": "s3-real",
+        "provisioner": "Versitygw", "endpoint": variable("AURORA_TEST_S3_ENDPOINT"), "adminSecretName": "s3-real", "isolation": "Waived",
     });
     let mut spec = json!({
         "images": {"pds": "pds:1.0.0", "postgres": "postgres:17"}, "plcUrl": "http://plc.test",

@@ -5,7 +5,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use operator_api::PdsInstance;
-use operator_object_store::{Access, Credential, Owner, Provisioner, Request, Seed, Service, Versitygw, bucket_name};
+use operator_object_store::{
+    Access, Credential, Isolation, Owner, Provisioner, Request, Seed, Service, Versitygw, bucket_name,
+};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -127,7 +129,7 @@ async fn stranger(world: &World) -> Credential {
         seed: Seed::new([7; 32]),
         service_account: None,
     };
-    let made = Versitygw::new(service, admin).unwrap().ensure(&request, None).await.unwrap();
+    let made = Versitygw::new(service, admin, Isolation::Waived).unwrap().ensure(&request, None).await.unwrap();
     let Access::Keys(credential) = made else { panic!("a role") };
     credential
 }

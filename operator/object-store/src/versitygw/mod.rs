@@ -1,6 +1,7 @@
 //! Versity Gateway: users by its admin API, rights by bucket policy.
 
 mod admin;
+mod isolation;
 mod policy;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use crate::bucket::{Buckets, Probe};
 use crate::claim::{self, State};
 use crate::{Access, Credential, Deleted, Error, Marker, Provisioner, Request, Service, is_of_same_instance};
 use admin::{Admin, Created};
+pub use isolation::Isolation;
 
 /// One user per instance, whose secret is derived, and a bucket policy that names only that user.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub struct Versitygw {
     service: Service,
     admin: Admin,
     buckets: Buckets,
+    isolation: Isolation,
 }
 
 impl Versitygw {
@@ -23,25 +26,40 @@ impl Versitygw {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the service has no endpoint or its CA bundle is none.
-    pub fn new(service: Service, admin: Credential) -> Result<Self, Error> {
+    pub fn new(service: Service, admin: Credential, isolation: Isolation) -> Result<Self, Error> {
         let buckets = Buckets::new(&service, admin.provider())?;
-        Ok(Self { admin: Admin::new(&service, admin)?, buckets, service })
+        Ok(Self { admin: Admin::new(&service, admin)?, buckets, service, isolation })
     }
 
-    /// A user is ours if the secret that only we can derive is its secret.
-    async fn probe(&self, request: &Request, user: &str) -> Result<Probe, Error> {
-        let keys = request.credential(user).provider();
-        Buckets::new(&self.service, keys)?.probe(&request.bucket()).await
+    async fn works(&self, request: &Request, credential: &Credential) -> Result<bool, Error> {
+        let buckets = Buckets::new(&self.service, credential.clone().provider())?;
+        Ok(buckets.probe(&request.bucket()).await? == Probe::Works)
+    }
+
+    /// A user is ours if the secret that only we can derive is its secret: now, before its bucket was handed over, or in releases of before.
+    async fn is_proven(&self, request: &Request, user: &str, marker: Option<&Marker>) -> Result<bool, Error> {
+        let formerly = marker.and_then(|marker| marker.formerly.as_deref());
+        for fingerprint in [Some(request.owner.fingerprint.as_str()), None].into_iter().chain(formerly.map(Some)) {
+            if self.works(request, &request.credential_of(user, fingerprint)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn ensure_user(&self, request: &Request, user: &str, marker: &Marker) -> Result<Credential, Error> {
         let credential = request.credential(user);
-        if self.probe(request, user).await? == Probe::Works {
-            return Ok(credential);
+        // A user of before keeps its secret: another one would replace the pods of every instance at once.
+        for known in [credential.clone(), request.credential_of(user, None)] {
+            if self.works(request, &known).await? {
+                return Ok(known);
+            }
         }
         match self.admin.create_user(&credential).await? {
             Created::Now => Ok(credential),
-            Created::Before if records(request, marker, user) => {
+            Created::Before
+                if records(request, marker, user) || self.is_proven(request, user, Some(marker)).await? =>
+            {
                 self.admin.update_user(&credential).await?;
                 Ok(credential)
             }
@@ -56,17 +74,17 @@ impl Versitygw {
             .and_then(|marker| marker.other_user(&derived))
             .filter(|before| is_of_same_instance(before, &derived));
         if let Some(before) = before {
-            self.delete_proven(request, before).await?;
+            self.delete_proven(request, before, marker).await?;
         }
         if marker.is_some_and(|marker| records(request, marker, &derived)) {
             return self.admin.delete_user(&derived).await;
         }
-        self.delete_proven(request, &derived).await
+        self.delete_proven(request, &derived, marker).await
     }
 
-    /// Deletes a user whose secret is the derived one; the name may come from a marker.
-    async fn delete_proven(&self, request: &Request, user: &str) -> Result<(), Error> {
-        if self.probe(request, user).await? == Probe::Works { self.admin.delete_user(user).await } else { Ok(()) }
+    /// Deletes a user whose secret is a derived one; the name may come from a marker.
+    async fn delete_proven(&self, request: &Request, user: &str, marker: Option<&Marker>) -> Result<(), Error> {
+        if self.is_proven(request, user, marker).await? { self.admin.delete_user(user).await } else { Ok(()) }
     }
 
     fn user_not_owned(&self, request: &Request, user: &str) -> Error {
@@ -88,10 +106,14 @@ impl Provisioner for Versitygw {
     async fn ensure(&self, request: &Request, _kept: Option<&Credential>) -> Result<Access, Error> {
         let (bucket, user) = (request.bucket(), request.user());
         let marker = claim::take(&self.buckets, request, None).await?;
+        // Before anybody gets a key. A bucket that is in use stays usable.
+        if self.isolation == Isolation::Required && marker.user.is_none() {
+            isolation::check(&self.buckets, &bucket).await?;
+        }
         let credential = self.ensure_user(request, &user, &marker).await?;
         self.buckets.ensure_policy(&bucket, &policy::of_bucket(&bucket, &user)).await?;
         if let Some(before) = marker.other_user(&user).filter(|before| is_of_same_instance(before, &user)) {
-            self.delete_proven(request, before).await?;
+            self.delete_proven(request, before, Some(&marker)).await?;
         }
         claim::record_user(&self.buckets, &bucket, marker, &user).await?;
         Ok(Access::Keys(credential))

@@ -13,17 +13,23 @@ pub(super) fn of_bucket(bucket: &str, user: &str) -> Value {
             {
                 "Effect": "Allow",
                 "Principal": {"AWS": [user]},
+                "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"],
+                "Resource": [arn],
+            },
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": [user]},
                 "Action": [
-                    "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation", "s3:GetObject",
-                    "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+                    "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
                 ],
-                "Resource": [arn, format!("{arn}/*")],
+                "Resource": [format!("{arn}/*")],
             },
             {
                 "Effect": "Deny",
                 "Principal": {"AWS": [user]},
                 "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-                "Resource": [format!("{arn}/{FOLDER}*")],
+                // An upload by an HTML form is checked without its key, so a rule for a folder would not hold there: forms are closed.
+                "Resource": [arn, format!("{arn}/"), format!("{arn}/{FOLDER}*")],
             },
         ],
     })

@@ -83,7 +83,12 @@ async fn a_service_that_does_not_answer_is_given_up() {
 
 #[tokio::test]
 async fn a_wrong_administrator_is_told() {
-    let wrong = operator_object_store::Versitygw::new(service(&endpoint()), credential("testroot", "wrong")).unwrap();
+    let wrong = operator_object_store::Versitygw::new(
+        service(&endpoint()),
+        credential("testroot", "wrong"),
+        operator_object_store::Isolation::Waived,
+    )
+    .unwrap();
     let error = wrong.ensure(&request(), None).await.unwrap_err();
     assert_sentence(&error);
     assert!(matches!(error, Error::Refused(_)) && error.to_string().contains("SignatureDoesNotMatch"), "{error}");

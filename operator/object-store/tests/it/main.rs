@@ -5,6 +5,7 @@
 mod attack;
 mod aws;
 mod crash;
+mod isolation;
 mod limited;
 mod owner;
 mod proxy;

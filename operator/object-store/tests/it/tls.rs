@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use operator_object_store::{Deleted, Error, Provisioner, Service, Versitygw};
+use operator_object_store::{Deleted, Error, Isolation, Provisioner, Service, Versitygw};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -38,12 +38,12 @@ async fn tls() -> (String, String) {
 async fn the_ca_bundle_decides_who_is_trusted() {
     let (address, pem) = tls().await;
     let (trusting, request) = (Service { ca_bundle: Some(pem), ..service(&address) }, request());
-    let provisioner = Versitygw::new(trusting, root()).unwrap();
+    let provisioner = Versitygw::new(trusting, root(), Isolation::Waived).unwrap();
     keys(&provisioner, &request).await;
     assert_eq!(provisioner.delete(&request).await.unwrap(), Deleted::Bucket);
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
     for ca_bundle in [None, Some(other)] {
-        let doubting = Versitygw::new(Service { ca_bundle, ..service(&address) }, root()).unwrap();
+        let doubting = Versitygw::new(Service { ca_bundle, ..service(&address) }, root(), Isolation::Waived).unwrap();
         let error = doubting.ensure(&request, None).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)) && error.to_string().contains("certificate"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Requests, provisioners and servers.
 
-use operator_object_store::{Access, Credential, Owner, Provisioner, Request, Seed, Service, Versitygw};
+use operator_object_store::{Access, Credential, Isolation, Owner, Provisioner, Request, Seed, Service, Versitygw};
 use secrecy::SecretString;
 
 pub(crate) fn variable(name: &str) -> String {
@@ -52,7 +52,8 @@ pub(crate) fn versitygw() -> Versitygw {
 }
 
 pub(crate) fn versitygw_at(endpoint: &str) -> Versitygw {
-    Versitygw::new(service(endpoint), root()).unwrap()
+    // The gateway of the tests is one that does not keep buckets apart.
+    Versitygw::new(service(endpoint), root(), Isolation::Waived).unwrap()
 }
 
 pub(crate) async fn keys(provisioner: &dyn Provisioner, request: &Request) -> Credential {

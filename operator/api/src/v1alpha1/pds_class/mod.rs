@@ -5,5 +5,5 @@ mod object_store;
 mod spec;
 
 pub use allowed::{Allowed, Placement};
-pub use object_store::{AwsStore, ObjectStore, Provisioner, WorkloadIdentity};
+pub use object_store::{AwsStore, Isolation, ObjectStore, Provisioner, WorkloadIdentity};
 pub use spec::{ClassLimits, Images, PdsClass, PdsClassSpec, RunAs};

@@ -13,6 +13,10 @@ use super::super::rule;
     "self.provisioner != 'Versitygw' || (has(self.endpoint) && has(self.adminSecretName))",
     "'spec.objectStore: provisioner Versitygw; needed with it: endpoint and adminSecretName'",
 ))]
+#[x_kube(validation = rule::rule(
+    "!has(self.isolation) || self.provisioner == 'Versitygw'",
+    "'spec.objectStore.isolation: allowed only with the provisioner Versitygw'",
+))]
 pub struct ObjectStore {
     /// How an instance gets a bucket and a credential for it. It cannot be changed; make another class.
     #[x_kube(validation = rule::immutable("spec.objectStore.provisioner"))]
@@ -39,6 +43,10 @@ pub struct ObjectStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20), pattern("^[a-z0-9]([-a-z0-9]*)$"))]
     pub bucket_prefix: Option<String>,
+    /// Whether an object store in which the user of one bucket can reach others is refused. The operator tries it in each new bucket of
+    /// `Versitygw`. `Required` if absent. Buckets that have a user already are not tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// Settings of the provisioner `Aws`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsStore>,
@@ -53,6 +61,15 @@ pub enum Provisioner {
     Aws,
     /// The instance brings bucket and credential in a Secret of its own namespace. For MinIO, R2, B2, GCS, Garage and the like.
     Given,
+}
+
+/// Whether the buckets of an object store have to be kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Isolation {
+    /// An object store that lets the user of one bucket reach others is refused.
+    Required,
+    /// It is used all the same: all tenants of the object store trust each other.
+    Waived,
 }
 
 /// Settings of the provisioner `Aws`.

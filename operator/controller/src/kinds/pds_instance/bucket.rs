@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use operator_api::{PdsInstance, Provisioner as Kind, Reason};
 use operator_object_store::{
-    Aws, AwsSettings, Credential, Error as StoreError, Provisioner, Request, Versitygw, WorkloadIdentity,
+    Aws, AwsSettings, Credential, Error as StoreError, Isolation, Provisioner, Request, Versitygw, WorkloadIdentity,
 };
 use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
@@ -43,7 +43,11 @@ pub(super) async fn provisioner(
         Kind::Versitygw => {
             let none =
                 || Verdict::bad(Reason::CredentialsInvalid, "the object store has no administrator's credential");
-            Versitygw::new(service, keys.ok_or_else(none)?).map(|made| Box::new(made) as _)
+            let isolation = match store.class.isolation {
+                Some(operator_api::Isolation::Waived) => Isolation::Waived,
+                Some(operator_api::Isolation::Required) | None => Isolation::Required,
+            };
+            Versitygw::new(service, keys.ok_or_else(none)?, isolation).map(|made| Box::new(made) as _)
         }
         Kind::Aws => {
             let aws = store.class.aws.clone().unwrap_or_default();
@@ -103,6 +107,7 @@ fn verdict(error: &StoreError) -> Verdict {
     let reason = match error {
         StoreError::NotOwned { .. } | StoreError::UserNotOwned { .. } => Reason::BucketNotOwned,
         StoreError::Missing { .. } => Reason::BucketMissing,
+        StoreError::NotIsolated { .. } => Reason::BucketsNotIsolated,
         StoreError::Refused { .. } | StoreError::Invalid { .. } => Reason::CredentialsInvalid,
         StoreError::Unavailable { .. } => Reason::BlobStoreUnavailable,
     };

@@ -38,7 +38,7 @@ pub(super) enum Error {
 pub(super) enum Progress {
     /// All data that the policy names is deleted, and the finalizer is removed.
     Done,
-    /// Pods still use what is to be deleted.
+    /// Pods still use what is to be deleted, or the bucket has more objects.
     Waiting,
 }
 
@@ -165,7 +165,9 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
         return Ok(Progress::Waiting);
     }
     if deletes.blobs {
-        delete_bucket(ctx, end).await?;
+        if !delete_bucket(ctx, end).await? {
+            return Ok(Progress::Waiting);
+        }
         delete::<Secret>(ctx, end, &blobs::secret_name(name)).await?;
         forget_note(ctx, end, keys::BUCKET).await?;
     }
@@ -184,14 +186,15 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
 }
 
 /// Deletes the bucket if its marker has the fingerprint of this instance, also if the status does not name the bucket.
-async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
+/// True once it is gone; a large one takes several calls, so that others have their turn.
+async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<bool, Error> {
     if !end.in_bucket {
-        return Ok(());
+        return Ok(true);
     }
     let Some((class, store)) = store(ctx, end) else {
         return match &end.bucket {
             // Without a class none was made, unless there was one before.
-            None => Ok(()),
+            None => Ok(true),
             Some(bucket) => Err(Error::Bucket(format!(
                 "bucket {bucket} cannot be deleted: its PdsClass with the object store is gone; bring it back, or set \
                  spec.deletionPolicy.blobs to Retain"
@@ -199,16 +202,16 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
         };
     };
     if store.class.provisioner == Provisioner::Given {
-        return Ok(());
+        return Ok(true);
     }
     let content = ctx.secrets.get(&end.owner.namespace, &keys::secret_name(&end.name), &keys::KEYS).await?;
     let Some(fingerprint) = content.as_deref().and_then(|content| keys::fingerprint(content).ok()) else {
-        let Some(bucket) = &end.bucket else { return Ok(()) };
+        let Some(bucket) = &end.bucket else { return Ok(true) };
         // A process that ended after the keys were deleted had deleted the bucket before.
         if let Ok((provisioner, _)) = bucket::provisioner(ctx, &store).await
             && matches!(provisioner.owner(bucket).await, Ok(None))
         {
-            return Ok(());
+            return Ok(true);
         }
         return Err(Error::Bucket(format!(
             "bucket {bucket} cannot be deleted: Secret {} with the keys that prove whose it is is gone; restore the Secret, or set \
@@ -239,9 +242,10 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<(), Error> {
     match provisioner.delete(&request).await.map_err(|error| failed(error.to_string()))? {
         Deleted::LeftAlone(_) => {
             tracing::info!("bucket {bucket} is not of PdsInstance {}/{} and stays", end.owner.namespace, end.name);
-            Ok(())
+            Ok(true)
         }
-        Deleted::Bucket | Deleted::NoBucket => Ok(()),
+        Deleted::InPart => Ok(false),
+        Deleted::Bucket | Deleted::NoBucket => Ok(true),
     }
 }
 
