@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
@@ -13,13 +14,15 @@ use operator_object_store::Seed;
 use operator_runtime::backoff::Backoff;
 use operator_runtime::child::Caches;
 use operator_runtime::event::Events;
+use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use tokio::sync::OnceCell;
 
 use crate::crd::Definitions;
-use crate::kinds::pds_instance::component::{database, hostname, server};
+use crate::instances::{Instances, owned_by};
+use crate::kinds::pds_instance::component::{database, hostname, name, server};
 use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;
 use crate::options::Options;
@@ -36,6 +39,8 @@ pub struct Ctx {
     pub options: Options,
     /// Set once everything that is watched was seen.
     pub filled: OnceCell<()>,
+    /// All instances.
+    pub instances: Instances,
     /// The objects of all instances.
     pub caches: Caches,
     /// What Secrets hold.
@@ -90,9 +95,15 @@ impl Ctx {
     }
 
     /// Asks whether the pods of an instance may be replaced by pods with `image` now.
+    ///
+    /// Only workloads count that an instance owns: whoever may write workloads with our marks would hold up everybody otherwise.
     pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> Turn {
         let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
         let databases = self.caches.of::<StatefulSet>().map(|cache| cache.all()).unwrap_or_default();
+        let servers: Vec<_> =
+            servers.iter().filter(|live| self.is_working(&live.metadata, ToOwned::to_owned)).collect();
+        let databases: Vec<_> =
+            databases.iter().filter(|live| self.is_working(&live.metadata, name::postgres)).collect();
         let rolling: Vec<_> = servers
             .iter()
             .filter_map(|live| server::rolling(live))
@@ -104,6 +115,32 @@ impl Ctx {
         let serving = serving.filter_map(|metadata| metadata.namespace.as_ref()).collect::<HashSet<_>>().len();
         let own = (namespace.to_owned(), name.to_owned());
         self.rollouts.take(own, image, &rolling, serving, self.options.max_rollouts.into())
+    }
+
+    /// Whether a workload is the one of an instance that exists and is not paused. `workload` makes the workload's name of the instance's.
+    fn is_working(&self, metadata: &ObjectMeta, workload: impl Fn(&str) -> String) -> bool {
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let Some(owner) = owner.filter(|owner| metadata.name.as_ref() == Some(&workload(&owner.name))) else {
+            return false;
+        };
+        let is_marked = metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE)) == Some(&owner.name);
+        let found = owned_by(&self.instances, namespace, owner);
+        is_marked && found.is_some_and(|found| found.0.as_ref().is_ok_and(|pds| pds.spec.paused != Some(true)))
+    }
+
+    /// Forgets instances that are gone without an end of their own: without a finalizer nothing is done at a deletion.
+    pub fn forget_gone(&self) {
+        let instances = self.instances.state();
+        let uids: HashSet<_> = instances.iter().filter_map(|found| found.uid()).collect();
+        self.backoff.retain(|uid| uids.contains(uid));
+        self.buckets.retain(|uid| uids.contains(uid));
+        self.steps.retain(|uid| uids.contains(uid));
+        self.written.retain(|uid| uids.contains(uid));
+        self.scrapes.retain(|uid| uids.contains(uid));
+        let exists =
+            |namespace: &str, name: &str| self.instances.get(&ObjectRef::new(name).within(namespace)).is_some();
+        self.pages.metrics.forget_gone(exists);
     }
 
     /// Forgets an instance that is gone.

@@ -1,9 +1,12 @@
 //! All instances as a watch shows them, and which of them a change concerns.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
@@ -105,6 +108,13 @@ pub(crate) fn every(instances: &Instances) -> Vec<ObjectRef<Guarded>> {
 pub(crate) fn those(instances: &Instances, wanted: impl Fn(&PdsInstance) -> bool) -> Vec<ObjectRef<Guarded>> {
     let found = instances.state_filter(|pds| pds.0.as_ref().is_ok_and(&wanted));
     found.iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
+}
+
+/// The instance that an owner reference names, if it exists.
+pub(crate) fn owned_by(instances: &Instances, namespace: &str, owner: &OwnerReference) -> Option<Arc<Guarded>> {
+    let found = instances.get(&ObjectRef::new(&owner.name).within(namespace))?;
+    let is_of_kind = owner.kind == PdsInstance::kind(&());
+    (is_of_kind && found.uid().as_ref() == Some(&owner.uid)).then_some(found)
 }
 
 pub(crate) fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded>> {

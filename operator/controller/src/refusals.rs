@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Most refusals that are kept of one namespace. Anybody who may write Events there can invent some.
 const MOST: usize = 100;
 
+/// Longest name or uid of an object of Kubernetes.
+const LONGEST_NAME: usize = 253;
+
 /// Refusals by namespace, and there by the uid of the object that wanted pods: an Event tells only about its own namespace.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<HashMap<String, OfNamespace>>);
@@ -85,6 +88,10 @@ impl Refusals {
             return None;
         }
         let namespace = event.metadata.namespace?;
+        let is_real = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() <= LONGEST_NAME);
+        if !is_real(&about.uid) || !is_real(&about.name) {
+            return None;
+        }
         self.put(&namespace, about.uid?, one_line(&event.message.unwrap_or_default()));
         Some((namespace, about.name?))
     }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
-use operator_runtime::cache::PAGE;
+use operator_runtime::cache::{Known, PAGE};
 use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
 use operator_runtime::lease::Candidate;
+use operator_runtime::listener::serve;
 use operator_runtime::pages::{Pages, router};
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
@@ -31,7 +32,7 @@ use crate::access;
 use crate::context::Ctx;
 use crate::crd::Definitions;
 use crate::instances::{
-    Guarded, Instances, every, merged, of_namespace, reference, strip_instance, users_of_secret, with_domain,
+    Guarded, Instances, every, merged, of_namespace, owned_by, reference, strip_instance, users_of_secret, with_domain,
 };
 use crate::kinds::pds_instance;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
@@ -50,6 +51,9 @@ const CONTROLLER: &str = "aurora-locus-operator";
 const DEFINITIONS: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(3600));
 /// Between two sweeps of hostnames whose holders are gone.
 const SWEEP: Duration = Duration::from_secs(600);
+
+/// Between two looks for instances that are gone.
+const FORGET: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop, or loses the Lease.
 ///
@@ -70,8 +74,7 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
     let pages = Pages::default();
     let listener = tokio::net::TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("listen at {}", options.listen))?;
-    let server = axum::serve(listener, router(pages.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::spawn(server.into_future());
+    tokio::spawn(serve(listener, router(pages.clone()), stop.clone()));
     pages.started();
     let identity = format!("{}_{}", options.identity, uuid::Uuid::new_v4());
     let leases = Api::<Lease>::namespaced(client.clone(), &options.namespace);
@@ -99,21 +102,35 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let metrics = pages.metrics.clone();
     let seed = seed(&client, &options.namespace).await?;
     let cluster = cluster(&client).await;
-    let mut caches = Caches::default();
+    let (instances, writer) = reflector::store();
+    let known: Known = {
+        let instances = instances.clone();
+        Arc::new(move |namespace, owner| {
+            owner.kind != PdsInstance::kind(&()) || owned_by(&instances, namespace, owner).is_some()
+        })
+    };
+    let mut caches = Caches::new(known);
     let mut triggers: Vec<BoxStream<'static, ObjectRef<Guarded>>> = Vec::new();
+    // How much of an object is kept depends on the instance that owns it, so instances come first.
+    let listed = CancellationToken::new();
     for child in access::children() {
         for changed in caches.begin(*child, &client, &scope, &metrics) {
-            triggers.push(changed.map(reference).boxed());
+            let listed = listed.clone().cancelled_owned();
+            triggers.push(listed.map(|()| changed.map(reference)).flatten_stream().boxed());
         }
     }
 
-    let (instances, writer) = reflector::store();
     let watches = scope.watches().into_iter().map(|namespace| {
         let api = api::<Guarded>(&client, namespace.as_deref());
         // A few at a time: whoever may create instances decides how large they are.
         kube::runtime::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff().boxed()
     });
-    let watched = merged(watches.collect()).modify(strip_instance).reflect(writer);
+    // Not by waiting for the store: it wakes only the last one that waits, and the controller waits for it.
+    let watched = merged(watches.collect()).modify(strip_instance).reflect(writer).inspect(move |event| {
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            listed.cancel();
+        }
+    });
     let changed = watched.applied_objects().predicate_filter(predicates::generation, PredicateConfig::default());
 
     let secrets = Arc::new(Secrets::new(client.clone()));
@@ -158,6 +175,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         events: Events::new(client.clone(), CONTROLLER, &options.identity),
         client: client.clone(),
         filled: OnceCell::new(),
+        instances: instances.clone(),
         caches,
         secrets,
         classes,
@@ -230,6 +248,8 @@ async fn look_after(
 ) {
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.tick().await;
+    let mut forget = tokio::time::interval(FORGET);
+    forget.tick().await;
     loop {
         let pause = if ctx.definitions.problem().is_some() { DEFINITIONS.0 } else { DEFINITIONS.1 };
         tokio::select! {
@@ -248,6 +268,7 @@ async fn look_after(
                 };
                 free_hostnames(&ctx, holder).await;
             }
+            _ = forget.tick() => ctx.forget_gone(),
             () = stop.cancelled() => return,
         }
     }

@@ -43,6 +43,11 @@ impl Scrapes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
+    /// Keeps what instances told whose uids are wanted.
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| is_wanted(uid));
+    }
+
     /// Keeps what a PDS told; true if it is something new.
     pub(crate) fn put(&self, uid: &str, scrape: Scrape) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,6 +21,11 @@ impl Backoff {
         full.mul_f64(rand::random_range(0.5..1.0))
     }
 
+    /// Keeps what is counted of objects whose uids are wanted.
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| is_wanted(uid));
+    }
+
     /// Begins again; also for an object that is gone.
     pub fn reset(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::DeserializeGuard;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, Key, all_filled, follow};
+use crate::cache::{Cache, Key, Known, Limits, all_filled, follow, stripped};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::object::{AnyObject, Object};
@@ -59,8 +60,13 @@ where
     }
 }
 
+/// Largest object of a reduced kind that is kept although no instance owns it, in bytes of JSON.
+const UNOWNED: usize = 8 << 10;
+
 /// Begins to watch a kind; gives the instances whose objects changed.
 type Begin = fn(&mut Caches, &Client, &Scope, &Arc<Metrics>) -> Vec<BoxStream<'static, Key>>;
+/// Reads the objects of an instance of which too little is kept.
+type Complete = for<'a> fn(&'a Caches, &'a Client, &'a str, &'a str) -> BoxFuture<'a, kube::Result<()>>;
 
 /// A kind of objects that instances consist of. Watches, pruning and the rights of the operator follow from the list of these.
 #[derive(Clone, Copy)]
@@ -76,26 +82,31 @@ pub struct Child {
     /// What the operator may do with objects of the kind, other than `get`, `list` and `watch`.
     pub verbs: &'static [&'static str],
     begin: Begin,
+    complete: Complete,
     find: fn(&Caches, &str, &str) -> Vec<Arc<dyn AnyObject>>,
 }
 
 impl Child {
-    /// A kind whose objects are kept whole.
+    /// A kind whose objects are kept whole, if an instance owns them.
     #[must_use]
     pub const fn whole<K: Object>(verbs: &'static [&'static str]) -> Self {
-        Self { begin: begin_whole::<K>, ..Self::new::<K>(verbs) }
+        Self::new::<K>(verbs)
     }
 
     /// A kind of whose objects only metadata is kept: what they hold can be large and is fetched when it is needed.
     #[must_use]
     pub const fn metadata<K: Object>(verbs: &'static [&'static str]) -> Self {
-        Self { begin: begin_metadata::<K>, ..Self::new::<K>(verbs) }
+        Self { begin: begin_metadata::<K>, complete: |_, _, _, _| Box::pin(async { Ok(()) }), ..Self::new::<K>(verbs) }
     }
 
-    /// A kind of whose objects only a part is kept, which `R` leaves.
+    /// A kind of whose objects only a part is kept, which `R` leaves. Something else than an instance may own them.
     #[must_use]
     pub const fn reduced<K: Object, R: Reduce<K>>(verbs: &'static [&'static str]) -> Self {
-        Self { begin: begin_reduced::<K, R>, ..Self::new::<K>(verbs) }
+        Self {
+            begin: begin_reduced::<K, R>,
+            complete: |_, _, _, _| Box::pin(async { Ok(()) }),
+            ..Self::new::<K>(verbs)
+        }
     }
 
     const fn new<K: Object>(verbs: &'static [&'static str]) -> Self {
@@ -106,6 +117,7 @@ impl Child {
             plural: K::URL_PATH_SEGMENT,
             verbs,
             begin: begin_whole::<K>,
+            complete: complete::<K>,
             find: find::<K>,
         }
     }
@@ -119,18 +131,30 @@ pub trait Reduce<K>: 'static {
 
 /// One cache per kind.
 pub struct Caches {
+    known: Known,
     stores: HashMap<TypeId, Box<dyn std::any::Any + Send + Sync>>,
     children: Vec<Child>,
     filled: watch::Sender<usize>,
 }
 
-impl Default for Caches {
-    fn default() -> Self {
-        Self { stores: HashMap::new(), children: Vec::new(), filled: watch::Sender::new(0) }
-    }
-}
-
 impl Caches {
+    /// No cache yet; `known` tells instances that exist.
+    #[must_use]
+    pub fn new(known: Known) -> Self {
+        Self { known, stores: HashMap::new(), children: Vec::new(), filled: watch::Sender::new(0) }
+    }
+
+    /// Reads those objects of an instance of which only metadata is kept because a watch showed them before it showed the instance.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn complete(&self, client: &Client, namespace: &str, instance: &str) -> kube::Result<()> {
+        for child in &self.children {
+            (child.complete)(self, client, namespace, instance).await?;
+        }
+        Ok(())
+    }
+
     /// Begins to watch a kind, unless that was done; gives streams that have to be polled, of the instances whose objects changed.
     pub fn begin(
         &mut self,
@@ -170,8 +194,8 @@ impl Caches {
         objects.collect()
     }
 
-    fn add<K: Object>(&mut self) -> Arc<Cache<K>> {
-        let cache = Arc::new(Cache::<K>::default());
+    fn add<K: Object>(&mut self, unowned: usize) -> Arc<Cache<K>> {
+        let cache = Arc::new(Cache::<K>::new(Limits { known: self.known.clone(), unowned, ..Limits::default() }));
         self.stores.insert(TypeId::of::<K>(), Box::new(cache.clone()));
         cache
     }
@@ -182,6 +206,7 @@ fn begin_with<K: Object, W>(
     client: &Client,
     scope: &Scope,
     metrics: &Arc<Metrics>,
+    unowned: usize,
     keep: fn(W) -> K,
 ) -> Vec<BoxStream<'static, Key>>
 where
@@ -192,7 +217,7 @@ where
         + Send
         + 'static,
 {
-    let cache = caches.add::<K>();
+    let cache = caches.add::<K>(unowned);
     let config = || watcher::Config::default().labels(&labels::any_instance());
     let watch = |namespace: Option<String>| {
         let api = api::<DeserializeGuard<W>>(client, namespace.as_deref());
@@ -207,7 +232,7 @@ fn begin_whole<K: Object>(
     scope: &Scope,
     metrics: &Arc<Metrics>,
 ) -> Vec<BoxStream<'static, Key>> {
-    begin_with::<K, K>(caches, client, scope, metrics, |object| object)
+    begin_with::<K, K>(caches, client, scope, metrics, 0, |object| object)
 }
 
 fn begin_reduced<K: Object, R: Reduce<K>>(
@@ -216,7 +241,7 @@ fn begin_reduced<K: Object, R: Reduce<K>>(
     scope: &Scope,
     metrics: &Arc<Metrics>,
 ) -> Vec<BoxStream<'static, Key>> {
-    begin_with::<K, K>(caches, client, scope, metrics, |mut object| {
+    begin_with::<K, K>(caches, client, scope, metrics, UNOWNED, |mut object| {
         R::reduce(&mut object);
         object
     })
@@ -228,10 +253,27 @@ fn begin_metadata<K: Object>(
     scope: &Scope,
     metrics: &Arc<Metrics>,
 ) -> Vec<BoxStream<'static, Key>> {
-    begin_with::<K, PartialObjectMeta<K>>(caches, client, scope, metrics, |partial| {
+    begin_with::<K, PartialObjectMeta<K>>(caches, client, scope, metrics, 0, |partial| {
         let mut object = K::default();
         *object.meta_mut() = partial.metadata;
         object
+    })
+}
+
+fn complete<'a, K: Object>(
+    caches: &'a Caches,
+    client: &'a Client,
+    namespace: &'a str,
+    instance: &'a str,
+) -> BoxFuture<'a, kube::Result<()>> {
+    Box::pin(async move {
+        let Some(cache) = caches.of::<K>() else { return Ok(()) };
+        for name in cache.withheld(namespace, instance) {
+            if let Some(object) = api::<K>(client, Some(namespace)).get_opt(&name).await? {
+                cache.apply(Some(namespace), Event::Apply(stripped(object, |object| object)));
+            }
+        }
+        Ok(())
     })
 }
 

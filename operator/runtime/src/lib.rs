@@ -14,6 +14,7 @@ pub mod guard;
 pub mod hash;
 pub mod labels;
 pub mod lease;
+pub mod listener;
 pub mod manifest;
 pub mod metrics;
 pub mod object;

@@ -1,6 +1,8 @@
 //! What an operator counts.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -55,6 +57,8 @@ pub struct Metrics {
     unreadable: Family<Kind, Counter>,
     watch_failures: Family<Kind, Counter>,
     writes: Family<Wrote, Counter>,
+    /// Namespace and name of the instances that have values.
+    told: Mutex<BTreeSet<(String, String)>>,
     ready: Family<Instance, Gauge<i64>>,
     certificate_expiry: Family<Instance, Gauge<i64>>,
     outdated: Family<Kind, Gauge<i64>>,
@@ -82,6 +86,7 @@ impl Default for Metrics {
             ),
             watch_failures: register(&mut registry, "watch_failures", "Times that a watch broke off with an error"),
             writes: register(&mut registry, "writes", "Objects of instances that were written, by kind and verb"),
+            told: Mutex::default(),
             ready: register(&mut registry, "instance_ready", "1 while the condition Ready of the instance is True"),
             certificate_expiry: register(
                 &mut registry,
@@ -148,6 +153,7 @@ impl Metrics {
 
     /// Says whether an instance is ready.
     pub fn set_ready(&self, namespace: &str, name: &str, ready: bool) {
+        self.told().insert((namespace.to_owned(), name.to_owned()));
         self.ready.get_or_create(&instance(namespace, name)).set(ready.into());
     }
 
@@ -167,8 +173,19 @@ impl Metrics {
 
     /// Forgets an instance that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
+        self.told().remove(&(namespace.to_owned(), name.to_owned()));
         self.ready.remove(&instance(namespace, name));
         self.certificate_expiry.remove(&instance(namespace, name));
+    }
+
+    /// Forgets instances that exist no more, given by namespace and name. Names are the tenants' choice, so nothing may stay behind.
+    pub fn forget_gone(&self, exists: impl Fn(&str, &str) -> bool) {
+        let gone: Vec<_> = self.told().iter().filter(|(namespace, name)| !exists(namespace, name)).cloned().collect();
+        gone.iter().for_each(|(namespace, name)| self.forget(namespace, name));
+    }
+
+    fn told(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The metrics as text.
@@ -184,4 +201,22 @@ impl Metrics {
 
 fn instance(namespace: &str, name: &str) -> Instance {
     Instance { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tenants choose names, so a name that stays behind would be room that anybody may take.
+    #[test]
+    fn nothing_is_left_of_instances_that_are_gone() {
+        let metrics = Metrics::default();
+        for name in ["a", "b"] {
+            metrics.set_ready("ns", name, true);
+            metrics.set_certificate_expiry("ns", name, Some(1));
+        }
+        metrics.forget_gone(|_, name| name == "b");
+        let text = metrics.text().unwrap();
+        assert!(!text.contains(r#"name="a""#) && text.matches(r#"name="b""#).count() == 2, "{text}");
+    }
 }

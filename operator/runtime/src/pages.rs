@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,9 @@ use crate::metrics::Metrics;
 /// A reconciliation that runs longer than this makes the process unhealthy. Its own time limit is far below.
 const STUCK: Duration = Duration::from_secs(900);
 
+/// For how long a rendering of the metrics serves.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What the pages show.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
@@ -23,6 +27,7 @@ pub struct Pages {
     pub metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
     running: Arc<Mutex<HashMap<u64, Instant>>>,
+    rendered: Arc<Mutex<Option<(Instant, Bytes)>>>,
 }
 
 impl Pages {
@@ -42,6 +47,19 @@ impl Pages {
         let id = rand::random();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
         Running { id, pages: self.clone() }
+    }
+
+    /// The metrics as text, at most a second old: everybody who asks shares one rendering.
+    fn text(&self) -> Result<Bytes, std::fmt::Error> {
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, text)) = &*rendered
+            && since.elapsed() < FRESH
+        {
+            return Ok(text.clone());
+        }
+        let text = Bytes::from(self.metrics.text()?);
+        *rendered = Some((Instant::now(), text.clone()));
+        Ok(text)
     }
 
     fn is_stuck(&self) -> bool {
@@ -89,7 +107,7 @@ async fn ready(State(pages): State<Pages>) -> Response {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
-    match pages.metrics.text() {
+    match pages.text() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -40,6 +40,11 @@ impl<T: Clone> Recent<T> {
         values.insert(key.to_owned(), Entry { since: now, asked: now, value });
     }
 
+    /// Keeps the values whose keys are wanted.
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| is_wanted(key));
+    }
+
     /// Forgets a value.
     pub fn forget(&self, key: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

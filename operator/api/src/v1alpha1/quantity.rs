@@ -30,6 +30,9 @@ impl JsonSchema for Quantity {
     }
 }
 
+/// An amount of a resource. Of an exponent two digits: the API server takes minutes for amounts like `1e999999999`.
+const AMOUNT: &str = "^[0-9]{1,18}(\\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][0-9]{1,2})?$";
+
 /// Longest name of a resource or label: a prefix of 253 characters, a slash and a name of 63.
 const LONGEST_NAME: u32 = 317;
 
@@ -45,7 +48,8 @@ pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
             "additionalProperties": {
                 "x-kubernetes-int-or-string": true,
                 "anyOf": [{"type": "integer"}, {"type": "string"}],
-                "maxLength": 64,
+                "maxLength": 32,
+                "pattern": AMOUNT,
             },
             "x-kubernetes-validations": [{
                 "rule": format!("self.all(name, size(name) <= {LONGEST_NAME})"),

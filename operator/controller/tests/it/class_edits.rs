@@ -2,8 +2,10 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt;
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use operator_api::PdsInstance;
 use operator_object_store::MARKER_KEY;
 use serde_json::{Value, json};
 
@@ -157,6 +159,10 @@ async fn a_lower_limit_refuses_growth_and_stops_nothing() {
     let why = format!("spec.replicas: 4; PdsClass {class:?} allows at most 1; 3 are kept");
     assert_eq!(message(&pds, "ClassAccepted"), why);
     assert_eq!(replicas().await, Some(3));
+    // Nor does whoever may scale the Deployment get more.
+    let by_hand = Patch::Merge(json!({"spec": {"replicas": 4}}));
+    world.api::<Deployment>().patch("full", &PatchParams::default(), &by_hand).await.unwrap();
+    eventually("three are kept", async || (replicas().await == Some(3)).then_some(())).await;
     world.edit("full", json!({"replicas": 1})).await.unwrap();
     eventually("it shrinks", async || (replicas().await == Some(1)).then_some(())).await;
     world.ready("full").await;
@@ -169,6 +175,10 @@ async fn images_in_use(world: &World, names: &[&str]) -> Vec<String> {
         images.push(live.spec.unwrap().template.spec.unwrap().containers.remove(0).image.unwrap());
     }
     images
+}
+
+async fn server_image(world: &World, name: &str) -> String {
+    images_in_use(world, &[name]).await.remove(0)
 }
 
 #[tokio::test]
@@ -215,4 +225,54 @@ async fn a_new_image_of_the_class_reaches_one_instance_after_the_other() {
     for name in names {
         world.ready(name).await;
     }
+}
+
+/// Whoever may write Deployments can mark one as if it had its turn; pods that can never be made would hold up every instance.
+#[tokio::test]
+async fn a_deployment_that_no_instance_owns_holds_no_turn() {
+    let world = World::new("forged").await;
+    let home = Home::new(&world, json!({})).await;
+    let _process = home.start(None).await;
+    let _node = world.run_pods();
+    for name in ["a", "b"] {
+        let spec = json!({"hostname": format!("{name}.test"), "className": home.class, "database": {"sqlite": {}}});
+        world.create(name, spec).await.unwrap();
+        world.ready(name).await;
+    }
+    let owner = world.api::<PdsInstance>().get("b").await.unwrap().controller_owner_ref(&());
+    let forged = |name: &str, instance: &str, owners: Value| {
+        let labels = json!({
+            "auroralocus.dev/instance": instance, "app.kubernetes.io/managed-by": "aurora-locus-operator", "app": name,
+        });
+        let annotations = json!({"auroralocus.dev/turn": "taken"});
+        let pod = json!({"serviceAccountName": "nosuch", "containers": [{"name": "pds", "image": "pds:1.0.0"}]});
+        json!({
+            "metadata": {"name": name, "labels": labels, "annotations": annotations, "ownerReferences": owners},
+            "spec": {
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+            },
+        })
+    };
+    world.make::<Deployment>(forged("fake", "fake", json!([]))).await;
+    // Of a real instance, under a name that is not its own.
+    world.make::<Deployment>(forged("other", "b", json!([owner]))).await;
+    // And a real one whose instance is paused after its turn, and whose pods come no more.
+    home.edit(&world, json!({"images": {"pds": "pds:1.0.1"}})).await;
+    for name in ["a", "b"] {
+        eventually("both get the image", async || (server_image(&world, name).await == "pds:1.0.1").then_some(()))
+            .await;
+        world.ready(name).await;
+    }
+    world.edit("b", json!({"paused": true})).await.unwrap();
+    world.condition("b", "Reconciling", "False", "Paused").await;
+    world.api::<ServiceAccount>().delete("b-pds", &Default::default()).await.unwrap();
+    for pod in world.api::<Pod>().list(&ListParams::default()).await.unwrap() {
+        if pod.name_any().starts_with("b-") {
+            world.api::<Pod>().delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await.unwrap();
+        }
+    }
+    home.edit(&world, json!({"images": {"pds": "pds:1.0.2"}})).await;
+    eventually("the image goes on", async || (server_image(&world, "a").await == "pds:1.0.2").then_some(())).await;
+    assert_eq!(server_image(&world, "b").await, "pds:1.0.1");
 }

@@ -135,6 +135,39 @@ async fn a_name_below_the_domain_of_another_namespace_is_refused_where_domains_a
     other.ready("late").await;
 }
 
+/// A name above another's would close to that one what is below its own name.
+#[tokio::test]
+async fn a_name_above_the_domain_of_another_namespace_is_refused_where_domains_are_limited() {
+    let world = World::new("above").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let class = world.class(json!({})).await;
+    let spec = |hostname: &str| {
+        let mut spec = lite(hostname);
+        spec["className"] = json!(class);
+        spec
+    };
+    let (above, earlier) = (world.hostname("one"), world.hostname("two"));
+    let (own, team) = (format!("pds.{above}"), format!("pds.{earlier}"));
+    for (name, hostname) in [("lite", &own), ("team", &team)] {
+        world.create_exactly(name, spec(hostname)).await.unwrap();
+        world.ready(name).await;
+    }
+    // Before the class limits domains nobody asks.
+    other.create_exactly("early", spec(&earlier)).await.unwrap();
+    other.ready("early").await;
+    world.class(json!({"domains": [".test"]})).await;
+    other.create_exactly("late", spec(&above)).await.unwrap();
+    let pds = other.condition("late", "HostnameClaimed", "False", "HostnameTaken").await;
+    let why = format!("spec.hostname: {above:?} is above {own:?}, which PdsInstance {}/lite holds;", world.namespace);
+    assert!(message(&pds, "HostnameClaimed").starts_with(&why), "{}", message(&pds, "HostnameClaimed"));
+    assert!(claim(&other, &above).await.is_none());
+    // What is below one's own name is one's own, whoever holds what is above that.
+    world.edit("team", json!({"handleDomains": [{"domain": format!("users.{team}")}]})).await.unwrap();
+    eventually("it is claimed", async || claim(&world, &format!("users.{team}")).await).await;
+    world.ready("team").await;
+}
+
 #[tokio::test]
 async fn localhost_is_nobodys() {
     let world = World::new("local").await;

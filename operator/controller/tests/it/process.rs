@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use kube::api::{Api, ListParams, Patch, PostParams};
 use kube::{Resource, ResourceExt};
 use operator_api::PdsInstance;
@@ -164,6 +164,51 @@ async fn many_large_instances_cost_no_memory() {
     world.ready("lite").await;
     let most = program.most_memory();
     release::<PdsInstance>(&world, 0..INSTANCES).await;
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+}
+
+/// Kinds whose objects are kept whole are kept so only of instances. Lists and maps that the API server does not bound:
+#[tokio::test]
+async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
+    let world = World::alone("flood-k").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    let spec = || json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec()).await.unwrap();
+    let owner = world.api::<PdsInstance>().get("lite").await.unwrap().controller_owner_ref(&());
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite",
+        "auroralocus.dev/component": "pds",
+    });
+    let text = |number: usize| format!("{}{number}", "long.".repeat(40));
+    let metadata = |number: usize| {
+        // Some without an owner, some as if they were of the instance.
+        let owners = if number % 2 == 0 { json!([]) } else { json!([owner]) };
+        json!({"name": format!("flood-{number}"), "labels": labels, "ownerReferences": owners})
+    };
+    for number in 0..40 {
+        let secrets: Vec<_> = (0..4_000).map(|number| json!({"name": text(number)})).collect();
+        world.make::<ServiceAccount>(json!({"metadata": metadata(number), "secrets": secrets})).await;
+        let selector: serde_json::Map<_, _> =
+            (0..8_000).map(|number| (format!("k{number}"), json!("long".repeat(15)))).collect();
+        let spec = json!({"selector": selector, "ports": [{"port": 80}]});
+        world.make::<Service>(json!({"metadata": metadata(number), "spec": spec})).await;
+        let values: Vec<_> = (0..9_000).map(|number| format!("{}{number}", "long".repeat(14))).collect();
+        let spec = json!({
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            "selector": {"matchExpressions": [{"key": "a", "operator": "In", "values": values}]},
+        });
+        world.make::<PersistentVolumeClaim>(json!({"metadata": metadata(number), "spec": spec})).await;
+        let about = json!({"kind": "Job", "name": "job", "uid": "u".repeat(700_000), "namespace": world.namespace});
+        let event =
+            json!({"metadata": {"name": format!("flood-{number}")}, "involvedObject": about, "reason": "FailedCreate"});
+        world.make::<Event>(event).await;
+    }
+    let program = Program::start(&home, &world);
+    world.ready("lite").await;
+    world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
+    world.ready("lite").await;
+    let most = program.most_memory();
     assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
 }
 

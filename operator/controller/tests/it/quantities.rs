@@ -44,6 +44,21 @@ async fn amounts_in_any_writing_are_written_once() {
     assert_eq!(world.api::<Job>().list(&Default::default()).await.unwrap().items.len(), 1);
 }
 
+/// The API server would take minutes for the Deployment.
+#[tokio::test]
+async fn an_amount_that_cannot_be_meant_is_refused() {
+    let world = World::new("exponent").await;
+    for amount in ["1e999999999", "1E100", "-1", "one", "1.5.5", "99999999999999999999"] {
+        let spec = json!({
+            "hostname": "lite.test", "database": {"sqlite": {}}, "pod": {"resources": {"limits": {"cpu": amount}}},
+        });
+        let error = world.create("lite", spec).await.unwrap_err().to_string();
+        assert!(error.contains("spec.pod.resources.limits.cpu") && error.contains(amount), "{error}");
+    }
+    let spec = json!({"hostname": "lite.test", "database": {"sqlite": {}}, "pod": {"resources": {"limits": {"cpu": 2, "memory": "129e6"}}}});
+    world.create("lite2", spec).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_same_size_in_other_words_is_no_change() {
     let world = World::new("words").await;

@@ -4,10 +4,10 @@
 //! decision made from an old state cannot overwrite a newer one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
@@ -18,10 +18,13 @@ use tokio::sync::watch;
 
 use crate::labels;
 use crate::metrics::Metrics;
-use crate::object::strip;
+use crate::object::{Object, strip};
 
+mod shelf;
 #[cfg(test)]
 mod tests;
+
+use shelf::{Entry, Shelf};
 
 /// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is, also where
 /// only metadata is asked for: annotations have 256 KiB.
@@ -30,53 +33,93 @@ pub const PAGE: u32 = 10;
 /// Namespace and name: of an object, or of the instance that it belongs to.
 pub type Key = (String, String);
 
-/// What can be kept.
-pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + PartialEq + Send + Sync + 'static {}
-
-impl<K> Kept for K where K: Resource<DynamicType = ()> + Clone + Debug + PartialEq + Send + Sync + 'static {}
+/// Whether the controller that an object of a namespace names is one that exists, or of a kind that is no instance.
+pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
 
 /// The objects of one kind.
-#[derive(Debug)]
 pub struct Cache<K> {
+    limits: Limits,
     state: RwLock<State<K>>,
 }
 
-#[derive(Debug)]
-struct State<K> {
-    objects: HashMap<Key, Arc<K>>,
-    instances: HashMap<Key, BTreeSet<String>>,
-    /// What a list that is under way has shown so far, by the namespace that it lists.
-    listed: HashMap<Option<String>, HashMap<Key, K>>,
+/// What decides how much of an object is kept.
+///
+/// Whoever may write to a namespace may write objects with our labels, as many and as large as quotas allow. So an object is kept whole
+/// only if an instance that exists owns it, and only up to a number of bytes per instance. Of any other object metadata is kept.
+#[derive(Clone)]
+pub struct Limits {
+    /// Tells instances that exist.
+    pub known: Known,
+    /// Largest object without an owner that is kept whole, in bytes of JSON.
+    pub unowned: usize,
+    /// Bytes of JSON that the objects of one instance may take.
+    pub instance: usize,
 }
 
-impl<K> Default for Cache<K> {
+impl Default for Limits {
     fn default() -> Self {
-        let state = State { objects: HashMap::new(), instances: HashMap::new(), listed: HashMap::new() };
-        Self { state: RwLock::new(state) }
+        Self { known: Arc::new(|_, _| true), unowned: 0, instance: INSTANCE_BYTES }
     }
 }
 
-impl<K: Kept> Cache<K> {
+/// Bytes of JSON that objects of one kind and one instance may take. A Deployment with every setting has a fifth of it.
+pub const INSTANCE_BYTES: usize = 64 << 10;
+
+struct State<K> {
+    shelf: Shelf<K>,
+    instances: HashMap<Key, BTreeSet<String>>,
+    /// What a list that is under way has shown so far, by the namespace that it lists.
+    listed: HashMap<Option<String>, Shelf<K>>,
+}
+
+impl<K: Object> Default for Cache<K> {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl<K: Object> Cache<K> {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let state = State { shelf: Shelf::default(), instances: HashMap::new(), listed: HashMap::new() };
+        Self { limits, state: RwLock::new(state) }
+    }
+
     /// The object under a name.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        state.shelf.get(&(namespace.to_owned(), name.to_owned())).map(|entry| entry.object.clone())
     }
 
     /// The objects of an instance, by name.
     #[must_use]
     pub fn of_instance(&self, namespace: &str, instance: &str) -> Vec<Arc<K>> {
+        self.entries(namespace, instance, |entry| Some(entry.object.clone()))
+    }
+
+    /// The names of an instance's objects of which only metadata is kept because their owner was not known yet, and is known by now.
+    #[must_use]
+    pub fn withheld(&self, namespace: &str, instance: &str) -> Vec<String> {
+        self.entries(namespace, instance, |entry| {
+            let is_known = || shelf::has_known_owner(&*entry.object, &self.limits);
+            (entry.owner_was_unknown && is_known()).then(|| entry.object.name_any())
+        })
+    }
+
+    fn entries<T>(&self, namespace: &str, instance: &str, what: impl Fn(&Entry<K>) -> Option<T>) -> Vec<T> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let names = state.instances.get(&(namespace.to_owned(), instance.to_owned()));
-        let find = |name: &String| state.objects.get(&(namespace.to_owned(), name.clone())).cloned();
+        let find = |name: &String| state.shelf.get(&(namespace.to_owned(), name.clone())).and_then(&what);
         names.into_iter().flatten().filter_map(find).collect()
     }
 
     /// All objects.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).objects.values().cloned().collect()
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.shelf.entries().map(|entry| entry.object.clone()).collect()
     }
 
     /// Takes an event of the watch of `namespace` in; gives the instances whose objects changed.
@@ -84,47 +127,52 @@ impl<K: Kept> Cache<K> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let source = namespace.map(ToOwned::to_owned);
         match event {
-            Event::Apply(object) => state.put(object).into_iter().collect(),
+            Event::Apply(object) => {
+                let entry = state.shelf.trim(object, &self.limits);
+                state.put(entry).into_iter().collect()
+            }
             Event::Delete(object) => state.remove(&key(&object)).into_iter().collect(),
             Event::Init => {
-                state.listed.insert(source, HashMap::new());
+                state.listed.insert(source, Shelf::default());
                 Vec::new()
             }
             Event::InitApply(object) => {
-                state.listed.entry(source).or_default().insert(key(&object), object);
+                let listed = state.listed.entry(source).or_default();
+                let entry = listed.trim(object, &self.limits);
+                listed.put(entry);
                 Vec::new()
             }
             Event::InitDone => {
                 let listed = state.listed.remove(&source).unwrap_or_default();
                 let ours = |key: &&Key| namespace.is_none_or(|namespace| key.0 == namespace);
-                let gone: Vec<_> =
-                    state.objects.keys().filter(ours).filter(|key| !listed.contains_key(*key)).cloned().collect();
+                let gone: Vec<_> = state.shelf.keys().filter(ours).filter(|key| !listed.has(key)).cloned().collect();
                 let mut changed: HashSet<Key> = gone.iter().filter_map(|key| state.remove(key)).collect();
-                changed.extend(listed.into_values().filter_map(|object| state.put(object)));
+                changed.extend(listed.into_entries().filter_map(|entry| state.put(entry)));
                 changed.into_iter().collect()
             }
         }
     }
 }
 
-impl<K: Kept> State<K> {
+impl<K: Object> State<K> {
     /// Keeps an object; gives its instance if it is not what was kept before.
-    fn put(&mut self, object: K) -> Option<Key> {
-        let key = key(&object);
-        if self.objects.get(&key).is_some_and(|old| **old == object) {
+    fn put(&mut self, entry: Entry<K>) -> Option<Key> {
+        let key = key(&*entry.object);
+        let is_same = |old: &Entry<K>| old.object == entry.object && old.owner_was_unknown == entry.owner_was_unknown;
+        if self.shelf.get(&key).is_some_and(is_same) {
             return None;
         }
         let before = self.remove(&key);
-        let instance = instance(&object);
+        let instance = instance(&*entry.object);
         if let Some(instance) = &instance {
             self.instances.entry(instance.clone()).or_default().insert(key.1.clone());
         }
-        self.objects.insert(key, Arc::new(object));
+        self.shelf.put(entry);
         instance.or(before)
     }
 
     fn remove(&mut self, key: &Key) -> Option<Key> {
-        let instance = instance(&*self.objects.remove(key)?)?;
+        let instance = instance(&*self.shelf.remove(key)?.object)?;
         if let Some(names) = self.instances.get_mut(&instance) {
             names.remove(&key.1);
             if names.is_empty() {
@@ -157,8 +205,8 @@ pub fn follow<W, K>(
     keep: impl Fn(W) -> K + Send + 'static,
 ) -> impl Stream<Item = Key> + Send + 'static
 where
-    W: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
-    K: Kept,
+    W: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+    K: Object,
 {
     filled.send_modify(|missing| *missing += 1);
     let mut first = true;
@@ -184,10 +232,7 @@ where
 }
 
 fn map<W: Resource, K>(event: Event<W>, keep: &impl Fn(W) -> K) -> Event<K> {
-    let keep = |mut object: W| {
-        strip(object.meta_mut());
-        keep(object)
-    };
+    let keep = |object: W| stripped(object, keep);
     match event {
         Event::Apply(object) => Event::Apply(keep(object)),
         Event::Delete(object) => Event::Delete(keep(object)),
@@ -195,6 +240,12 @@ fn map<W: Resource, K>(event: Event<W>, keep: &impl Fn(W) -> K) -> Event<K> {
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
     }
+}
+
+/// What is kept of an object, before its size is looked at.
+pub(crate) fn stripped<W: Resource, K>(mut object: W, keep: impl Fn(W) -> K) -> K {
+    strip(object.meta_mut());
+    keep(object)
 }
 
 /// An object that cannot be read is counted and left out; the others are not held up.

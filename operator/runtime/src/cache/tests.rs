@@ -57,3 +57,77 @@ fn the_list_of_one_namespace_leaves_the_others() {
     assert_eq!(cache.apply(Some("else"), Event::InitDone), []);
     assert_eq!(names(&cache, "a"), ["one"]);
 }
+
+fn owned(name: &str, uid: &str, bytes: usize) -> ConfigMap {
+    let owner = OwnerReference { uid: uid.into(), controller: Some(true), ..Default::default() };
+    let mut object = object(name, "a", "1");
+    object.metadata.owner_references = Some(vec![owner]);
+    object.data = Some([("key".to_owned(), "x".repeat(bytes))].into());
+    object
+}
+
+fn is_whole(cache: &Cache<ConfigMap>, name: &str) -> bool {
+    cache.get("ns", name).unwrap().data.is_some()
+}
+
+/// Whoever may write to a namespace may write objects with our labels and the name of any owner.
+#[test]
+fn of_an_object_that_no_instance_owns_metadata_is_kept() {
+    let known: Known = Arc::new(|_, owner| owner.uid == "real");
+    let cache = Cache::new(Limits { known, ..Limits::default() });
+    cache.apply(None, Event::Apply(owned("good", "real", 1000)));
+    cache.apply(None, Event::Apply(owned("forged", "other", 1000)));
+    let mut unowned = owned("unowned", "real", 1000);
+    unowned.metadata.owner_references = None;
+    cache.apply(None, Event::Init);
+    for object in [owned("good", "real", 1000), owned("forged", "other", 1000), unowned] {
+        cache.apply(None, Event::InitApply(object));
+    }
+    cache.apply(None, Event::InitDone);
+    assert_eq!(["good", "forged", "unowned"].map(|name| is_whole(&cache, name)), [true, false, false]);
+    assert_eq!(names(&cache, "a"), ["forged", "good", "unowned"], "each is still found by name");
+}
+
+#[test]
+fn the_objects_of_one_instance_have_room_for_so_many_bytes() {
+    let cache = Cache::default();
+    for name in ["one", "two", "three"] {
+        cache.apply(None, Event::Apply(owned(name, "real", INSTANCE_BYTES / 2 - 1000)));
+    }
+    let all = || ["one", "two", "three"].map(|name| is_whole(&cache, name));
+    assert_eq!(all(), [true, true, false]);
+    cache.apply(None, Event::Apply(owned("one", "real", INSTANCE_BYTES / 2)));
+    assert_eq!(all(), [true, true, false], "an object may grow within what is free");
+    cache.apply(None, Event::Delete(owned("one", "real", 0)));
+    cache.apply(None, Event::Apply(owned("three", "real", INSTANCE_BYTES / 2 - 1000)));
+    assert!(is_whole(&cache, "three"));
+    assert!(cache.withheld("ns", "a").is_empty(), "what is too large is not asked for again");
+}
+
+/// Two watches: one may show the object before the other shows its instance.
+#[test]
+fn an_object_whose_instance_comes_later_is_asked_for_again() {
+    let is_there = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let known: Known = {
+        let is_there = is_there.clone();
+        Arc::new(move |_, _| is_there.load(std::sync::atomic::Ordering::Relaxed))
+    };
+    let cache = Cache::new(Limits { known, ..Limits::default() });
+    cache.apply(None, Event::Apply(owned("one", "real", 1000)));
+    assert!(cache.withheld("ns", "a").is_empty(), "an owner that does not exist may never come");
+    is_there.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(cache.withheld("ns", "a"), ["one"]);
+    cache.apply(None, Event::Apply(owned("one", "real", 1000)));
+    assert!(is_whole(&cache, "one") && cache.withheld("ns", "a").is_empty());
+}
+
+#[test]
+fn small_objects_without_an_owner_are_kept_where_data_is_expected() {
+    let cache = Cache::new(Limits { unowned: 2000, ..Limits::default() });
+    for (name, bytes) in [("small", 1000), ("large", 3000)] {
+        let mut object = owned(name, "", bytes);
+        object.metadata.owner_references = None;
+        cache.apply(None, Event::Apply(object));
+    }
+    assert!(is_whole(&cache, "small") && !is_whole(&cache, "large"));
+}

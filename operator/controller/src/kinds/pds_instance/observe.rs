@@ -74,6 +74,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         find(admin_name.map(|name| (ctx.options.namespace.as_str(), name, &credential[..]))),
         references(ctx, pds, &namespace, &class),
     )?;
+    ctx.caches.complete(&ctx.client, &namespace, &name).await?;
     let children = ctx.caches.of_instance(&namespace, &name);
     let volume_name = if sqlite { name::sqlite_volume(&name) } else { database::volume_name(&name) };
     let volume = children.get::<PersistentVolumeClaim>(&volume_name).filter(|_| !external).cloned();
@@ -83,6 +84,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
     };
     let limits = if let ClassFound::Found(class) = &class { class.spec.domains.as_deref() } else { None };
     let claims_above = limits.map(|limits| claims_above(ctx, pds, &namespace, limits)).unwrap_or_default();
+    let claims_below = limits.map(|limits| claims_below(ctx, pds, &namespace, limits)).unwrap_or_default();
     let uid = pds.uid().unwrap_or_default();
     let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
     Ok(Observed {
@@ -91,6 +93,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         claims: claims(ctx, pds),
         needless_claims: needless_claims(ctx, pds, &namespace),
         claims_above,
+        claims_below,
         admin,
         operator_namespace: ctx.options.namespace.clone(),
         seed: ctx.seed.clone(),
@@ -133,11 +136,34 @@ fn claims_above(
     let is_limit = |parent: &&str| limits.iter().any(|limit| limit.trim_start_matches('.') == *parent);
     let above = |domain: &str| {
         let parents = hostname::above(domain).take_while(|parent| !is_limit(parent));
-        let claims = parents.filter_map(|parent| ctx.claim(parent));
-        claims.into_iter().find(|claim| claim.spec.owner.namespace != namespace)
+        // What is below one's own domain is one's own, whoever holds what is above that.
+        parents.filter_map(|parent| ctx.claim(parent)).next().filter(|claim| claim.spec.owner.namespace != namespace)
     };
     let domains = hostname::domains(&pds.spec).into_iter();
     domains.filter_map(|domain| above(&domain).map(|claim| (domain, claim))).collect()
+}
+
+/// Claims of other namespaces below a domain that the instance wants and does not hold yet.
+fn claims_below(
+    ctx: &Ctx,
+    pds: &PdsInstance,
+    namespace: &str,
+    limits: &[String],
+) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
+    let is_limit = |domain: &String| limits.iter().any(|limit| limit.trim_start_matches('.') == domain);
+    let is_own = |domain: &String| {
+        ctx.claim(domain).is_some_and(|claim| hostname::is_held_by(&claim, namespace, &pds.name_any()))
+    };
+    let below = |domain: &str| {
+        let is_below = |claim: &PdsHostnameClaim| {
+            claim.spec.owner.namespace != namespace
+                && claim.spec.hostname != domain
+                && hostname::is_at_or_below(&claim.spec.hostname, domain)
+        };
+        ctx.claims.state_filter(is_below).into_iter().next()
+    };
+    let domains = hostname::domains(&pds.spec).into_iter().filter(|domain| !is_limit(domain) && !is_own(domain));
+    domains.filter_map(|domain| below(&domain).map(|claim| (domain, claim))).collect()
 }
 
 /// Whether the StorageClass allows the volume to grow. Asks the API server only while the spec wants a larger volume.

@@ -29,6 +29,8 @@ pub struct Observed {
     /// Claims of domains above those of the instance, held by other namespaces, by the domain of the instance. Empty where the class does
     /// not limit domains.
     pub claims_above: BTreeMap<String, Arc<PdsHostnameClaim>>,
+    /// Domains of the spec that the instance does not hold and below which an instance of another namespace holds one, with its claim.
+    pub claims_below: BTreeMap<String, Arc<PdsHostnameClaim>>,
     /// The administrator's credential of the class's object store.
     pub admin: Option<Arc<Content>>,
     /// The namespace of the operator.

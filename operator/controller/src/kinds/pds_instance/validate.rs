@@ -123,7 +123,9 @@ fn replicas(
     match component::server::live_replicas(pds, observed) {
         None => Err(Refusal { reason: Reason::LimitExceeded, message }),
         Some(live) => {
-            let kept = live.max(max).min(replicas);
+            // Whoever may scale the Deployment by hand gets no more than the operator had given.
+            let given = pds.status.as_ref().and_then(|status| status.replicas).unwrap_or(live);
+            let kept = live.min(given).max(max).min(replicas);
             if kept < replicas {
                 let message = format!("{message}; {kept} are kept");
                 complaints.push((ConditionType::ClassAccepted, Verdict::bad(Reason::LimitExceeded, message)));

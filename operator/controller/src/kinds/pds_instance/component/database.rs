@@ -121,7 +121,7 @@ impl Component for Postgres {
             Child::whole::<StatefulSet>(FULL),
             Child::whole::<Service>(FULL),
             Child::whole::<Job>(&["create", "patch", "delete"]),
-            Child::whole::<PersistentVolumeClaim>(FULL),
+            Child::reduced::<PersistentVolumeClaim, volume::Essentials>(FULL),
         ];
         CHILDREN
     }

@@ -87,7 +87,13 @@ fn claims(scene: &Scene<'_>) -> Part {
                     let step = Step::FreeClaim { hostname: claim.spec.hostname.clone() };
                     return Part::new(below(&scene.pds.spec, domain, claim)).with_step(step);
                 }
-                None => free.push(domain.clone()),
+                None => match scene.observed.claims_below.get(domain) {
+                    Some(claim) => {
+                        let step = Step::FreeClaim { hostname: claim.spec.hostname.clone() };
+                        return Part::new(above_others(&scene.pds.spec, domain, claim)).with_step(step);
+                    }
+                    None => free.push(domain.clone()),
+                },
             },
         }
     }
@@ -109,6 +115,15 @@ fn below(spec: &PdsInstanceSpec, domain: &str, claim: &PdsHostnameClaim) -> Verd
     let (field, owner, parent) = (field(spec, domain), &claim.spec.owner, &claim.spec.hostname);
     let message = format!(
         "{field}: {domain:?} is below {parent:?}, which PdsInstance {}/{} holds with all handles below it; choose another",
+        owner.namespace, owner.name
+    );
+    Verdict::bad(Reason::HostnameTaken, message)
+}
+
+fn above_others(spec: &PdsInstanceSpec, domain: &str, claim: &PdsHostnameClaim) -> Verdict {
+    let (field, owner, child) = (field(spec, domain), &claim.spec.owner, &claim.spec.hostname);
+    let message = format!(
+        "{field}: {domain:?} is above {child:?}, which PdsInstance {}/{} holds; whoever holds a domain holds all handles below it; choose another",
         owner.namespace, owner.name
     );
     Verdict::bad(Reason::HostnameTaken, message)

@@ -50,7 +50,12 @@ pub fn rolling(live: &Deployment) -> Option<Rolling> {
     let wanted = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let updated = status.updated_replicas.unwrap_or(0);
     let unseen = status.observed_generation < live.metadata.generation;
-    let is_rolling = unseen || updated < wanted || status.replicas.unwrap_or(0) > updated;
+    // A rollout that is complete stays so when pods are lost later.
+    let is_over =
+        condition(live, "Progressing").is_some_and(|found| found.reason.as_deref() == Some("NewReplicaSetAvailable"));
+    // Pods that replaced the old ones and do not serve are no end of it: with SQLite nothing is left that would.
+    let is_behind = updated < wanted || status.replicas.unwrap_or(0) > updated || replicas(live) < wanted;
+    let is_rolling = unseen || (!is_over && is_behind);
     let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())?;
     let image = pod.containers.first().and_then(|container| container.image.as_deref());
     rollout::rolling(live, image, is_rolling, stuck(live).is_some())
@@ -89,7 +94,7 @@ impl Component for Server {
             Child::whole::<Service>(FULL),
             Child::metadata::<ConfigMap>(FULL),
             Child::whole::<PodDisruptionBudget>(FULL),
-            Child::whole::<PersistentVolumeClaim>(FULL),
+            Child::reduced::<PersistentVolumeClaim, volume::Essentials>(FULL),
         ];
         CHILDREN
     }

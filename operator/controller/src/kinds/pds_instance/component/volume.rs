@@ -2,16 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, VolumeResourceRequirements,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 use operator_api::Reason;
+use operator_runtime::child::Reduce;
 use operator_runtime::compare::is_more;
 
 use super::super::step::Step;
 use super::super::verdict::Verdict;
 use super::super::wanted::Claim;
 use super::part::Scene;
+
+/// What is kept of a claim. It has no owner, and whoever may write claims decides how large the rest is.
+pub(crate) struct Essentials;
+
+impl Reduce<PersistentVolumeClaim> for Essentials {
+    fn reduce(claim: &mut PersistentVolumeClaim) {
+        claim.spec = claim.spec.take().map(|spec| PersistentVolumeClaimSpec {
+            access_modes: spec.access_modes,
+            resources: spec.resources,
+            storage_class_name: spec.storage_class_name,
+            volume_name: spec.volume_name,
+            ..Default::default()
+        });
+        claim.status = claim.status.take().map(|status| PersistentVolumeClaimStatus {
+            capacity: status.capacity,
+            conditions: status.conditions,
+            phase: status.phase,
+            ..Default::default()
+        });
+    }
+}
 
 /// What a claim for a volume says.
 pub(super) fn spec(volume: &Claim) -> PersistentVolumeClaimSpec {

@@ -170,6 +170,7 @@ impl World {
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
             claims: BTreeMap::new(),
             claims_above: BTreeMap::new(),
+            claims_below: BTreeMap::new(),
             needless_claims: Vec::new(),
             admin: Some(content("admin", "admin-uid", &[("accessKeyId", "root"), ("secretAccessKey", "pw")]).into()),
             operator_namespace: "system".into(),

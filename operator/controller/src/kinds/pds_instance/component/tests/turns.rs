@@ -55,3 +55,34 @@ fn a_secret_of_the_instance_and_an_instance_that_is_down_need_no_turn() {
     let plan = world.plan();
     assert_eq!((titles(&plan), plan.turns.len()), (vec!["apply Deployment demo".to_owned()], 0));
 }
+
+/// With SQLite the old pod is gone before the new one serves: the next instance may not lose its pod to the same fault. And pods that are lost
+/// after a rollout are no rollout.
+#[test]
+fn a_rollout_lasts_until_its_pods_serve_and_no_longer() {
+    let is_rolling = |status: serde_json::Value| {
+        let live = json!({
+            "metadata": {
+                "name": "a", "namespace": "ns", "generation": 2, "labels": {"auroralocus.dev/instance": "a"},
+                "annotations": {"auroralocus.dev/turn": "taken"},
+            },
+            "spec": {
+                "replicas": 1, "selector": {},
+                "template": {"spec": {"containers": [{"name": "pds", "image": "pds:2"}]}},
+            },
+            "status": status,
+        });
+        super::super::server::rolling(&serde_json::from_value(live).unwrap()).is_some()
+    };
+    let progressing = |reason: &str| json!([{"type": "Progressing", "status": "True", "reason": reason}]);
+    let counts = |available: i32, reason: &str| {
+        json!({
+            "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available,
+            "conditions": progressing(reason),
+        })
+    };
+    assert!(is_rolling(json!({"observedGeneration": 1})));
+    assert!(is_rolling(counts(0, "ReplicaSetUpdated")));
+    assert!(!is_rolling(counts(1, "NewReplicaSetAvailable")));
+    assert!(!is_rolling(counts(0, "NewReplicaSetAvailable")));
+}

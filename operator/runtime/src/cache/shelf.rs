@@ -1,0 +1,120 @@
+//! Objects of one kind, each as much of it as the limits allow, and the bytes that instances take.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use kube::Resource;
+use serde::Serialize;
+
+use super::{Key, Limits, instance, key};
+use crate::object::Object;
+
+/// An object, or its metadata.
+pub(super) struct Entry<K> {
+    pub(super) object: Arc<K>,
+    /// Bytes of JSON that count against the instance; none if only metadata is kept.
+    bytes: usize,
+    /// Whether only metadata is kept because no instance that existed owned the object.
+    pub(super) owner_was_unknown: bool,
+}
+
+pub(super) struct Shelf<K> {
+    objects: HashMap<Key, Entry<K>>,
+    /// Bytes by instance. The difference between two entries of one object is at most what one object may have.
+    bytes: HashMap<Key, usize>,
+}
+
+impl<K> Default for Shelf<K> {
+    fn default() -> Self {
+        Self { objects: HashMap::new(), bytes: HashMap::new() }
+    }
+}
+
+impl<K: Object> Shelf<K> {
+    /// The entry for an object. It is kept whole if that is within the limits.
+    pub(super) fn trim(&self, object: K, limits: &Limits) -> Entry<K> {
+        let has_owner = has_owner(&object);
+        let is_owned = has_owner && has_known_owner(&object, limits);
+        let bytes = size(&object);
+        let old = self.objects.get(&key(&object)).map_or(0, |entry| entry.bytes);
+        let taken = instance(&object).and_then(|instance| self.bytes.get(&instance).copied()).unwrap_or(0);
+        let fits = taken.saturating_sub(old) + bytes <= limits.instance;
+        if fits && (is_owned || (!has_owner && bytes <= limits.unowned)) {
+            return Entry { object: Arc::new(object), bytes, owner_was_unknown: false };
+        }
+        let mut bare = K::default();
+        *bare.meta_mut() = object.meta().clone();
+        Entry { object: Arc::new(bare), bytes: 0, owner_was_unknown: has_owner && !is_owned }
+    }
+
+    pub(super) fn put(&mut self, entry: Entry<K>) {
+        let key = key(&*entry.object);
+        self.remove(&key);
+        if let Some(instance) = instance(&*entry.object).filter(|_| entry.bytes > 0) {
+            *self.bytes.entry(instance).or_default() += entry.bytes;
+        }
+        self.objects.insert(key, entry);
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Entry<K>> {
+        let entry = self.objects.remove(key)?;
+        if let Some(instance) = instance(&*entry.object)
+            && let Some(bytes) = self.bytes.get_mut(&instance)
+        {
+            *bytes = bytes.saturating_sub(entry.bytes);
+            if *bytes == 0 {
+                self.bytes.remove(&instance);
+            }
+        }
+        Some(entry)
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Entry<K>> {
+        self.objects.get(key)
+    }
+
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.objects.contains_key(key)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.objects.keys()
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<K>> {
+        self.objects.values()
+    }
+
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry<K>> {
+        self.objects.into_values()
+    }
+}
+
+fn has_owner<K: Resource>(object: &K) -> bool {
+    object.meta().owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
+}
+
+/// Whether the controller of an object is an instance that exists, or no instance at all.
+pub(super) fn has_known_owner<K: Resource>(object: &K, limits: &Limits) -> bool {
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+    let owner = object.meta().owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    owner.is_some_and(|owner| (limits.known)(namespace, owner))
+}
+
+/// Bytes of JSON.
+fn size<K: Serialize>(object: &K) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // An object that is no JSON counts as too large.
+    serde_json::to_writer(&mut count, object).map_or(usize::MAX / 2, |()| count.0)
+}
