@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::Case;
+use crate::case::Case;
 
 pub(crate) fn cases() -> Result<Vec<Case>> {
     let own = pds_repo::Cid::dag_cbor(b"block");

@@ -3,6 +3,7 @@
 //! `cargo bench -p bench --bench primitives -- --help`. The cases take turns over several rounds, every other round in the opposite
 //! order; the table shows medians. The figures and what followed from them are in ADR 6.
 
+mod case;
 mod count;
 mod identifiers;
 mod records;
@@ -14,30 +15,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 
-/// One way to do one thing.
-pub(crate) struct Case {
-    /// What is done: cases of one task are compared.
-    task: &'static str,
-    /// By whom.
-    by: &'static str,
-    /// Does it so many times.
-    run: Box<dyn FnMut(u64)>,
-}
-
-impl Case {
-    pub(crate) fn new<T>(task: &'static str, by: &'static str, mut once: impl FnMut() -> T + 'static) -> Self {
-        let run = move |times| {
-            for _ in 0..times {
-                std::hint::black_box(once());
-            }
-        };
-        Self { task, by, run: Box::new(run) }
-    }
-
-    fn name(&self) -> String {
-        format!("{}: {}", self.task, self.by)
-    }
-}
+use case::Case;
 
 #[derive(Debug, Parser)]
 struct Cli {

@@ -7,7 +7,7 @@ use pds_repo::{Cid, cbor, record};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Case;
+use crate::case::Case;
 
 /// The names of the tasks, for each record.
 struct Tasks {

@@ -9,7 +9,7 @@ use p256::ecdsa::signature::{Signer, Verifier};
 use pds_crypto::{PublicKey, SigningKey};
 use sha2::{Digest, Sha256};
 
-use crate::Case;
+use crate::case::Case;
 
 /// As long as the signed part of a commit.
 const MESSAGE: [u8; 170] = [7; 170];

@@ -9,6 +9,7 @@
 //! nothing else: no network, no clock, no writing.
 
 mod ca_bundle;
+mod choice;
 mod codec;
 mod database_url;
 mod error;
@@ -16,6 +17,7 @@ mod fingerprint;
 mod network;
 mod reader;
 mod redis_url;
+mod rendered;
 pub mod secrets;
 mod settings;
 mod table;
@@ -23,6 +25,7 @@ mod unknown;
 mod variable;
 
 pub use ca_bundle::CaBundle;
+pub use choice::{LogFormat, RedirectKind, S3Checksum};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
@@ -30,8 +33,8 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, LogFormat, Migration, Outbound, Rate,
-    RateLimits, Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, Migration, Outbound, Rate,
+    RateLimits, Redirect, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

@@ -10,11 +10,11 @@ use pds_syntax::Did;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::choice::{LogFormat, RedirectKind, S3Checksum};
 use crate::codec;
 use crate::database_url::DatabaseUrl;
 use crate::network::{AllowRule, Cidr};
 use crate::redis_url::RedisUrl;
-use crate::settings::{LogFormat, RedirectKind, S3Checksum};
 use crate::variable::Fallback::{Computed, Required, Unset, Value};
 use crate::variable::{Setting, Variable};
 

@@ -30,8 +30,7 @@ fn every_default_is_allowed_and_every_variable_is_read() {
     assert_eq!(table::broken_defaults(), Vec::<&str>::new());
     let lookup = |_: &str| None;
     let mut reader = reader::Reader::new(&lookup);
-    let settings = Settings::read(&mut reader);
-    let _ = Secrets::read(&mut reader, &settings);
+    let _ = Settings::read_with_secrets(&mut reader);
     let mut asked = reader.asked().to_vec();
     asked.sort_unstable();
     let mut declared: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();

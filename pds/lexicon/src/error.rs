@@ -16,6 +16,9 @@ pub struct Error {
     pub found: String,
 }
 
+/// The result of checking one value.
+pub(crate) type Checked = Result<(), Error>;
+
 /// The way from the record to a value inside it, without allocation as long as nothing is wrong.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::PART_BYTES;
 use super::budget::Reserved;
+
+/// Size of a part in bytes: the minimum of S3. Objects up to this size are sent in one request. Two parts and the memory around them stay
+/// below 16 MB.
+pub const PART_BYTES: usize = 5 << 20;
 
 /// What an object may have before it gets the memory of a whole part.
 const SMALL_BYTES: usize = 256 << 10;

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::Codec;
-use crate::settings::{RedirectKind, S3Checksum};
+use crate::choice::{RedirectKind, S3Checksum};
 
 pub(crate) const S3_CHECKSUM: Codec<S3Checksum> = Codec::new(
     "when_supported or when_required",

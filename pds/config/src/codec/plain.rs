@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Codec;
-use crate::settings::LogFormat;
+use crate::choice::LogFormat;
 
 pub(crate) const BOOL: Codec<bool> = Codec::new(
     "true or 1, false or 0",

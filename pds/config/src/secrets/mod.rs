@@ -11,7 +11,7 @@ use crate::database_url::DatabaseUrl;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
-use crate::settings::{BlobStore, Settings};
+use crate::settings::{BlobStore, Outbound};
 use crate::table::setting;
 use crate::variable::Setting;
 
@@ -57,13 +57,19 @@ pub struct DataKeys {
 }
 
 impl Secrets {
-    pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
-        let database = Self::read_database(reader, &settings.service.data_directory);
-        let s3 = S3Credentials::read(reader, &settings.blob.store);
-        let redis = Self::read_redis(reader, settings);
+    /// `needs_redis`: `RATE_LIMIT_DISTRIBUTED` is set to true.
+    pub(crate) fn read(
+        reader: &mut Reader<'_>,
+        data_directory: &Path,
+        store: &BlobStore,
+        needs_redis: bool,
+        outbound: &Outbound,
+    ) -> Option<Self> {
+        let database = Self::read_database(reader, data_directory);
+        let s3 = S3Credentials::read(reader, store);
+        let redis = Self::read_redis(reader, needs_redis);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
-        let ca_bundle =
-            Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref(), settings.outbound.ca_sha256.as_deref());
+        let ca_bundle = Self::read_ca_bundle(reader, outbound.ca_file.as_deref(), outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -100,12 +106,12 @@ impl Secrets {
         CaBundle::read(file, sha256).map_err(refused).ok()
     }
 
-    fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {
+    fn read_redis(reader: &mut Reader<'_>, is_needed: bool) -> Option<RedisUrl> {
         let url = reader.optional(&setting::REDIS_URL);
         let address = reader.optional(&setting::REDIS_SCRATCH_ADDRESS);
         let password = reader.optional(&setting::REDIS_SCRATCH_PASSWORD);
         let is_set = reader.is_set(&setting::REDIS_URL) || reader.is_set(&setting::REDIS_SCRATCH_ADDRESS);
-        if settings.rate_limits.distributed == Some(true) && !is_set {
+        if is_needed && !is_set {
             let message = "needs REDIS_URL, which is not set";
             reader.refuse(&setting::RATE_LIMIT_DISTRIBUTED, Some("true".into()), message);
         }

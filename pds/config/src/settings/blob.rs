@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::Rendered;
+use crate::choice::{RedirectKind, S3Checksum};
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
 /// Where blobs are and how large they may be.
@@ -36,26 +37,6 @@ pub enum Redirect {
         /// The URL.
         pattern: String,
     },
-}
-
-/// The value of `PDS_BLOB_REDIRECT`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedirectKind {
-    /// `off`
-    Off,
-    /// `presigned`
-    Presigned,
-    /// `cdn`
-    Cdn,
-}
-
-/// When requests to S3 carry a checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum S3Checksum {
-    /// Always.
-    WhenSupported,
-    /// Only where the protocol demands it.
-    WhenRequired,
 }
 
 /// Two parts of an upload, which one upload may need.

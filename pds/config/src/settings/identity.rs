@@ -6,8 +6,8 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
-use super::Rendered;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
 /// Handles, DIDs and how they are resolved.

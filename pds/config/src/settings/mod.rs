@@ -9,10 +9,10 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-pub use blob::{Blob, BlobStore, DiskStore, Redirect, RedirectKind, S3Checksum, S3Store};
+pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
 pub use rate_limits::{Limits, Rate, RateLimits};
-pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
+pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
 use crate::ca_bundle::CaBundle;
@@ -20,9 +20,9 @@ use crate::database_url::DatabaseUrl;
 use crate::error::Errors;
 use crate::network::AllowRule;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::secrets::{DataKeys, Secrets};
 use crate::table::setting;
-use crate::variable::Setting;
 
 /// Everything that is not a secret. Clone is deep; share it behind an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +76,7 @@ impl Settings {
     /// All problems at once; no message holds a secret.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Secrets), Errors> {
         let mut reader = Reader::new(&lookup);
-        let settings = Self::read(&mut reader);
-        let secrets = Secrets::read(&mut reader, &settings);
+        let (settings, secrets) = Self::read_with_secrets(&mut reader);
         reader.finish(secrets.map(|secrets| (settings, secrets)))
     }
 
@@ -160,7 +159,21 @@ impl Settings {
         self.outbound.allow.iter().cloned().chain(loopback).collect()
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+    /// Reads every variable once. The secrets are `None` if one of them is missing or wrong.
+    pub(crate) fn read_with_secrets(reader: &mut Reader<'_>) -> (Self, Option<Secrets>) {
+        let settings = Self::read(reader);
+        let Self { service, blob, rate_limits, outbound, .. } = &settings;
+        let secrets = Secrets::read(
+            reader,
+            &service.data_directory,
+            &blob.store,
+            rate_limits.distributed == Some(true),
+            outbound,
+        );
+        (settings, secrets)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Self {
         let service = Service::read(reader);
         let settings = Self {
             identity: Identity::read(reader, &service.hostname),
@@ -176,28 +189,7 @@ impl Settings {
             log: Log::read(reader),
             service,
         };
-        rules::check(&settings, reader);
+        rules::check(&settings.service, &settings.identity, &settings.database, reader);
         settings
-    }
-}
-
-/// The variables of [`Settings::render`] while they are gathered.
-#[derive(Default)]
-struct Rendered(BTreeMap<&'static str, String>);
-
-impl Rendered {
-    fn put<T>(&mut self, setting: &Setting<T>, value: &T) {
-        self.0.insert(setting.variable.name, (setting.codec.render)(value));
-    }
-
-    fn put_some<T>(&mut self, setting: &Setting<T>, value: Option<&T>) {
-        if let Some(value) = value {
-            self.put(setting, value);
-        }
-    }
-
-    /// An empty list is left out: the empty text would read as "not set", which means the same.
-    fn put_list<T>(&mut self, setting: &Setting<Vec<T>>, value: &Vec<T>) {
-        self.put_some(setting, Some(value).filter(|list| !list.is_empty()));
     }
 }

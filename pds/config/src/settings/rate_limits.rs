@@ -1,8 +1,8 @@
 //! How many requests whom.
 
-use super::Rendered;
 use crate::network::Cidr;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
 /// How many requests are answered.

@@ -1,11 +1,12 @@
 //! Rules between settings. Rules for one value alone belong to its codec.
 
-use super::{Database, Settings};
+use super::identity::Identity;
+use super::service::Service;
+use super::storage::Database;
 use crate::reader::Reader;
 use crate::table::setting;
 
-pub(super) fn check(settings: &Settings, reader: &mut Reader<'_>) {
-    let Settings { service, identity, database, .. } = settings;
+pub(super) fn check(service: &Service, identity: &Identity, database: &Database, reader: &mut Reader<'_>) {
     if service.port == service.metrics_port && service.port != 0 {
         let port = service.metrics_port.to_string();
         reader.refuse(&setting::METRICS_PORT, Some(port), "is the same as PDS_PORT; allowed: another port");

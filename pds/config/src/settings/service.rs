@@ -6,9 +6,10 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
-use super::Rendered;
+use crate::choice::LogFormat;
 use crate::network::{AllowRule, Cidr};
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
 /// Ports, names, TLS.
@@ -90,15 +91,6 @@ pub struct Log {
     pub format: LogFormat,
     /// Directives of the filter.
     pub filter: String,
-}
-
-/// Shape of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object per line.
-    Json,
-    /// For a terminal.
-    Text,
 }
 
 impl Service {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Rendered;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
 /// The connection pool to Postgres; SQLite has one writer and needs none of it.

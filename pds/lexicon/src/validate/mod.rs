@@ -7,9 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::Catalog;
 use crate::document::{Definition, Object};
-use crate::error::{Error, Path};
-
-type Checked = Result<(), Error>;
+use crate::error::{Checked, Path};
 
 impl Catalog {
     /// Checks an object's properties. Properties that the schema does not name may hold anything.

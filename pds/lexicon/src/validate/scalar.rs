@@ -1,14 +1,11 @@
 //! The check of values without parts.
 
-use std::str::FromStr;
-
-use cid::Cid;
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Checked, format};
+use super::format::{self, is_cid};
 use crate::document::{Integer, Text};
-use crate::error::Path;
+use crate::error::{Checked, Path};
 
 pub(super) fn boolean(path: Path<'_>, constant: Option<bool>, value: &Value) -> Checked {
     match (value, constant) {
@@ -126,12 +123,6 @@ pub(super) fn within(
         }
         _ => Ok(()),
     }
-}
-
-/// A CID as it is written: parsing passes over upper case, other bases and what stands behind.
-pub(super) fn is_cid(text: &str) -> bool {
-    // Decoding takes quadratic time in some bases; real ones are far shorter.
-    text.len() <= 128 && Cid::from_str(text).is_ok_and(|cid| cid.to_string() == text)
 }
 
 /// `image/*` takes all images, `*/*` everything.

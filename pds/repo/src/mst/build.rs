@@ -6,7 +6,7 @@ use crate::{
     Cid,
     mst::{
         node::{Child, Entry, Node, height},
-        pack::{LEVEL, packed},
+        packing::{LEVEL, packed},
     },
 };
 

@@ -10,6 +10,7 @@ mod change;
 mod codec;
 mod node;
 mod pack;
+mod packing;
 mod read;
 mod tree;
 mod walk;

@@ -4,10 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Cid,
-    mst::{Error, pack::Pack},
-};
+use crate::{Cid, mst::pack::Pack};
 
 /// The level at which a key stands: pairs of leading zero bits of its SHA-256.
 pub fn height(key: &str) -> u8 {
@@ -54,23 +51,6 @@ pub(crate) enum Child {
 }
 
 impl Child {
-    /// The node, `None` for an empty subtree. Packed nodes are unpacked.
-    pub(crate) fn node(&self) -> Result<Option<Arc<Node>>, Error> {
-        match self {
-            Self::Stub(cid) => Err(Error::Missing(**cid)),
-            child => Ok(child.here()),
-        }
-    }
-
-    /// The node if there is one here.
-    pub(crate) fn here(&self) -> Option<Arc<Node>> {
-        match self {
-            Self::Empty | Self::Stub(_) => None,
-            Self::Node(node) => Some(node.clone()),
-            Self::Packed(pack) => Some(pack.open()),
-        }
-    }
-
     pub(crate) fn cid(&self) -> Option<Cid> {
         match self {
             Self::Empty => None,

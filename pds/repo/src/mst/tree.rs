@@ -12,7 +12,7 @@ use crate::{
     mst::{
         Error, Preorder, build, change,
         node::{Child, Node, height},
-        pack,
+        packing,
     },
 };
 
@@ -112,7 +112,7 @@ impl Tree {
 
     /// Brings most of the tree into its compact form, unless there is little to gain. A change makes a pack's worth of records loose.
     pub(crate) fn compact_if_worth_it(&mut self) {
-        if self.changes * pack::RECORDS > self.len / 8 + LOOSE {
+        if self.changes * packing::RECORDS > self.len / 8 + LOOSE {
             self.compact();
         }
     }
@@ -121,7 +121,7 @@ impl Tree {
         self.changes = 0;
         // Packs keep the CIDs of their nodes.
         self.root();
-        if let Some(compact) = self.root.as_deref().and_then(pack::compact) {
+        if let Some(compact) = self.root.as_deref().and_then(packing::compact) {
             self.root = Some(compact);
         }
     }

@@ -38,7 +38,7 @@ impl Preorder {
     }
 
     fn push_child(&mut self, child: &Child) {
-        self.stack.extend(child.here().map(Step::Enter));
+        self.stack.extend(child.node_if_known().map(Step::Enter));
     }
 }
 
@@ -84,7 +84,7 @@ impl Records {
     /// Goes down to the first record below.
     fn enter(&mut self, mut node: Option<Arc<Node>>) {
         while let Some(at) = node {
-            node = at.children[0].here();
+            node = at.children[0].node_if_known();
             if !at.entries.is_empty() {
                 self.stack.push((at, 0));
             }
@@ -97,7 +97,7 @@ impl Iterator for Records {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (node, at) = self.stack.pop()?;
-        let (record, right) = (node.entries[at].clone(), node.children[at + 1].here());
+        let (record, right) = (node.entries[at].clone(), node.children[at + 1].node_if_known());
         if at + 1 < node.entries.len() {
             self.stack.push((node, at + 1));
         }

@@ -4,18 +4,10 @@ use std::collections::BTreeMap;
 
 use ipld_core::ipld::Ipld;
 
-use super::{BlobRef, Error};
+use super::blob_ref::{BlobRef, UNKNOWN_SIZE};
+use super::error::{Error, FLOAT, TOO_DEEP, TOO_LARGE};
+use super::limit::MAX_DEPTH;
 use crate::Cid;
-
-/// The size of a blob whose record does not know it: clients write it where they bring an old reference into today's form.
-pub const UNKNOWN_SIZE: i64 = -1;
-/// How deep maps and lists may nest.
-pub const MAX_DEPTH: usize = 128;
-
-pub(super) const TOO_DEEP: &str = "nested too deep, at most 128 levels";
-pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
-pub(super) const UNSAFE: &str = "integers must lie between -(2^53 - 1) and 2^53 - 1";
-pub(super) const FLOAT: &str = "the data model has no floating-point numbers";
 
 /// Floats, large integers and deep nesting are refused.
 pub(super) fn value(value: &Ipld) -> Result<(), Error> {

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use ipld_core::ipld::Ipld;
 
-use super::{
-    Error,
-    check::{FLOAT, MAX_DEPTH, TOO_DEEP, TOO_LARGE},
-};
+use super::error::{Error, FLOAT, TOO_DEEP, TOO_LARGE};
+use super::limit::MAX_DEPTH;
 use crate::cbor::{Reader, Writer};
 
 /// The canonical bytes of a value inside the data model.

@@ -4,10 +4,8 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use ipld_core::ipld::Ipld;
 use serde_json::{Map, Value};
 
-use super::{
-    Error, MAX_DEPTH,
-    check::{FLOAT, TOO_DEEP, UNSAFE},
-};
+use super::error::{Error, FLOAT, TOO_DEEP, UNSAFE};
+use super::limit::MAX_DEPTH;
 
 pub(super) fn to_ipld(value: &Value) -> Result<Ipld, Error> {
     ipld(value, 0)

@@ -1,20 +1,22 @@
 //! Records between their JSON and their DAG-CBOR form. Source: <https://atproto.com/specs/data-model>.
 
+mod blob_ref;
 mod check;
 mod codec;
+mod error;
 mod json;
+mod limit;
 mod text;
 
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
 use serde_json::Value;
 
-pub use check::{MAX_DEPTH, UNKNOWN_SIZE};
+pub use blob_ref::{BlobRef, UNKNOWN_SIZE};
+pub use error::Error;
+pub use limit::{MAX_BYTES, MAX_DEPTH};
 
 use crate::Cid;
-
-/// Bytes of one record block.
-pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// A record ready to be written.
 #[derive(Clone, Debug)]
@@ -25,53 +27,6 @@ pub struct Record {
     pub bytes: Bytes,
     /// Every blob it refers to, in order of appearance.
     pub blobs: Vec<BlobRef>,
-}
-
-/// A reference to a blob inside a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobRef {
-    /// The blob.
-    pub cid: Cid,
-    /// What the record says it is.
-    pub mime_type: String,
-    /// Bytes, as the record says; [`UNKNOWN_SIZE`] if it does not.
-    pub size: i64,
-}
-
-/// Why a value is no record.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Something inside is outside the data model.
-    #[error("{}: {reason}", if path.is_empty() { "record" } else { path.as_str() })]
-    Value {
-        /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
-        path: String,
-        /// What the data model asks for.
-        reason: &'static str,
-    },
-    /// Not canonical DAG-CBOR.
-    #[error("not canonical DAG-CBOR: {0}")]
-    Cbor(String),
-    /// Above [`MAX_BYTES`].
-    #[error("the record has {bytes} bytes: at most {MAX_BYTES}")]
-    TooLarge {
-        /// How many.
-        bytes: usize,
-    },
-}
-
-impl Error {
-    fn value(reason: &'static str) -> Self {
-        Self::Value { path: String::new(), reason }
-    }
-
-    /// The same error as seen from the value that holds it under `key`.
-    fn within(mut self, key: impl std::fmt::Display) -> Self {
-        if let Self::Value { path, .. } = &mut self {
-            *path = format!("/{key}{path}");
-        }
-        self
-    }
 }
 
 /// From JSON with `$link` and `$bytes`.

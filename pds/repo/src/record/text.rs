@@ -4,11 +4,9 @@ use std::io::Write;
 
 use data_encoding::BASE64_NOPAD;
 
-use super::{
-    Error, MAX_DEPTH,
-    check::{FLOAT, TOO_DEEP},
-};
-use crate::cbor::{Invalid, Reader};
+use super::error::{Error, FLOAT, TOO_DEEP};
+use super::limit::MAX_DEPTH;
+use crate::cbor::Reader;
 
 /// Appends the one item that `bytes` hold.
 pub(super) fn write(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -73,10 +71,4 @@ fn text(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
 
 fn quoted(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
     serde_json::to_writer(out, text).map_err(|error| Error::Cbor(error.to_string()))
-}
-
-impl From<Invalid> for Error {
-    fn from(invalid: Invalid) -> Self {
-        Self::Cbor(invalid.to_string())
-    }
 }

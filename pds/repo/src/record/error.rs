@@ -1,0 +1,51 @@
+//! Reasons for which a value is not a record.
+
+use super::limit::MAX_BYTES;
+use crate::cbor::Invalid;
+
+pub(super) const TOO_DEEP: &str = "nested too deep, at most 128 levels";
+pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
+pub(super) const UNSAFE: &str = "integers must lie between -(2^53 - 1) and 2^53 - 1";
+pub(super) const FLOAT: &str = "the data model has no floating-point numbers";
+
+/// Why a value is no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Something inside is outside the data model.
+    #[error("{}: {reason}", if path.is_empty() { "record" } else { path.as_str() })]
+    Value {
+        /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
+        path: String,
+        /// What the data model asks for.
+        reason: &'static str,
+    },
+    /// Not canonical DAG-CBOR.
+    #[error("not canonical DAG-CBOR: {0}")]
+    Cbor(String),
+    /// Above [`MAX_BYTES`].
+    #[error("the record has {bytes} bytes: at most {MAX_BYTES}")]
+    TooLarge {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+impl Error {
+    pub(super) fn value(reason: &'static str) -> Self {
+        Self::Value { path: String::new(), reason }
+    }
+
+    /// The same error as seen from the value that holds it under `key`.
+    pub(super) fn within(mut self, key: impl std::fmt::Display) -> Self {
+        if let Self::Value { path, .. } = &mut self {
+            *path = format!("/{key}{path}");
+        }
+        self
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Cbor(invalid.to_string())
+    }
+}
