@@ -59,8 +59,8 @@ impl BlobStore for S3 {
         let start = range.map_or(0, |range| range.start);
         let (length, size) = match (length, object.content_range()) {
             (Some(length), None) if start == 0 => (length, length),
-            (Some(length), Some(range)) => (length, total(range).ok_or_else(|| nonsense("get", key))?),
-            _ => return Err(nonsense("get", key)),
+            (Some(length), Some(range)) => (length, total(range).ok_or_else(|| no_size("get", key))?),
+            _ => return Err(no_size("get", key)),
         };
         Ok(Blob { size, range: start..start + length, stream: pieces(object.body, key.clone()) })
     }
@@ -103,13 +103,13 @@ impl BlobStore for S3 {
                 let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), begun < Some(begun_before)) else {
                     continue;
                 };
-                // What others keep in the bucket, such as the operator's mark below `.aurora-locus/`, is theirs.
+                // Other programs have objects in the bucket too, such as the operator's mark below `.aurora-locus/`.
                 if key.parse::<BlobKey>().is_err() {
                     continue;
                 }
                 let abort = self.0.client.abort_multipart_upload().bucket(&*self.0.name).key(key).upload_id(id).send();
                 match self.0.request("sweep", key, abort).await? {
-                    // Another replica was faster.
+                    // Another replica has aborted it already.
                     Err(error) if status(&error) == Some(404) => {}
                     result => {
                         result.map_err(Error::failed("sweep", key))?;
@@ -126,8 +126,7 @@ impl BlobStore for S3 {
     }
 }
 
-/// `bytes=5-9` for `5..10`. Servers read the numbers as i64 and ignore a range that does not fit, so an end beyond
-/// that is left open.
+/// `bytes=5-9` for `5..10`. Servers parse the numbers as i64 and ignore a range that does not fit, so a larger end is omitted.
 fn range_header(range: &Range<u64>) -> String {
     match i64::try_from(range.end) {
         Ok(end) => format!("bytes={}-{}", range.start, end - 1),
@@ -135,13 +134,13 @@ fn range_header(range: &Range<u64>) -> String {
     }
 }
 
-/// The size behind the slash of `bytes 5-9/100`.
+/// The size of the object in `bytes 5-9/100`: 100.
 fn total(content_range: &str) -> Option<u64> {
     content_range.rsplit_once('/')?.1.parse().ok()
 }
 
-fn nonsense(operation: &'static str, key: &BlobKey) -> Error {
-    Error::failed(operation, key)("the server did not say how large the object is")
+fn no_size(operation: &'static str, key: &BlobKey) -> Error {
+    Error::failed(operation, key)("the response of the server does not contain the size of the object")
 }
 
 fn pieces(body: ByteStream, key: BlobKey) -> BoxStream<'static, Result<Bytes>> {

@@ -8,44 +8,41 @@ use url::Url;
 /// How to reach a bucket.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Name of the bucket; it must exist.
+    /// Name of the bucket, which must exist.
     pub bucket: String,
-    /// Region; `None` takes the AWS environment's, or `us-east-1` at an own endpoint.
+    /// `None`: `us-east-1` if there is an endpoint, otherwise the region of the AWS environment.
     pub region: Option<String>,
-    /// Server that is not AWS.
+    /// URL of a server other than AWS.
     pub endpoint: Option<Url>,
-    /// The same server as clients reach it, for links; `None` if there is no difference.
+    /// URL under which clients reach the server, for links. `None` if it is the same.
     pub public_endpoint: Option<Url>,
-    /// The bucket is in the path, not in the host name.
+    /// The name of the bucket is in the path of URLs instead of the host name.
     pub force_path_style: bool,
-    /// Which checksums are sent and looked at.
     pub checksum: Checksum,
-    /// Keys; `None` means workload identity, found as the AWS SDKs do.
+    /// `None` means workload identity, found as the AWS SDKs do.
     pub credentials: Option<Credentials>,
-    /// Certificates in PEM form that are trusted beside the system's; valid ones.
+    /// Valid certificates in PEM form that are trusted in addition to the system's.
     pub ca_bundle: Option<String>,
-    /// Longest time for sending one object or part, repeats included.
+    /// Maximum time to send one object or part. Includes retries.
     pub upload_timeout: Duration,
-    /// Longest time until any other request is answered, repeats included.
+    /// Maximum time of any other request. Includes retries.
     pub request_timeout: Duration,
-    /// Bytes that all uploads may hold in memory together; at least two parts.
+    /// Maximum memory of all uploads together. At least two parts.
     pub upload_memory_bytes: usize,
 }
 
-/// When requests and answers carry a checksum (CRC-32) beside the signature, in the words of the AWS SDKs.
+/// Which requests and responses carry a checksum (CRC-32), in the words of the AWS SDKs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// Always: AWS. Some other servers refuse it.
+    /// All. For AWS; some other servers refuse such requests.
     WhenSupported,
-    /// Where the protocol demands one, which it does for nothing that is done here.
+    /// Those for which the protocol requires one. None of the requests of this crate do.
     WhenRequired,
 }
 
-/// Keys of an S3 user.
+/// Credentials of an S3 user.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Access key id.
     pub access_key_id: SecretString,
-    /// Secret access key.
     pub secret_access_key: SecretString,
 }

@@ -1,6 +1,6 @@
-//! Writing one object: up to a part's size in one request, above it in parts.
+//! The upload of one object: in one request up to the size of a part, otherwise in parts.
 //!
-//! At most two parts are in memory: one that fills while the one before it is on its way.
+//! At most two parts are in memory: one is filled while the previous one is sent.
 
 use std::mem;
 
@@ -15,18 +15,18 @@ use super::bucket::{Bucket, status};
 use super::buffer::{Buffer, PART_BYTES};
 use crate::{BlobKey, Error, Result, Upload};
 
-/// An object on its way into the bucket.
+/// An object that is being uploaded.
 pub(super) struct S3Upload {
     bucket: Bucket,
     key: BlobKey,
     buffer: Buffer,
     size: u64,
     progress: Progress,
-    /// Something may be at the server: dropping has to clean up.
+    /// A request was sent, so dropping the upload must clean up at the server.
     sent: bool,
 }
 
-/// The multipart upload, once there is one.
+/// State of the multipart upload, if there is one.
 #[derive(Default)]
 struct Progress {
     id: Option<String>,
@@ -40,14 +40,14 @@ impl S3Upload {
         Self { bucket, key, buffer, size: 0, progress: Progress::default(), sent: false }
     }
 
-    /// Sends the buffer as the next part, after the one before has arrived.
+    /// Sends the buffer as the next part, after the previous part has arrived.
     async fn send_part(&mut self) -> Result<()> {
         self.wait_for_part().await?;
         let id = match &self.progress.id {
             Some(id) => id.clone(),
             None => self.create_multipart().await?,
         };
-        // Counted from 1, at most 10,000: more than enough for any limit on blobs.
+        // From 1 to 10,000, which is enough for blobs of 50 GB.
         let number = i32::try_from(self.progress.done.len() + 1).map_err(Error::failed("write", &self.key))?;
         let bytes = self.buffer.freeze();
         let part = send_part(self.bucket.clone(), self.key.clone(), id, number, bytes);
@@ -56,7 +56,7 @@ impl S3Upload {
     }
 
     async fn wait_for_part(&mut self) -> Result<()> {
-        // Waiting by reference: if this future is dropped, the handle stays for the clean-up.
+        // Waits by reference: if this future is dropped, the handle remains for the clean-up.
         if let Some(part) = self.progress.in_flight.as_mut() {
             let part = part.await.map_err(Error::failed("write", &self.key))?;
             self.progress.in_flight = None;
@@ -86,7 +86,7 @@ impl S3Upload {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(mem::take(&mut self.progress.done))).build();
         let complete = self.bucket.client.complete_multipart_upload().bucket(&*self.bucket.name);
         let sent = complete.key(self.key.as_str()).upload_id(id).multipart_upload(parts).send();
-        // Servers put the parts together before they answer, so the time is that of an upload.
+        // Servers assemble the parts before they respond, so this takes as long as an upload.
         self.bucket.upload(&self.key, sent).await?.map(drop).map_err(Error::failed("finish", &self.key))
     }
 
@@ -103,7 +103,7 @@ impl Upload for S3Upload {
     async fn write(&mut self, mut chunk: Bytes) -> Result<()> {
         self.size += chunk.len() as u64;
         while !chunk.is_empty() {
-            // Only when more follows: what fits into one part goes in one request.
+            // Only if more bytes follow: an object of the size of a part is sent in one request.
             if self.buffer.len() == PART_BYTES {
                 self.send_part().await?;
             }
@@ -132,15 +132,17 @@ impl Drop for S3Upload {
         let (bucket, key, progress) = (self.bucket.clone(), self.key.clone(), mem::take(&mut self.progress));
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(clean_up(bucket, key, progress))),
-            Err(_) => tracing::warn!(%key, "left an unfinished upload to the sweep: no runtime"),
+            Err(_) => {
+                tracing::warn!(%key, "an unfinished upload of {key} remains in the bucket until the next sweep: the runtime is shutting down")
+            }
         }
     }
 }
 
-/// Removes whatever the server has of an upload that did not finish. What fails here is left to the sweep.
+/// Deletes what the server has of an unfinished upload. If this fails, the sweep deletes it later.
 async fn clean_up(bucket: Bucket, key: BlobKey, progress: Progress) {
     if let Some(part) = progress.in_flight {
-        // A part that arrives after the abort would stay for ever.
+        // The server would keep a part that arrives after the abort.
         part.abort();
         let _ = part.await;
     }
@@ -149,13 +151,17 @@ async fn clean_up(bucket: Bucket, key: BlobKey, progress: Progress) {
         match bucket.request("abort", key.as_str(), abort).await {
             Ok(Err(error)) if status(&error) == Some(404) => {}
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%key, %error, "left an unfinished upload to the sweep"),
-            Err(error) => tracing::warn!(%key, %error, "left an unfinished upload to the sweep"),
+            Ok(Err(error)) => {
+                tracing::warn!(%key, %error, "an unfinished upload of {key} remains in the bucket until the next sweep")
+            }
+            Err(error) => {
+                tracing::warn!(%key, %error, "an unfinished upload of {key} remains in the bucket until the next sweep")
+            }
         }
     }
-    // The last request may have succeeded although its answer was lost. Nobody knows the key, so it may go.
+    // The last request may have succeeded although its response was lost. No record refers to this key yet, so the object can be deleted.
     if let Err(error) = bucket.delete(&key).await {
-        tracing::warn!(%key, %error, "could not make sure that an unfinished upload left no object");
+        tracing::warn!(%key, %error, "the object {key} of an unfinished upload may remain in the bucket");
     }
 }
 

@@ -47,8 +47,8 @@ pub(super) fn is_cid(text: &str) -> bool {
     text.len() <= 128 && Cid::from_str(text).is_ok_and(|cid| cid.to_string() == text)
 }
 
-/// A scheme of RFC 3986 and something behind it, without blanks, at most 8 KiB. The rest differs by scheme and is not
-/// checked, as in other implementations.
+/// Whether a text has a scheme according to RFC 3986 and a rest without white space, and at most 8 KiB. The rest depends on the scheme and is
+/// not checked, as in other implementations.
 fn is_uri(text: &str) -> bool {
     const MAX_BYTES: usize = 8 << 10;
     let Some((scheme, rest)) = text.split_once(':') else { return false };

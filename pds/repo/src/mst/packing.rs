@@ -1,8 +1,8 @@
-//! Subtrees in a compact form: what nobody changes takes a third of the memory.
+//! Packs subtrees into a compact form that takes a third of the memory.
 //!
-//! A pack holds a few dozen records with their nodes, in key order, the keys shortened by what they share with the one before. Each node
-//! keeps its CID, so that opening a pack hashes nothing. Packs stand at one level; what is above stays as nodes, and a change opens the pack
-//! it goes through. [`compact`] packs again what has been opened or is new.
+//! A pack contains a subtree with a few dozen records, in key order. Each key omits the prefix that it shares with the previous key. Each node
+//! keeps its CID, so unpacking hashes nothing. All packs are at one level. Nodes above that level are never packed. A change unpacks the packs
+//! on its path; [`compact`] packs them again.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// Where packs stand: a subtree of this level has 4^3 records on average.
+/// The level of the root of each pack. Its subtree has 4^3 records on average.
 pub(crate) const LEVEL: u8 = 2;
-/// Records of a pack, about: so many become loose with a change.
+/// Average number of records in a pack, and thus the number of records that a change unpacks.
 pub(crate) const RECORDS: usize = 64;
 
-/// A subtree of more bytes is not packed: whoever chooses keys with their heights in mind can make one as large as they like.
+/// Maximum size of a pack in bytes. Larger subtrees are not packed: a client that chooses keys by their level can make a subtree of any size.
 const MAX_BYTES: usize = 64 << 10;
 
 /// Packs a subtree. `None` if it is incomplete, has CIDs of another form than the protocol's, or is above [`MAX_BYTES`].
@@ -103,10 +103,10 @@ fn number(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(encode::usize(number, &mut encode::usize_buffer()));
 }
 
-/// Reads what [`write`] wrote: nothing else gets here.
+/// Reads the output of [`write`]. The input is trusted.
 struct Reader<'a> {
     rest: &'a [u8],
-    /// The last key.
+    /// The previous key.
     key: Vec<u8>,
 }
 
@@ -132,13 +132,13 @@ impl<'a> Reader<'a> {
         let suffix = self.take(len);
         self.key.truncate(shared >> 1);
         self.key.extend_from_slice(suffix);
-        // A key is cut between any two bytes, but it was text as a whole.
+        // Never lossy: keys are split between bytes, but each whole key is valid UTF-8.
         let key = String::from_utf8_lossy(&self.key).into();
         Entry { key, value: Cid::from_digest(codec, self.digest()) }
     }
 
     fn number(&mut self) -> usize {
-        let (number, rest) = decode::usize(self.rest).expect("a number where one was written");
+        let (number, rest) = decode::usize(self.rest).expect("the bytes were written by `write`");
         self.rest = rest;
         number
     }
@@ -161,7 +161,7 @@ pub(crate) fn packed(node: &Node) -> Option<Child> {
     pack(node).map(|pack| Child::Packed(Arc::new(pack)))
 }
 
-/// The tree with every subtree of [`LEVEL`] packed; `None` if there is nothing to pack. The nodes must be hashed.
+/// The tree with all subtrees of [`LEVEL`] packed. `None` if there is nothing to pack. The CIDs of all nodes must be known.
 pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
     if node.level <= LEVEL {
         return None;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     /// The same tree without packs.
-    fn loose(records: &[(Arc<str>, Cid)]) -> Tree {
+    fn unpacked(records: &[(Arc<str>, Cid)]) -> Tree {
         let mut tree = Tree::empty();
         for (key, value) in records {
             tree.put(key, *value).unwrap();
@@ -201,52 +201,52 @@ mod tests {
     #[test]
     fn a_packed_tree_is_the_same_tree() {
         let records = records(20_000);
-        let (packed, loose) = (Tree::from_sorted(records.clone()), loose(&records));
-        assert_eq!((packed.root(), packed.len()), (loose.root(), loose.len()));
-        assert!(packed.preorder().eq(loose.preorder()));
-        assert!(packed.records().eq(loose.records()));
+        let (packed, unpacked) = (Tree::from_sorted(records.clone()), unpacked(&records));
+        assert_eq!((packed.root(), packed.len()), (unpacked.root(), unpacked.len()));
+        assert!(packed.preorder().eq(unpacked.preorder()));
+        assert!(packed.records().eq(unpacked.records()));
         for (key, value) in records.iter().step_by(37) {
             assert_eq!(packed.get(key), Ok(Some(*value)));
-            assert_eq!(packed.proof(key, true), loose.proof(key, true));
+            assert_eq!(packed.proof(key, true), unpacked.proof(key, true));
             assert_eq!(packed.get(&format!("{key}-")), Ok(None));
         }
     }
 
     #[test]
-    fn a_change_is_the_same_through_packs_and_brings_the_same_nodes() {
+    fn a_change_in_a_packed_tree_makes_the_same_new_nodes() {
         let records = records(20_000);
-        let (mut packed, mut loose) = (Tree::from_sorted(records.clone()), loose(&records));
-        assert_eq!(packed.root(), loose.root());
+        let (mut packed, mut unpacked) = (Tree::from_sorted(records.clone()), unpacked(&records));
+        assert_eq!(packed.root(), unpacked.root());
         let new = |n: usize| Arc::<str>::from(format!("app.bsky.feed.post/{n:013}-new"));
         for (n, (key, _)) in records.iter().enumerate().step_by(61) {
-            for tree in [&mut packed, &mut loose] {
+            for tree in [&mut packed, &mut unpacked] {
                 tree.put(&new(n), Cid::raw(b"new")).unwrap();
                 tree.delete(key).unwrap();
             }
-            assert_eq!(packed.take_new(), loose.take_new());
+            assert_eq!(packed.take_new(), unpacked.take_new());
             if n.is_multiple_of(7) {
                 packed.compact();
             }
         }
-        assert_eq!(packed.root(), loose.root());
-        // Keys high above the others split and join what is below them.
+        assert_eq!(packed.root(), unpacked.root());
+        // Keys of a high level split and join the subtrees below them.
         let high = (0..).map(|n| Arc::<str>::from(format!("app.bsky.feed.post/{n}"))).filter(|key| height(key) > 5);
         for key in high.take(20) {
-            for tree in [&mut packed, &mut loose] {
+            for tree in [&mut packed, &mut unpacked] {
                 tree.put(&key, Cid::raw(b"high")).unwrap();
             }
-            assert_eq!(packed.take_new(), loose.take_new());
+            assert_eq!(packed.take_new(), unpacked.take_new());
             packed.compact();
-            for tree in [&mut packed, &mut loose] {
+            for tree in [&mut packed, &mut unpacked] {
                 tree.delete(&key).unwrap();
             }
-            assert_eq!(packed.take_new(), loose.take_new());
+            assert_eq!(packed.take_new(), unpacked.take_new());
         }
-        assert!(packed.preorder().eq(loose.preorder()));
+        assert!(packed.preorder().eq(unpacked.preorder()));
     }
 
     #[test]
-    fn a_subtree_that_somebody_made_large_stays_as_it_is() {
+    fn a_subtree_above_the_limit_is_not_packed() {
         let low = |n: usize| {
             let keys = (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}")));
             let low = keys.filter(|key| height(key) <= LEVEL).take(n).map(|key| (key, Cid::raw(b"")));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subtree_that_is_not_whole_stays_as_it_is() {
+    fn an_incomplete_subtree_is_not_packed() {
         let stub = Child::Stub(Box::new(Cid::dag_cbor(b"")));
         let below = Node::new(LEVEL, Vec::new(), vec![stub]);
         assert!(pack(&below).is_none());

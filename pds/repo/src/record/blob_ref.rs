@@ -2,16 +2,15 @@
 
 use crate::Cid;
 
-/// The size of a blob whose record does not know it: clients write it when they rewrite a legacy reference in today's form.
+/// The size in a reference that does not know the size. Clients write it when they convert a reference from the legacy form.
 pub const UNKNOWN_SIZE: i64 = -1;
 
 /// A reference to a blob inside a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobRef {
-    /// The blob.
     pub cid: Cid,
-    /// What the record says it is.
+    /// Media type, according to the record.
     pub mime_type: String,
-    /// Bytes, as the record says; [`UNKNOWN_SIZE`] if it does not.
+    /// Size in bytes, according to the record. [`UNKNOWN_SIZE`] if it is not in the record.
     pub size: i64,
 }

@@ -3,31 +3,26 @@
 use super::limit::MAX_BYTES;
 use crate::cbor::Invalid;
 
-pub(super) const TOO_DEEP: &str = "nested too deep, at most 128 levels";
-pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
+pub(super) const TOO_DEEP: &str = "nested too deep: at most 128 levels are allowed";
+pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits with a sign";
 pub(super) const UNSAFE: &str = "integers must lie between -(2^53 - 1) and 2^53 - 1";
 pub(super) const FLOAT: &str = "the data model has no floating-point numbers";
 
-/// Why a value is no record.
+/// Why a value is not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Something inside is outside the data model.
+    /// A value in the record violates the data model.
     #[error("{}: {reason}", if path.is_empty() { "record" } else { path.as_str() })]
     Value {
-        /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
+        /// Path of the value in the record, for example `/embed/images/0`. Empty for the record itself.
         path: String,
-        /// What the data model asks for.
+        /// What the data model requires.
         reason: &'static str,
     },
-    /// Not canonical DAG-CBOR.
     #[error("not canonical DAG-CBOR: {0}")]
     Cbor(String),
-    /// Above [`MAX_BYTES`].
-    #[error("the record has {bytes} bytes: at most {MAX_BYTES}")]
-    TooLarge {
-        /// How many.
-        bytes: usize,
-    },
+    #[error("the record has {bytes} bytes: at most {MAX_BYTES} are allowed")]
+    TooLarge { bytes: usize },
 }
 
 impl Error {
@@ -35,7 +30,7 @@ impl Error {
         Self::Value { path: String::new(), reason }
     }
 
-    /// The same error as seen from the value that holds it under `key`.
+    /// The same error with `key` prepended to its path: the error of the map or list that contains the value under `key`.
     pub(super) fn within(mut self, key: impl std::fmt::Display) -> Self {
         if let Self::Value { path, .. } = &mut self {
             *path = format!("/{key}{path}");

@@ -1,4 +1,4 @@
-//! Records between their JSON and their DAG-CBOR form. Source: <https://atproto.com/specs/data-model>.
+//! Converts records between JSON and DAG-CBOR, and checks them. Source: <https://atproto.com/specs/data-model>.
 
 mod blob_ref;
 mod check;
@@ -18,18 +18,21 @@ pub use limit::{MAX_BYTES, MAX_DEPTH};
 
 use crate::Cid;
 
-/// A record ready to be written.
+/// A checked record.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Of `bytes`.
+    /// CID of `bytes`.
     pub cid: Cid,
-    /// Canonical DAG-CBOR.
+    /// The record in canonical DAG-CBOR.
     pub bytes: Bytes,
-    /// Every blob it refers to, in order of appearance.
+    /// References to blobs, in order of appearance.
     pub blobs: Vec<BlobRef>,
 }
 
-/// From JSON with `$link` and `$bytes`.
+/// Makes a record from JSON with `$link` and `$bytes`.
+///
+/// # Errors
+/// If the value is not in the data model or larger than [`MAX_BYTES`].
 pub fn from_json(json: &Value) -> Result<Record, Error> {
     let value = json::to_ipld(json)?;
     let blobs = check::blobs(&value)?;
@@ -40,7 +43,10 @@ pub fn from_json(json: &Value) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes: bytes.into(), blobs })
 }
 
-/// From a block somebody else made: strictly canonical, inside the data model.
+/// Makes a record from a block of another program.
+///
+/// # Errors
+/// If the block is not canonical DAG-CBOR, not in the data model or larger than [`MAX_BYTES`].
 pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
@@ -49,8 +55,11 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
-/// From a block of a repository that comes from elsewhere: as [`from_bytes`], but what the data model has against the record is answered
-/// beside it, as long as the record has a JSON form. Whatever is accepted, [`write_json`] can write.
+/// Makes a record from a block of an imported repository. As [`from_bytes`], but accepts a record that violates the data model if it has a JSON
+/// form, and returns the violation. [`write_json`] can write every accepted record.
+///
+/// # Errors
+/// As [`from_bytes`], and if the record has no JSON form.
 pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
@@ -59,18 +68,27 @@ pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error
     Ok((Record { cid: Cid::dag_cbor(&bytes), bytes, blobs }, fault))
 }
 
-/// Appends the JSON form of a stored record, which was canonical when it was written. After an error `out` ends in a part of it.
+/// Appends the JSON form of a stored record to `out`.
+///
+/// # Errors
+/// If the bytes are damaged. Then `out` ends with a part of the JSON form.
 pub fn write_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     out.reserve(bytes.len() * 3 / 2);
     text::write(bytes, out)
 }
 
-/// The canonical block of a value. Floats and integers outside 64 bits are refused.
+/// Encodes a value as canonical DAG-CBOR.
+///
+/// # Errors
+/// If the value contains a floating-point number, or an integer that does not fit into 64 bits.
 pub fn encode(value: &Ipld) -> Result<Vec<u8>, Error> {
     codec::encode(value)
 }
 
-/// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
+/// Decodes a block.
+///
+/// # Errors
+/// If the block is not canonical DAG-CBOR, or its value is not in the data model.
 pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
     let value = codec::decode(bytes)?;
     check::value(&value)?;
