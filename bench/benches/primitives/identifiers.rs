@@ -1,4 +1,4 @@
-//! CIDs as text: 33 bytes and a table beside the `cid` crate, which knows every form.
+//! CIDs as text: the type of the product, compared with the `cid` crate, which supports all forms.
 
 use anyhow::Result;
 
