@@ -1,4 +1,4 @@
-//! Words about blobs.
+//! Values of settings for blobs.
 
 use url::Url;
 
@@ -34,10 +34,10 @@ pub(crate) const REDIRECT: Codec<RedirectKind> = Codec::new(
 );
 
 pub(crate) const CDN_PATTERN: Codec<String> = Codec::new(
-    "an http or https URL that names {did} and {cid}: https://cdn.example.com/{did}/{cid}",
+    "an http or https URL that contains {did} and {cid}: https://cdn.example.com/{did}/{cid}",
     |text| {
         if !["{did}", "{cid}"].iter().all(|part| text.matches(part).count() == 1) {
-            return Err("does not name {did} and {cid} once each".into());
+            return Err("does not contain {did} and {cid} once each".into());
         }
         let example = text.replace("{did}", "did:plc:a").replace("{cid}", "b");
         match Url::parse(&example) {
