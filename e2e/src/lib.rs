@@ -3,8 +3,6 @@
 //! It contains no code of the product and uses public interfaces only: the Kubernetes API, XRPC through the Service, and the stock JavaScript
 //! clients of `e2e/clients`. `e2e/run` starts the cluster, its S3 server and its PLC directory, and passes their addresses in `AURORA_E2E_*`.
 
-#![expect(missing_docs, reason = "most items are clear from their names; the others are documented")]
-
 pub mod check;
 pub mod client;
 pub mod cluster;

@@ -1,6 +1,6 @@
-//! CAR files: as they come, and made with right hashes and then damaged.
+//! CAR files: arbitrary bytes, and files with correct hashes that are damaged.
 //!
-//! A file that is read without an error is written again to the same bytes, so there is one file for one list of blocks; damage shows.
+//! A file that is read without an error is written again to the same bytes, so each list of blocks has exactly one file. Damage is detected.
 
 use bytes::Bytes;
 use pds_repo::{Cid, car, commit, proof};
@@ -11,14 +11,14 @@ pub(crate) fn check(input: &[u8]) {
     let mut input = Input::new(input);
     match input.byte() {
         0 => {
-            as_it_is(input.rest());
+            read_all(input.rest());
         }
-        _ => made(&mut input),
+        _ => damaged(&mut input),
     }
 }
 
-/// The blocks, if the file holds nothing else.
-fn as_it_is(file: &[u8]) -> Option<Vec<(Cid, Bytes)>> {
+/// The blocks of the file. `None` if it is not a valid file.
+fn read_all(file: &[u8]) -> Option<Vec<(Cid, Bytes)>> {
     let reader = car::Reader::new(file).ok()?;
     let root = reader.root;
     let mut blocks = Vec::new();
@@ -29,13 +29,17 @@ fn as_it_is(file: &[u8]) -> Option<Vec<(Cid, Bytes)>> {
     }
     assert_eq!(car::write(&root, blocks.iter().map(|(cid, block)| (cid, block))), file);
     if let Ok(data) = proof::invert(file, &[]) {
-        let head = blocks.iter().find(|(cid, _)| *cid == root).expect("the root of a proof is there");
-        assert_eq!(data, commit::decode(&head.1).expect("and a commit").data, "nothing was undone");
+        let head = blocks.iter().find(|(cid, _)| *cid == root).expect("a proof contains its root");
+        assert_eq!(
+            data,
+            commit::decode(&head.1).expect("the root of a proof is a commit").data,
+            "the inversion of no operations changes nothing"
+        );
     }
     Some(blocks)
 }
 
-fn made(input: &mut Input<'_>) {
+fn damaged(input: &mut Input<'_>) {
     let (damage, at) = (input.byte(), input.below(256) * 256 + input.below(256));
     let mut blocks = Vec::new();
     while !input.is_empty() && blocks.len() < 64 {
@@ -45,15 +49,15 @@ fn made(input: &mut Input<'_>) {
     }
     let root = blocks.first().map_or(Cid::raw(b""), |(cid, _)| *cid);
     let file = car::write(&root, blocks.iter().map(|(cid, block)| (cid, block)));
-    assert_eq!(as_it_is(&file).as_ref(), Some(&blocks));
+    assert_eq!(read_all(&file).as_ref(), Some(&blocks));
     let mut damaged = file.to_vec();
     let at = at % damaged.len();
     damaged[at] ^= damage;
-    // The root is not checked against anything, and a hash says nothing of what was hashed: the codec of a CID may be another.
+    // Damage to the root, and to the codec of a CID, is not detected.
     let contents = |blocks: Vec<(Cid, Bytes)>| blocks.into_iter().map(|(_, block)| block).collect::<Vec<_>>();
-    if let Some(read) = as_it_is(&damaged) {
+    if let Some(read) = read_all(&damaged) {
         assert_eq!(contents(read), contents(blocks.clone()));
     }
-    let cut = as_it_is(&file[..at]);
+    let cut = read_all(&file[..at]);
     assert!(cut.is_none_or(|cut| blocks.starts_with(&cut)));
 }

@@ -1,7 +1,7 @@
-//! Batches of writes, as `applyWrites` has them, to a repository.
+//! Batches of writes to a repository, as in `applyWrites`.
 //!
-//! After each commit the tree equals one built anew; the commit's blocks suffice to undo its operations in any order, and nothing but the
-//! root before comes out; without one of its nodes, or with an operation that did not happen, they never prove it.
+//! After each commit, the tree equals one that is built from all records. The blocks of the commit suffice to invert its operations in any
+//! order, which gives the previous root. Without a required block, or with a wrong operation, the inversion never gives that root.
 
 use std::{collections::BTreeMap, sync::Arc, sync::LazyLock};
 
@@ -19,7 +19,7 @@ pub(crate) fn did() -> pds_syntax::Did {
     "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().expect("a DID")
 }
 
-/// A repository and, beside it, what it should hold.
+/// A repository, and the records that it should contain.
 pub(crate) struct Subject {
     repo: Repo,
     records: BTreeMap<RepoPath, Cid>,
@@ -32,7 +32,7 @@ impl Subject {
         Self { repo, records: BTreeMap::new(), micros: 1 }
     }
 
-    /// The next commit that the input asks for.
+    /// Makes the next commit from the input.
     pub(crate) fn commit(&mut self, input: &mut Input<'_>) -> CommitDiff {
         let mut writes: BTreeMap<RepoPath, Write> = BTreeMap::new();
         for _ in 0..=input.below(12) {
@@ -46,7 +46,7 @@ impl Subject {
             };
             writes.insert(path, write);
         }
-        // Not in the order of their paths.
+        // Change the order, which is that of the paths.
         let mut writes: Vec<Write> = writes.into_values().collect();
         let turn = input.below(writes.len());
         writes.rotate_left(turn);
@@ -79,8 +79,8 @@ pub(crate) fn check(input: &[u8]) {
         let turn = input.below(ops.len());
         ops.rotate_left(turn);
         assert_eq!(proof::invert(&diff.car(), &ops).expect("in any order"), before);
-        withheld(&diff, before, input.byte());
-        lies(&diff, &ops, before, input.byte());
+        check_without_block(&diff, before, input.byte());
+        check_wrong_operation(&diff, &ops, before, input.byte());
     }
     let head = subject.repo.head;
     assert_eq!((head.rev, head.data), (Tid::from_micros(subject.micros, 0), subject.repo.tree.root()));
@@ -91,13 +91,13 @@ fn rebuilt(records: &BTreeMap<RepoPath, Cid>) -> Tree {
     Tree::from_sorted(records.iter().map(|(path, cid)| (Arc::from(path.as_str()), *cid)))
 }
 
-/// The same commit without one of its blocks.
-fn withheld(diff: &CommitDiff, before: Cid, at: u8) {
+/// Inverts the commit without one of its blocks.
+fn check_without_block(diff: &CommitDiff, before: Cid, at: u8) {
     let at = usize::from(at) % diff.blocks.len();
     let kept: Vec<&(Cid, Bytes)> =
         diff.blocks.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, block)| block).collect();
     let file = car::write(&diff.commit, kept.into_iter().map(|(cid, block)| (cid, block)));
-    // Records and nodes that only stand beside the way are not needed; without a needed one there is no answer, and never another.
+    // Some blocks are not required for the inversion. Without a required one the inversion fails; it never gives another root.
     match proof::invert(&file, &diff.ops) {
         Ok(root) => assert_eq!(root, before),
         Err(proof::Error::Tree(_)) => {}
@@ -107,8 +107,8 @@ fn withheld(diff: &CommitDiff, before: Cid, at: u8) {
     assert!(commit::decode(&diff.commit_bytes).is_ok_and(|commit| commit.verify(&KEY.public()).is_ok()));
 }
 
-/// One operation told otherwise than it was.
-fn lies(diff: &CommitDiff, ops: &[Op], before: Cid, what: u8) {
+/// Inverts the commit with one wrong, missing or additional operation.
+fn check_wrong_operation(diff: &CommitDiff, ops: &[Op], before: Cid, what: u8) {
     let (mut ops, other) = (ops.to_vec(), Cid::raw(b"another"));
     let at = usize::from(what / 8) % ops.len();
     let told = ops[at].clone();
@@ -126,6 +126,6 @@ fn lies(diff: &CommitDiff, ops: &[Op], before: Cid, what: u8) {
     let unchanged = told.action == Action::Update && told.cid == told.prev && what % 4 == 2;
     let unread = told.action == Action::Create && what % 4 == 1;
     if !unchanged && !unread {
-        assert_ne!(proof::invert(&diff.car(), &ops).ok(), Some(before), "{told:?} told as {ops:?}");
+        assert_ne!(proof::invert(&diff.car(), &ops).ok(), Some(before), "{told:?} replaced in {ops:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! Which bytes are one record's DAG-CBOR: the rule, and nothing else. Sources: <https://ipld.io/specs/codecs/dag-cbor/spec/>,
+//! The rules for the DAG-CBOR of a record, without any other code. Sources: <https://ipld.io/specs/codecs/dag-cbor/spec/>,
 //! <https://atproto.com/specs/data-model>.
 
-/// What an item is, as far as the rules ask.
+/// The kind of an item, as far as the rules distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Map,
@@ -9,26 +9,26 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// Something about the items below, which the rule allows and JSON cannot say.
+/// Properties of the items that DAG-CBOR allows and JSON cannot express.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// A map with the key `$link` or `$bytes`.
     pub(crate) special_key: bool,
-    /// An integer that a reader of JSON may round.
+    /// An integer that JSON parsers may round.
     pub(crate) large_integer: bool,
 }
 
-/// Levels below the outermost value.
+/// Maximum number of levels below the outermost value.
 const MAX_DEPTH: usize = 128;
 
-/// The item at the beginning of `bytes`, if there is one in its one form: its kind and its end.
+/// Kind and end of the item at the start of `bytes`. `None` if it is not in canonical form.
 pub(crate) fn item(bytes: &[u8], seen: &mut Seen) -> Option<(Kind, usize)> {
     let mut at = 0;
     let kind = value(bytes, &mut at, 0, seen)?;
     Some((kind, at))
 }
 
-/// Are these bytes one item in its one form, and nothing behind?
+/// Whether these bytes are exactly one item in canonical form.
 pub(crate) fn is_valid(bytes: &[u8], seen: &mut Seen) -> bool {
     item(bytes, seen).is_some_and(|(_, end)| end == bytes.len())
 }
@@ -39,7 +39,7 @@ fn value(bytes: &[u8], at: &mut usize, depth: usize, seen: &mut Seen) -> Option<
     }
     let (major, number) = head(bytes, at)?;
     Some(match major {
-        // Both halves of the signed 64 bits.
+        // Integers of 64 bits with a sign, positive and negative.
         0 | 1 if number <= i64::MAX as u64 => {
             seen.large_integer |= number + u64::from(major) >= 1 << 53;
             Kind::Other
@@ -79,7 +79,7 @@ fn value(bytes: &[u8], at: &mut usize, depth: usize, seen: &mut Seen) -> Option<
     })
 }
 
-/// Major type and number, in the shortest form.
+/// Major type and number of an item, which must be in the shortest form.
 fn head(bytes: &[u8], at: &mut usize) -> Option<(u8, u64)> {
     let first = *bytes.get(*at)?;
     *at += 1;
@@ -95,7 +95,7 @@ fn head(bytes: &[u8], at: &mut usize) -> Option<(u8, u64)> {
     number[8 - size..].copy_from_slice(bytes.get(*at..*at + size)?);
     *at += size;
     let number = u64::from_be_bytes(number);
-    // Of the simple values none is written with a number, and a float is none that the data model knows.
+    // Simple values have no number, and floating-point numbers are not in the data model.
     let least = [24, 1 << 8, 1 << 16, 1 << 32][size.trailing_zeros() as usize];
     (number >= least && first >> 5 != 7).then_some((first >> 5, number))
 }

@@ -1,7 +1,7 @@
-//! Frames of the firehose, made from whatever an input says, and packs of them.
+//! Firehose frames, made from the input, and packs of frames.
 //!
-//! A frame is two items in their one form, header and body, and says what it was made from, at every length of its number. A pack that is
-//! unpacked is packed again to the same bytes.
+//! A frame consists of two items in canonical form, header and body, and contains what it was made from, for sequence numbers of every length.
+//! An unpacked pack is packed again to the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -37,12 +37,12 @@ pub(crate) fn check(input: &[u8]) {
     let packed = Bytes::from(event::pack(&frames));
     assert_eq!(event::unpack(&packed).as_ref(), Ok(&frames));
     let at = (input.below(256) * 256 + input.below(256)) % packed.len();
-    assert!(event::unpack(&packed.slice(..at)).is_err(), "a pack that was cut");
+    assert!(event::unpack(&packed.slice(..at)).is_err(), "a truncated pack is refused");
 }
 
 fn frame(input: &mut Input<'_>, subject: &mut Subject) -> Frame {
     let kind = input.byte();
-    // Numbers of all lengths.
+    // Sequence numbers of all lengths.
     let number = input.take(8).iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     let seq = (number >> (number % 64)) as i64 & i64::MAX;
     let length = input.below(64);
@@ -103,7 +103,7 @@ fn frame(input: &mut Input<'_>, subject: &mut Subject) -> Frame {
     }
 }
 
-/// The body of a message of this kind.
+/// The body of a message, which must be of this kind.
 fn read(message: &[u8], kind: &str, numbered: Option<(i64, &str)>) -> BTreeMap<String, Ipld> {
     let (head, body) = parts(message);
     let wanted = [("op", Ipld::Integer(1)), ("t", Ipld::String(kind.to_owned()))];
@@ -114,11 +114,11 @@ fn read(message: &[u8], kind: &str, numbered: Option<(i64, &str)>) -> BTreeMap<S
     body
 }
 
-/// Header and body; each in its one form, and nothing behind.
+/// Header and body of a message, which must be in canonical form without trailing bytes.
 fn parts(message: &[u8]) -> (BTreeMap<String, Ipld>, BTreeMap<String, Ipld>) {
-    let (_, middle) = item(message, &mut Seen::default()).expect("the header is an item in its one form");
+    let (_, middle) = item(message, &mut Seen::default()).expect("the header is in canonical form");
     let (head, body) = message.split_at(middle);
-    let (_, end) = item(body, &mut Seen::default()).expect("the body is an item in its one form");
+    let (_, end) = item(body, &mut Seen::default()).expect("the body is in canonical form");
     assert_eq!(end, body.len());
     let map = |bytes: &[u8]| match serde_ipld_dagcbor::from_slice(bytes) {
         Ok(Ipld::Map(map)) => map,

@@ -1,6 +1,6 @@
-//! Choices read off an input. When it ends there are only zeros, so every input means something.
+//! Reads choices from an input. After its end it reads zeros, so every input is valid.
 
-/// What is left of an input.
+/// The unread part of an input.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -22,7 +22,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A number below `end`, which is at most 256; 0 if `end` is.
+    /// A number below `end`, which must be at most 256. 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()).checked_rem(end).unwrap_or(0)
     }

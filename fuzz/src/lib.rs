@@ -1,7 +1,7 @@
-//! Bytes from anywhere, given to whatever reads them, and what must hold then.
+//! Fuzz targets for all code that reads untrusted bytes.
 //!
-//! A target is a function that panics when an input shows a fault; "does not crash" is the least of it, see each target. What is said here
-//! about the formats is written down a second time, from the specifications, and shares no code with the product.
+//! A target is a function that panics if an input reveals a fault. Each target checks properties of the result, not only the absence of
+//! crashes. The rules of the formats are implemented here a second time, from the specifications, and share no code with the product.
 
 mod car;
 mod commits;
@@ -20,19 +20,19 @@ use peak_alloc::PeakAlloc;
 static MEMORY: PeakAlloc = PeakAlloc;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// What an input may take, beyond its own length times [`GROWTH`].
+/// Maximum memory that a target may take for an input, in addition to [`GROWTH`] times its length.
 const BASE_BYTES: usize = 16 << 20;
 const GROWTH: usize = 256;
 
-/// One format.
+/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, and that of its file in `corpus`.
+    /// Also the name of its file in `corpus`.
     pub name: &'static str,
     check: fn(&[u8]),
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 6] = [
     Target { name: "record", check: record::check },
     Target { name: "car", check: car::check },
@@ -43,19 +43,23 @@ pub const TARGETS: [Target; 6] = [
 ];
 
 impl Target {
-    /// The one of this name.
+    /// The target with this name.
     pub fn named(name: &str) -> Option<Self> {
         TARGETS.into_iter().find(|target| target.name == name)
     }
 
-    /// Panics if something that must hold does not, and if the input takes memory beyond all proportion: a length that lies must not be
-    /// believed. One input at a time, since the memory of the whole process is looked at.
+    /// Runs the target on an input. Panics if a property does not hold, or if the target takes more memory than [`BASE_BYTES`] and [`GROWTH`]
+    /// allow: no memory may be allocated for a length that is only claimed. Runs one input at a time, because it measures the whole process.
     pub fn run(&self, input: &[u8]) {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         MEMORY.reset_peak_usage();
         let before = MEMORY.current_usage();
         (self.check)(input);
         let taken = MEMORY.peak_usage().saturating_sub(before);
-        assert!(taken <= BASE_BYTES + GROWTH * input.len(), "{} bytes of input took {taken} bytes", input.len());
+        assert!(
+            taken <= BASE_BYTES + GROWTH * input.len(),
+            "an input of {} bytes took {taken} bytes of memory",
+            input.len()
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! Records: DAG-CBOR in, JSON in.
+//! Records in DAG-CBOR and in JSON.
 //!
-//! Decoding agrees with the rule of [`crate::dag_cbor`] both ways; what is decoded is encoded to the same bytes; a record goes to JSON and back
-//! without a change; and a record is what it is no matter which of the two forms it came in.
+//! Decoding accepts exactly what [`crate::dag_cbor`] accepts. A decoded record is encoded to the same bytes. Conversion to JSON and back does
+//! not change a record. A record is the same whether it was read from DAG-CBOR or from JSON.
 
 use bytes::Bytes;
 use pds_repo::record::{self, Record};
@@ -29,13 +29,13 @@ pub(crate) fn check(input: &[u8]) {
         }
     } else {
         assert!(record.is_err());
-        // The writer of JSON is given stored records only, but must not be harmed by others.
+        // The writer of JSON reads stored records only, but must not panic on other bytes.
         let _ = record::write_json(input, &mut Vec::new());
     }
-    // A record that comes with a whole repository may have faults, but it must have a JSON form.
+    // An imported record may violate the data model, but it must have a JSON form.
     if let Ok((foreign, fault)) = record::from_foreign_bytes(Bytes::copy_from_slice(input)) {
         assert_eq!(record.is_ok(), fault.is_none(), "{fault:?}");
-        record::write_json(&foreign.bytes, &mut Vec::new()).expect("a record that is kept can be shown");
+        record::write_json(&foreign.bytes, &mut Vec::new()).expect("an accepted record has a JSON form");
     } else {
         assert!(record.is_err());
     }
@@ -50,7 +50,7 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
-/// The JSON form as a value; nothing for one that nests deeper than the parser goes.
+/// The JSON form as a value. `None` if it is nested deeper than the parser supports.
 fn read(block: &[u8]) -> Option<Value> {
     let mut json = Vec::new();
     record::write_json(block, &mut json).expect("a valid record has a JSON form");

@@ -1,7 +1,7 @@
 //! Identifiers as text.
 //!
-//! Every type agrees with its grammar, written as a regular expression, both ways. What is accepted has a canonical text that is accepted
-//! too, means the same, and is the same in JSON.
+//! Every type accepts exactly the texts that its grammar, a regular expression, accepts. The canonical text of an accepted text is accepted,
+//! gives an equal value, and is the same in JSON.
 
 use std::{fmt::Debug, str::FromStr, sync::LazyLock};
 
@@ -16,7 +16,7 @@ const HANDLE: &str = r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z](
 const NSID: &str = r"[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+\.[a-zA-Z][a-zA-Z0-9]{0,62}";
 const RECORD_KEY: &str = "[a-zA-Z0-9_~.:-]{1,512}";
 const TID: &str = "[2-7a-j][2-7a-z]{12}";
-/// RFC 5646 section 2.1, with the protocol's lower case in the first part.
+/// RFC 5646 section 2.1; the protocol requires lower case in the first part.
 const LANGUAGE: &str = "[a-z]{2,3}(-[a-zA-Z]{3}){0,3}(-[a-zA-Z]{4})?(-([a-zA-Z]{2}|[0-9]{3}))?(-([a-zA-Z0-9]{5,8}|[0-9][a-zA-Z0-9]{3}))*\
     (-[a-wy-zA-WY-Z0-9](-[a-zA-Z0-9]{2,8})+)*(-[xX](-[a-zA-Z0-9]{1,8})+)?|[xX](-[a-zA-Z0-9]{1,8})+|\
     (?i:en-GB-oed|i-ami|i-bnn|i-default|i-enochian|i-hak|i-klingon|i-lux|i-mingo|i-navajo|i-pwn|i-tao|i-tay|i-tsu|sgn-BE-FR|sgn-BE-NL|sgn-CH-DE)";
@@ -48,23 +48,26 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
 
 pub(crate) fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    one::<Did>(text, did(text));
-    one::<Handle>(text, handle(text));
-    one::<AtIdentifier>(text, did(text) || handle(text));
-    one::<Nsid>(text, nsid(text));
-    one::<RecordKey>(text, record_key(text));
-    one::<Tid>(text, GRAMMAR.tid.is_match(text));
-    one::<RepoPath>(text, text.split_once('/').is_some_and(|(collection, rkey)| nsid(collection) && record_key(rkey)));
-    one::<AtUri>(text, at_uri(text));
-    one::<Language>(text, GRAMMAR.language.is_match(text));
-    one::<Datetime>(text, datetime(text));
-    one::<Cid>(text, cid(text));
+    check_type::<Did>(text, did(text));
+    check_type::<Handle>(text, handle(text));
+    check_type::<AtIdentifier>(text, did(text) || handle(text));
+    check_type::<Nsid>(text, nsid(text));
+    check_type::<RecordKey>(text, record_key(text));
+    check_type::<Tid>(text, GRAMMAR.tid.is_match(text));
+    check_type::<RepoPath>(
+        text,
+        text.split_once('/').is_some_and(|(collection, rkey)| nsid(collection) && record_key(rkey)),
+    );
+    check_type::<AtUri>(text, at_uri(text));
+    check_type::<Language>(text, GRAMMAR.language.is_match(text));
+    check_type::<Datetime>(text, datetime(text));
+    check_type::<Cid>(text, cid(text));
     if let Ok(key) = PublicKey::from_did_key(text) {
-        assert_eq!(key.did_key(), text, "a key has one text");
+        assert_eq!(key.did_key(), text, "each key has exactly one text form");
     }
 }
 
-fn one<T>(text: &str, valid: bool)
+fn check_type<T>(text: &str, valid: bool)
 where
     T: FromStr<Err: Debug> + ToString + PartialEq + Debug + Serialize + DeserializeOwned,
 {
@@ -103,7 +106,7 @@ fn at_uri(text: &str) -> bool {
     parts.len() <= 3 && rule(0, |name| did(name) || handle(name)) && rule(1, nsid) && rule(2, record_key)
 }
 
-/// The grammar, a day that there is, and a time within the years 0 and 9999.
+/// Whether a text matches the grammar, its day exists, and its time is in the years 0 to 9999.
 fn datetime(text: &str) -> bool {
     let Some(found) = GRAMMAR.datetime.captures(text).filter(|_| text.len() <= 64) else { return false };
     let number = |at: usize| found.get(at).and_then(|part| part.as_str().parse::<i16>().ok()).unwrap_or(-1);
@@ -121,7 +124,7 @@ fn datetime(text: &str) -> bool {
         && !(last && time + behind >= 24 * 60)
 }
 
-/// What the crate for every form takes for one, if it is of the protocol's.
+/// Whether the crate `cid`, which supports all forms, accepts the text, and the CID has the form that the protocol uses.
 fn cid(text: &str) -> bool {
     text.parse::<cid::Cid>().is_ok_and(|cid| {
         let form = cid.version() == cid::Version::V1 && [0x55, 0x71].contains(&cid.codec());

@@ -1,7 +1,7 @@
-//! Trees from blocks: a real tree is taken apart, edited, hashed again and loaded.
+//! Trees from blocks: a valid tree is edited, hashed again and loaded.
 //!
-//! What loads whole has its keys in order and is the one tree of its records; what is that tree loads. On a partial tree every question is
-//! answered or lacks a node, and a key that is put and deleted again leaves the root as it was.
+//! A complete tree loads if and only if it is the tree of its records, with keys in order. Every operation on a partial tree succeeds or
+//! reports a missing node. Inserting a key and deleting it again restores the root.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,12 +18,12 @@ use serde::Serialize;
 
 use crate::input::Input;
 
-/// A node as a list of what its block says; children are places in [`Model::nodes`].
+/// The content of the block of a node. Children are indices of [`Model::nodes`].
 #[derive(Clone, Debug, Default)]
 struct Node {
     left: Child,
     entries: Vec<Entry>,
-    /// Its block is kept back.
+    /// Its block is left out.
     missing: bool,
 }
 
@@ -31,7 +31,7 @@ struct Node {
 struct Entry {
     key: Vec<u8>,
     right: Child,
-    /// Added to the length of the prefix, which is then wrong or not the longest.
+    /// Subtracted from the length of the prefix, which makes it wrong or not the longest.
     off: u8,
 }
 
@@ -40,17 +40,17 @@ enum Child {
     #[default]
     None,
     Node(usize),
-    /// A block that there never was.
+    /// A block that does not exist.
     Stub,
 }
 
-/// Parents stand before their children, so that no edit can close a circle.
+/// Parents precede their children, so that no edit can make a cycle.
 #[derive(Debug, Default)]
 struct Model {
     nodes: Vec<Node>,
 }
 
-/// A node's block in the words of the specification, encoded by the codec for records.
+/// The block of a node as in the specification, encoded by another library.
 #[derive(Serialize)]
 struct Block {
     e: Vec<BlockEntry>,
@@ -65,7 +65,7 @@ struct BlockEntry {
     v: cid::Cid,
 }
 
-/// Keys at all levels from 0 to 3, with neighbours that a comparison by parts would turn around, and long ones.
+/// Keys of the levels 0 to 3. Some are in another order if collection and record key are compared separately. Some are long.
 pub(crate) fn key(n: usize) -> String {
     let collection = ["a.b.c", "a.b.c-d.e", "a.b.c.d", "app.bsky.feed.post"][n % 4];
     match n % 37 {
@@ -78,7 +78,7 @@ fn value() -> Cid {
     Cid::raw(b"leaf")
 }
 
-/// The tree as the specification describes it, of keys with their levels.
+/// Builds the tree of keys with their levels, as the specification describes it.
 fn build(model: &mut Model, keys: &[(String, u8)], level: u8) -> Child {
     if keys.is_empty() {
         return Child::None;
@@ -113,12 +113,12 @@ impl Model {
         model
     }
 
-    /// The blocks that are not kept back, and the root.
+    /// The blocks that are not left out, and the root.
     fn blocks(&self) -> (Cid, HashMap<Cid, Bytes>) {
         let (mut blocks, mut cids) = (HashMap::new(), vec![None; self.nodes.len()]);
         for (at, node) in self.nodes.iter().enumerate().rev() {
             let link = |child: &Child| match *child {
-                // An edit may have turned a child into one that stands before.
+                // An edit may have set a child that precedes its parent.
                 Child::Node(below) if below > at => cids[below],
                 Child::Stub => Some(Cid::dag_cbor(b"stub")),
                 _ => None,
@@ -143,7 +143,7 @@ impl Model {
         (cids[0].expect("there is a root"), blocks)
     }
 
-    /// The keys from left to right, or nothing if a block on the way is not there.
+    /// Appends the keys from left to right. `None` if a block is missing.
     fn keys(&self, child: Child, parent: usize, out: &mut Vec<Vec<u8>>) -> Option<()> {
         let Child::Node(at) = child else { return (child == Child::None).then_some(()) };
         if at <= parent && parent != usize::MAX {
@@ -193,7 +193,7 @@ impl Model {
             6 if !node.entries.is_empty() => node.entries[old].off = input.byte(),
             7 => node.missing = true,
             8 => {
-                // Without its keys, or with those of another: a chain of nodes that lead to one place.
+                // A node without keys: several such nodes form a chain.
                 node.entries.clear();
                 node.left = Child::Node(other);
             }
@@ -247,7 +247,7 @@ fn rebuilt(keys: impl Iterator<Item = Arc<str>>) -> Tree {
     Tree::from_sorted(keys.map(|key| (key, value())))
 }
 
-/// `keys` are those of a tree of which nothing is missing.
+/// Loads a tree and checks it. `keys` are its keys if no block is missing.
 fn load(root: &Cid, blocks: &HashMap<Cid, Bytes>, keys: Option<&[Vec<u8>]>) {
     let loaded = Tree::partial(root, blocks);
     if let Some(keys) = keys {
@@ -255,7 +255,7 @@ fn load(root: &Cid, blocks: &HashMap<Cid, Bytes>, keys: Option<&[Vec<u8>]>) {
         let sorted = keys.windows(2).all(|pair| pair[0] < pair[1]);
         let fits = keys.iter().all(|key| key.len() <= 317 + 1 + 512);
         let proper = fits && sorted && texts.is_some_and(|keys| rebuilt(keys.into_iter()).root() == *root);
-        assert_eq!(loaded.is_ok(), proper, "loads if and only if it is the tree of its keys: {loaded:?}");
+        assert_eq!(loaded.is_ok(), proper, "a tree loads if and only if it is the tree of its keys: {loaded:?}");
     }
     let Ok(tree) = loaded else { return };
     let mut before: Option<Arc<str>> = None;
@@ -271,40 +271,43 @@ fn load(root: &Cid, blocks: &HashMap<Cid, Bytes>, keys: Option<&[Vec<u8>]>) {
     }
 }
 
-/// Asks for and changes keys on what may be a partial tree.
+/// Reads and changes keys in a tree that may be partial.
 fn probe(root: &Cid, blocks: &HashMap<Cid, Bytes>, first: u8) {
     let Ok(tree) = Tree::partial(root, blocks) else { return };
     assert_eq!(tree.root(), *root);
     let mut found = BTreeMap::new();
     for n in 0..6 {
         let key: Arc<str> = key(usize::from(first) + 7 * n).into();
-        found.insert(key.clone(), lacks(tree.get(&key)));
-        let _ = lacks(tree.proof(&key, true));
+        found.insert(key.clone(), unless_missing(tree.get(&key)));
+        let _ = unless_missing(tree.proof(&key, true));
         let mut changed = tree.clone();
-        match lacks(changed.put(&key, Cid::raw(b"new"))) {
+        match unless_missing(changed.put(&key, Cid::raw(b"new"))) {
             Some(Some(old)) => {
-                assert_eq!((lacks(changed.put(&key, old)), changed.root()), (Some(Some(Cid::raw(b"new"))), *root))
+                assert_eq!(
+                    (unless_missing(changed.put(&key, old)), changed.root()),
+                    (Some(Some(Cid::raw(b"new"))), *root)
+                )
             }
             Some(None) => {
-                // Undoing may need more than doing: the neighbours.
-                if let Some(gone) = lacks(changed.delete(&key)) {
+                // Deleting may need nodes that inserting did not: those of the neighbours.
+                if let Some(gone) = unless_missing(changed.delete(&key)) {
                     assert_eq!((gone, changed.root()), (Some(Cid::raw(b"new")), *root));
                 }
             }
             None => {}
         }
         let mut changed = tree.clone();
-        if let Some(Some(old)) = lacks(changed.delete(&key)) {
+        if let Some(Some(old)) = unless_missing(changed.delete(&key)) {
             assert_eq!(found[&key], Some(Some(old)));
-            if lacks(changed.put(&key, old)).is_some() {
+            if unless_missing(changed.put(&key, old)).is_some() {
                 assert_eq!(changed.root(), *root);
             }
         }
     }
 }
 
-/// Nothing, if a node was missing; no other error may come.
-fn lacks<T>(answer: Result<T, Error>) -> Option<T> {
+/// The result, or `None` if a node was missing. Panics on any other error.
+fn unless_missing<T>(answer: Result<T, Error>) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {

@@ -1,12 +1,14 @@
-//! Instructions of one run of a case: unlike time they are the same on a busy machine.
+//! Counts the instructions of a case. Unlike its time, they do not depend on the load of the machine.
 //!
-//! Valgrind's processor has no SHA or AVX-512 instructions, so what hashes or picks its code by them counts higher than it runs.
+//! Valgrind simulates a processor without SHA and AVX-512 instructions. Code that uses these instructions on real processors counts more
+//! instructions than it executes.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The difference between a run of twice as many times and one, so that the start of the process falls out.
+/// Instructions per run: the difference between two processes, of which one runs the case twice as often. This excludes the start of the
+/// process.
 pub(crate) fn instructions(name: &str, ns: f64) -> Result<u64> {
     let times = (2e6 / ns).clamp(8.0, 2000.0) as u64;
     let (once, twice) = (collected(name, times)?, collected(name, 2 * times)?);
@@ -23,6 +25,7 @@ fn collected(name: &str, times: u64) -> Result<u64> {
         .context("run valgrind")?;
     let text = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "valgrind: {text}");
-    let line = text.lines().find_map(|line| line.split_once("Collected :")).context("valgrind says no count")?;
+    let line =
+        text.lines().find_map(|line| line.split_once("Collected :")).context("the output of valgrind has no count")?;
     line.1.trim().parse().context("read the count")
 }

@@ -1,8 +1,8 @@
-//! CIDs as text: 33 bytes and a table beside the `cid` crate, which knows every form.
+//! CIDs as text: the type of the product, compared with the `cid` crate, which supports all forms.
 
 use anyhow::Result;
 
-use crate::Case;
+use crate::case::Case;
 
 pub(crate) fn cases() -> Result<Vec<Case>> {
     let own = pds_repo::Cid::dag_cbor(b"block");

@@ -1,8 +1,9 @@
-//! The parts of a write that other libraries offer too, side by side in one process: signatures, records, CIDs.
+//! Compares signatures, records and CIDs of the product with other libraries, in one process.
 //!
-//! `cargo bench -p bench --bench primitives -- --help`. The cases take turns over several rounds, every other round in the opposite
-//! order; the table shows medians. The figures and what followed from them are in ADR 6.
+//! `cargo bench -p bench --bench primitives -- --help` shows the options. Each round runs all cases, every other round in reverse order. The
+//! table shows medians. ADR 6 has the figures and the decisions that follow from them.
 
+mod case;
 mod count;
 mod identifiers;
 mod records;
@@ -14,45 +15,22 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 
-/// One way to do one thing.
-pub(crate) struct Case {
-    /// What is done: cases of one task are compared.
-    task: &'static str,
-    /// By whom.
-    by: &'static str,
-    /// Does it so many times.
-    run: Box<dyn FnMut(u64)>,
-}
-
-impl Case {
-    pub(crate) fn new<T>(task: &'static str, by: &'static str, mut once: impl FnMut() -> T + 'static) -> Self {
-        let run = move |times| {
-            for _ in 0..times {
-                std::hint::black_box(once());
-            }
-        };
-        Self { task, by, run: Box::new(run) }
-    }
-
-    fn name(&self) -> String {
-        format!("{}: {}", self.task, self.by)
-    }
-}
+use case::Case;
 
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Only the cases whose name holds this.
+    /// Runs only the cases whose name contains this text.
     #[arg(default_value = "")]
     only: String,
     #[arg(long, default_value_t = 301)]
     rounds: usize,
-    /// Length of one case in one round. Short, so that whatever else the machine does meets few of them.
+    /// Duration of one case in one round. Short, so that other load on the machine affects few rounds.
     #[arg(long, default_value_t = 1)]
     milliseconds: u64,
-    /// Counts instructions as well; needs valgrind.
+    /// Also counts instructions. Requires valgrind.
     #[arg(long)]
     instructions: bool,
-    /// Runs the case of exactly this name so many times and says nothing: what is counted.
+    /// Runs the case with exactly this name that many times, without output. Used to count instructions.
     #[arg(long)]
     times: Option<u64>,
     /// `cargo bench` passes it.
@@ -92,7 +70,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The nanoseconds of each case, one figure a round, sorted.
+/// The nanoseconds of each case in each round, sorted.
 fn rounds(cases: &mut [Case], rounds: usize, milliseconds: u64) -> Result<Vec<Vec<f64>>> {
     let times: Vec<u64> = cases.iter_mut().map(|case| calibrate(case, milliseconds)).collect();
     let mut ns = vec![Vec::with_capacity(rounds); cases.len()];
@@ -111,7 +89,7 @@ fn rounds(cases: &mut [Case], rounds: usize, milliseconds: u64) -> Result<Vec<Ve
     Ok(ns)
 }
 
-/// How often a case runs in about the wanted time.
+/// The number of runs of a case in the given time.
 fn calibrate(case: &mut Case, milliseconds: u64) -> u64 {
     let mut times = 1;
     loop {

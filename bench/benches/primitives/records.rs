@@ -1,5 +1,4 @@
-//! Records of the network's shapes, encoded and decoded: the product's codec beside `serde_ipld_dagcbor`; and a commit, which the product
-//! writes field by field.
+//! Encoding and decoding of typical records and of a commit: the codec of the product, compared with `serde_ipld_dagcbor`.
 
 use anyhow::Result;
 use ipld_core::ipld::Ipld;
@@ -7,7 +6,7 @@ use pds_repo::{Cid, cbor, record};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Case;
+use crate::case::Case;
 
 /// The names of the tasks, for each record.
 struct Tasks {
@@ -45,16 +44,16 @@ pub(crate) fn cases() -> Result<Vec<Case>> {
 fn of(tasks: Tasks, json: Value) -> Result<Vec<Case>> {
     let bytes = record::from_json(&json)?.bytes;
     let value: Ipld = serde_ipld_dagcbor::from_slice(&bytes)?;
-    anyhow::ensure!(record::decode(&bytes)? == value, "both decode alike");
-    anyhow::ensure!(serde_ipld_dagcbor::to_vec(&value)? == record::encode(&value)?, "both encode alike");
+    anyhow::ensure!(record::decode(&bytes)? == value, "both decode to the same value");
+    anyhow::ensure!(serde_ipld_dagcbor::to_vec(&value)? == record::encode(&value)?, "both encode to the same bytes");
     let again = value.clone();
     let (one, two, three) = (bytes.clone(), bytes.clone(), bytes.clone());
     Ok(vec![
         Case::new(tasks.encode, "own (product)", move || record::encode(&value)),
         Case::new(tasks.encode, "serde_ipld_dagcbor", move || serde_ipld_dagcbor::to_vec(&again)),
-        Case::new(tasks.decode, "own, one form and data model (product)", move || record::decode(&one)),
+        Case::new(tasks.decode, "own, canonical form and data model checked (product)", move || record::decode(&one)),
         Case::new(tasks.decode, "serde_ipld_dagcbor", move || serde_ipld_dagcbor::from_slice::<Ipld>(&two)),
-        Case::new(tasks.decode, "serde_ipld_dagcbor, and again to bytes to see that it is the one form", move || {
+        Case::new(tasks.decode, "serde_ipld_dagcbor, and encoded again to check the canonical form", move || {
             let value = serde_ipld_dagcbor::from_slice::<Ipld>(&three).ok()?;
             Some(serde_ipld_dagcbor::to_vec(&value).ok()? == three)
         }),
@@ -84,7 +83,7 @@ fn commit() -> Result<Vec<Case>> {
         out.text("prev").null().text("version").int(3);
         out.into_bytes()
     };
-    anyhow::ensure!(serde_ipld_dagcbor::to_vec(&value)? == own(), "both coders agree");
+    anyhow::ensure!(serde_ipld_dagcbor::to_vec(&value)? == own(), "both encode to the same bytes");
     Ok(vec![
         Case::new("encode commit", "own, over pds_repo::cbor (product)", own),
         Case::new("encode commit", "serde_ipld_dagcbor", move || serde_ipld_dagcbor::to_vec(&value)),

@@ -1,4 +1,5 @@
-//! secp256k1: `k256` beside the C library. P-256: `aws-lc-rs` beside `p256`. All over the SHA-256 of a commit block, keys parsed.
+//! Signatures: `k256` compared with the C library for secp256k1, and `aws-lc-rs` compared with `p256` for P-256. All sign the SHA-256 of a
+//! message as long as a commit block, with parsed keys.
 
 use anyhow::Result;
 use aws_lc_rs::rand::SystemRandom;
@@ -9,9 +10,9 @@ use p256::ecdsa::signature::{Signer, Verifier};
 use pds_crypto::{PublicKey, SigningKey};
 use sha2::{Digest, Sha256};
 
-use crate::Case;
+use crate::case::Case;
 
-/// As long as the signed part of a commit.
+/// Has the length of the signed part of a commit.
 const MESSAGE: [u8; 170] = [7; 170];
 const SECRET: [u8; 32] = [0x5a; 32];
 
@@ -36,7 +37,7 @@ fn secp256k1_cases() -> Result<Vec<Case>> {
     let c_sign = move || secp256k1::ecdsa::sign(secp256k1::Message::from_digest(digest()), &c_key).serialize_compact();
     let c_verify = move || {
         let parsed = secp256k1::ecdsa::Signature::from_compact(&signature)?;
-        // It refuses high-S by itself.
+        // The library refuses high-S itself.
         secp256k1::ecdsa::verify(&parsed, secp256k1::Message::from_digest(digest()), &c_public)
     };
 

@@ -1,4 +1,4 @@
-//! Every target on its corpus and on changes of it: a few seconds of what `fuzz/run` does for as long as one likes.
+//! Runs every target on its corpus and on changed inputs of the corpus, for a few seconds. `fuzz/run` does the same for any time.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::{fs, path::PathBuf, sync::Arc};
@@ -7,13 +7,13 @@ use data_encoding::HEXLOWER;
 use fuzz::Target;
 use proptest::{prelude::*, sample::Index};
 
-/// The inputs that are kept, in hexadecimal digits, one a line; and none at all.
+/// The inputs of the corpus, which has one input in hexadecimal digits per line, and the empty input.
 fn corpus(target: &str) -> Arc<[Vec<u8>]> {
     let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")).join(target).with_extension("txt");
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let inputs: Vec<Vec<u8>> = lines.map(|line| HEXLOWER.decode(line.as_bytes()).unwrap()).collect();
-    assert!(inputs.len() > 5, "the corpus of {target} is gone");
+    assert!(inputs.len() > 5, "the corpus of {target} is missing");
     inputs.into_iter().chain([Vec::new()]).collect()
 }
 
@@ -24,17 +24,17 @@ enum Edit {
     Flip(Index, u8),
     Insert(Index, Vec<u8>),
     Remove(Index, u8),
-    /// The end of another input.
+    /// Replaces the end with the end of another input.
     Splice(Index, Index, Index),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let telling =
+    let significant =
         prop_oneof![prop::sample::select(&[0x00, 0x01, 0x18, 0x1b, 0x7f, 0x80, 0x9b, 0xbb, 0xff][..]), any::<u8>()];
     prop_oneof![
-        (any::<Index>(), telling.clone()).prop_map(|(at, byte)| Edit::Set(at, byte)),
+        (any::<Index>(), significant.clone()).prop_map(|(at, byte)| Edit::Set(at, byte)),
         (any::<Index>(), 0..8u8).prop_map(|(at, bit)| Edit::Flip(at, bit)),
-        (any::<Index>(), prop::collection::vec(telling, 1..9)).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+        (any::<Index>(), prop::collection::vec(significant, 1..9)).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
         (any::<Index>(), 1..9u8).prop_map(|(at, count)| Edit::Remove(at, count)),
         any::<(Index, Index, Index)>().prop_map(|(at, other, from)| Edit::Splice(at, other, from)),
     ]
@@ -69,7 +69,7 @@ fn edited(input: &[u8], edits: &[Edit], corpus: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// Runs the target on its corpus, then on `cases` changed inputs; what fails is made small before it is shown.
+/// Runs the target on its corpus, then on `cases` changed inputs. Reports the smallest input that fails.
 fn fuzz(name: &str, cases: u32) {
     let (target, corpus) = (Target::named(name).unwrap(), corpus(name));
     corpus.iter().for_each(|input| target.run(input));

@@ -38,7 +38,6 @@ pub enum Error {
     UserNotOwned {
         /// Name of the user or role.
         user: String,
-        /// Where.
         place: String,
         /// Who asks for it.
         owner: Box<Owner>,

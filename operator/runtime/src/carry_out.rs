@@ -63,7 +63,6 @@ pub enum Cause {
 pub struct Failure {
     /// Kind and name of the object.
     pub object: String,
-    /// Why.
     pub cause: Cause,
     /// The API server's words, or what was found.
     pub message: String,

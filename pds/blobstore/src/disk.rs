@@ -1,7 +1,7 @@
-//! Objects as files: `<location>/<first two letters of the key>/<key>`.
+//! A store in a directory. Objects are files `<location>/<first two letters of the key>/<key>`.
 //!
-//! An upload is written to the folder of incomplete uploads, synced, renamed into place, and the folder synced, so that
-//! a finished object survives a power cut and an unfinished one is never seen.
+//! An upload is written to the directory of unfinished uploads, synced and renamed to its place. Then the directory is synced. A finished
+//! object therefore survives a power failure, and an unfinished one is never visible.
 
 use std::fs;
 use std::io::{self, SeekFrom};
@@ -21,10 +21,10 @@ use uuid::Uuid;
 use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload, cut};
 
 const READ_BYTES: usize = 64 << 10;
-/// Each write is handed to another thread, so small chunks are gathered first.
+/// Each write runs on another thread, so small chunks are collected first.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Objects in a folder that this process can write.
+/// A store in a directory.
 #[derive(Debug, Clone)]
 pub struct Disk {
     location: PathBuf,
@@ -32,10 +32,10 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Makes both folders where they are missing.
+    /// Opens the store. Creates both directories if they do not exist.
     ///
     /// # Errors
-    /// If a folder cannot be made, or the two are not on one file system: a rename between them would be a copy.
+    /// If a directory cannot be created, or if they are on different file systems, between which files cannot be renamed.
     pub fn open(location: impl Into<PathBuf>, tmp_location: impl Into<PathBuf>) -> Result<Self> {
         let disk = Self { location: location.into(), tmp_location: tmp_location.into() };
         let device = |folder: &Path| {
@@ -45,7 +45,7 @@ impl Disk {
         let device = |folder: &Path| device(folder).map_err(Error::failed("open", folder.display()));
         if device(&disk.location)? != device(&disk.tmp_location)? {
             let (tmp, location) = (disk.tmp_location.display(), disk.location.display());
-            return Err(Error::Unusable { reason: format!("{tmp} is on another file system than {location}") });
+            return Err(Error::Unusable { reason: format!("{tmp} and {location} must be on the same file system") });
         }
         Ok(disk)
     }
@@ -65,7 +65,7 @@ impl Disk {
 #[async_trait]
 impl BlobStore for Disk {
     async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>> {
-        let tmp = Removed(Some(self.tmp_location.join(format!("{key}.{}", Uuid::new_v4().simple()))));
+        let tmp = DeletedOnDrop(Some(self.tmp_location.join(format!("{key}.{}", Uuid::new_v4().simple()))));
         let file = File::create_new(tmp.path()).await.map_err(Error::failed("begin", key))?;
         Ok(Box::new(DiskUpload { file, buffer: Vec::new(), tmp, target: self.path(key), key: key.clone(), size: 0 }))
     }
@@ -94,9 +94,9 @@ impl BlobStore for Disk {
         tokio::fs::try_exists(self.path(key)).await.map_err(Error::failed("exists", key))
     }
 
-    /// Writes and removes an empty file, since a full or read-only disk still answers reads.
+    /// Creates and deletes an empty file, because a full or read-only disk can still be read.
     async fn health(&self) -> Result<()> {
-        let probe = Removed(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
+        let probe = DeletedOnDrop(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
         let location = self.location.display();
         tokio::fs::metadata(&self.location).await.map_err(Error::failed("health", location))?;
         File::create_new(probe.path()).await.map_err(Error::failed("health", self.tmp_location.display()))?;
@@ -125,7 +125,7 @@ impl BlobStore for Disk {
 struct DiskUpload {
     file: File,
     buffer: Vec<u8>,
-    tmp: Removed,
+    tmp: DeletedOnDrop,
     target: PathBuf,
     key: BlobKey,
     size: u64,
@@ -148,15 +148,15 @@ impl Upload for DiskUpload {
         file.write_all(&buffer).await.map_err(Error::failed("finish", &key))?;
         file.flush().await.map_err(Error::failed("finish", &key))?;
         let file = file.into_std().await;
-        // The thread goes on when this future is dropped. Then nobody takes `placed`, and it removes the object.
+        // If this future is dropped, the thread continues. Its result is then dropped too, which deletes the object.
         let placed = blocking(move || place(&file, tmp, target)).await.map_err(Error::failed("finish", &key))?;
         placed.keep();
         Ok(size)
     }
 }
 
-/// Syncs the file, moves it to its place and syncs the folders that changed.
-fn place(file: &fs::File, tmp: Removed, target: PathBuf) -> io::Result<Removed> {
+/// Syncs the file, renames it to its place, and syncs the directories that changed.
+fn place(file: &fs::File, tmp: DeletedOnDrop, target: PathBuf) -> io::Result<DeletedOnDrop> {
     file.sync_all()?;
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
     if !folder.exists() {
@@ -165,7 +165,7 @@ fn place(file: &fs::File, tmp: Removed, target: PathBuf) -> io::Result<Removed> 
     }
     fs::rename(tmp.path(), &target)?;
     tmp.keep();
-    let placed = Removed(Some(target.clone()));
+    let placed = DeletedOnDrop(Some(target.clone()));
     sync_folder(folder)?;
     Ok(placed)
 }
@@ -178,10 +178,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// A file that is removed on drop unless it is kept.
-struct Removed(Option<PathBuf>);
+/// A file that is deleted on drop, unless it is kept.
+struct DeletedOnDrop(Option<PathBuf>);
 
-impl Removed {
+impl DeletedOnDrop {
     fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
@@ -191,13 +191,13 @@ impl Removed {
     }
 }
 
-impl Drop for Removed {
+impl Drop for DeletedOnDrop {
     fn drop(&mut self) {
         if let Some(path) = self.0.take()
             && let Err(error) = fs::remove_file(&path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %path.display(), %error, "left the file of an unfinished upload behind");
+            tracing::warn!(path = %path.display(), %error, "could not delete {}, the file of an unfinished upload", path.display());
         }
     }
 }

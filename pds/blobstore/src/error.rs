@@ -1,62 +1,50 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use crate::BlobKey;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Shorthand for results of this crate.
+/// A result with the error of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed operation on a store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No finished object has that key.
-    #[error("no blob {key}")]
-    NotFound {
-        /// The key asked for.
-        key: BlobKey,
-    },
-    /// The range is empty or begins after the object's end.
-    #[error("range outside of blob {key}")]
-    OutOfRange {
-        /// The key asked for.
-        key: BlobKey,
-    },
-    /// Uploads hold all the memory that they may use; none was freed in time.
-    #[error("no memory left for the upload of blob {key}")]
-    Busy {
-        /// The key being written.
-        key: BlobKey,
-    },
-    /// The store did not answer in the configured time.
-    #[error("{operation} of blob store took too long: {subject}")]
+    /// There is no finished object with this key.
+    #[error("the blob store has no object {key}")]
+    NotFound { key: BlobKey },
+    /// The range is empty or begins after the end of the object.
+    #[error("the range is outside of the object {key}")]
+    OutOfRange { key: BlobKey },
+    /// Other uploads used all memory for uploads for too long.
+    #[error("the memory for uploads is used up: the object {key} was not uploaded")]
+    Busy { key: BlobKey },
+    /// The store did not respond in time.
+    #[error("the blob store did not respond in time to the operation \"{operation}\" for {subject}")]
     TimedOut {
-        /// What was being done.
         operation: &'static str,
-        /// The key or the store.
+        /// The key of the object, or the name of the store.
         subject: String,
     },
     /// The store cannot be used with these options.
-    #[error("blob store cannot be used: {reason}")]
+    #[error("cannot use the blob store: {reason}")]
     Unusable {
-        /// What has to change.
+        /// What is wrong with the options.
         reason: String,
     },
-    /// Everything else: input and output errors, refusals of the server.
-    #[error("{operation} of blob store failed: {subject}")]
+    /// An I/O error or an error response of the server.
+    #[error("the operation \"{operation}\" of the blob store failed for {subject}")]
     Failed {
-        /// What was being done.
         operation: &'static str,
-        /// The key or the store.
+        /// The key of the object, or the name of the store.
         subject: String,
-        /// Why.
         #[source]
         source: Source,
     },
 }
 
 impl Error {
-    /// True if the same call may succeed later: answer 503, not 500.
+    /// True if the same call may succeed later, so that the response should be 503 instead of 500.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::TimedOut { .. } | Self::Failed { .. })

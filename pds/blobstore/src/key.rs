@@ -1,4 +1,4 @@
-//! Names of objects.
+//! Keys of objects.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The name of one object: 8 to 128 of `a-z 0-9 -`. Says nothing about the content, so one name is never reused.
+/// The key of an object: 8 to 128 characters of `a-z 0-9 -`. Independent of the content, and never reused.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobKey(Arc<str>);
 
-/// The text is no key.
+/// The text is not a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a blob key: allowed are 8 to 128 of a-z, 0-9 and -")]
+#[error("{0:?} is not a blob key: allowed are 8 to 128 characters of a-z, 0-9 and -")]
 pub struct InvalidKey(String);
 
 impl BlobKey {
-    /// A new key of 122 random bits.
+    /// A new key with 122 random bits.
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4().simple().to_string().into())
     }
 
-    /// The text, as kept in the database.
+    /// The text, as the database stores it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

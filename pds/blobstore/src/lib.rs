@@ -1,7 +1,7 @@
-//! Where the bytes of blobs are: a folder, a bucket, or memory, behind one trait.
+//! Storage of blobs: a directory, an S3 bucket, or memory, behind one trait.
 //!
-//! Owns opaque objects under random keys. Never knows accounts, CIDs or what a blob means: the database says which key
-//! holds which blob, so nothing here is ever renamed, listed or searched.
+//! Stores opaque objects under random keys. Knows nothing of accounts, CIDs or media types: the database maps blobs to keys. Objects are never
+//! renamed, listed or searched.
 
 mod disk;
 mod error;
@@ -25,38 +25,38 @@ pub use memory::Memory;
 pub use s3::{Checksum as S3Checksum, Credentials, Options as S3Options, PART_BYTES, S3};
 use url::Url;
 
-/// A store of immutable objects. All of its methods may run at once, from any replica.
+/// A store of immutable objects. All methods may run concurrently, on all replicas.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Starts writing an object. Nothing is visible under the key until [`Upload::finish`] has returned.
     async fn begin(&self, key: &BlobKey) -> Result<Box<dyn Upload>>;
 
-    /// Opens an object, or the part of it inside `range` (cut at the object's end).
+    /// Opens an object, or the part of it in `range`. A range that ends after the object is shortened.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::OutOfRange`] if the range is empty or begins at or after the end.
+    /// [`Error::NotFound`]. [`Error::OutOfRange`] if the range is empty or begins at or after the end of the object.
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<Blob>;
 
-    /// Makes a URL under which everybody gets the object from the store itself for a while. `None` if only this process can read the
-    /// store. Whether there is such an object is not looked at.
+    /// A URL under which anyone can read the object from the store for some time. `None` if only this process can read the store. Does not
+    /// check that the object exists.
     async fn link(&self, _key: &BlobKey, _link: &Link<'_>) -> Result<Option<Url>> {
         Ok(None)
     }
 
-    /// Removes an object; removing one that is not there succeeds.
+    /// Deletes an object. Succeeds if there is none.
     async fn delete(&self, key: &BlobKey) -> Result<()>;
 
-    /// Whether there is a finished object under the key.
+    /// Whether a finished object exists under the key.
     async fn exists(&self, key: &BlobKey) -> Result<bool>;
 
-    /// Succeeds if the store takes requests now. Cheap enough for a readiness probe.
+    /// Succeeds if the store accepts requests. Cheap enough for a readiness probe.
     async fn health(&self) -> Result<()>;
 
-    /// Removes what uploads begun before that instant left behind when their process died, under [`BlobKey`]s alone; how many there
-    /// were.
+    /// Deletes the remains of unfinished uploads that began before `begun_before`. Deletes nothing whose name is not a [`BlobKey`]. Returns the
+    /// number of deleted uploads.
     async fn sweep(&self, begun_before: SystemTime) -> Result<u64>;
 
-    /// Writes a whole object at once.
+    /// Writes an object that is in memory.
     async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<()> {
         let mut upload = self.begin(key).await?;
         upload.write(bytes).await?;
@@ -64,41 +64,41 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// An object being written. Dropping it without [`Upload::finish`], or in the middle of it, leaves no object.
+/// An object that is being written. If it is dropped before [`Upload::finish`] has returned, there will be no object.
 #[async_trait]
 pub trait Upload: Send {
-    /// Adds bytes. Slow storage makes this wait, so that at most 16 MiB are in memory. After an error only drop it.
+    /// Appends bytes. Waits for slow storage, so that one upload has at most 16 MiB in memory. After an error, the upload must be dropped.
     async fn write(&mut self, chunk: Bytes) -> Result<()>;
 
-    /// Makes the object durable and visible; its size in bytes.
+    /// Makes the object durable and visible. Returns its size in bytes.
     async fn finish(self: Box<Self>) -> Result<u64>;
 }
 
-/// How a link is to be answered.
+/// How the store responds to requests for a link.
 #[derive(Debug, Clone, Copy)]
 pub struct Link<'a> {
-    /// The answer's `Content-Type`.
+    /// `Content-Type` of the response.
     pub content_type: &'a str,
-    /// The answer's `Content-Disposition`.
+    /// `Content-Disposition` of the response.
     pub content_disposition: &'a str,
-    /// The answer's `Cache-Control`.
+    /// `Cache-Control` of the response.
     pub cache_control: &'a str,
-    /// How long the link is good; at most a week.
+    /// How long the link is valid; at most a week.
     pub valid: Duration,
 }
 
-/// An opened object.
+/// An object that is open for reading.
 pub struct Blob {
-    /// Size of the whole object in bytes.
+    /// Size of the whole object in bytes, not only of `range`.
     pub size: u64,
-    /// Which of its bytes the stream gives.
+    /// The part of the object that the stream contains.
     pub range: Range<u64>,
-    /// The bytes, in pieces of whatever size.
+    /// The bytes in pieces of any size.
     pub stream: BoxStream<'static, Result<Bytes>>,
 }
 
 impl Blob {
-    /// Reads everything into memory: for objects known to be small.
+    /// Reads all bytes into memory. Only for objects that are known to be small.
     pub async fn bytes(self) -> Result<Bytes> {
         let collect = |mut all: BytesMut, piece: Bytes| async move {
             all.extend_from_slice(&piece);
@@ -114,7 +114,7 @@ impl fmt::Debug for Blob {
     }
 }
 
-/// The bytes to serve of an object of that size, or `None` if the range lies outside.
+/// The part of `range` that lies in an object of that size. `None` if there is none.
 fn cut(range: Option<Range<u64>>, size: u64) -> Option<Range<u64>> {
     let Some(range) = range else { return Some(0..size) };
     let end = range.end.min(size);

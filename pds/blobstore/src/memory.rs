@@ -1,4 +1,4 @@
-//! A store that forgets: for tests.
+//! A store in memory, for tests.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use futures::StreamExt;
 
 use crate::{Blob, BlobKey, BlobStore, Error, Result, Upload, cut};
 
-/// Objects in a map. Clones share it.
+/// A store in memory. Clones share the objects.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     objects: Arc<Mutex<HashMap<BlobKey, Bytes>>>,

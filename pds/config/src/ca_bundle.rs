@@ -1,4 +1,4 @@
-//! Certificates that are trusted beside the system's.
+//! Certificates that are trusted in addition to the system's.
 
 use std::path::Path;
 
@@ -8,18 +8,17 @@ use sha2::{Digest, Sha256};
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates of `PDS_CA_FILE`, at least one. Whether each is a certificate that a TLS library takes is not looked at.
+/// The certificates of `PDS_CA_FILE`; at least one. The reader checks the PEM form only, not whether a TLS library accepts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaBundle(String);
 
 impl CaBundle {
-    /// Reads a PEM file, which must have the given SHA-256 if there is one. What is neither a certificate nor in between, such as a private
-    /// key, is left out.
+    /// Reads a PEM file. If `sha256` is given, the file must have it. Everything other than certificates, such as a private key, is skipped.
     pub(crate) fn read(path: &Path, sha256: Option<&str>) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
         let found = HEXLOWER.encode(&Sha256::digest(&text));
         if let Some(wanted) = sha256.filter(|wanted| *wanted != found) {
-            return Err(format!("has the SHA-256 {found}, and PDS_CA_SHA256 is {wanted}"));
+            return Err(format!("has the SHA-256 {found}, but PDS_CA_SHA256 is {wanted}"));
         }
         Self::parse(&text).map_err(str::to_owned)
     }
@@ -27,7 +26,7 @@ impl CaBundle {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let mut pem = String::new();
         for block in text.split(BEGIN).skip(1) {
-            let (body, _) = block.split_once(END).ok_or("has a certificate without an end")?;
+            let (body, _) = block.split_once(END).ok_or("has a certificate without an END line")?;
             let digits: String = body.split_ascii_whitespace().collect();
             BASE64.decode(digits.as_bytes()).map_err(|_| "has a certificate that is not base64")?;
             pem += &format!("{BEGIN}\n{}\n{END}\n", body.trim());
@@ -35,7 +34,7 @@ impl CaBundle {
         if pem.is_empty() { Err("has no certificate in PEM form") } else { Ok(Self(pem)) }
     }
 
-    /// The certificates in PEM form, one behind the other.
+    /// All certificates in PEM form.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.0
@@ -47,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_are_taken_and_nothing_else_is() {
+    fn only_certificates_are_read() {
         let text = format!(
             "a name\n{BEGIN}\nAAAA\n{END}\n-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n{BEGIN}\nCCCC\nDDDD\n{END}"
         );

@@ -1,4 +1,4 @@
-//! Where the database is.
+//! The URL of the database.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,38 +6,39 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// A database URL. The Postgres form may hold a password, so `Debug` and `Display` show scheme, host and name only.
+/// A database URL. A PostgreSQL URL can contain a password, so `Debug` and `Display` show only scheme, host and database name.
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    /// A SQLite file, created when absent.
+    /// A SQLite file. It is created if it does not exist.
     Sqlite(PathBuf),
-    /// The whole `postgres://` URL.
+    /// A complete `postgres://` URL.
     Postgres(SecretString),
 }
 
-/// Why a text is no database URL, in words that follow the name of the variable. Never holds the text or a part of it.
+/// Why a text is not a database URL. The message continues a sentence that begins with the name of the variable. Never contains the text or
+/// a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidDatabaseUrl(&'static str);
 
 impl DatabaseUrl {
-    /// The forms that [`DatabaseUrl::parse`] takes, in words.
+    /// The forms that [`DatabaseUrl::parse`] accepts, in words.
     pub const FORM: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE, in which every character of USER, PASSWORD and DATABASE \
                             other than A-Z a-z 0-9 - . _ ~ is percent-encoded (@ is %40, / is %2F, % is %25)";
 
-    /// Takes `sqlite:path`, `sqlite://path`, `postgres://..` or `postgresql://..`.
+    /// Accepts `sqlite:path`, `sqlite://path`, `postgres://..` and `postgresql://..`.
     ///
-    /// What other parsers would read differently is refused: a password with an unencoded `/`, `#`, `?` or `@` otherwise names another
-    /// host than was meant, and a part of the password ends up in messages as the name of a host or database.
+    /// Refuses URLs that parsers read in different ways. With an unencoded `/`, `#`, `?` or `@` in the password, the host would be another than
+    /// the intended one, and a part of the password would appear in messages as the name of a host or database.
     ///
     /// # Errors
-    /// What is wrong; [`DatabaseUrl::FORM`] says what would be right.
+    /// What is wrong. [`DatabaseUrl::FORM`] says what is allowed.
     pub fn parse(text: &str) -> Result<Self, InvalidDatabaseUrl> {
         if let Some(rest) = text.strip_prefix("sqlite:") {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             if path.is_empty() || path.contains([':', '?', '#', '%']) {
                 return Err(InvalidDatabaseUrl(
-                    "the SQLite form takes a plain file path: no parameters, no escapes, no :memory:",
+                    "is not a plain file path: parameters, escapes and :memory: are not supported",
                 ));
             }
             return Ok(Self::Sqlite(PathBuf::from(path)));
@@ -46,13 +47,13 @@ impl DatabaseUrl {
         Ok(Self::Postgres(SecretString::from(text)))
     }
 
-    /// True for the SQLite form: one replica, secrets may be generated.
+    /// True for SQLite: there is one replica, and secrets may be generated.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// The file of the SQLite form.
+    /// The SQLite file, or `None` for PostgreSQL.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
         match self {
@@ -61,7 +62,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The URL with its password, for connecting; never log it.
+    /// The URL with its password, to connect with. Never log it.
     #[must_use]
     pub fn expose(&self) -> String {
         match self {
@@ -80,7 +81,7 @@ fn parse_postgres(text: &str) -> Result<(), &'static str> {
     }
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // An @ or # behind the host is the end of a password whose / or ? cut it short.
+    // An @ or # after the host belongs to a password with an unencoded / or ?.
     if path.contains(['@', '#']) || query.contains('#') || (query.contains('@') && !authority.contains('@')) {
         return Err(NOT_ENCODED);
     }
@@ -93,16 +94,16 @@ fn parse_postgres(text: &str) -> Result<(), &'static str> {
     }
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::InvalidPort => "has a port that is not a number from 1 to 65535",
-        url::ParseError::EmptyHost => "names no host",
+        url::ParseError::EmptyHost => "has no host",
         _ => "is not a URL",
     })?;
     if url.host_str().is_none_or(str::is_empty) && !url.query_pairs().any(|(key, _)| key == "host") {
-        return Err("names no host");
+        return Err("has no host");
     }
     Ok(())
 }
 
-/// Are these the characters of RFC 3986 for a user and a password, with `%` only in front of two hex digits?
+/// Whether all characters are allowed by RFC 3986 in a user name and password, and each `%` precedes two hex digits.
 fn is_encoded(text: &str) -> bool {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -1,19 +1,19 @@
-//! What is wrong with the settings, all of it at once.
+//! Errors of settings.
 
 use std::fmt;
 
-/// One wrong setting. `Display` names the variable, the value (never a secret's) and what is allowed.
+/// One wrong setting. `Display` shows the variable, its value unless it is a secret, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The variable that has to change, for example `PDS_PORT`.
+    /// The name of the variable to change, for example `PDS_PORT`.
     pub variable: &'static str,
-    /// What it holds now; `None` if it is not set or a secret.
+    /// The current value. `None` if the variable is not set or a secret.
     pub value: Option<String>,
-    /// What is wrong and what would be right.
+    /// What is wrong and what is allowed. Continues a sentence that begins with the name of the variable.
     pub message: String,
 }
 
-/// Every problem found in one reading; never empty.
+/// All problems of one reading; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Errors(pub Vec<Problem>);
 
@@ -29,7 +29,7 @@ impl fmt::Display for Problem {
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            1 => write!(f, "a setting is wrong:")?,
+            1 => write!(f, "1 setting is wrong:")?,
             count => write!(f, "{count} settings are wrong:")?,
         }
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))

@@ -1,4 +1,4 @@
-//! Tells the keys that data depends on from other keys without telling the keys.
+//! Identifies the keys that data depends on without revealing them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use crate::table::var;
 
-/// Keeps this hash apart from every other hash of the same keys. Another way of hashing needs another number.
+/// Domain separation: no other hash of the same keys has this prefix. Change the number if the way of hashing changes.
 const DOMAIN: &[u8] = b"aurora-locus data keys 1\0";
 
-/// Names one pair of PLC rotation key and key encryption key. Safe to show: the keys do not follow from it.
+/// Identifies a pair of PLC rotation key and key encryption key. Safe to show: the keys cannot be derived from it.
 ///
-/// As text it has 32 lower-case hex digits. A database keeps the one of the keys that its data depends on.
+/// Its text form has 32 lower-case hex digits. A database stores the fingerprint of the keys that its data depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
@@ -21,20 +21,19 @@ pub struct Fingerprint([u8; 16]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is not 64 hex digits")]
 pub struct InvalidKey {
-    /// The variable that holds the key.
     pub variable: &'static str,
 }
 
-/// The text is no fingerprint.
+/// The text is not a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a fingerprint is 32 lower-case hex digits")]
 pub struct InvalidFingerprint;
 
-/// The fingerprint of the two keys that data depends on, each given as 64 hex digits (`PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX`
-/// and `PDS_KEY_ENCRYPTION_KEY`). Upper and lower case, and white space anywhere, make no difference.
+/// Computes the fingerprint of the two keys that data depends on, each given as 64 hex digits (`PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX`
+/// and `PDS_KEY_ENCRYPTION_KEY`). Ignores case and white space.
 ///
 /// # Errors
-/// [`InvalidKey`] names the variable of the first key that is not 32 bytes in hexadecimal; never its text.
+/// [`InvalidKey`] names the variable of the first key that is not 32 bytes in hexadecimal. It does not contain the key.
 pub fn fingerprint(plc_rotation_key: &str, key_encryption_key: &str) -> Result<Fingerprint, InvalidKey> {
     let mut hash = Sha256::new();
     hash.update(DOMAIN);
@@ -70,7 +69,7 @@ impl FromStr for Fingerprint {
 mod tests {
     use super::*;
 
-    /// Databases and operators hold this text: it never changes.
+    /// Databases and operators store this text, so it must never change.
     #[test]
     fn the_fingerprint_of_two_known_keys_stays_the_same() {
         let text = fingerprint(&"11".repeat(32), &"22".repeat(32)).unwrap().to_string();
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_named_by_its_variable() {
+    fn the_error_names_the_variable_of_an_invalid_key() {
         let good = "ab".repeat(32);
         assert_eq!(fingerprint("ab", &good), Err(InvalidKey { variable: var::PLC_ROTATION_KEY }));
         let error = fingerprint(&good, "hunter2").unwrap_err();

@@ -1,14 +1,13 @@
-//! The settings of the PDS: every `PDS_*` variable, once.
+//! The settings of the PDS.
 //!
-//! The server reads them from its environment, the operator builds the same [`Settings`] and renders them into a
-//! ConfigMap, and the configuration reference is generated from [`VARIABLES`]. A variable is declared in exactly one
-//! place, the table in `table.rs`: name, type, default, what is allowed and what it does.
+//! The server reads them from its environment. The operator builds the same [`Settings`] and renders them into a ConfigMap. The configuration
+//! reference is generated from [`VARIABLES`]. Each variable is declared once, in `table.rs`: name, type, default, allowed values, help text.
 //!
-//! Values are plain and typed; secrets live apart in [`Secrets`] and never show in `Debug`, `Display` or an error.
-//! This crate reads the files that `NAME_FILE` variables point to, and the certificates of `PDS_CA_FILE` where secrets are read, and
-//! nothing else: no network, no clock, no writing.
+//! Secrets are separate, in [`Secrets`], and never appear in `Debug`, `Display` or an error. This crate reads the files that `NAME_FILE`
+//! variables name and, with the secrets, the certificates of `PDS_CA_FILE`. It has no other input or output: no network, no clock, no writing.
 
 mod ca_bundle;
+mod choice;
 mod codec;
 mod database_url;
 mod error;
@@ -16,6 +15,7 @@ mod fingerprint;
 mod network;
 mod reader;
 mod redis_url;
+mod rendered;
 pub mod secrets;
 mod settings;
 mod table;
@@ -23,6 +23,7 @@ mod unknown;
 mod variable;
 
 pub use ca_bundle::CaBundle;
+pub use choice::{LogFormat, RedirectKind, S3Checksum};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
@@ -30,8 +31,8 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, LogFormat, Migration, Outbound, Rate,
-    RateLimits, Redirect, RedirectKind, S3Checksum, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, Migration, Outbound, Rate,
+    RateLimits, Redirect, S3Store, Service, Settings, Sync, Tls,
 };
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};

@@ -1,27 +1,27 @@
-//! Looks variables up, parses them and collects what is wrong.
+//! Reads variables and collects the problems.
 
 use crate::error::{Errors, Problem};
 use crate::variable::{Fallback, Setting, Variable};
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// One pass over the environment. Wrong values become problems and the default goes on in their place, so that one
-/// reading finds them all.
+/// One reading of the environment. A wrong value becomes a problem, and reading goes on with the default, so that one reading finds all
+/// problems.
 pub(crate) struct Reader<'a> {
     lookup: &'a Lookup<'a>,
     problems: Vec<Problem>,
-    asked: Vec<&'static str>,
+    read: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(lookup: &'a Lookup<'a>) -> Self {
-        Self { lookup, problems: Vec::new(), asked: Vec::new() }
+        Self { lookup, problems: Vec::new(), read: Vec::new() }
     }
 
     /// The value, or `None` if the variable is not set or wrong.
     pub(crate) fn optional<T>(&mut self, setting: &Setting<T>) -> Option<T> {
         let variable = &setting.variable;
-        self.asked.push(variable.name);
+        self.read.push(variable.name);
         let raw = self.raw(variable)?;
         match (setting.codec.parse)(&raw) {
             Ok(value) => Some(value),
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value, or the declared default.
+    /// The value, or the declared default if the variable is not set or wrong.
     pub(crate) fn value<T>(&mut self, setting: &Setting<T>) -> T {
         let Fallback::Value(text) = setting.variable.default else {
             unreachable!("{} is read as if it had a fixed default", setting.variable.name)
@@ -43,22 +43,22 @@ impl<'a> Reader<'a> {
         self.optional(setting).or_else(default).expect("a test parses every default")
     }
 
-    /// Records a rule between settings that is broken. `value` is what the named variable holds, unless secret.
+    /// Adds a problem with a setting that depends on other settings. `value` is the value of the variable; it is dropped if it is a secret.
     pub(crate) fn refuse<T>(&mut self, setting: &Setting<T>, value: Option<String>, message: impl Into<String>) {
         let value = value.filter(|_| !setting.variable.secret);
         self.problems.push(Problem { variable: setting.variable.name, value, message: message.into() });
     }
 
-    /// True if the variable or its `_FILE` form is set, whatever it holds.
+    /// True if the variable or its `_FILE` form is set, even to a wrong value.
     pub(crate) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
         let name = setting.variable.name;
         self.text(name).is_some() || self.text(&format!("{name}_FILE")).is_some()
     }
 
-    /// Names that were read, for the test that every declared variable is.
+    /// The names that were read. A test checks that every declared variable is read.
     #[cfg(test)]
-    pub(crate) fn asked(&self) -> &[&'static str] {
-        &self.asked
+    pub(crate) fn names_read(&self) -> &[&'static str] {
+        &self.read
     }
 
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Errors> {
@@ -76,20 +76,20 @@ impl<'a> Reader<'a> {
             (None, Some(path)) => match std::fs::read_to_string(&path) {
                 Ok(text) => Some(text.trim().to_owned()),
                 Err(error) => {
-                    let message = format!("{from_file} names {path:?}, which cannot be read: {error}");
+                    let message = format!("cannot read the file {path:?} that {from_file} names: {error}");
                     self.problems.push(Problem { variable: variable.name, value: None, message });
                     None
                 }
             },
             (Some(_), Some(path)) => {
-                let message = format!("both it and {from_file}={path:?} are set; allowed: one of them");
+                let message = format!("both this variable and {from_file}={path:?} are set; allowed: one of them");
                 self.problems.push(Problem { variable: variable.name, value: None, message });
                 None
             }
         }
     }
 
-    /// An empty or blank variable counts as not set, as in the reference implementation.
+    /// The value without surrounding white space. An empty variable counts as not set, as in the reference implementation.
     fn text(&self, name: &str) -> Option<String> {
         let value = (self.lookup)(name)?;
         let trimmed = value.trim();

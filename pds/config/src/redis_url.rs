@@ -1,11 +1,11 @@
-//! Where Redis is.
+//! The URL of Redis.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// A checked Redis URL. `Debug` and `Display` show its host alone.
+/// A Redis URL. It can contain a password, so `Debug` and `Display` show only scheme, host and port.
 #[derive(Clone)]
 pub struct RedisUrl(SecretString);
 
@@ -13,26 +13,26 @@ impl RedisUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| "is not a URL")?;
         if !matches!(url.scheme(), "redis" | "rediss") {
-            return Err("is neither redis nor rediss");
+            return Err("has a scheme that is neither redis nor rediss");
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return Err("names no host");
+            return Err("has no host");
         }
         let database = url.path().trim_start_matches('/');
         if !database.is_empty() && database.parse::<u32>().is_err() {
-            return Err("names a database that is not a number");
+            return Err("has a database that is not a number");
         }
         Ok(Self(text.into()))
     }
 
-    /// The URL of `host:port`, which has been checked.
+    /// The URL for `host:port`. `None` if it is not a valid address.
     pub(crate) fn of(address: &str, password: Option<&SecretString>) -> Option<Self> {
         let mut url = Url::parse(&format!("redis://{address}")).ok()?;
         url.set_password(password.map(ExposeSecret::expose_secret)).ok()?;
         Some(Self(String::from(url).into()))
     }
 
-    /// The URL with its password, for connecting; never log it.
+    /// The URL with its password, to connect with. Never log it.
     #[must_use]
     pub fn expose(&self) -> String {
         self.0.expose_secret().to_owned()

@@ -30,13 +30,12 @@ fn every_default_is_allowed_and_every_variable_is_read() {
     assert_eq!(table::broken_defaults(), Vec::<&str>::new());
     let lookup = |_: &str| None;
     let mut reader = reader::Reader::new(&lookup);
-    let settings = Settings::read(&mut reader);
-    let _ = Secrets::read(&mut reader, &settings);
-    let mut asked = reader.asked().to_vec();
-    asked.sort_unstable();
+    let _ = Settings::read_with_secrets(&mut reader);
+    let mut read = reader.names_read().to_vec();
+    read.sort_unstable();
     let mut declared: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
     declared.sort_unstable();
-    assert_eq!(asked, declared, "each declared variable is read exactly once");
+    assert_eq!(read, declared, "each declared variable is read exactly once");
 }
 
 #[test]
@@ -75,16 +74,16 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")], "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY")]
 #[case(&[("PDS_BLOBSTORE_S3_CHECKSUM", "when_required")], "PDS_BLOBSTORE_S3_BUCKET")]
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_CHECKSUM", "md5")], "PDS_BLOBSTORE_S3_CHECKSUM=\"md5\"")]
-#[case(&[("PDS_BLOB_REDIRECT", "presigned")], "PDS_BLOB_REDIRECT=\"presigned\": needs S3")]
-#[case(&[("PDS_BLOB_REDIRECT", "cdn")], "PDS_BLOB_CDN_URL_PATTERN: is needed")]
+#[case(&[("PDS_BLOB_REDIRECT", "presigned")], "PDS_BLOB_REDIRECT=\"presigned\": requires an S3 bucket")]
+#[case(&[("PDS_BLOB_REDIRECT", "cdn")], "PDS_BLOB_CDN_URL_PATTERN: is required")]
 #[case(&[("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}")], "PDS_BLOB_CDN_URL_PATTERN")]
 #[case(&[("PDS_BLOB_CDN_URL_PATTERN", "ftp://cdn.example.com/{did}/{cid}")], "PDS_BLOB_CDN_URL_PATTERN")]
 #[case(&[("PDS_BLOB_UPLOAD_MEMORY", "1MiB")], "PDS_BLOB_UPLOAD_MEMORY=\"1048576\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", "example.com")], "PDS_SERVICE_HANDLE_DOMAINS=\"example.com\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", ".pds.internal")], "PDS_SERVICE_HANDLE_DOMAINS")]
-#[case(&[("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": needs REDIS_URL")]
+#[case(&[("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": requires REDIS_URL")]
 #[case(&[("RATE_LIMIT_ADMIN_BURST", "0")], "RATE_LIMIT_ADMIN_BURST")]
-#[case(&[("REDIS_URL", "https://:hunter2@redis")], "REDIS_URL: is neither redis nor rediss")]
+#[case(&[("REDIS_URL", "https://:hunter2@redis")], "REDIS_URL: has a scheme that is neither redis nor rediss")]
 #[case(&[("REDIS_URL", "redis://redis/main")], "REDIS_URL")]
 #[case(&[("PDS_REDIS_SCRATCH_ADDRESS", "redis")], "PDS_REDIS_SCRATCH_ADDRESS")]
 #[case(&[("CACHE_KEY_PREFIX", "{a}")], "CACHE_KEY_PREFIX")]
@@ -164,7 +163,7 @@ fn a_value_may_come_from_a_file() {
     ("PDS_BLOB_REDIRECT", "presigned"), ("PDS_ACCOUNT_QUOTA_BYTES", "2GiB"), ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
 ])]
 #[case(&[("PDS_BLOB_REDIRECT", "cdn"), ("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}/{cid}")])]
-fn what_is_rendered_reads_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
+fn rendered_settings_are_read_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
     let (settings, _) = read(pairs).unwrap();
     let rendered = settings.render();
     let again = Settings::from_values(|name| rendered.get(name).cloned()).unwrap();
@@ -314,7 +313,7 @@ fn a_migration_takes_both_keys_or_none() {
     let keys = with(&[var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY]).unwrap().keys.unwrap();
     assert_eq!(keys.fingerprint(), read(&[]).unwrap().1.data_keys().fingerprint());
     let errors = with(&[var::PLC_ROTATION_KEY]).unwrap_err().to_string();
-    let needed = "PDS_KEY_ENCRYPTION_KEY: is needed beside PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    let needed = "PDS_KEY_ENCRYPTION_KEY: is required together with PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
     assert!(errors.contains(needed), "{errors}");
 }
 
@@ -330,8 +329,8 @@ fn a_migration_takes_both_keys_or_none() {
 #[case("postgres://pds:hünter2@db/pds", "percent-encoded")]
 #[case("postgres://pds:hunter2@db/pds/more", "database name")]
 #[case("postgres://pds:hunter2@db:many/pds", "port")]
-#[case("postgres://pds:hunter2@:5432/pds", "names no host")]
-#[case("postgres://pds:hunter2@/pds", "names no host")]
+#[case("postgres://pds:hunter2@:5432/pds", "has no host")]
+#[case("postgres://pds:hunter2@/pds", "has no host")]
 #[case("postgres:pds:hunter2@db/pds", "is not a URL")]
 #[case("pds:hunter2@db/pds", "is not a URL")]
 fn a_database_url_that_is_read_in_several_ways_is_refused_without_its_text(#[case] url: &str, #[case] why: &str) {

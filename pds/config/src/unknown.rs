@@ -1,19 +1,18 @@
-//! Finds `PDS_*` names that mean nothing here, most often a typing error.
+//! Finds `PDS_*` variables that do not exist. Most are typing errors.
 
 use crate::table::VARIABLES;
 
-/// A name in the environment that no declaration knows.
+/// A variable of the environment that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
-    /// The name as found.
     pub name: String,
-    /// The known name that looks most like it, if one is close.
+    /// The known name that is most similar, if one is similar.
     pub nearest: Option<&'static str>,
 }
 
-/// The `PDS_*` names among `names` that are neither a variable nor a variable's `_FILE` form; sorted.
+/// The `PDS_*` names among `names` that are neither a variable nor the `_FILE` form of one; sorted.
 ///
-/// What Kubernetes adds for a Service called `pds` (`PDS_SERVICE_HOST`, `PDS_PORT_2583_TCP`, ...) is left out.
+/// Ignores the variables that Kubernetes adds for a Service called `pds` (`PDS_SERVICE_HOST`, `PDS_PORT_2583_TCP`, ...).
 pub fn unknown_names<I, S>(names: I) -> Vec<Unknown>
 where
     I: IntoIterator<Item = S>,
@@ -39,23 +38,9 @@ fn is_service_link(name: &str) -> bool {
         || name.strip_prefix("PDS_PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The closest known name, unless it would take more than a third of the letters to get there.
+/// The closest known name by edit distance. `None` if more than a third of the letters would have to change.
 fn nearest(name: &str) -> Option<&'static str> {
-    let (distance, nearest) = VARIABLES.iter().map(|v| (distance(name, v.name), v.name)).min()?;
+    let distance = |known: &'static str| (strsim::levenshtein(name, known), known);
+    let (distance, nearest) = VARIABLES.iter().map(|variable| distance(variable.name)).min()?;
     (distance * 3 <= name.len().saturating_sub("PDS_".len())).then_some(nearest)
-}
-
-/// Levenshtein distance over bytes, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let substitute = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -1,38 +1,36 @@
-//! The shape of one declaration.
+//! The declaration of a variable.
 
 use crate::codec::Codec;
 
 /// The documentation of one variable, as the configuration reference prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Heading under which the reference lists it.
+    /// Heading in the configuration reference.
     pub section: &'static str,
-    /// Name in the environment.
     pub name: &'static str,
-    /// What counts when it is not set.
     pub default: Fallback,
-    /// Which values are accepted, in words.
+    /// Allowed values, in words.
     pub allowed: &'static str,
-    /// True if the value must never be shown.
+    /// The value must never be shown.
     pub secret: bool,
-    /// What it does.
+    /// Help text.
     pub about: &'static str,
 }
 
-/// What counts when a variable is not set.
+/// The value of a variable that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// This text, read as if it had been set.
+    /// This text, parsed like a value that is set.
     Value(&'static str),
-    /// Something that follows from other settings or the machine, in words.
+    /// Computed from other settings or from the machine; a description in words.
     Computed(&'static str),
-    /// Nothing: the feature is off.
+    /// None: the feature is off.
     Unset,
-    /// Starting is refused.
+    /// None: the server does not start.
     Required,
 }
 
-/// A variable together with how its text becomes a `T`.
+/// A variable whose value has the type `T`.
 pub(crate) struct Setting<T: 'static> {
     pub(crate) variable: Variable,
     pub(crate) codec: Codec<T>,

@@ -1,6 +1,6 @@
 //! Keys, signatures and tokens of the AT Protocol.
 //!
-//! Owns the choice of curve implementations. Never reads a clock, a file or the network: time comes in as a parameter.
+//! Owns the choice of curve implementations. Never reads a clock, a file or the network: the time is a parameter.
 
 mod public_key;
 pub mod seal;
@@ -11,19 +11,18 @@ mod signing_key;
 pub use public_key::PublicKey;
 pub use signing_key::SigningKey;
 
-/// What can be wrong with a key or a signature.
+/// Why a key, signature or sealed value is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a secret key of the curve.
     #[error("not a valid secp256k1 secret key: 32 bytes, as 64 hexadecimal digits, between 1 and the group's order")]
     SecretKey,
-    /// Not a public key in a form that the protocol knows.
+    /// The public key is not in a form that the protocol uses.
     #[error("not a valid public key: {0}")]
     PublicKey(&'static str),
-    /// The signature is not 64 bytes, not low-S, or not made by this key over this message.
+    /// The signature does not have 64 bytes, is not low-S, or was not made with this key for this message.
     #[error("the signature does not verify")]
     Signature,
-    /// The sealed text was cut, changed, or sealed under another key or for another purpose.
-    #[error("the sealed value does not open: wrong key or damaged")]
+    /// The sealed value was changed, or sealed with another key or for another purpose.
+    #[error("cannot decrypt the sealed value: it was encrypted with another key, or it is damaged")]
     Sealed,
 }

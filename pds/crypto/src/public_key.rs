@@ -1,11 +1,11 @@
-//! Public keys of both curves, and their text forms.
+//! Public keys of both curves and their text forms.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use k256::ecdsa::signature::Verifier;
 
 use crate::Error;
 
-/// Multicodec prefixes, as unsigned varints. Source: <https://github.com/multiformats/multicodec>.
+/// Multicodec prefixes as unsigned varints. Source: <https://github.com/multiformats/multicodec>.
 const K256_CODEC: [u8; 2] = [0xe7, 0x01];
 const P256_CODEC: [u8; 2] = [0x80, 0x24];
 
@@ -30,7 +30,7 @@ impl PublicKey {
         )
     }
 
-    /// Parses a `Multikey`: `z`, base58btc of codec and compressed point.
+    /// Parses a `Multikey`: `z`, then base58btc of codec and compressed point.
     pub fn from_multikey(text: &str) -> Result<Self, Error> {
         match decode_multibase(text)?.split_at_checked(2) {
             Some((codec, point)) if codec == K256_CODEC => Self::k256(point),
@@ -39,8 +39,8 @@ impl PublicKey {
         }
     }
 
-    /// Parses the key of a verification method of a DID document: its `type` and `publicKeyMultibase`.
-    /// `Multikey`, and the older `EcdsaSecp256k1VerificationKey2019` and `EcdsaSecp256r1VerificationKey2019`.
+    /// Parses the key of a verification method of a DID document from its `type` and `publicKeyMultibase`. The type must be `Multikey`,
+    /// `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019`.
     pub fn from_verification_method(kind: &str, multibase: &str) -> Result<Self, Error> {
         match kind {
             "Multikey" => Self::from_multikey(multibase),
@@ -60,7 +60,7 @@ impl PublicKey {
         key.map(Self::P256).map_err(|_| Error::PublicKey("not a point of P-256"))
     }
 
-    /// `z...` with codec, as a `Multikey` holds it.
+    /// The text form of a `Multikey`: `z...`.
     pub fn multikey(&self) -> String {
         let mut bytes = Vec::with_capacity(35);
         match self {
@@ -76,12 +76,12 @@ impl PublicKey {
         format!("z{}", bs58::encode(bytes).into_string())
     }
 
-    /// `did:key:z...`.
+    /// The text form `did:key:z...`.
     pub fn did_key(&self) -> String {
         format!("did:key:{}", self.multikey())
     }
 
-    /// The JWS algorithm of signatures by this key.
+    /// The JWS algorithm of signatures with this key.
     pub fn algorithm(&self) -> &'static str {
         match self {
             Self::K256(_) => "ES256K",
@@ -89,7 +89,7 @@ impl PublicKey {
         }
     }
 
-    /// Verifies `r || s` over the SHA-256 of `message`. High-S and DER signatures are refused.
+    /// Verifies a signature `r || s` of the SHA-256 of `message`. Refuses high-S and DER signatures.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         match self {
             Self::K256(key) => {

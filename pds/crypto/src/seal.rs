@@ -1,4 +1,4 @@
-//! Sealing of small secrets at rest: AES-256-GCM with a random nonce.
+//! Encryption of small secrets in the database: AES-256-GCM with a random nonce.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 
-/// The key that seals repositories' signing keys in the database.
+/// The key that encrypts the signing keys of accounts in the database.
 pub struct SealKey(LessSafeKey);
 
 impl SealKey {
-    /// From 64 hexadecimal digits.
+    /// Reads a key of 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, Error> {
         let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(|_| Error::Sealed)?);
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| Error::Sealed)?;
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// Seals `plain` for `purpose` (bound to it, not stored): nonce, ciphertext, tag.
+    /// Encrypts `plain`. The result contains nonce, ciphertext and tag. [`SealKey::open`] needs the same `purpose`, which is not stored.
     pub fn seal(&self, plain: &[u8], purpose: &str) -> Result<Vec<u8>, Error> {
         let nonce: [u8; NONCE_LEN] = rand::random();
-        // Room for the tag from the start: growing would leave a copy of the secret behind.
+        // With capacity for the tag: a reallocation would leave a copy of the secret in memory.
         let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         body.extend_from_slice(plain);
         let (nonce_value, aad) = (Nonce::assume_unique_for_key(nonce), Aad::from(purpose.as_bytes()));
@@ -32,7 +32,7 @@ impl SealKey {
         Ok(sealed)
     }
 
-    /// Opens what [`SealKey::seal`] made for the same `purpose`.
+    /// Decrypts the result of [`SealKey::seal`] for the same `purpose`.
     pub fn open(&self, sealed: &[u8], purpose: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or(Error::Sealed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Sealed)?;

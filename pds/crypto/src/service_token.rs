@@ -1,6 +1,6 @@
-//! Service tokens: short-lived JWTs between services, signed with an account's repository key.
+//! Service tokens: short-lived JWTs between services, signed with the signing key of an account.
 //!
-//! ES256K is not among the algorithms of the JWT library, so the compact form is put together here.
+//! The JWT library does not support ES256K, so this module builds and parses the compact form.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -10,45 +10,41 @@ use crate::{PublicKey, SigningKey};
 /// Claims of a service token. Times are Unix seconds. Source: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who calls: a DID, possibly with a `#fragment`.
+    /// The DID of the caller, possibly with a `#fragment`.
     pub iss: String,
-    /// Who is called: the service's DID.
+    /// The DID of the service that is called.
     pub aud: String,
-    /// Expires at.
+    /// Time of expiry.
     pub exp: i64,
-    /// Issued at.
+    /// Time of issue.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub iat: Option<i64>,
-    /// The only method it may be used for.
+    /// The only method that the token may call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lxm: Option<String>,
-    /// Random identifier.
+    /// A random identifier.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jti: Option<String>,
 }
 
-/// Why a service token is refused; `name` is the XRPC error.
+/// Why a service token is refused. The texts are those of the reference implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a JWT of the expected form.
+    /// The token is not a JWT, or a JWT of another type.
     #[error("poorly formatted jwt")]
     BadJwt,
-    /// Its time is over.
     #[error("jwt expired")]
     JwtExpired,
-    /// Made for another service.
     #[error("jwt audience does not match service did")]
     BadJwtAudience,
-    /// Made for another method.
     #[error("bad jwt lexicon method (\"lxm\")")]
     BadJwtLexiconMethod,
-    /// Not signed by the issuer's key.
     #[error("jwt signature does not match jwt issuer")]
     BadJwtSignature,
 }
 
 impl Error {
-    /// The error name of an XRPC answer.
+    /// The name of the XRPC error.
     pub fn name(self) -> &'static str {
         match self {
             Self::BadJwt => "BadJwt",
@@ -66,10 +62,10 @@ struct Header {
     typ: Option<String>,
 }
 
-/// A token whose claims have been read and whose signature has not been looked at yet.
+/// A parsed token whose signature is not verified yet.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The claims, not to be believed before [`Token::verify`].
+    /// The claims. Do not trust them before [`Token::verify`].
     pub claims: Claims,
     algorithm: String,
     signed: String,
@@ -86,7 +82,7 @@ pub fn issue(key: &SigningKey, claims: &Claims) -> Result<String, Error> {
 }
 
 impl Token {
-    /// Reads a compact JWT. Session tokens and DPoP proofs are refused by their header type.
+    /// Parses a compact JWT. Refuses session tokens and DPoP proofs, which have other header types.
     pub fn decode(token: &str) -> Result<Self, Error> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Error::BadJwt)?;
         let (header, body) = signed.split_once('.').ok_or(Error::BadJwt)?;
@@ -99,7 +95,7 @@ impl Token {
         Ok(Self { claims, algorithm: header.alg, signed: signed.to_owned(), signature: base64(signature)? })
     }
 
-    /// Checks audience, method and time; `now` in Unix seconds.
+    /// Checks time of expiry, audience and method. `now` is in Unix seconds.
     pub fn check(&self, audience: &str, method: &str, now: i64) -> Result<(), Error> {
         if self.claims.exp <= now {
             return Err(Error::JwtExpired);
@@ -113,7 +109,7 @@ impl Token {
         Ok(())
     }
 
-    /// Verifies the signature with the issuer's key.
+    /// Verifies the signature with the key of the issuer.
     pub fn verify(&self, key: &PublicKey) -> Result<(), Error> {
         if self.algorithm != key.algorithm() {
             return Err(Error::BadJwtSignature);

@@ -1,31 +1,31 @@
-//! Session tokens: stateless access tokens and refresh tokens, HS256.
+//! Session tokens: access tokens and refresh tokens, signed with HS256.
 
 use std::fmt;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-/// Seconds an access token is good for.
+/// Validity of an access token.
 pub const ACCESS_SECONDS: i64 = 120 * 60;
-/// Seconds a refresh token is good for.
+/// Validity of a refresh token.
 pub const REFRESH_SECONDS: i64 = 90 * 24 * 60 * 60;
 
-/// What a token entitles to; the texts are the reference server's.
+/// The rights of a token. The texts are those of the reference implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
-    /// A full session by password.
+    /// All rights of the account: a session created with the password.
     #[serde(rename = "com.atproto.access")]
     Access,
-    /// Only to obtain the next pair.
+    /// Only the right to refresh the session.
     #[serde(rename = "com.atproto.refresh")]
     Refresh,
-    /// A session by app password.
+    /// A session created with an app password.
     #[serde(rename = "com.atproto.appPass")]
     AppPass,
-    /// A session by an app password that may also read private messages.
+    /// A session created with an app password that may also read private messages.
     #[serde(rename = "com.atproto.appPassPrivileged")]
     AppPassPrivileged,
-    /// A session of a taken-down account: export and leave.
+    /// A session of a taken-down account, which can only export its data and move to another server.
     #[serde(rename = "com.atproto.takendown")]
     Takendown,
 }
@@ -33,28 +33,27 @@ pub enum Scope {
 /// The claims of a session token. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// What it entitles to.
     pub scope: Scope,
-    /// The account's DID.
+    /// DID of the account.
     pub sub: String,
-    /// The server's DID.
+    /// DID of the server.
     pub aud: String,
-    /// Issued at.
+    /// Time of issue.
     pub iat: i64,
-    /// Expires at.
+    /// Time of expiry.
     pub exp: i64,
-    /// Identifier of a refresh token.
+    /// Identifier of a refresh token. `None` in access tokens.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jti: Option<String>,
-    /// Of an access token: identifier of the refresh token that came with it. A session that is logged out takes it along.
+    /// In access tokens, the identifier of the refresh token of the same session. A logout revokes both.
     #[serde(rename = "sid", skip_serializing_if = "Option::is_none", default)]
     pub session: Option<String>,
-    /// The account's token epoch at issue: a token of an earlier epoch is revoked.
+    /// Token epoch of the account at the time of issue. Tokens of earlier epochs are revoked.
     #[serde(default)]
     pub epoch: i64,
 }
 
-/// What a token may hold: the claims, and what makes it another kind of token.
+/// The claims, and the claims that only other kinds of tokens have.
 #[derive(Deserialize)]
 struct Body {
     #[serde(flatten)]
@@ -63,13 +62,13 @@ struct Body {
     cnf: Option<IgnoredAny>,
 }
 
-/// Why a token is refused.
+/// Why a session token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The signature is right, the time is over.
+    /// The signature is valid, but the token has expired.
     #[error("Token has expired")]
     Expired,
-    /// Anything else.
+    /// The token is not a valid session token of this server.
     #[error("Token could not be verified")]
     Invalid,
 }
@@ -81,7 +80,7 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// From the text of `PDS_JWT_SECRET`.
+    /// Derives the key from the value of `PDS_JWT_SECRET`.
     pub fn new(secret: &str) -> Self {
         Self {
             encoding: EncodingKey::from_secret(secret.as_bytes()),
@@ -89,18 +88,18 @@ impl SessionKey {
         }
     }
 
-    /// Signs `claims` with the header type that belongs to their scope: `at+jwt` or `refresh+jwt`.
+    /// Signs `claims`. The header type follows from the scope: `at+jwt` or `refresh+jwt`.
     pub fn issue(&self, claims: &Claims) -> Result<String, Error> {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(header_type(claims.scope).to_owned());
         encode(&header, claims, &self.encoding).map_err(|_| Error::Invalid)
     }
 
-    /// Verifies signature, header type and audience, and the time unless `accept_expired`; `now` in Unix seconds.
-    /// Tokens bound to a method (`lxm`) or to a key (`cnf`) are no session tokens.
+    /// Verifies signature, header type, audience and, unless `accept_expired`, the time of expiry. `now` is in Unix seconds. Refuses tokens that
+    /// are bound to a method (`lxm`) or to a key (`cnf`), which are other kinds of tokens.
     pub fn verify(&self, token: &str, audience: &str, now: i64, accept_expired: bool) -> Result<Claims, Error> {
         let mut validation = Validation::new(Algorithm::HS256);
-        // The caller's clock decides, below.
+        // Checked below, with the clock of the caller.
         validation.validate_exp = false;
         validation.set_audience(&[audience]);
         let data = decode::<Body>(token, &self.decoding, &validation).map_err(|_| Error::Invalid)?;

@@ -11,45 +11,45 @@ use zeroize::Zeroizing;
 
 use crate::{Error, PublicKey};
 
-/// A secp256k1 secret key, kept parsed (parsing costs as much as a signature) and wiped when dropped.
+/// A secp256k1 secret key. Kept parsed, because parsing takes as long as signing. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct SigningKey(k256::ecdsa::SigningKey);
 
 impl SigningKey {
-    /// A new random key.
+    /// Generates a random key.
     pub fn generate() -> Self {
         Self(k256::ecdsa::SigningKey::generate())
     }
 
-    /// From 32 big-endian bytes.
+    /// Reads a key of 32 big-endian bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         k256::ecdsa::SigningKey::from_slice(bytes).map(Self).map_err(|_| Error::SecretKey)
     }
 
-    /// From 64 hexadecimal digits, as settings hold it.
+    /// Reads a key of 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, Error> {
         let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(|_| Error::SecretKey)?);
         Self::from_bytes(&bytes)
     }
 
-    /// The 32 bytes, wiped when dropped.
+    /// The key as 32 big-endian bytes, wiped from memory when dropped.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes().into())
     }
 
-    /// ECDSA over the SHA-256 of `message`: `r || s`, low-S, deterministic (RFC 6979).
+    /// Signs the SHA-256 of `message` with ECDSA. Returns `r || s`, low-S, deterministic (RFC 6979).
     /// Source: <https://atproto.com/specs/cryptography>.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         let signature: Signature = self.0.sign(message);
         signature.normalize_s().to_bytes().into()
     }
 
-    /// The public half.
+    /// The public key.
     pub fn public(&self) -> PublicKey {
         PublicKey::from_k256(*self.0.verifying_key())
     }
 
-    /// The public half as `did:key:z...`.
+    /// The public key as `did:key:z...`.
     pub fn did_key(&self) -> String {
         self.public().did_key()
     }

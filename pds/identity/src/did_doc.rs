@@ -1,4 +1,4 @@
-//! DID documents, as far as the protocol reads them. Source: <https://atproto.com/specs/did#did-documents>.
+//! DID documents, with the fields that the protocol uses. Source: <https://atproto.com/specs/did#did-documents>.
 
 use pds_crypto::PublicKey;
 use pds_syntax::{Did, Handle};
@@ -6,63 +6,60 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-/// A DID document. Fields that the protocol does not read are kept.
+/// A DID document. Keeps the fields that the protocol does not use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DidDocument {
-    /// Whose.
     pub id: Did,
-    /// `at://handle` first.
+    /// Names of the subject. The handle is the first `at://` name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_known_as: Vec<String>,
-    /// Keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verification_method: Vec<VerificationMethod>,
-    /// Endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<Service>,
-    /// `@context` and everything else.
+    /// All other fields, including `@context`.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A key of a document.
+/// A key in a DID document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationMethod {
     /// `did:...#fragment` or `#fragment`.
     pub id: String,
-    /// `Multikey` or an older name.
+    /// `Multikey`, or the name of an older type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whose key.
+    /// DID of the owner of the key.
     #[serde(default)]
     pub controller: String,
-    /// The key.
+    /// The key in the form that `kind` requires.
     #[serde(default)]
     pub public_key_multibase: String,
 }
 
-/// An endpoint of a document.
+/// A service in a DID document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
     /// `did:...#fragment` or `#fragment`.
     pub id: String,
-    /// For instance `AtprotoPersonalDataServer`.
+    /// For example `AtprotoPersonalDataServer`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A URL; documents of other methods may hold anything here.
+    /// Usually a URL. DID methods other than did:plc allow any value.
     pub service_endpoint: Value,
 }
 
 impl DidDocument {
-    /// The first handle that the document claims. It is true only if the handle resolves to this DID.
+    /// The first handle in the document. It is valid only if it resolves to this DID.
     pub fn handle(&self) -> Option<Handle> {
         self.also_known_as.iter().find_map(|name| name.strip_prefix("at://")?.parse().ok())
     }
 
-    /// The URL of the account's PDS, when it is one that can be called: http or https with a host.
+    /// The URL of the PDS of the account. `None` if it is not an http or https URL with a host.
     pub fn pds_endpoint(&self) -> Option<&str> {
         let service = self.service.iter().find(|service| self.names(&service.id, "atproto_pds"))?;
         let url = service.service_endpoint.as_str().filter(|_| service.kind == "AtprotoPersonalDataServer")?;
@@ -70,7 +67,7 @@ impl DidDocument {
         (matches!(parsed.scheme(), "http" | "https") && parsed.has_host()).then_some(url)
     }
 
-    /// The key behind `#fragment`, for instance `atproto` for the repository's.
+    /// The key with the id `#fragment`, for example `atproto` for the signing key of the repository.
     pub fn key(&self, fragment: &str) -> Option<PublicKey> {
         let method = self.verification_method.iter().find(|method| self.names(&method.id, fragment))?;
         PublicKey::from_verification_method(&method.kind, &method.public_key_multibase).ok()

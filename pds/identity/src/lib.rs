@@ -1,6 +1,6 @@
-//! Who is behind a DID and a handle: DID documents, the PLC directory, resolution with a cache.
+//! Resolution of DIDs and handles: DID documents, the PLC directory, caches.
 //!
-//! Owns every request to names that users bring, and the guard that keeps those requests away from private networks. Knows nothing of accounts.
+//! Owns all requests to hosts that users name, and the guard that keeps these requests away from private networks. Knows nothing of accounts.
 
 mod cached;
 pub mod did_doc;
@@ -17,38 +17,36 @@ pub use guard::{Allow, Guard};
 pub use resolver::{Options, Resolver};
 pub use roots::Roots;
 
-/// What can go wrong while asking others.
+/// Why a DID or handle could not be resolved, or an operation not be submitted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// There is no such DID or handle.
+    /// The DID or handle does not exist.
     #[error("{0} does not resolve")]
     NotFound(String),
-    /// Somebody did not answer, or not in time.
-    #[error("{name} could not be asked: {reason}")]
+    /// A server did not respond in time, or its response was an error.
+    #[error("cannot reach {name}: {reason}")]
     Unreachable {
-        /// A URL or a name.
+        /// URL, DID or handle.
         name: String,
-        /// What happened.
         reason: String,
     },
-    /// An answer that is not what it should be.
-    #[error("{name} answered what cannot be used: {reason}")]
+    /// The response is not valid.
+    #[error("the response of {name} is not valid: {reason}")]
     Answer {
-        /// A URL or a name.
+        /// URL, DID or handle.
         name: String,
-        /// What is wrong with it.
         reason: String,
     },
-    /// The directory does not accept an operation.
+    /// The PLC directory refused an operation.
     #[error("the PLC directory refused the operation: {message}")]
     Refused {
-        /// Its own words.
+        /// The message of the directory.
         message: String,
     },
 }
 
 impl Error {
-    /// Is it an answer, rather than the lack of one?
+    /// Whether the error is a definite answer, not a failure to get one.
     fn is_final(&self) -> bool {
         matches!(self, Self::NotFound(_))
     }

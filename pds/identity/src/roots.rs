@@ -1,22 +1,22 @@
-//! Which authorities are trusted.
+//! Trusted certificate authorities.
 
-/// The system's authorities, and perhaps some more. `default()` is the system's alone.
+/// The authorities of the system and possibly additional ones. `default()` has no additional ones.
 #[derive(Clone, Debug, Default)]
 pub struct Roots(Vec<reqwest::Certificate>);
 
 impl Roots {
-    /// The system's, and those of a text with certificates in PEM form.
+    /// The authorities of the system and the certificates in `pem`.
     ///
     /// # Errors
-    /// When one of them is not a certificate that can sign others' in TLS.
+    /// If one of the certificates cannot be used as a certificate authority in TLS.
     pub fn with_pem(pem: &str) -> Result<Self, reqwest::Error> {
         let roots = Self(reqwest::Certificate::from_pem_bundle(pem.as_bytes())?);
-        // Looks into the certificates, too.
+        // Building a client parses the certificates.
         roots.trusted_by(reqwest::Client::builder()).build()?;
         Ok(roots)
     }
 
-    /// Has a client trust them.
+    /// Makes a client trust these authorities.
     pub fn trusted_by(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         match self.0.is_empty() {
             true => builder,

@@ -1,4 +1,4 @@
-//! A web server with TLS and a name server, both in this process: what tests resolve against.
+//! A web server with TLS and a DNS server for tests, both in this process.
 
 use std::{
     collections::HashMap,
@@ -24,20 +24,20 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{Allow, Guard};
 
-/// Short enough for a test that waits for it.
+/// Short, because tests wait for it.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Answers any path of its host by table.
+/// A web server with a fixed response for each path.
 pub(crate) struct Web {
     pub(crate) address: SocketAddr,
     certificate: reqwest::Certificate,
-    /// The certificate, which signs itself.
+    /// The self-signed certificate.
     pub(crate) pem: String,
     requests: Arc<AtomicU32>,
 }
 
 impl Web {
-    /// Serves `answers`, whole HTTP answers by path, under the name `host`. An empty answer is never given.
+    /// Serves `answers`, complete HTTP responses by path, under the name `host`. For an empty response, the request never ends.
     pub(crate) async fn start(host: &str, answers: &[(&str, String)]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let own = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
@@ -59,24 +59,24 @@ impl Web {
         Self { address, certificate, pem: own.cert.pem(), requests }
     }
 
-    /// A guard that trusts this server and finds every name at its address, which is loopback.
+    /// A guard that trusts this server and resolves every host name to its address, which is loopback.
     pub(crate) fn guard(&self, allow: Allow) -> Guard {
         self.patient_guard(allow, TIMEOUT)
     }
 
-    /// The same with another time-out.
+    /// The same with another timeout.
     pub(crate) fn patient_guard(&self, allow: Allow, timeout: Duration) -> Guard {
         let builder = reqwest::Client::builder().tls_certs_only([self.certificate.clone()]);
         Guard::build(builder, Arc::new(Everywhere(self.address)), allow, timeout).unwrap()
     }
 
-    /// How often it was asked.
+    /// Number of requests so far.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
     }
 }
 
-/// An answer with a body.
+/// A response with status 200 and a body.
 pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
@@ -112,14 +112,14 @@ impl Resolve for Everywhere {
     }
 }
 
-/// What [`name_server`] knows: TXT records by name, with the final dot. Others do not exist.
-/// A name with [`BROKEN`] as its only text cannot be looked up.
+/// The TXT records of [`name_server`], by name with the final dot. Other names do not exist. The lookup of a name fails if its only text is
+/// [`BROKEN`].
 pub(crate) type Zone = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
 /// See [`Zone`].
 pub(crate) const BROKEN: &str = "broken";
 
-/// Serves `zone` over UDP, until the test ends.
+/// Serves `zone` over UDP until the test ends.
 pub(crate) async fn name_server(zone: Zone) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -148,7 +148,7 @@ pub(crate) async fn name_server(zone: Zone) -> SocketAddr {
     address
 }
 
-/// A server that takes questions and never answers. Keep the socket.
+/// A DNS server that never responds. Ends when the socket is dropped.
 pub(crate) async fn silent_name_server() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();

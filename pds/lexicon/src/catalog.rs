@@ -1,4 +1,4 @@
-//! The schemas that are known.
+//! The catalog of known schemas.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use crate::document::{Definition, Document, Object};
 use crate::error::{Error, Path};
 use crate::key::KeyType;
 
-/// Record schemas and all definitions they reach. Immutable; every reference in it resolves.
+/// Record schemas and all definitions that they use. Immutable. Every reference in it resolves.
 #[derive(Debug)]
 pub struct Catalog {
     records: HashMap<String, Record>,
@@ -24,42 +24,27 @@ struct Record {
     object: Object,
 }
 
-/// What the check of a record came to, for `validationStatus` of the write methods.
+/// The result of validation, for `validationStatus` of the write methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValidationStatus {
-    /// Its schema is known and it keeps to it.
+    /// The record is valid according to its schema.
     Valid,
-    /// Its schema is not known.
+    /// The schema of the record is not in the catalog.
     Unknown,
 }
 
-/// Documents that are no usable catalog.
+/// Why documents cannot be used as a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// A reference leads nowhere.
+    /// A reference to a definition that does not exist.
     #[error("{from} refers to {target:?}, which is not in the catalog")]
-    Dangling {
-        /// The definition that refers.
-        from: String,
-        /// What it refers to.
-        target: String,
-    },
-    /// A reference leads to another reference, so that following it may never end.
+    Dangling { from: String, target: String },
+    /// A reference to another reference. Following such references could be endless.
     #[error("{from} refers to {target:?}, which is a reference itself")]
-    Chained {
-        /// The definition that refers.
-        from: String,
-        /// What it refers to.
-        target: String,
-    },
-    /// A record's `key` is none of `any`, `tid`, `nsid`, `literal:...`.
+    Chained { from: String, target: String },
+    /// The `key` of a record is not `any`, `tid`, `nsid` or `literal:...`.
     #[error("record {record} has the unknown key type {key:?}")]
-    KeyType {
-        /// The collection.
-        record: String,
-        /// The text of `key`.
-        key: String,
-    },
+    KeyType { record: String, key: String },
 }
 
 static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| {
@@ -69,20 +54,20 @@ static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| {
     }
     let data: Data =
         serde_json::from_str(include_str!("../data/records.json")).expect("the generator writes Lexicon documents");
-    Catalog::new(data.documents).expect("the generator keeps every definition that is referred to")
+    Catalog::new(data.documents).expect("the generator writes every definition that is used")
 });
 
 impl Catalog {
-    /// The schemas that come with this program.
+    /// The schemas that are compiled into this program.
     #[must_use]
     pub fn bundled() -> &'static Self {
         &BUNDLED
     }
 
-    /// A catalog of these documents.
+    /// Makes a catalog of these documents.
     ///
     /// # Errors
-    /// If a reference does not lead to a schema, or a record has an unknown key type.
+    /// If a reference does not resolve to a schema, or a record has an unknown key type.
     pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, LoadError> {
         let (mut records, mut definitions) = (HashMap::new(), HashMap::new());
         for document in documents {
@@ -102,24 +87,24 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Whether there is a schema for records of this collection.
+    /// Whether the catalog has a schema for this collection.
     #[must_use]
     pub fn knows(&self, collection: &Nsid) -> bool {
         self.records.contains_key(collection.as_str())
     }
 
-    /// The collections whose schemas are known, in no order.
+    /// The collections with a schema, in any order.
     pub fn collections(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(String::as_str)
     }
 
-    /// What keys of this collection look like; `None` if it is not known.
+    /// The type of record keys in this collection. `None` without a schema.
     #[must_use]
     pub fn record_key_type(&self, collection: &Nsid) -> Option<&KeyType> {
         self.records.get(collection.as_str()).map(|record| &record.key)
     }
 
-    /// Checks a key against its collection. Every key is right in a collection that is not known.
+    /// Checks that a record key has the type that its collection requires. Accepts every key if there is no schema.
     pub fn validate_key(&self, collection: &Nsid, rkey: &RecordKey) -> Result<(), Error> {
         match self.record_key_type(collection) {
             Some(key) if !key.allows(rkey) => Err(Error {
@@ -131,10 +116,10 @@ impl Catalog {
         }
     }
 
-    /// Checks a record, in its JSON form, against the schema of its collection.
+    /// Validates a record in JSON form against the schema of its collection.
     ///
     /// # Errors
-    /// The first broken rule. Also if the schema is not known; ask [`Catalog::knows`] or use [`Catalog::status`].
+    /// The first violation. Fails if there is no schema; see [`Catalog::knows`] and [`Catalog::status`].
     pub fn validate_record(&self, collection: &Nsid, record: &Value) -> Result<(), Error> {
         let path = Path::RECORD;
         let Some(schema) = self.records.get(collection.as_str()) else {
@@ -153,8 +138,8 @@ impl Catalog {
         self.object(path, &schema.object, record)
     }
 
-    /// Checks a record as the `validate` input of the write methods asks: `false` skips the check, `true` wants a known
-    /// schema, and without it records of unknown collections pass.
+    /// Validates a record according to the `validate` input of the write methods: `false` skips validation, `true` requires a schema, and `None`
+    /// accepts records without a schema. Returns `None` if validation was skipped.
     ///
     /// # Errors
     /// As [`Catalog::validate_record`].
@@ -195,7 +180,7 @@ impl Catalog {
 }
 
 impl ValidationStatus {
-    /// The protocol's word.
+    /// The value in the lexicon.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

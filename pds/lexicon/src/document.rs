@@ -1,17 +1,17 @@
-//! Lexicon documents as data. What a rule means is in `validate`.
+//! Lexicon documents as data. `validate` implements the rules.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// One Lexicon document: the definitions under one NSID. Keys that do not decide about records are skipped.
+/// A Lexicon document: the definitions of one NSID. Omits fields that do not affect validation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Document {
     pub(crate) id: String,
     pub(crate) defs: HashMap<String, Definition>,
 }
 
-/// A schema, at the top of a document or inside another.
+/// A schema: a definition of a document, or nested in another schema.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(crate) enum Definition {
@@ -49,7 +49,7 @@ pub(crate) enum Definition {
     },
     Unknown,
     Token,
-    /// Methods, permission sets: nothing that a record can hold.
+    /// Methods and permission sets, which no record contains.
     #[serde(other)]
     Other,
 }
@@ -84,7 +84,7 @@ pub(crate) struct Text {
     pub(crate) max_graphemes: Option<usize>,
 }
 
-/// A string format. Those that a later Lexicon adds hold every text.
+/// A string format. Formats of later versions of Lexicon accept every text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Format {
@@ -104,7 +104,7 @@ pub(crate) enum Format {
 }
 
 impl Document {
-    /// Makes every reference absolute: `#reply` becomes `app.bsky.feed.post#reply`, `a.b.c#main` becomes `a.b.c`.
+    /// Makes all references absolute: `#reply` becomes `app.bsky.feed.post#reply`, and `a.b.c#main` becomes `a.b.c`.
     pub(crate) fn absolute(mut self) -> Self {
         for definition in self.defs.values_mut() {
             definition.each_ref(&mut |reference| {

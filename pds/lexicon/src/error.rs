@@ -1,22 +1,25 @@
-//! Why a record is refused.
+//! The error of validation.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// The first rule that a record breaks.
+/// The first violation of a schema in a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: expected {expected}, found {found}")]
 pub struct Error {
-    /// Where in the record: `record/embed/images/0/alt`. The record itself is `record`, its key `rkey`.
+    /// Path of the value, for example `record/embed/images/0/alt`. `record` is the record itself, `rkey` its key.
     pub path: String,
-    /// What the schema asks for.
+    /// What the schema requires.
     pub expected: String,
-    /// What is there, shortened.
+    /// The actual value, shortened.
     pub found: String,
 }
 
-/// The way from the record to a value inside it, without allocation as long as nothing is wrong.
+/// The result of checking one value.
+pub(crate) type Checked = Result<(), Error>;
+
+/// The path from the record to a value in it. Allocates only for an error.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
@@ -40,17 +43,17 @@ impl Path<'_> {
         Path { parent: Some(self), segment: Segment::Index(index) }
     }
 
-    /// The error that this value is not what is expected here.
+    /// The error that `value` is not as expected.
     pub(crate) fn wrong(&self, expected: impl Into<String>, value: &Value) -> Error {
         self.found(expected, show(value))
     }
 
-    /// As [`Path::wrong`], for a value that may be absent.
+    /// As [`Path::wrong`], for a value that may be missing.
     pub(crate) fn wrong_or_missing(&self, expected: impl Into<String>, value: Option<&Value>) -> Error {
         self.found(expected, value.map_or_else(|| "nothing".into(), show))
     }
 
-    /// As [`Path::wrong`], where the value itself would say less than `found`.
+    /// As [`Path::wrong`], with a description instead of the value.
     pub(crate) fn found(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
         Error { path: self.to_string(), expected: expected.into(), found: found.into() }
     }
@@ -68,13 +71,13 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value for people: small ones as they are, others by their kind.
+/// Describes a value: small values literally, others by their kind.
 fn show(value: &Value) -> String {
     const SHOWN_CHARS: usize = 60;
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) if text.chars().count() > SHOWN_CHARS => {
-            format!("{:?} and more", text.chars().take(SHOWN_CHARS).collect::<String>())
+            format!("{:?}...", text.chars().take(SHOWN_CHARS).collect::<String>())
         }
         Value::String(text) => format!("{text:?}"),
         Value::Array(items) => format!("an array of {}", items.len()),

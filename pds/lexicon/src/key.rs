@@ -1,25 +1,23 @@
-//! What the key of a record may look like.
+//! Types of record keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use pds_syntax::{Nsid, RecordKey, Tid};
 
-/// The `key` of a record schema.
+/// The type of record keys in a collection: `key` in the record schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyType {
-    /// Any legal record key.
+    /// Any valid record key.
     Any,
-    /// A timestamp identifier.
     Tid,
-    /// A namespaced identifier.
     Nsid,
     /// Exactly this text.
     Literal(String),
 }
 
 impl KeyType {
-    /// Whether a record may have this key.
+    /// Whether the key is of this type.
     #[must_use]
     pub fn allows(&self, rkey: &RecordKey) -> bool {
         match self {

@@ -1,9 +1,9 @@
-//! Record schemas of the AT Protocol and the check of records against them.
+//! Record schemas of the AT Protocol, and validation of records.
 //!
-//! Owns the meaning of Lexicon for records in their JSON form. Never resolves schemas over the network, never changes a
-//! record (defaults are for readers), never looks at the data model's own rules, which `pds-repo` enforces.
+//! Owns the meaning of Lexicon for records in JSON form. Never fetches schemas from the network. Never changes a record: defaults are for readers.
+//! Never checks the rules of the data model, which `pds-repo` enforces.
 //!
-//! The schemas are data, generated from the pinned npm package `@atproto/api` by `cargo xtask gen`.
+//! The schemas are data. `cargo xtask gen` generates them from the pinned npm package `@atproto/api`.
 
 mod catalog;
 mod document;

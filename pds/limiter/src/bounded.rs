@@ -1,15 +1,15 @@
-//! A map that forgets what is over, and never grows beyond its bound.
+//! A map of bounded size that drops expired entries.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
 };
 
-/// What an entry is known by: a keyed hash of limit and subject, so that nobody can make two of them meet.
+/// The key of an entry: a keyed hash of limit and subject. Clients cannot provoke collisions, because they do not know the key of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(u64);
 
-/// Makes keys; each process has its own secret.
+/// Makes keys. Each process hashes with its own random key.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(RandomState);
 
@@ -19,11 +19,11 @@ impl Keys {
     }
 }
 
-/// Keys are hashes already.
+/// Takes the value as the hash: keys are hashes already.
 #[derive(Debug, Default)]
-struct AsItIs(u64);
+struct UnchangedHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for UnchangedHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -35,27 +35,27 @@ impl Hasher for AsItIs {
     }
 }
 
-/// What is over can be forgotten; the rest weighs something.
-pub(crate) trait Passing {
-    /// When it is over.
-    fn until(&self) -> u64;
-    /// In units of [`Bounded`]'s bound.
+/// An entry that can be dropped once it has expired.
+pub(crate) trait Expiring {
+    /// In microseconds.
+    fn expires_at(&self) -> u64;
+    /// Its share of the bound of [`Bounded`].
     fn weight(&self) -> usize;
 }
 
 #[derive(Debug)]
 pub(crate) struct Bounded<V> {
-    entries: HashMap<Key, V, BuildHasherDefault<AsItIs>>,
+    entries: HashMap<Key, V, BuildHasherDefault<UnchangedHasher>>,
     weight: usize,
-    /// At this weight what is over is looked for.
+    /// The weight at which expired entries are dropped next.
     sweep_at: usize,
     bound: usize,
 }
 
-/// Below this, sweeping is not worth its time.
+/// Below this weight, dropping expired entries costs more than it frees.
 const LEAST_SWEEP: usize = 1024;
 
-impl<V: Passing> Bounded<V> {
+impl<V: Expiring> Bounded<V> {
     pub(crate) fn new(bound: usize) -> Self {
         Self { entries: HashMap::default(), weight: 0, sweep_at: LEAST_SWEEP.min(bound), bound }
     }
@@ -64,7 +64,7 @@ impl<V: Passing> Bounded<V> {
         self.entries.get_mut(&key)
     }
 
-    /// Changes an entry, or the one that `new` makes.
+    /// Changes an entry. If there is none, inserts the one that `new` makes and changes that.
     pub(crate) fn change<T>(
         &mut self,
         key: Key,
@@ -82,15 +82,16 @@ impl<V: Passing> Bounded<V> {
         changed
     }
 
-    /// Drops what is over and, if that is not enough, the quarter that is over first: it says least about anybody.
+    /// Drops expired entries. If more than three quarters of the bound remain, also drops the quarter of the entries that expires first: their
+    /// budgets are the fullest, so little is lost.
     fn sweep(&mut self, now: u64) {
-        self.entries.retain(|_, entry| entry.until() > now);
+        self.entries.retain(|_, entry| entry.expires_at() > now);
         if self.entries.values().map(V::weight).sum::<usize>() > self.bound / 4 * 3 {
-            let mut ends: Vec<_> = self.entries.values().map(V::until).collect();
+            let mut ends: Vec<_> = self.entries.values().map(V::expires_at).collect();
             let quarter = ends.len() / 4;
             let (_, end, _) = ends.select_nth_unstable(quarter);
             let end = *end;
-            self.entries.retain(|_, entry| entry.until() > end);
+            self.entries.retain(|_, entry| entry.expires_at() > end);
         }
         self.weight = self.entries.values().map(V::weight).sum();
         self.sweep_at = (self.weight * 2).clamp(LEAST_SWEEP.min(self.bound), self.bound);
@@ -109,8 +110,8 @@ mod tests {
 
     struct Until(u64);
 
-    impl Passing for Until {
-        fn until(&self) -> u64 {
+    impl Expiring for Until {
+        fn expires_at(&self) -> u64 {
             self.0
         }
 
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_outgrows_its_bound_and_keeps_what_lasts_longest() {
+    fn it_stays_below_its_bound_and_keeps_the_entries_that_expire_last() {
         let (keys, mut map) = (Keys::default(), Bounded::new(4096));
         map.change(keys.key("a", "lasting"), 0, || Until(u64::MAX), |_| ());
         for n in 0..100_000_u64 {
@@ -129,7 +130,7 @@ mod tests {
         }
         assert!(map.get(keys.key("a", "lasting")).is_some());
         assert!(map.get(keys.key("b", "lasting")).is_none());
-        // Everything else is over by then.
+        // All other entries have expired by then.
         for n in 0..LEAST_SWEEP as u64 * 4 {
             map.change(keys.key("a", &format!("later {n}")), 2_000_000, || Until(3_000_000), |_| ());
         }

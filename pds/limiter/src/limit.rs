@@ -1,56 +1,54 @@
-//! What a limit is, and what is asked and answered about it.
+//! Limits, requests for points, and the state of a budget.
 
 use std::time::Duration;
 
-/// How a budget comes back.
+/// How the points of a budget come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Law {
-    /// Bit by bit, at the average rate (GCRA).
+pub enum Algorithm {
+    /// Continuously, at the average rate (GCRA).
     Bucket,
-    /// All at once, when the period is over that the first draw began.
+    /// All at once, at the end of the period that began with the first request.
     Window,
-    /// Each point when the draw that took it is a period ago: in no period of any beginning is more drawn than allowed.
+    /// Each point one period after it was taken. No period, whenever it begins, has more requests than allowed.
     Log,
 }
 
-/// So many points in such a time.
+/// A number of points per period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Part of the key of each of its budgets.
+    /// Unique name; part of the key of each of its budgets.
     pub name: &'static str,
-    /// How a budget comes back.
-    pub law: Law,
-    /// Points in each period, on average.
+    pub algorithm: Algorithm,
+    /// Points per period, on average.
     pub points: u32,
-    /// The period.
     pub period: Duration,
-    /// Points at once. Less than `points` for buckets alone.
+    /// Maximum number of points that can be taken at once. Differs from `points` for buckets only.
     pub burst: u32,
 }
 
 impl Limit {
-    /// All of it may be drawn at once, and comes back bit by bit.
+    /// All points may be taken at once. They come back continuously.
     pub const fn bucket(name: &'static str, points: u32, period: Duration) -> Self {
-        Self { name, law: Law::Bucket, points, period, burst: points }
+        Self { name, algorithm: Algorithm::Bucket, points, period, burst: points }
     }
 
-    /// All of it comes back together.
+    /// All points may be taken at once. They come back together, at the end of the period.
     pub const fn window(name: &'static str, points: u32, period: Duration) -> Self {
-        Self { name, law: Law::Window, points, period, burst: points }
+        Self { name, algorithm: Algorithm::Window, points, period, burst: points }
     }
 
-    /// Each point comes back a period later.
+    /// All points may be taken at once. Each point comes back one period after it was taken.
     pub const fn log(name: &'static str, points: u32, period: Duration) -> Self {
-        Self { name, law: Law::Log, points, period, burst: points }
+        Self { name, algorithm: Algorithm::Log, points, period, burst: points }
     }
 
-    /// A bucket that holds only `burst` points.
+    /// The same limit as a bucket that holds at most `burst` points.
     #[must_use]
     pub const fn with_burst(self, burst: u32) -> Self {
-        Self { law: Law::Bucket, burst, ..self }
+        Self { algorithm: Algorithm::Bucket, burst, ..self }
     }
 
-    /// One of `parts` equal parts, where the whole cannot be seen; never nothing.
+    /// The limit of one replica out of `parts` that cannot see each other's requests. At least one point.
     #[must_use]
     pub(crate) fn part(self, parts: u32) -> Self {
         let part = |points: u32| points.div_ceil(parts.max(1)).max(1);
@@ -61,20 +59,19 @@ impl Limit {
         micros(self.period).max(1)
     }
 
-    /// In which a bucket gains a point.
+    /// Time in which a bucket gains one point.
     pub(crate) fn interval_us(&self) -> u64 {
         (self.period_us() / u64::from(self.points.max(1))).max(1)
     }
 }
 
-/// A draw of `cost` points from the budget of `subject`.
+/// A request for `cost` points from the budget of `subject`.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge<'a> {
-    /// Which limit.
     pub limit: &'a Limit,
-    /// Whose budget.
+    /// The client or account that the budget belongs to.
     pub subject: &'a str,
-    /// How many points; more than the limit's burst count as all of it, or nothing would ever pass.
+    /// Points. A cost above the burst of the limit counts as the burst, because it could never be paid otherwise.
     pub cost: u32,
 }
 
@@ -84,21 +81,20 @@ impl Charge<'_> {
     }
 }
 
-/// What a limit says about a draw.
+/// A budget after a request for points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Which limit.
     pub limit: Limit,
-    /// Points that are left.
+    /// Points left.
     pub remaining: u32,
-    /// Until all of it is there again, if nothing else is drawn.
+    /// Time until all points are back, without further requests.
     pub reset: Duration,
-    /// Set if the draw was refused: until it would pass, if nothing else is drawn.
+    /// Set if the request was refused: time until the same request is allowed, without further requests.
     pub retry_after: Option<Duration>,
 }
 
 impl Standing {
-    /// Of those of one request the one that binds: a refusal with the longest wait, or the fewest points left.
+    /// The stricter of two budgets of one request: the refusal with the longest wait, otherwise the one with the fewest points left.
     pub fn tightest(self, other: Self) -> Self {
         let key = |standing: &Self| {
             (

@@ -1,39 +1,39 @@
-//! Where budgets are kept.
+//! The entry point: takes points from budgets in Redis or in this process.
 
 use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    limit::{Charge, Law, Standing},
+    limit::{Algorithm, Charge, Standing},
     local::Local,
     shared::{Error, Redis, Shared},
 };
 
-/// Keeps budgets.
+/// Keeps the budgets of all limits.
 pub struct Limiter {
     local: Local,
     shared: Option<Shared>,
 }
 
 impl Limiter {
-    /// In this process.
+    /// Budgets in this process only.
     #[must_use]
     pub fn alone() -> Self {
         Self { local: Local::default(), shared: None }
     }
 
-    /// In Redis. While it cannot be reached, in this process, which then keeps to one of as many parts of each limit as there were
-    /// replicas. That holds from the start: Redis need not be there yet.
+    /// Budgets in Redis. While Redis cannot be reached, budgets are kept in this process, and each limit is divided by the number of replicas
+    /// that Redis last knew. Redis does not have to be reachable at the start.
     ///
     /// # Errors
-    /// The URL is none of Redis.
+    /// The URL is not a Redis URL.
     pub async fn sharing(redis: &Redis, shutdown: CancellationToken) -> Result<Self, Error> {
         Ok(Self { local: Local::default(), shared: Some(Shared::start(redis, shutdown).await?) })
     }
 
-    /// Draws from all budgets or, if one lacks the points, from none. Answers the standing that binds; `None` if nothing is charged.
-    /// `now_us` is the time in microseconds since 1970; Redis goes by its own.
+    /// Takes the points from all budgets, or from none if one budget lacks points. Returns the strictest budget, or `None` without charges.
+    /// `now_us` is the time in microseconds since 1970. Budgets in Redis use the clock of Redis instead.
     pub async fn take(&self, charges: &[Charge<'_>], now_us: i64) -> Option<Standing> {
         let now = u64::try_from(now_us).unwrap_or(0);
         let Some(shared) = &self.shared else { return self.local.take(charges, 1, now) };
@@ -41,27 +41,27 @@ impl Limiter {
             return self.local.take(charges, shared.replicas(), now);
         };
         if standing.retry_after.is_none() {
-            // What guards passwords is remembered here too, so that losing Redis gives nobody a fresh budget.
-            for charge in charges.iter().filter(|charge| charge.limit.law == Law::Log) {
+            // Limits on password guesses are counted here too, so that a failure of Redis does not give clients a new budget.
+            for charge in charges.iter().filter(|charge| charge.limit.algorithm == Algorithm::Log) {
                 self.local.note(charge, now);
             }
         }
         Some(standing)
     }
 
-    /// Whether Redis can be reached; `None` if there is none.
+    /// Whether Redis can be reached. `None` if budgets are kept in this process only.
     #[must_use]
     pub fn is_shared(&self) -> Option<bool> {
-        self.shared.as_ref().map(Shared::is_there)
+        self.shared.as_ref().map(Shared::is_connected)
     }
 
-    /// How many share the budgets, this one included, as far as is known.
+    /// Number of replicas that share the budgets, including this one, as Redis last knew it.
     #[must_use]
     pub fn replicas(&self) -> u32 {
         self.shared.as_ref().map_or(1, Shared::replicas)
     }
 
-    /// How often Redis did not answer.
+    /// Number of requests to Redis that failed since the start.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.shared.as_ref().map_or(0, Shared::failures)

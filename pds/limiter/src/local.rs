@@ -1,25 +1,25 @@
-//! Budgets in this process.
+//! Budgets in the memory of this process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    bounded::{Bounded, Key, Keys, Passing},
-    law::{Level, State},
+    algorithm::{Level, State},
+    bounded::{Bounded, Expiring, Key, Keys},
     limit::{Charge, Limit, Standing},
 };
 
-/// Enough for 250,000 accounts that wrote today; 20 to 40 MB when full.
+/// Maximum weight of all budgets. Enough for 250,000 accounts that wrote today. Takes 20 to 40 MB when full.
 const BOUND: usize = 512 * 1024;
 
 #[derive(Debug)]
 struct Budget {
     state: State,
-    until: u64,
+    expires_at: u64,
 }
 
-impl Passing for Budget {
-    fn until(&self) -> u64 {
-        self.until
+impl Expiring for Budget {
+    fn expires_at(&self) -> u64 {
+        self.expires_at
     }
 
     fn weight(&self) -> usize {
@@ -40,7 +40,7 @@ impl Default for Local {
 }
 
 impl Local {
-    /// Draws from all budgets or from none; `parts` is by how many the limits are divided. The answer is the one that binds.
+    /// Takes the points from all budgets or from none. Each limit is divided by `parts`. Returns the strictest budget.
     pub(crate) fn take(&self, charges: &[Charge<'_>], parts: u32, now: u64) -> Option<Standing> {
         let mut budgets = self.lock();
         let mut refusal: Option<Standing> = None;
@@ -56,16 +56,17 @@ impl Local {
         if refusal.is_some() {
             return refusal;
         }
-        let drawn = charges.iter().map(|charge| {
+        let taken = charges.iter().map(|charge| {
             let limit = charge.limit.part(parts);
-            draw(&mut budgets, self.key(charge), &limit, charge.cost().min(limit.burst), now).standing(limit, false)
+            take_points(&mut budgets, self.key(charge), &limit, charge.cost().min(limit.burst), now)
+                .standing(limit, false)
         });
-        drawn.reduce(Standing::tightest)
+        taken.reduce(Standing::tightest)
     }
 
-    /// Notes a draw that was allowed elsewhere.
+    /// Takes points for a request that Redis has allowed.
     pub(crate) fn note(&self, charge: &Charge<'_>, now: u64) {
-        draw(&mut self.lock(), self.key(charge), charge.limit, charge.cost(), now);
+        take_points(&mut self.lock(), self.key(charge), charge.limit, charge.cost(), now);
     }
 
     fn key(&self, charge: &Charge<'_>) -> Key {
@@ -77,12 +78,12 @@ impl Local {
     }
 }
 
-fn draw(budgets: &mut Bounded<Budget>, key: Key, limit: &Limit, cost: u32, now: u64) -> Level {
-    let new = || Budget { state: State::new(limit), until: 0 };
+fn take_points(budgets: &mut Bounded<Budget>, key: Key, limit: &Limit, cost: u32, now: u64) -> Level {
+    let new = || Budget { state: State::new(limit), expires_at: 0 };
     budgets.change(key, now, new, |budget| {
         budget.state.level(limit, now, cost);
-        let level = budget.state.draw(limit, now, cost);
-        budget.until = budget.state.until(limit);
+        let level = budget.state.take(limit, now, cost);
+        budget.expires_at = budget.state.expires_at(limit);
         level
     })
 }

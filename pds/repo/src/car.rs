@@ -16,7 +16,7 @@ pub fn header(root: &Cid) -> Bytes {
     out.freeze()
 }
 
-/// Appends a block.
+/// Appends a block to a file.
 pub fn append(out: &mut BytesMut, cid: &Cid, block: &[u8]) {
     out.reserve(block.len() + Cid::LEN + 5);
     out.extend_from_slice(encode::usize(block.len() + Cid::LEN, &mut encode::usize_buffer()));
@@ -24,7 +24,7 @@ pub fn append(out: &mut BytesMut, cid: &Cid, block: &[u8]) {
     out.extend_from_slice(block);
 }
 
-/// A whole file.
+/// A complete file in memory.
 pub fn write<'a>(root: &Cid, blocks: impl IntoIterator<Item = (&'a Cid, &'a Bytes)>) -> Bytes {
     let mut out = BytesMut::from(header(root));
     for (cid, block) in blocks {
@@ -33,36 +33,35 @@ pub fn write<'a>(root: &Cid, blocks: impl IntoIterator<Item = (&'a Cid, &'a Byte
     out.freeze()
 }
 
-/// What is wrong with a CAR file.
+/// Why a CAR file is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The header is not that of a CAR v1 with one root.
     #[error("the CAR header is not that of a version 1 file with one root")]
     Header,
-    /// It ends within a block, or a length makes no sense.
+    /// The file ends within a block, or a length is not valid.
     #[error("the CAR file is cut or damaged")]
     Cut,
-    /// A block whose CID the protocol does not make.
-    #[error("the CAR file holds a block with a CID of another form")]
+    /// A block has a CID of a form that the protocol does not use.
+    #[error("the CAR file contains a block whose CID is not CIDv1, dag-cbor or raw, SHA-256")]
     Form,
-    /// A block that does not hash to its CID.
     #[error("block {0} of the CAR file does not hash to its CID")]
     Hash(Cid),
-    /// Above [`MAX_BLOCK`].
-    #[error("the CAR file holds a block of {0} bytes: at most {MAX_BLOCK}")]
+    #[error("the CAR file contains a block of {0} bytes: at most {MAX_BLOCK} are allowed")]
     Large(usize),
 }
 
-/// Reads the blocks of a file in memory, each checked against its CID.
+/// Reads the blocks of a file in memory and checks each against its CID.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    /// The header's root.
     pub root: Cid,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Reads the header.
+    ///
+    /// # Errors
+    /// [`Error::Header`].
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let (header, rest) = section(bytes).ok_or(Error::Header)?;
         let root = read_header(header).map_err(|_| Error::Header)?;
@@ -98,20 +97,20 @@ impl<'a> Iterator for Reader<'a> {
     }
 }
 
-/// The CID at the beginning of a section, if the rest hashes to it.
+/// The CID at the start of a section. Fails if the rest of the section does not match it.
 fn checked(section: &[u8]) -> Result<Cid, Error> {
     let (cid, block) = section.split_at_checked(Cid::LEN).ok_or(Error::Form)?;
     let cid = Cid::from_bytes(cid).map_err(|_| Error::Form)?;
     if cid.matches(block) { Ok(cid) } else { Err(Error::Hash(cid)) }
 }
 
-/// Splits a length-prefixed section off.
+/// Splits off the first section, without its length. `None` if it is incomplete.
 fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, at) = length(bytes).ok()??;
     bytes[at..].split_at_checked(len)
 }
 
-/// The length that the bytes begin with, in the shortest form, and how many bytes say it; `None` if they end before that.
+/// The length at the start, which must be in its shortest form, and the number of bytes that it takes. `None` if more bytes are needed.
 fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Error> {
     match decode::u32(bytes) {
         Ok((len, rest)) => Ok(Some((len as usize, bytes.len() - rest.len()))),
@@ -120,13 +119,13 @@ fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Error> {
     }
 }
 
-/// The largest block that [`Feed`] takes: twice a record, and more than a node that could go into an event.
+/// Maximum size of a block in a [`Feed`], in bytes: twice the size of a record, and more than any node that fits into an event.
 pub const MAX_BLOCK: usize = 2 << 20;
 
-/// Reads the blocks of a file that comes in pieces, each checked against its CID.
+/// Reads the blocks of a file that arrives in pieces, and checks each against its CID.
 ///
-/// What is held beyond the pieces is less than one block: a length that a file claims takes no memory until its bytes are there.
-/// After an error there is nothing more to be read.
+/// Keeps at most one incomplete block beyond the last piece. A length that the file claims takes no memory until the bytes arrive. Must not be
+/// used after an error.
 #[derive(Debug, Default)]
 pub struct Feed {
     held: BytesMut,
@@ -134,12 +133,12 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// The next bytes of the file.
+    /// Adds the next bytes of the file.
     pub fn push(&mut self, piece: &[u8]) {
         self.held.extend_from_slice(piece);
     }
 
-    /// The next block; `None` until more was pushed.
+    /// The next block, or `None` if more bytes are needed.
     pub fn block(&mut self) -> Result<Option<(Cid, Bytes)>, Error> {
         if self.root.is_none() {
             let Some(header) = self.section().map_err(|_| Error::Header)? else { return Ok(None) };
@@ -150,7 +149,10 @@ impl Feed {
         Ok(Some((cid, block.split_off(Cid::LEN))))
     }
 
-    /// The header's root. Nothing more comes, so nothing may be left.
+    /// The root in the header, at the end of the file.
+    ///
+    /// # Errors
+    /// [`Error::Cut`] if an incomplete block is left.
     pub fn end(self) -> Result<Cid, Error> {
         let root = self.root.ok_or(Error::Header)?;
         if self.held.is_empty() { Ok(root) } else { Err(Error::Cut) }

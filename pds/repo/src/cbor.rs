@@ -1,4 +1,4 @@
-//! DAG-CBOR of fixed shapes: what nodes, commits and frames are written and read with. Records go through [`crate::record`].
+//! Reads and writes DAG-CBOR of a known shape: nodes, commits and frames. For records see [`crate::record`].
 
 use crate::Cid;
 
@@ -9,12 +9,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer with room for `bytes`.
+    /// An empty writer with that capacity in bytes.
     pub fn with_capacity(bytes: usize) -> Self {
         Self { out: Vec::with_capacity(bytes) }
     }
 
-    /// What has been written.
+    /// Everything written so far.
     pub fn into_bytes(self) -> Vec<u8> {
         self.out
     }
@@ -40,68 +40,68 @@ impl Writer {
         self
     }
 
-    /// A map of `len` pairs; the caller writes keys in canonical order: shorter first, then bytewise.
+    /// The head of a map of `len` pairs. The caller must write the keys in canonical order: shorter keys first, keys of one length bytewise.
     pub fn map(&mut self, len: usize) -> &mut Self {
         self.head(5, len as u64)
     }
 
-    /// An array of `len` items.
+    /// The head of an array of `len` items.
     pub fn array(&mut self, len: usize) -> &mut Self {
         self.head(4, len as u64)
     }
 
-    /// A text.
+    /// Writes a text string.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.head(3, text.len() as u64);
         self.out.extend_from_slice(text.as_bytes());
         self
     }
 
-    /// A byte string.
+    /// Writes a byte string.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.head(2, bytes.len() as u64);
         self.out.extend_from_slice(bytes);
         self
     }
 
-    /// An integer.
+    /// Writes an integer in its shortest form.
     pub fn int(&mut self, value: i64) -> &mut Self {
         if value >= 0 { self.head(0, value as u64) } else { self.head(1, !value as u64) }
     }
 
-    /// A boolean.
+    /// Writes `true` or `false`.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.out.push(if value { 0xf5 } else { 0xf4 });
         self
     }
 
-    /// Null.
+    /// Writes `null`.
     pub fn null(&mut self) -> &mut Self {
         self.out.push(0xf6);
         self
     }
 
-    /// A link: tag 42 over the CID with a zero byte before it.
+    /// Writes a link: tag 42 with a byte string of a zero byte and the CID.
     pub fn link(&mut self, cid: &Cid) -> &mut Self {
         self.out.extend([0xd8, 42, 0x58, 37, 0]);
         self.out.extend(cid.to_bytes());
         self
     }
 
-    /// A link to a CID of any form.
+    /// Writes a link to a CID of any form.
     pub fn any_link(&mut self, cid: &::cid::Cid) -> &mut Self {
         let mut bytes = vec![0];
         bytes.extend(cid.to_bytes());
         self.head(6, 42).bytes(&bytes)
     }
 
-    /// Items that are encoded already.
+    /// Appends items that are already encoded.
     pub fn raw(&mut self, items: &[u8]) -> &mut Self {
         self.out.extend_from_slice(items);
         self
     }
 
-    /// A link or null.
+    /// Writes a link, or `null` for `None`.
     pub fn optional_link(&mut self, cid: Option<&Cid>) -> &mut Self {
         match cid {
             Some(cid) => self.link(cid),
@@ -110,7 +110,7 @@ impl Writer {
     }
 }
 
-/// How many bytes [`Writer::int`] takes.
+/// The number of bytes that [`Writer::int`] writes.
 pub fn int_len(value: i64) -> usize {
     match if value >= 0 { value } else { !value } {
         0..=23 => 1,
@@ -121,22 +121,22 @@ pub fn int_len(value: i64) -> usize {
     }
 }
 
-/// Goes on behind what is there.
+/// Appends to these bytes.
 impl From<Vec<u8>> for Writer {
     fn from(out: Vec<u8>) -> Self {
         Self { out }
     }
 }
 
-/// Bytes that are not the canonical DAG-CBOR that was expected.
+/// The bytes are not canonical DAG-CBOR of the expected shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the expected canonical DAG-CBOR at byte {at}")]
+#[error("not canonical DAG-CBOR of the expected shape at byte {at}")]
 pub struct Invalid {
-    /// Where reading stopped.
+    /// Offset at which reading stopped.
     pub at: usize,
 }
 
-/// Reads canonical DAG-CBOR items off a slice. Nothing here recurses.
+/// Reads canonical DAG-CBOR items from a slice. Never recurses. Each method fails if the next item has another type.
 #[derive(Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -146,12 +146,12 @@ pub struct Reader<'a> {
 type Result<T> = std::result::Result<T, Invalid>;
 
 impl<'a> Reader<'a> {
-    /// At the slice's beginning.
+    /// A reader at the start of the slice.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    /// The error for "something else was expected here".
+    /// The error that the next item is not the expected one.
     pub fn invalid(&self) -> Invalid {
         Invalid { at: self.at }
     }
@@ -182,52 +182,52 @@ impl<'a> Reader<'a> {
         if value < least { Err(self.invalid()) } else { Ok(value) }
     }
 
-    /// The major type of what comes next.
+    /// The major type of the next item.
     pub fn major(&self) -> Result<u8> {
         self.bytes.get(self.at).map(|first| first >> 5).ok_or(self.invalid())
     }
 
-    /// An integer of 64 bits, signed.
+    /// Reads a signed 64-bit integer.
     pub fn int(&mut self) -> Result<i64> {
         let (invalid, negative) = (self.invalid(), self.major()? == 1);
         let value = i64::try_from(self.head(u8::from(negative))?).map_err(|_| invalid)?;
         Ok(if negative { !value } else { value })
     }
 
-    /// A map's number of pairs.
+    /// Reads the head of a map: the number of pairs.
     pub fn map(&mut self) -> Result<usize> {
         self.head(5).map(|len| len as usize)
     }
 
-    /// An array's number of items.
+    /// Reads the head of an array: the number of items.
     pub fn array(&mut self) -> Result<usize> {
         self.head(4).map(|len| len as usize)
     }
 
-    /// A text.
+    /// Reads a text string.
     pub fn text(&mut self) -> Result<&'a str> {
         let len = self.head(3)?;
         let bytes = self.take(usize::try_from(len).map_err(|_| self.invalid())?)?;
         std::str::from_utf8(bytes).map_err(|_| self.invalid())
     }
 
-    /// The key `name` of a map.
+    /// Reads a key of a map, which must be `name`.
     pub fn key(&mut self, name: &str) -> Result<&mut Self> {
         if self.text()? == name { Ok(self) } else { Err(self.invalid()) }
     }
 
-    /// A byte string.
+    /// Reads a byte string.
     pub fn bytes(&mut self) -> Result<&'a [u8]> {
         let len = self.head(2)?;
         self.take(usize::try_from(len).map_err(|_| self.invalid())?)
     }
 
-    /// A non-negative integer.
+    /// Reads a non-negative integer.
     pub fn uint(&mut self) -> Result<u64> {
         self.head(0)
     }
 
-    /// A boolean.
+    /// Reads `true` or `false`.
     pub fn bool(&mut self) -> Result<bool> {
         let invalid = self.invalid();
         match self.take(1)? {
@@ -237,19 +237,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Null, if it comes next.
+    /// Reads `null` if it is the next item. Returns whether it was.
     pub fn null(&mut self) -> bool {
         let null = self.bytes.get(self.at) == Some(&0xf6);
         self.at += usize::from(null);
         null
     }
 
-    /// Does a floating-point number of 64 bits come next? That is the only width of DAG-CBOR.
+    /// Whether the next item is a 64-bit floating-point number, the only width in DAG-CBOR.
     pub fn is_float(&self) -> bool {
         self.bytes.get(self.at) == Some(&0xfb)
     }
 
-    /// A floating-point number of 64 bits.
+    /// Reads a 64-bit floating-point number.
     pub fn float(&mut self) -> Result<f64> {
         let invalid = self.invalid();
         match self.take(9)?.split_first_chunk::<1>() {
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A link to a CID of the protocol's form.
+    /// Reads a link to a CID of the form that the protocol uses.
     pub fn link(&mut self) -> Result<Cid> {
         let invalid = self.invalid();
         match self.take(41)?.split_first_chunk::<5>() {
@@ -267,23 +267,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A link to a CID of any form.
+    /// Reads a link to a CID of any form.
     pub fn any_link(&mut self) -> Result<::cid::Cid> {
         let invalid = self.invalid();
         if self.head(6)? != 42 {
             return Err(invalid);
         }
         let bytes = self.bytes()?.strip_prefix(&[0]).ok_or(invalid)?;
-        // Parsing passes over what stands behind a CID.
+        // The parser ignores bytes after a CID.
         ::cid::Cid::try_from(bytes).ok().filter(|cid| cid.encoded_len() == bytes.len()).ok_or(invalid)
     }
 
-    /// A link or null.
+    /// Reads a link, or `null` as `None`.
     pub fn optional_link(&mut self) -> Result<Option<Cid>> {
         if self.null() { Ok(None) } else { self.link().map(Some) }
     }
 
-    /// Nothing may follow.
+    /// Fails if bytes are left.
     pub fn end(&self) -> Result<()> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.invalid()) }
     }

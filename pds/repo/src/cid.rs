@@ -1,4 +1,4 @@
-//! Content identifiers, in the one form that the protocol makes: CIDv1, SHA-256, dag-cbor or raw.
+//! Content identifiers in the form that the protocol uses: CIDv1, SHA-256, dag-cbor or raw.
 
 use std::{fmt, str::FromStr};
 
@@ -6,58 +6,58 @@ use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// What the bytes behind a CID are.
+/// The format of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Codec {
-    /// A blob.
+    /// Bytes: a blob.
     Raw = 0x55,
-    /// A record, node or commit.
+    /// A record, tree node or commit.
     DagCbor = 0x71,
 }
 
-/// A CID of the protocol's form: 33 bytes, cheap to copy. Source: <https://atproto.com/specs/data-model#link-and-cid-formats>.
+/// A CID of the form that the protocol uses. Takes 33 bytes in memory. Source: <https://atproto.com/specs/data-model#link-and-cid-formats>.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cid {
     codec: Codec,
     digest: [u8; 32],
 }
 
-/// A text or bytes that are no CID of this form.
+/// The text or bytes are not a CID of the form that the protocol uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a CID of the form that the protocol uses: CIDv1, dag-cbor or raw, SHA-256, base32")]
 pub struct InvalidCid;
 
 impl Cid {
-    /// The length of the binary form.
+    /// Length of the binary form in bytes.
     pub const LEN: usize = 36;
 
-    /// Hashes a DAG-CBOR block.
+    /// The CID of a DAG-CBOR block. Hashes it.
     pub fn dag_cbor(bytes: &[u8]) -> Self {
         Self::from_digest(Codec::DagCbor, Sha256::digest(bytes).into())
     }
 
-    /// Hashes a blob.
+    /// The CID of a blob. Hashes it.
     pub fn raw(bytes: &[u8]) -> Self {
         Self::from_digest(Codec::Raw, Sha256::digest(bytes).into())
     }
 
-    /// From a SHA-256 that was computed elsewhere.
+    /// The CID of content with this SHA-256.
     pub const fn from_digest(codec: Codec, digest: [u8; 32]) -> Self {
         Self { codec, digest }
     }
 
-    /// The SHA-256.
+    /// The SHA-256 of the content.
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
-    /// What the bytes are.
+    /// The format of the content.
     pub const fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// Version, codec, hash function, hash length, hash.
+    /// The binary form: version, codec, hash function, hash length, hash.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
         out[..4].copy_from_slice(&[1, self.codec as u8, 0x12, 0x20]);
@@ -80,7 +80,7 @@ impl Cid {
         }
     }
 
-    /// Does `bytes` hash to this CID?
+    /// Whether this is the CID of `bytes`. Hashes them.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         Sha256::digest(bytes)[..] == self.digest
     }

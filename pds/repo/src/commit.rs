@@ -12,28 +12,24 @@ use crate::{
 /// The content of a commit block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Whose repository.
     pub did: Did,
-    /// The revision.
     pub rev: Tid,
-    /// The tree's root.
+    /// The root of the tree.
     pub data: Cid,
-    /// The commit before, which only repositories of version 2 named.
+    /// The previous commit. Only old repositories, of version 2, set it.
     pub prev: Option<Cid>,
-    /// Over the block without this field.
+    /// The signature of the block without this field.
     pub signature: [u8; 64],
 }
 
 /// A commit block with its CID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Of `bytes`.
     pub cid: Cid,
-    /// The block.
     pub bytes: Bytes,
 }
 
-/// Signs a commit.
+/// Makes and signs a commit block of version 3.
 pub fn sign(did: &Did, rev: Tid, data: &Cid, key: &SigningKey) -> Signed {
     let signature = key.sign(&encode(did, rev, data, None, None));
     let bytes = Bytes::from(encode(did, rev, data, None, Some(&signature)));
@@ -50,7 +46,7 @@ fn encode(did: &Did, rev: Tid, data: &Cid, prev: Option<&Cid>, signature: Option
     out.into_bytes()
 }
 
-/// Reads a commit block. `prev` may hold any link, as old repositories have it.
+/// Reads a commit block of version 3. Does not verify the signature. `prev` may be set, as in old repositories.
 pub fn decode(bytes: &[u8]) -> Result<Commit, Invalid> {
     let mut reader = Reader::new(bytes);
     if reader.map()? != 6 {
@@ -69,7 +65,10 @@ pub fn decode(bytes: &[u8]) -> Result<Commit, Invalid> {
 }
 
 impl Commit {
-    /// Does `key` verify the signature?
+    /// Verifies the signature.
+    ///
+    /// # Errors
+    /// If the commit was not signed with the private key of `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<(), pds_crypto::Error> {
         key.verify(&encode(&self.did, self.rev, &self.data, self.prev.as_ref(), None), &self.signature)
     }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_names_the_one_before_verifies() {
+    fn a_commit_with_a_previous_commit_verifies() {
         let (key, data, prev) = (SigningKey::generate(), Cid::dag_cbor(b""), Cid::dag_cbor(b"prev"));
         let rev = Tid::from_micros(7, 0);
         let signature = key.sign(&encode(&did(), rev, &data, Some(&prev), None));

@@ -1,6 +1,6 @@
 //! The repository engine: records as DAG-CBOR, the Merkle search tree, signed commits, CAR files, firehose frames.
 //!
-//! Pure and synchronous. Owns the bytes of the protocol; never stores, sends or looks up anything.
+//! Pure and synchronous. Owns the binary formats of the protocol. Never stores, sends or resolves anything.
 
 pub mod car;
 pub mod cbor;

@@ -1,4 +1,4 @@
-//! Proofs: that a record is, or is not, in a signed repository; and that a commit does what it says, by undoing it.
+//! Proof that a commit consists of exactly the operations that its event lists.
 
 use std::collections::HashMap;
 
@@ -14,27 +14,24 @@ use crate::{
 /// Why a commit event does not prove its operations.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The CAR file is damaged.
     #[error(transparent)]
     Car(#[from] car::Error),
-    /// Its root is no commit.
     #[error("the CAR's root is not a commit block")]
     Commit(#[from] Invalid),
-    /// A needed node is absent or wrong.
+    /// A node of the tree is missing or wrong.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// An operation does not fit the tree.
-    #[error("operation on {path} does not fit the tree: it holds {found:?}")]
+    #[error("the operation on {path} contradicts the tree, which has the record {found:?} there")]
     Operation {
-        /// The operation's path.
         path: String,
-        /// What the tree has there.
+        /// The record in the tree.
         found: Option<Cid>,
     },
 }
 
-/// Undoes the operations of a commit on the partial tree that its blocks hold; answers the root that the tree had before.
-/// Equal to `prevData`, the commit does exactly what its operations say. Source: Sync v1.1, inductive firehose.
+/// Reverts the operations of a commit on the partial tree in its blocks. Returns the root of the tree before the commit.
+///
+/// If the result equals `prevData`, the commit consists of exactly these operations. Source: Sync v1.1, inductive firehose.
 pub fn invert(blocks: &[u8], ops: &[Op]) -> Result<Cid, Error> {
     let reader = car::Reader::new(blocks)?;
     let root = reader.root;

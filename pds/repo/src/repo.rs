@@ -1,4 +1,4 @@
-//! A repository: applying writes to it, all or none.
+//! A repository in memory. Applies all writes of a commit or none.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -14,35 +14,31 @@ use crate::{
     mst::{self, Tree},
 };
 
-/// Writes in one commit. Source: lexicon `com.atproto.repo.applyWrites`, Sync v1.1.
+/// Maximum number of writes in one commit. Source: lexicon `com.atproto.repo.applyWrites`, Sync v1.1.
 pub const MAX_WRITES: usize = 200;
-/// Bytes of the blocks of one commit event. Source: lexicon `com.atproto.sync.subscribeRepos`, `blocks.maxLength`.
+/// Maximum size of the blocks of one commit event, in bytes. Source: lexicon `com.atproto.sync.subscribeRepos`, `blocks.maxLength`.
 pub const MAX_EVENT_BYTES: usize = 2_000_000;
 
-/// Where a repository stands.
+/// The newest commit of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The newest revision.
     pub rev: Tid,
-    /// Its commit block.
+    /// CID of the commit block.
     pub commit: Cid,
-    /// The tree's root.
+    /// Root of the tree.
     pub data: Cid,
 }
 
-/// What is done to a record.
+/// The kind of an operation on a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// There was none.
     Create,
-    /// There was another.
     Update,
-    /// There is none any more.
     Delete,
 }
 
 impl Action {
-    /// As the firehose says it.
+    /// The value in firehose events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -52,32 +48,25 @@ impl Action {
     }
 }
 
-/// A wanted change of one record.
+/// A requested change of one record.
 #[derive(Clone, Debug)]
 pub enum Write {
     /// Fails if the record exists.
     Create {
-        /// Where.
         path: RepoPath,
-        /// Of `bytes`.
+        /// CID of `bytes`.
         cid: Cid,
-        /// DAG-CBOR.
         bytes: Bytes,
     },
-    /// Fails if it does not exist.
+    /// Fails if the record does not exist.
     Update {
-        /// Where.
         path: RepoPath,
-        /// Of `bytes`.
+        /// CID of `bytes`.
         cid: Cid,
-        /// DAG-CBOR.
         bytes: Bytes,
     },
-    /// Fails if it does not exist.
-    Delete {
-        /// Where.
-        path: RepoPath,
-    },
+    /// Fails if the record does not exist.
+    Delete { path: RepoPath },
 }
 
 impl Write {
@@ -89,102 +78,80 @@ impl Write {
     }
 }
 
-/// What a commit did to one record.
+/// The change of one record in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
-    /// What.
     pub action: Action,
-    /// Where.
     pub path: RepoPath,
-    /// The record now; `None` for a deletion.
+    /// The record after the commit; `None` for a deletion.
     pub cid: Option<Cid>,
-    /// The record before; `None` for a creation.
+    /// The record before the commit; `None` for a creation.
     pub prev: Option<Cid>,
 }
 
-/// Why writes were not applied. The repository is as it was.
+/// Why writes were refused. The repository is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A creation of what is there.
-    #[error("there is a record at {path} already")]
-    RecordExists {
-        /// Where.
-        path: RepoPath,
-    },
-    /// An update or deletion of what is not there.
-    #[error("there is no record at {path}")]
-    RecordMissing {
-        /// Where.
-        path: RepoPath,
-    },
-    /// More than [`MAX_WRITES`].
-    #[error("{given} writes are too many for one commit: at most {MAX_WRITES}")]
-    TooManyWrites {
-        /// How many.
-        given: usize,
-    },
-    /// More than [`MAX_EVENT_BYTES`].
-    #[error("the commit would have {bytes} bytes of blocks: at most {MAX_EVENT_BYTES}")]
-    TooLarge {
-        /// How many.
-        bytes: usize,
-    },
-    /// The tree in memory is not whole.
+    #[error("the record {path} already exists")]
+    RecordExists { path: RepoPath },
+    #[error("the record {path} does not exist")]
+    RecordMissing { path: RepoPath },
+    #[error("{given} writes are too many for one commit: at most {MAX_WRITES} are allowed")]
+    TooManyWrites { given: usize },
+    #[error("the commit would have {bytes} bytes of blocks: at most {MAX_EVENT_BYTES} are allowed")]
+    TooLarge { bytes: usize },
+    /// The tree in memory is incomplete.
     #[error(transparent)]
     Tree(#[from] mst::Error),
 }
 
-/// A repository in memory: whose, where it stands, its tree. A clone shares the tree.
+/// A repository in memory. Clones share the tree.
 #[derive(Clone, Debug)]
 pub struct Repo {
-    /// Whose.
     pub did: Did,
-    /// Where it stands.
     pub head: Head,
-    /// Key to record CID.
+    /// Maps the key of each record to its CID.
     pub tree: Tree,
 }
 
-/// Everything that a commit changes, ready to be stored and sent.
+/// The changes of a commit, to be stored and sent.
 #[derive(Clone, Debug)]
 pub struct CommitDiff {
-    /// The new revision.
     pub rev: Tid,
-    /// The one before.
+    /// The previous revision.
     pub since: Option<Tid>,
-    /// The commit block's CID.
+    /// CID of the commit block.
     pub commit: Cid,
-    /// The commit block.
     pub commit_bytes: Bytes,
-    /// The tree's root.
+    /// New root of the tree.
     pub data: Cid,
-    /// The root before.
+    /// Previous root of the tree.
     pub prev_data: Option<Cid>,
-    /// What was done, one operation per record, in the order in which the writes came to the records. Writes that undo each other are none.
+    /// One operation for each changed record, in the order of the first write to each. Writes that cancel each other out give no operation.
     pub ops: Vec<Op>,
-    /// The commit, new and proving nodes, new records.
+    /// The commit block, new tree nodes, nodes that prove the operations, and new records.
     pub blocks: Vec<(Cid, Bytes)>,
 }
 
 impl CommitDiff {
-    /// The blocks as a CAR file, the commit as root.
+    /// The blocks as a CAR file with the commit as its root.
     pub fn car(&self) -> Bytes {
         car::write(&self.commit, self.blocks.iter().map(|(cid, block)| (cid, block)))
     }
 
-    /// Where the repository stands now.
+    /// The newest commit after this change.
     pub fn head(&self) -> Head {
         Head { rev: self.rev, commit: self.commit, data: self.data }
     }
 }
 
 impl Repo {
-    /// A new repository with its first commit.
+    /// Creates a repository with its first commit.
     pub fn create(did: Did, rev: Tid, writes: &[Write], key: &SigningKey) -> Result<(Self, CommitDiff), Error> {
         build(did, None, &Tree::empty(), writes, rev, key)
     }
 
-    /// The repository with `writes` applied, and what that changed. `rev` must be above the head's.
+    /// Returns the repository with `writes` applied, and the changes. `rev` must be above the revision of the head.
     pub fn apply(&self, writes: &[Write], rev: Tid, key: &SigningKey) -> Result<(Self, CommitDiff), Error> {
         build(self.did.clone(), Some(self.head), &self.tree, writes, rev, key)
     }
@@ -201,11 +168,14 @@ fn build(
     if writes.len() > MAX_WRITES {
         return Err(Error::TooManyWrites { given: writes.len() });
     }
-    // Asked for before anything changes: a tree that was just built would otherwise count every node as new.
+    // Computes all CIDs before anything changes. Otherwise every node of a tree that was just built would count as new.
     let before = tree.root();
-    debug_assert!(head.is_none_or(|head| head.data == before && head.rev < rev), "the tree and the rev fit the head");
+    debug_assert!(
+        head.is_none_or(|head| head.data == before && head.rev < rev),
+        "the tree belongs to the head, and the revision is newer"
+    );
     let mut tree = tree.clone();
-    let ops = net(writes.iter().map(|write| change(&mut tree, write)))?;
+    let ops = merge_ops(writes.iter().map(|write| change(&mut tree, write)))?;
 
     let mut nodes = tree.take_new();
     let mut present: HashSet<Cid> = nodes.iter().map(|(cid, _)| *cid).collect();
@@ -213,7 +183,7 @@ fn build(
         tree.prove(op.path.as_str(), op.action == Action::Create, &mut present, &mut nodes)?;
     }
     let data = tree.root();
-    // A commit that changes nothing still shows what it signs.
+    // A commit without changes still contains the root that it signs.
     if present.insert(data) {
         nodes.extend(tree.proof("", false)?.into_iter().take(1));
     }
@@ -248,19 +218,18 @@ fn build(
     Ok((Repo { did, head: diff.head(), tree }, diff))
 }
 
-/// What several writes to one record come to: the stream has one operation per record, which says what was there before the commit and what
-/// is there after it.
-fn net(ops: impl Iterator<Item = Result<Op, Error>>) -> Result<Vec<Op>, Error> {
-    let (mut net, mut places) = (Vec::<(Op, usize)>::new(), HashMap::<RepoPath, usize>::new());
+/// Merges all writes to one record into one operation, with the record before the commit and the record after it.
+fn merge_ops(ops: impl Iterator<Item = Result<Op, Error>>) -> Result<Vec<Op>, Error> {
+    let (mut merged, mut places) = (Vec::<(Op, usize)>::new(), HashMap::<RepoPath, usize>::new());
     for op in ops {
         let op = op?;
         match places.entry(op.path.clone()) {
             Entry::Vacant(place) => {
-                place.insert(net.len());
-                net.push((op, 1));
+                place.insert(merged.len());
+                merged.push((op, 1));
             }
             Entry::Occupied(place) => {
-                let (before, writes) = &mut net[*place.get()];
+                let (before, writes) = &mut merged[*place.get()];
                 (before.cid, *writes) = (op.cid, *writes + 1);
             }
         }
@@ -274,7 +243,7 @@ fn net(ops: impl Iterator<Item = Result<Op, Error>>) -> Result<Vec<Op>, Error> {
         };
         Some(Op { action, ..op })
     };
-    Ok(net.into_iter().filter_map(changes).collect())
+    Ok(merged.into_iter().filter_map(changes).collect())
 }
 
 fn change(tree: &mut Tree, write: &Write) -> Result<Op, Error> {

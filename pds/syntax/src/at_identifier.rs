@@ -1,4 +1,4 @@
-//! An account named by DID or by handle.
+//! Identifiers of accounts: a DID or a handle.
 
 use std::{fmt, str::FromStr};
 
@@ -6,12 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Did, Error, Handle};
 
-/// What a `repo` parameter takes. Source: lexicon string format `at-identifier`.
+/// A DID or a handle, as `repo` parameters accept. Source: lexicon string format `at-identifier`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AtIdentifier {
-    /// By DID.
     Did(Did),
-    /// By handle.
     Handle(Handle),
 }
 

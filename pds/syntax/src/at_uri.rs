@@ -16,17 +16,17 @@ impl AtUri {
         Self(format!("at://{did}/{collection}/{rkey}").into())
     }
 
-    /// DID or handle.
+    /// The DID or handle.
     pub fn authority(&self) -> &str {
         self.part(0).unwrap_or_default()
     }
 
-    /// The collection, when the URI names one; a valid NSID.
+    /// The collection, if the URI has one. Always a valid NSID.
     pub fn collection(&self) -> Option<&str> {
         self.part(1)
     }
 
-    /// The record key, when the URI names one.
+    /// The record key, if the URI has one. Always valid.
     pub fn rkey(&self) -> Option<&str> {
         self.part(2)
     }
@@ -37,7 +37,7 @@ impl AtUri {
 
     fn check(text: &str) -> Result<(), &'static str> {
         if text.len() > 8 * 1024 {
-            return Err("at most 8 KiB");
+            return Err("must have at most 8 KiB");
         }
         let rest = text.strip_prefix("at://").ok_or("must begin with \"at://\"")?;
         let mut parts = rest.split('/');
@@ -50,7 +50,7 @@ impl AtUri {
             RecordKey::check(rkey).map_err(|_| "the second path part must be a record key")?;
         }
         if parts.next().is_some() {
-            return Err("at most two path parts");
+            return Err("must have at most two path parts");
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! Timestamps as the data model stores them: text.
+//! Timestamps. The data model stores them as text.
 
 use std::sync::Arc;
 
 use crate::text::text_type;
 
-/// A timestamp that meets RFC 3339, ISO 8601 and the WHATWG HTML form at once; kept as written.
+/// A timestamp that is valid in RFC 3339, ISO 8601 and WHATWG HTML. Keeps the original text.
 /// Source: <https://atproto.com/specs/lexicon#datetime>.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Datetime(Arc<str>);
@@ -42,7 +42,7 @@ impl Datetime {
             _ => return Err("the month must be 01 to 12"),
         };
         if day == 0 || day > days {
-            return Err("the day is not in the month");
+            return Err("the month does not have this day");
         }
         if hour > 23 || minute > 59 || second > 59 {
             return Err("the time of day is out of range");
@@ -51,7 +51,7 @@ impl Datetime {
         if let [b'.', tail @ ..] = rest {
             let digits = tail.iter().take_while(|b| b.is_ascii_digit()).count();
             if digits == 0 || digits > 20 {
-                return Err("1 to 20 digits of fractional seconds");
+                return Err("fractional seconds must have 1 to 20 digits");
             }
             rest = &tail[digits..];
         }

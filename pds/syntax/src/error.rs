@@ -1,14 +1,14 @@
-//! Why a text is not the identifier it should be.
+//! The error of all identifiers.
 
-/// A text that does not follow an identifier's grammar.
+/// The text does not follow the grammar of the identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not a valid {kind}: {reason}")]
 pub struct Error {
-    /// What was expected: `did`, `handle`, `nsid`, ...
+    /// The kind of identifier: `did`, `handle`, `nsid`, ...
     pub kind: &'static str,
-    /// The offending text, cut to 100 characters.
+    /// The text, cut to 100 characters.
     pub value: String,
-    /// What the grammar asks for.
+    /// What the grammar requires.
     pub reason: &'static str,
 }
 

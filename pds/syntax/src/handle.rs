@@ -1,4 +1,4 @@
-//! Handles: DNS names of accounts.
+//! Handles, the DNS names of accounts.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use crate::text::text_type;
 pub struct Handle(Arc<str>);
 text_type!(Handle, "handle");
 
-/// Top-level domains that no real account may use. `.test` is left out: it is for development and tests.
+/// Top-level domains that handles must not use. `.test` is allowed, for development and tests.
 const DISALLOWED_TLDS: [&str; 8] = ["local", "arpa", "invalid", "localhost", "internal", "example", "alt", "onion"];
 
 impl Handle {
-    /// The handle that stands for "does not resolve".
+    /// The handle that replaces a handle that does not resolve.
     pub const INVALID: &str = "handle.invalid";
 
-    /// Does the name end in a top-level domain that the specification reserves?
+    /// Whether the top-level domain is one that the specification disallows.
     pub fn is_disallowed_tld(&self) -> bool {
         self.0.rsplit('.').next().is_some_and(|tld| DISALLOWED_TLDS.contains(&tld))
     }
 
-    /// What stands before `suffix` (with its leading dot), when the handle ends with it.
+    /// The part before `suffix`, which begins with a dot. `None` if the handle does not end with it.
     pub fn label_under(&self, suffix: &str) -> Option<&str> {
         self.0.strip_suffix(suffix).filter(|label| !label.is_empty())
     }
 
     fn check(text: &str) -> Result<(), &'static str> {
         if text.len() > 253 {
-            return Err("at most 253 characters");
+            return Err("must have at most 253 characters");
         }
         let mut labels = 0;
         let mut last = "";
@@ -38,7 +38,7 @@ impl Handle {
                 return Err("each part must have 1 to 63 characters");
             }
             if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') {
-                return Err("parts may hold letters, digits and hyphens");
+                return Err("parts may contain only letters, digits and hyphens");
             }
             if label.starts_with('-') || label.ends_with('-') {
                 return Err("a part must not begin or end with a hyphen");

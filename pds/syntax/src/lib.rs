@@ -1,6 +1,6 @@
-//! The identifiers of the AT Protocol as types that can only hold valid values.
+//! The identifiers of the AT Protocol. Each is a type whose values are always valid.
 //!
-//! Owns their grammar and their canonical text form. Never resolves, looks up or allocates anything else.
+//! Owns their grammar and their canonical text form. Never resolves identifiers.
 
 mod at_identifier;
 mod at_uri;

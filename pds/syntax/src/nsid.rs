@@ -10,12 +10,12 @@ pub struct Nsid(Arc<str>);
 text_type!(Nsid, "nsid");
 
 impl Nsid {
-    /// The last part, for instance `post` of `app.bsky.feed.post`.
+    /// The last part, for example `post` of `app.bsky.feed.post`.
     pub fn name(&self) -> &str {
         self.0.rsplit('.').next().unwrap_or_default()
     }
 
-    /// The domain that owns it, in DNS order: `feed.bsky.app` for `app.bsky.feed.post`.
+    /// The domain that owns the NSID, in DNS order: `feed.bsky.app` for `app.bsky.feed.post`.
     pub fn authority(&self) -> String {
         let mut parts: Vec<&str> = self.0.split('.').collect();
         parts.pop();
@@ -23,7 +23,7 @@ impl Nsid {
         parts.join(".")
     }
 
-    /// The domain is in lower case, as names of collections have to be: `Com.Example.thing` and `com.example.thing` are one name.
+    /// Whether the domain is in lower case, as names of collections must be: `Com.Example.thing` and `com.example.thing` are the same name.
     pub fn is_canonical(&self) -> bool {
         let domain = self.0.rsplit_once('.').map_or("", |(domain, _)| domain);
         !domain.bytes().any(|b| b.is_ascii_uppercase())
@@ -31,7 +31,7 @@ impl Nsid {
 
     pub(crate) fn check(text: &str) -> Result<(), &'static str> {
         if text.len() > 317 {
-            return Err("at most 317 characters");
+            return Err("must have at most 317 characters");
         }
         let (domain, name) = text.rsplit_once('.').ok_or("must have at least three parts")?;
         let mut labels = 0;
@@ -40,7 +40,7 @@ impl Nsid {
                 return Err("each part must have 1 to 63 characters");
             }
             if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-                return Err("parts of the domain may hold letters, digits and hyphens");
+                return Err("parts of the domain may contain only letters, digits and hyphens");
             }
             if label.starts_with('-') || label.ends_with('-') {
                 return Err("a part must not begin or end with a hyphen");

@@ -12,13 +12,13 @@ text_type!(RecordKey, "record key");
 impl RecordKey {
     pub(crate) fn check(text: &str) -> Result<(), &'static str> {
         if text.is_empty() || text.len() > 512 {
-            return Err("1 to 512 characters");
+            return Err("must have 1 to 512 characters");
         }
         if text == "." || text == ".." {
             return Err("must not be \".\" or \"..\"");
         }
         if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_~.:-".contains(&b)) {
-            return Err("may hold letters, digits and _ ~ . : -");
+            return Err("may contain only letters, digits and _ ~ . : -");
         }
         Ok(())
     }

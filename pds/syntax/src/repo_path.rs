@@ -1,12 +1,13 @@
-//! The key of a record in its repository's tree.
+//! Paths of records in a repository.
 
 use std::sync::Arc;
 
 use crate::{Nsid, RecordKey, text::text_type};
 
-/// `collection/rkey`, compared bytewise as the tree does.
+/// `collection/rkey`: the key of a record in the tree of its repository.
 ///
-/// It is one text on purpose: comparing (collection, rkey) pairs gives another order, since `-` and `.` sort before `/`.
+/// Compared bytewise, as the tree requires. Comparison of pairs of collection and record key gives another order, because `-` and `.` sort
+/// before `/`.
 /// Source: <https://atproto.com/specs/repository#mst-structure>.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(Arc<str>);
@@ -22,12 +23,12 @@ impl RepoPath {
         Self(text.into())
     }
 
-    /// The part before the slash; a valid NSID.
+    /// The part before the slash. Always a valid NSID.
     pub fn collection(&self) -> &str {
         self.0.split_once('/').map_or("", |(collection, _)| collection)
     }
 
-    /// The part behind the slash; a valid record key.
+    /// The part after the slash. Always a valid record key.
     pub fn rkey(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, rkey)| rkey)
     }

@@ -1,7 +1,7 @@
-//! The traits that every text identifier shares.
+//! The traits of all identifiers that are stored as text.
 
-/// Implements parsing, display, serde and access for a `struct $name(Arc<str>)` whose `check` says why a text is refused
-/// and whose `canonical` brings an accepted one into its canonical form.
+/// Implements parsing, display, serde and access for a `struct $name(Arc<str>)`. Its `check` says why a text is refused; its `canonical`
+/// converts an accepted text to the canonical form.
 macro_rules! text_type {
     ($name:ident, $kind:literal) => {
         impl $name {

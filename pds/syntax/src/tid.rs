@@ -1,4 +1,4 @@
-//! Timestamp identifiers, the form of revisions and most record keys.
+//! Timestamp identifiers, which revisions and most record keys are.
 
 use std::{fmt, str::FromStr};
 
@@ -10,13 +10,13 @@ const ALPHABET: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 /// Bits of the clock identifier below the microseconds.
 const CLOCK_BITS: u32 = 10;
 
-/// 53 bits of microseconds since 1970 above 10 bits of clock identifier; 13 characters of sortable base32.
+/// 53 bits of microseconds since 1970, then 10 bits of clock identifier. The text form has 13 characters of sortable base32.
 /// Source: <https://atproto.com/specs/tid>.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tid(u64);
 
 impl Tid {
-    /// A TID of the given time; only the low 10 bits of `clock_id` count.
+    /// The TID of a time. Uses only the low 10 bits of `clock_id`.
     pub fn from_micros(micros: u64, clock_id: u16) -> Self {
         Self(((micros << CLOCK_BITS) | u64::from(clock_id & 0x3ff)) & (u64::MAX >> 1))
     }
@@ -26,7 +26,7 @@ impl Tid {
         self.0 >> CLOCK_BITS
     }
 
-    /// The low 10 bits.
+    /// The clock identifier.
     pub fn clock_id(self) -> u16 {
         (self.0 & 0x3ff) as u16
     }
@@ -47,7 +47,8 @@ impl FromStr for Tid {
         let bytes: &[u8; 13] = text.as_bytes().try_into().map_err(|_| error("must have 13 characters"))?;
         let mut value = 0u64;
         for byte in bytes {
-            let digit = ALPHABET.iter().position(|c| c == byte).ok_or_else(|| error("may hold 2 to 7 and a to z"))?;
+            let digit =
+                ALPHABET.iter().position(|c| c == byte).ok_or_else(|| error("may contain only 2 to 7 and a to z"))?;
             if value >> 59 != 0 {
                 return Err(error("the first character must be 2 to 7 or a to j"));
             }
@@ -88,7 +89,7 @@ impl<'de> Deserialize<'de> for Tid {
     }
 }
 
-/// Hands out TIDs that only grow, also when the clock stands still or steps back. The caller brings the time.
+/// Makes ascending TIDs, even if the time of the caller stands still or goes back.
 #[derive(Debug)]
 pub struct Clock {
     clock_id: u16,
@@ -96,12 +97,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// `clock_id` tells two processes that write at the same microsecond apart; only its low 10 bits count.
+    /// `clock_id` distinguishes processes that make TIDs in the same microsecond. Uses only its low 10 bits.
     pub fn new(clock_id: u16) -> Self {
         Self { clock_id, last: std::sync::atomic::AtomicU64::new(0) }
     }
 
-    /// The next TID at `now_us`, above every earlier one of this method.
+    /// The next TID at `now_us`. Greater than all earlier results of this method.
     pub fn next(&self, now_us: u64) -> Tid {
         use std::sync::atomic::Ordering;
         let mut micros = now_us;
@@ -112,10 +113,11 @@ impl Clock {
         Tid::from_micros(micros, self.clock_id)
     }
 
-    /// The next TID above `floor`, which belongs to one repository.
+    /// The next TID at `now_us` that is greater than `floor`, the last revision of one repository.
     ///
-    /// The clock never takes the floor over: an account may bring a revision of the future with it, and the revisions and record keys
-    /// of all others stay at the time that it is. Two calls with one floor may give the same TID; one repository has one writer.
+    /// The clock never adopts the floor. An imported repository may have a revision in the future; the revisions and record keys of all other
+    /// accounts still follow the time. Two calls with the same floor may return the same TID, so each repository must have one writer at a
+    /// time.
     pub fn next_after(&self, now_us: u64, floor: Tid) -> Tid {
         self.next(now_us).max(Tid::from_micros(floor.micros() + 1, self.clock_id))
     }

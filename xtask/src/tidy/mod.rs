@@ -2,6 +2,7 @@
 
 mod circles;
 mod crates;
+mod docs;
 mod files;
 mod hosts;
 mod layers;
@@ -23,6 +24,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     let tree = Tree::read(root)?;
     let mut problems = crates::check(root)?;
     problems.extend(circles::check(&tree));
+    problems.extend(docs::check(&tree));
     problems.extend(files::check(&tree));
     problems.extend(hosts::check(&tree));
     problems.extend(layers::check(&tree));

@@ -23,7 +23,6 @@ const FINGERPRINT_TAG: &str = "aurora-locus-fingerprint";
 /// How to reach AWS.
 #[derive(Clone, Debug)]
 pub struct AwsSettings {
-    /// S3.
     pub service: Service,
     /// URL of IAM; `None` is AWS's own.
     pub iam_endpoint: Option<String>,

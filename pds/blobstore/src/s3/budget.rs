@@ -1,4 +1,4 @@
-//! The memory that all uploads of a process share.
+//! The memory budget of all uploads of a process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{BlobKey, Error, Result};
 
-/// Uploads that hold half a part each may wait for one another; the time-out lets one of them go.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time to wait for memory. Uploads that each hold half a part can wait for each other; the timeout ends one of them.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A number of bytes to hand out. Clones share it.
+/// A budget of bytes. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
 
-/// Bytes that are in use until this is dropped.
+/// Bytes taken from the budget. They are returned on drop.
 #[derive(Debug)]
 pub(super) struct Reserved(Option<OwnedSemaphorePermit>);
 
@@ -24,10 +24,13 @@ impl Budget {
     }
 
     /// Waits until that many bytes are free and adds them to `held`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] after [`TIMEOUT`].
     pub(super) async fn reserve(&self, bytes: usize, held: &mut Reserved, key: &BlobKey) -> Result<()> {
         let busy = || Error::Busy { key: key.clone() };
         let count = u32::try_from(bytes).map_err(|_| busy())?;
-        let permit = tokio::time::timeout(PATIENCE, self.0.clone().acquire_many_owned(count)).await;
+        let permit = tokio::time::timeout(TIMEOUT, self.0.clone().acquire_many_owned(count)).await;
         let permit = permit.map_err(|_| busy())?.map_err(|_| busy())?;
         match &mut held.0 {
             Some(all) => all.merge(permit),
@@ -48,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_dropped_is_free_again() {
+    async fn dropped_bytes_are_free_again() {
         let budget = Budget::new(10);
         let key = BlobKey::random();
         let mut held = Reserved::none();

@@ -1,5 +1,6 @@
-//! Memory for parts, used again: an allocator that is asked for megabytes on one thread and given them back on another keeps
-//! several times of what is in use.
+//! Reusable memory for parts.
+//!
+//! Memory of megabytes that one thread allocates and another frees makes the allocator keep several times the memory in use.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,31 +8,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::PART_BYTES;
 use super::budget::Reserved;
 
-/// What an object may have before it gets the memory of a whole part.
-const SMALL_BYTES: usize = 256 << 10;
-/// Memory for so many parts is kept when nobody needs it: one upload's.
-const KEPT: usize = 2;
+/// Size of a part in bytes: the minimum of S3. Objects up to this size are sent in one request. Two parts and the memory around them stay
+/// below 16 MB.
+pub const PART_BYTES: usize = 5 << 20;
 
-/// Memory of parts that nobody uses. Clones share it.
+/// Maximum size of an object that does not take the memory of a whole part.
+const SMALL_BYTES: usize = 256 << 10;
+/// Number of unused parts whose memory is kept: those of one upload.
+const MAX_KEPT: usize = 2;
+
+/// The memory of unused parts. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// A part that is being filled. Its reservation and its turn last as long as its memory is in use, which the client library decides.
+/// A part that is being filled. Its reservation and its turn last until the client library drops the memory.
 #[derive(Debug)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     pool: Pool,
-    /// What the upload may have: two parts, one that fills and one on its way.
+    /// Limits the upload to two parts in memory: one that is being filled and one that is being sent.
     turns: Arc<Semaphore>,
     turn: Option<OwnedSemaphorePermit>,
     pub(super) reserved: Reserved,
 }
 
 impl Pool {
-    /// For a new upload.
+    /// The first buffer of a new upload.
     pub(super) fn buffer(&self) -> Buffer {
         self.next_buffer(Arc::new(Semaphore::new(2)))
     }
@@ -47,7 +51,7 @@ impl Pool {
 
     fn give_back(&self, mut bytes: Vec<u8>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if bytes.capacity() == PART_BYTES && kept.len() < KEPT {
+        if bytes.capacity() == PART_BYTES && kept.len() < MAX_KEPT {
             bytes.clear();
             kept.push(bytes);
         }
@@ -59,10 +63,10 @@ impl Buffer {
         self.bytes.len()
     }
 
-    /// Adds bytes, up to a part's size in all.
+    /// Appends bytes. The buffer must not grow beyond the size of a part.
     pub(super) async fn extend(&mut self, piece: &[u8]) {
         if self.turn.is_none() && self.bytes.len() + piece.len() > SMALL_BYTES {
-            // Nobody closes the semaphore, so there is always a turn in the end.
+            // The semaphore is never closed, so this cannot fail.
             self.turn = self.turns.clone().acquire_owned().await.ok();
             let small = mem::replace(&mut self.bytes, self.pool.take());
             self.bytes.extend_from_slice(&small);
@@ -70,7 +74,7 @@ impl Buffer {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The bytes, to be sent; the memory comes back when they are dropped. The buffer is empty then.
+    /// Takes the bytes out of the buffer, which is empty afterwards. Their memory returns to the pool when they are dropped.
     pub(super) fn freeze(&mut self) -> Bytes {
         let next = self.pool.next_buffer(self.turns.clone());
         Bytes::from_owner(mem::replace(self, next))
@@ -116,7 +120,7 @@ mod tests {
             fill(buffer).await;
         }
         drop((many, buffer));
-        assert_eq!(pool.0.lock().unwrap_or_else(PoisonError::into_inner).len(), KEPT);
+        assert_eq!(pool.0.lock().unwrap_or_else(PoisonError::into_inner).len(), MAX_KEPT);
 
         // Small objects take no part of it.
         let mut small = pool.buffer();

@@ -1,6 +1,6 @@
-//! Writing one object: up to a part's size in one request, above it in parts.
+//! The upload of one object: in one request up to the size of a part, otherwise in parts.
 //!
-//! At most two parts are in memory: one that fills while the one before it is on its way.
+//! At most two parts are in memory: one is filled while the previous one is sent.
 
 use std::mem;
 
@@ -11,26 +11,22 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::buffer::Buffer;
-use super::{S3, status};
+use super::bucket::{Bucket, status};
+use super::buffer::{Buffer, PART_BYTES};
 use crate::{BlobKey, Error, Result, Upload};
 
-/// Size of a part, the least that S3 takes; an object up to it goes in one request. Two of them and what is around them stay below
-/// 16 MB.
-pub const PART_BYTES: usize = 5 << 20;
-
-/// An object on its way into the bucket.
+/// An object that is being uploaded.
 pub(super) struct S3Upload {
-    store: S3,
+    bucket: Bucket,
     key: BlobKey,
     buffer: Buffer,
     size: u64,
     progress: Progress,
-    /// Something may be at the server: dropping has to clean up.
+    /// A request was sent, so dropping the upload must clean up at the server.
     sent: bool,
 }
 
-/// The multipart upload, once there is one.
+/// State of the multipart upload, if there is one.
 #[derive(Default)]
 struct Progress {
     id: Option<String>,
@@ -39,28 +35,28 @@ struct Progress {
 }
 
 impl S3Upload {
-    pub(super) fn new(store: S3, key: BlobKey) -> Self {
-        let buffer = store.pool.buffer();
-        Self { store, key, buffer, size: 0, progress: Progress::default(), sent: false }
+    pub(super) fn new(bucket: Bucket, key: BlobKey) -> Self {
+        let buffer = bucket.pool.buffer();
+        Self { bucket, key, buffer, size: 0, progress: Progress::default(), sent: false }
     }
 
-    /// Sends the buffer as the next part, after the one before has arrived.
+    /// Sends the buffer as the next part, after the previous part has arrived.
     async fn send_part(&mut self) -> Result<()> {
         self.wait_for_part().await?;
         let id = match &self.progress.id {
             Some(id) => id.clone(),
             None => self.create_multipart().await?,
         };
-        // Counted from 1, at most 10,000: more than enough for any limit on blobs.
+        // From 1 to 10,000, which is enough for blobs of 50 GB.
         let number = i32::try_from(self.progress.done.len() + 1).map_err(Error::failed("write", &self.key))?;
         let bytes = self.buffer.freeze();
-        let part = send_part(self.store.clone(), self.key.clone(), id, number, bytes);
+        let part = send_part(self.bucket.clone(), self.key.clone(), id, number, bytes);
         self.progress.in_flight = Some(tokio::spawn(part));
         Ok(())
     }
 
     async fn wait_for_part(&mut self) -> Result<()> {
-        // Waiting by reference: if this future is dropped, the handle stays for the clean-up.
+        // Waits by reference: if this future is dropped, the handle remains for the clean-up.
         if let Some(part) = self.progress.in_flight.as_mut() {
             let part = part.await.map_err(Error::failed("write", &self.key))?;
             self.progress.in_flight = None;
@@ -71,10 +67,10 @@ impl S3Upload {
 
     async fn create_multipart(&mut self) -> Result<String> {
         self.sent = true;
-        let store = &self.store;
-        let create = store.client.create_multipart_upload().bucket(&*store.bucket).key(self.key.as_str());
-        let create = create.set_checksum_algorithm(store.checksum.clone()).send();
-        let created = store.request("begin", self.key.as_str(), create).await?;
+        let bucket = &self.bucket;
+        let create = bucket.client.create_multipart_upload().bucket(&*bucket.name).key(self.key.as_str());
+        let create = create.set_checksum_algorithm(bucket.checksum.clone()).send();
+        let created = bucket.request("begin", self.key.as_str(), create).await?;
         let created = created.map_err(Error::failed("begin", &self.key))?;
         let no_id = || Error::failed("begin", &self.key)("the server gave no upload id");
         let id = created.upload_id.ok_or_else(no_id)?;
@@ -88,17 +84,17 @@ impl S3Upload {
         }
         self.wait_for_part().await?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(mem::take(&mut self.progress.done))).build();
-        let complete = self.store.client.complete_multipart_upload().bucket(&*self.store.bucket);
+        let complete = self.bucket.client.complete_multipart_upload().bucket(&*self.bucket.name);
         let sent = complete.key(self.key.as_str()).upload_id(id).multipart_upload(parts).send();
-        // Servers put the parts together before they answer, so the time is that of an upload.
-        within(&self.store, &self.key, sent).await?.map(drop).map_err(Error::failed("finish", &self.key))
+        // Servers assemble the parts before they respond, so this takes as long as an upload.
+        self.bucket.upload(&self.key, sent).await?.map(drop).map_err(Error::failed("finish", &self.key))
     }
 
     async fn put_whole(&mut self) -> Result<()> {
         self.sent = true;
         let body = ByteStream::from(self.buffer.freeze());
-        let put = self.store.client.put_object().bucket(&*self.store.bucket).key(self.key.as_str()).body(body).send();
-        within(&self.store, &self.key, put).await?.map(drop).map_err(Error::failed("finish", &self.key))
+        let put = self.bucket.client.put_object().bucket(&*self.bucket.name).key(self.key.as_str()).body(body).send();
+        self.bucket.upload(&self.key, put).await?.map(drop).map_err(Error::failed("finish", &self.key))
     }
 }
 
@@ -107,12 +103,12 @@ impl Upload for S3Upload {
     async fn write(&mut self, mut chunk: Bytes) -> Result<()> {
         self.size += chunk.len() as u64;
         while !chunk.is_empty() {
-            // Only when more follows: what fits into one part goes in one request.
+            // Only if more bytes follow: an object of the size of a part is sent in one request.
             if self.buffer.len() == PART_BYTES {
                 self.send_part().await?;
             }
             let piece = chunk.split_to(chunk.len().min(PART_BYTES - self.buffer.len()));
-            self.store.budget.reserve(piece.len(), &mut self.buffer.reserved, &self.key).await?;
+            self.bucket.budget.reserve(piece.len(), &mut self.buffer.reserved, &self.key).await?;
             self.buffer.extend(&piece).await;
         }
         Ok(())
@@ -133,47 +129,47 @@ impl Drop for S3Upload {
         if !mem::take(&mut self.sent) {
             return;
         }
-        let (store, key, progress) = (self.store.clone(), self.key.clone(), mem::take(&mut self.progress));
+        let (bucket, key, progress) = (self.bucket.clone(), self.key.clone(), mem::take(&mut self.progress));
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(clean_up(store, key, progress))),
-            Err(_) => tracing::warn!(%key, "left an unfinished upload to the sweep: no runtime"),
+            Ok(runtime) => drop(runtime.spawn(clean_up(bucket, key, progress))),
+            Err(_) => {
+                tracing::warn!(%key, "an unfinished upload of {key} remains in the bucket until the next sweep: the runtime is shutting down")
+            }
         }
     }
 }
 
-/// Removes whatever the server has of an upload that did not finish. What fails here is left to the sweep.
-async fn clean_up(store: S3, key: BlobKey, progress: Progress) {
+/// Deletes what the server has of an unfinished upload. If this fails, the sweep deletes it later.
+async fn clean_up(bucket: Bucket, key: BlobKey, progress: Progress) {
     if let Some(part) = progress.in_flight {
-        // A part that arrives after the abort would stay for ever.
+        // The server would keep a part that arrives after the abort.
         part.abort();
         let _ = part.await;
     }
     if let Some(id) = progress.id {
-        let abort = store.client.abort_multipart_upload().bucket(&*store.bucket).key(key.as_str()).upload_id(id).send();
-        match store.request("abort", key.as_str(), abort).await {
+        let abort = bucket.client.abort_multipart_upload().bucket(&*bucket.name).key(key.as_str()).upload_id(id).send();
+        match bucket.request("abort", key.as_str(), abort).await {
             Ok(Err(error)) if status(&error) == Some(404) => {}
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%key, %error, "left an unfinished upload to the sweep"),
-            Err(error) => tracing::warn!(%key, %error, "left an unfinished upload to the sweep"),
+            Ok(Err(error)) => {
+                tracing::warn!(%key, %error, "an unfinished upload of {key} remains in the bucket until the next sweep")
+            }
+            Err(error) => {
+                tracing::warn!(%key, %error, "an unfinished upload of {key} remains in the bucket until the next sweep")
+            }
         }
     }
-    // The last request may have succeeded although its answer was lost. Nobody knows the key, so it may go.
-    if let Err(error) = crate::BlobStore::delete(&store, &key).await {
-        tracing::warn!(%key, %error, "could not make sure that an unfinished upload left no object");
+    // The last request may have succeeded although its response was lost. No record refers to this key yet, so the object can be deleted.
+    if let Err(error) = bucket.delete(&key).await {
+        tracing::warn!(%key, %error, "the object {key} of an unfinished upload may remain in the bucket");
     }
 }
 
-async fn send_part(store: S3, key: BlobKey, id: String, number: i32, bytes: Bytes) -> Result<CompletedPart> {
-    let part = store.client.upload_part().bucket(&*store.bucket).key(key.as_str()).upload_id(id).part_number(number);
-    let part = part.set_checksum_algorithm(store.checksum.clone());
-    let sent = within(&store, &key, part.body(ByteStream::from(bytes)).send()).await?;
+async fn send_part(bucket: Bucket, key: BlobKey, id: String, number: i32, bytes: Bytes) -> Result<CompletedPart> {
+    let part = bucket.client.upload_part().bucket(&*bucket.name).key(key.as_str()).upload_id(id).part_number(number);
+    let part = part.set_checksum_algorithm(bucket.checksum.clone());
+    let sent = bucket.upload(&key, part.body(ByteStream::from(bytes)).send()).await?;
     let sent = sent.map_err(Error::failed("write", &key))?;
     let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
     Ok(part.set_checksum_crc32(sent.checksum_crc32).build())
-}
-
-/// Waits as long as an upload may take.
-async fn within<T>(store: &S3, key: &BlobKey, sent: impl Future<Output = T>) -> Result<T> {
-    let timed_out = |_| Error::TimedOut { operation: "write", subject: key.to_string() };
-    tokio::time::timeout(store.upload_timeout, sent).await.map_err(timed_out)
 }

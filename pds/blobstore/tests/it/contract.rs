@@ -1,4 +1,4 @@
-//! What every store promises. Each test runs on memory, on disk and on a real S3 server.
+//! The contract of all stores. Each test runs in memory, on disk and on a real S3 server.
 
 use std::time::SystemTime;
 
@@ -23,7 +23,7 @@ on_every_store! {
     an_object_is_read_back_whole_and_in_ranges
     an_object_without_bytes_is_an_object
     a_range_outside_is_refused
-    what_is_not_there_is_not_found
+    a_missing_object_is_not_found
     an_upload_is_invisible_until_it_is_finished
     a_dropped_upload_leaves_nothing
     deleting_twice_succeeds
@@ -72,7 +72,7 @@ async fn a_range_outside_is_refused(store: Store) {
     }
 }
 
-async fn what_is_not_there_is_not_found(store: Store) {
+async fn a_missing_object_is_not_found(store: Store) {
     let key = BlobKey::random();
     assert!(matches!(store.blobs.get(&key, None).await, Err(Error::NotFound { .. })));
     assert!(!store.blobs.exists(&key).await.unwrap());

@@ -1,4 +1,4 @@
-//! What only the disk store promises.
+//! Properties of the disk store only.
 
 use std::fs;
 use std::path::Path;

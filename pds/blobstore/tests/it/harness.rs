@@ -1,4 +1,4 @@
-//! Stores to test. S3 is a real server, given by the environment; each test makes a bucket of its own.
+//! The stores under test. The environment names a real S3 server. Each test creates its own bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use bytes::Bytes;
 use pds_blobstore::{BlobStore, Credentials, Disk, Memory, S3, S3Checksum, S3Options};
 use tempfile::TempDir;
 
-/// A store and what has to live as long as it.
+/// A store, and values that must live as long as the store.
 pub(crate) struct Store {
     pub(crate) blobs: Arc<dyn BlobStore>,
     _folder: Option<TempDir>,
 }
 
-/// A bucket and a client that sees everything in it.
+/// A bucket, and a client that can read everything in it.
 pub(crate) struct Bucket {
     pub(crate) client: Client,
     pub(crate) options: S3Options,
@@ -76,7 +76,7 @@ impl Bucket {
         self.client.list_multipart_uploads().bucket(&self.options.bucket).send().await.unwrap().uploads().len()
     }
 
-    /// Waits for what happens in the background; fails after ten seconds.
+    /// Waits until a condition holds. Fails after ten seconds.
     pub(crate) async fn wait_until_empty(&self) {
         for _ in 0..200 {
             if self.uploads().await == 0 && self.objects().await.is_empty() {
@@ -88,7 +88,7 @@ impl Bucket {
     }
 }
 
-/// Bytes in which every position can be told from its neighbours.
+/// Bytes that differ at neighbouring positions.
 pub(crate) fn pattern(length: usize) -> Bytes {
     (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>().into()
 }

@@ -1,4 +1,4 @@
-//! Who the server is, and who we are to it: certificates of an own authority, keys from a web identity.
+//! Certificates of a private authority, and credentials from a web identity.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::harness::bucket;
 
-/// A server on loopback that gives `body` to every request and passes the heads on.
+/// A server on loopback that responds to every request with `body`, and passes on the headers of the requests.
 async fn server(body: &'static str, tls: Option<TlsAcceptor>) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -68,8 +68,8 @@ async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     assert!(S3::connect(options).await.health().await.is_err());
 }
 
-/// As on EKS: a token in a file, a role, and a service that gives keys for them. Runs itself again with that environment, since a
-/// process cannot safely change its own.
+/// As on EKS: a token in a file, a role, and a service that issues credentials for them. The test runs itself again with that environment,
+/// because a process cannot safely change its own.
 #[tokio::test]
 async fn without_keys_a_web_identity_gives_them() {
     const CHILD: &str = "AURORA_TEST_WEB_IDENTITY_CHILD";

@@ -1,4 +1,4 @@
-//! One contract for every store, and what only one of them promises.
+//! The contract of all stores, and properties of single stores.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

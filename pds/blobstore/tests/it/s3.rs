@@ -1,4 +1,4 @@
-//! What only the S3 store promises.
+//! Properties of the S3 store only.
 
 use std::time::{Duration, SystemTime};
 
@@ -54,7 +54,7 @@ async fn a_sweep_aborts_old_uploads_only() {
     assert_eq!(bucket.uploads().await, 0);
 }
 
-/// The operator keeps its mark of ownership there.
+/// The operator stores its mark of ownership there.
 #[tokio::test]
 async fn a_sweep_leaves_alone_what_is_not_a_blob() {
     let bucket = bucket().await;
@@ -105,7 +105,7 @@ async fn a_server_that_never_answers_is_given_up() {
     silent.abort();
 }
 
-/// Runs itself again with the environment that AWS gives to a pod, since a process cannot safely change its own.
+/// The test runs itself again with the environment that AWS sets in a pod, because a process cannot safely change its own.
 #[tokio::test]
 async fn without_keys_the_aws_environment_gives_them() {
     const CHILD: &str = "AURORA_TEST_S3_CHILD_BUCKET";
@@ -146,7 +146,7 @@ async fn without_keys_the_aws_environment_gives_them() {
     }
 }
 
-/// Some servers refuse what they did not ask for.
+/// Some servers refuse checksums that the protocol does not require.
 #[tokio::test]
 async fn checksums_are_sent_as_configured() {
     for (checksum, sent) in [(S3Checksum::WhenRequired, false), (S3Checksum::WhenSupported, true)] {

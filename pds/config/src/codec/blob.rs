@@ -1,9 +1,9 @@
-//! Words about blobs.
+//! Values of settings for blobs.
 
 use url::Url;
 
 use super::Codec;
-use crate::settings::{RedirectKind, S3Checksum};
+use crate::choice::{RedirectKind, S3Checksum};
 
 pub(crate) const S3_CHECKSUM: Codec<S3Checksum> = Codec::new(
     "when_supported or when_required",
@@ -34,10 +34,10 @@ pub(crate) const REDIRECT: Codec<RedirectKind> = Codec::new(
 );
 
 pub(crate) const CDN_PATTERN: Codec<String> = Codec::new(
-    "an http or https URL that names {did} and {cid}: https://cdn.example.com/{did}/{cid}",
+    "an http or https URL that contains {did} and {cid}: https://cdn.example.com/{did}/{cid}",
     |text| {
         if !["{did}", "{cid}"].iter().all(|part| text.matches(part).count() == 1) {
-            return Err("does not name {did} and {cid} once each".into());
+            return Err("does not contain {did} and {cid} once each".into());
         }
         let example = text.replace("{did}", "did:plc:a").replace("{cid}", "b");
         match Url::parse(&example) {

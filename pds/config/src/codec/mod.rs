@@ -1,7 +1,6 @@
-//! How the text of a variable becomes a value and back.
+//! Conversion between the text of a variable and its value.
 //!
-//! A codec never sees where the text comes from. Its reason for refusing must not repeat the text: the reader adds the
-//! value itself, unless it is a secret.
+//! A codec does not know where the text comes from. Its error must not repeat the text: the reader adds it, unless it is a secret.
 
 mod blob;
 mod plain;
@@ -20,8 +19,9 @@ pub(crate) use web::{
     SERVICE_DID, URL,
 };
 
-/// The two directions between text and `T`, and the rule in words.
+/// Parses and renders values of type `T`.
 pub(crate) struct Codec<T: 'static> {
+    /// The allowed values, in words.
     pub(crate) allowed: &'static str,
     pub(crate) secret: bool,
     pub(crate) parse: fn(&str) -> Result<T, String>,
@@ -34,7 +34,7 @@ impl<T> Codec<T> {
     }
 }
 
-/// Splits at commas, drops blanks around and between, parses each and names the first that fails.
+/// Parses a list separated by commas. Skips empty items and spaces around items. The error names the first item that is wrong.
 fn parse_list<T, E: ToString>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<Vec<T>, String> {
     let item = |item: &str| parse(item).map_err(|reason| format!("{item:?} {}", reason.to_string()));
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(item).collect()

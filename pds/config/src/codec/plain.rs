@@ -1,25 +1,25 @@
-//! Switches, numbers, words and paths.
+//! Booleans, numbers, words and paths.
 
 use std::path::PathBuf;
 
 use super::Codec;
-use crate::settings::LogFormat;
+use crate::choice::LogFormat;
 
 pub(crate) const BOOL: Codec<bool> = Codec::new(
     "true or 1, false or 0",
     |text| match text {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err("is not a switch".into()),
+        _ => Err("is not a boolean".into()),
     },
     bool::to_string,
 );
 
 pub(crate) const PORT: Codec<u16> = Codec::new(
-    "0 to 65535; 0 lets the system choose",
+    "0 to 65535; 0 means any free port",
     |text| {
         text.parse().map_err(|_| match text.starts_with("tcp://") {
-            // A Service called `pds` makes Kubernetes set PDS_PORT in every pod beside it.
+            // Kubernetes sets PDS_PORT in every pod of a namespace that has a Service called `pds`.
             true => "looks like a Kubernetes service link: set enableServiceLinks to false in the pod".into(),
             false => "is not a port".into(),
         })
@@ -29,18 +29,21 @@ pub(crate) const PORT: Codec<u16> = Codec::new(
 
 pub(crate) const COUNT: Codec<u32> = Codec::new(
     "a whole number, at least 1",
-    |text| text.parse().ok().filter(|count| *count > 0).ok_or("is not a count".into()),
+    |text| text.parse().ok().filter(|count| *count > 0).ok_or("is not a whole number in this range".into()),
     u32::to_string,
 );
 
-pub(crate) const COUNT_FROM_ZERO: Codec<u32> =
-    Codec::new("a whole number, 0 or more", |text| text.parse().map_err(|_| "is not a count".into()), u32::to_string);
+pub(crate) const COUNT_FROM_ZERO: Codec<u32> = Codec::new(
+    "a whole number, 0 or more",
+    |text| text.parse().map_err(|_| "is not a whole number in this range".into()),
+    u32::to_string,
+);
 
 pub(crate) const NAME: Codec<String> = Codec::new(
     "letters, digits and hyphens",
     |text| match text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         true => Ok(text.to_owned()),
-        false => Err("holds another character".into()),
+        false => Err("contains another character".into()),
     },
     String::clone,
 );
@@ -60,8 +63,8 @@ pub(crate) const KEY_PREFIX: Codec<String> = Codec::new(
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
         match text.len() <= 64 && text.bytes().all(legal) {
             true => Ok(text.to_owned()),
-            // Braces would move the keys of one call to different nodes of a cluster.
-            false => Err("is longer, or holds another character".into()),
+            // Braces are hash tags: the keys of one call would be on different nodes of a Redis Cluster.
+            false => Err("is longer, or contains another character".into()),
         }
     },
     String::clone,
@@ -83,7 +86,7 @@ pub(crate) const LOG_FORMAT: Codec<LogFormat> = Codec::new(
     },
 );
 
-/// The grammar of the filter is the logger's; it is checked where the logger is built.
+/// Not checked here: the logger parses the filter when it is built.
 pub(crate) const FILTER: Codec<String> = Codec::new(
     "error, warn, info, debug, trace, off, or directives like info,pds_server=debug",
     |text| Ok(text.to_owned()),

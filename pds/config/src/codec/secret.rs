@@ -1,4 +1,4 @@
-//! Secrets. Their reasons for refusing say nothing about the value but its length.
+//! Secrets. Their errors reveal only the length of the value.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,7 +7,7 @@ use super::Codec;
 use crate::database_url::DatabaseUrl;
 use crate::redis_url::RedisUrl;
 
-/// Order of the secp256k1 group: a private key is at least 1 and below it.
+/// Order of the secp256k1 group. A private key is at least 1 and below this number.
 const K256_ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc,
     0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
@@ -31,10 +31,10 @@ pub(crate) const REDIS_PASSWORD: Codec<SecretString> = secret("any text", |text|
 
 pub(crate) const BYPASS_KEY: Codec<SecretString> = secret("at least 16 characters", |text| at_least(text, 16));
 
-pub(crate) const ACCESS_KEY: Codec<SecretString> = secret("the text the S3 server gave", |text| Ok(text.into()));
+pub(crate) const ACCESS_KEY: Codec<SecretString> = secret("as the S3 server issued it", |text| Ok(text.into()));
 
 pub(crate) const JWT_SECRET: Codec<SecretString> =
-    secret("at least 16 characters, random: 32 hex digits are usual", |text| at_least(text, 16));
+    secret("at least 16 random characters, for example 32 hex digits", |text| at_least(text, 16));
 
 pub(crate) const ADMIN_PASSWORD: Codec<SecretString> = secret("at least 8 characters", |text| at_least(text, 8));
 
@@ -42,11 +42,11 @@ pub(crate) const K256_KEY: Codec<SecretString> = secret("64 hex digits that are 
     let key = hex_32_bytes(text)?;
     match key != [0; 32] && key < K256_ORDER {
         true => Ok(text.to_ascii_lowercase().into()),
-        false => Err("is outside the range of private keys".into()),
+        false => Err("is not in the range of secp256k1 private keys".into()),
     }
 });
 
-pub(crate) const SEAL_KEY: Codec<SecretString> = secret("64 hex digits, random", |text| {
+pub(crate) const SEAL_KEY: Codec<SecretString> = secret("64 random hex digits", |text| {
     hex_32_bytes(text)?;
     Ok(text.to_ascii_lowercase().into())
 });

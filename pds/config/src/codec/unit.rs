@@ -1,4 +1,7 @@
-//! Times and sizes: a whole number in the variable's own unit, or a whole number with a unit behind it.
+//! Durations and sizes: a whole number in the unit of the variable, or a whole number followed by a unit.
+//!
+//! Not parsed with `humantime` and `bytesize`, which accept mistakes and give them another meaning: `5M` is five months, `1 0s` is 10 s,
+//! `0.4B` is 0 (which turns a quota off), `20EiB` is the largest number there is. Here such values are refused.
 
 use std::time::Duration;
 
@@ -60,4 +63,35 @@ fn split(text: &str) -> Result<(u64, &str), String> {
     let (number, unit) = text.split_at(end);
     let number = number.parse().map_err(|_| "does not begin with a whole number")?;
     Ok((number, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_with_a_known_unit_is_read() {
+        for (text, ms) in
+            [("250", 250), ("5ms", 5), ("5 s", 5_000), ("5m", 300_000), ("1h", 3_600_000), ("1d", 86_400_000)]
+        {
+            assert_eq!((MILLISECONDS.parse)(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for (text, bytes) in
+            [("5", 5), ("5B", 5), ("5 KiB", 5_120), ("5MiB", 5 << 20), ("5kB", 5_000), ("1GB", 1_000_000_000)]
+        {
+            assert_eq!((SIZE.parse)(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_likely_mistake_is_refused() {
+        for text in ["5M", "5S", "1 0s", "1.5h", "5us", "1h30m", "+5s", "-5s", "5y", "", "s", "18446744073709551615d"] {
+            assert!((MILLISECONDS.parse)(text).is_err(), "{text}");
+        }
+        for text in
+            ["5m", "5mb", "5M", "5KB", "5kib", "1.5GB", "0.4B", "20EiB", "18446744073709551615GB", "+5", "1_000", ""]
+        {
+            assert!((SIZE.parse)(text).is_err(), "{text}");
+        }
+    }
 }

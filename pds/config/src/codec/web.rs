@@ -32,7 +32,7 @@ pub(crate) const SERVICE_DID: Codec<Did> = Codec::new(
     "a did:web or did:plc",
     |text| {
         let did: Did = text.parse().map_err(|_| "is not a DID")?;
-        if matches!(did.method(), "web" | "plc") { Ok(did) } else { Err("has another method".into()) }
+        if matches!(did.method(), "web" | "plc") { Ok(did) } else { Err("has another DID method".into()) }
     },
     Did::to_string,
 );
@@ -42,7 +42,7 @@ pub(crate) const DID_KEY: Codec<Did> = Codec::new(
     |text| {
         let did: Did = text.parse().map_err(|_| "is not a DID")?;
         let known = ["did:key:zQ3s", "did:key:zDn"].iter().any(|prefix| text.starts_with(prefix));
-        if known { Ok(did) } else { Err("is not a did:key of either curve".into()) }
+        if known { Ok(did) } else { Err("is not a did:key of one of these curves".into()) }
     },
     Did::to_string,
 );
@@ -52,15 +52,15 @@ pub(crate) const HANDLE_DOMAINS: Codec<Vec<String>> = Codec::new(
     |text| {
         let domains = parse_list(text, |domain| {
             if !domain.starts_with('.') {
-                return Err("lacks the leading dot");
+                return Err("has no leading dot");
             }
             let handle: Handle = format!("a{domain}").parse().map_err(|_| "is not a domain")?;
             if handle.is_disallowed_tld() {
-                return Err("ends in a top-level domain that no handle may have");
+                return Err("ends in a top-level domain that handles must not have");
             }
             Ok(domain.to_ascii_lowercase())
         })?;
-        if domains.is_empty() { Err("names no domain".into()) } else { Ok(domains) }
+        if domains.is_empty() { Err("contains no domain".into()) } else { Ok(domains) }
     },
     |domains| render_list(domains),
 );
@@ -87,7 +87,7 @@ pub(crate) const EMAIL: Codec<String> = Codec::new(
 );
 
 pub(crate) const NAME_SERVERS: Codec<Vec<SocketAddr>> = Codec::new(
-    "IP addresses, each with a port if it is not 53, separated by commas: 9.9.9.9,[2620:fe::fe]:53",
+    "IP addresses with optional port (default 53), separated by commas: 9.9.9.9,[2620:fe::fe]:53",
     |text| {
         parse_list(text, |item| {
             let address = item.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
@@ -98,13 +98,13 @@ pub(crate) const NAME_SERVERS: Codec<Vec<SocketAddr>> = Codec::new(
 );
 
 pub(crate) const CIDRS: Codec<Vec<Cidr>> = Codec::new(
-    "IP addresses and networks, separated by commas: 10.0.0.0/8,::1; or none",
+    "IP addresses and networks, separated by commas: 10.0.0.0/8,::1; none for an empty list",
     |text| if text == "none" { Ok(Vec::new()) } else { parse_list(text, str::parse::<Cidr>) },
     |networks| if networks.is_empty() { "none".into() } else { render_list(networks) },
 );
 
 pub(crate) const ALLOW_RULES: Codec<Vec<AllowRule>> = Codec::new(
-    "networks and host names (a name covers all below it), separated by commas: 10.96.0.0/12,pds.test",
+    "networks and host names, separated by commas; a host name includes its subdomains: 10.96.0.0/12,pds.test",
     |text| parse_list(text, str::parse::<AllowRule>),
     |rules| render_list(rules),
 );
@@ -132,7 +132,7 @@ fn http_url(text: &str) -> Result<Url, &'static str> {
         return Err("is neither http nor https");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds credentials, which would show in logs");
+        return Err("contains credentials, which would appear in logs");
     }
     Ok(url)
 }
@@ -141,6 +141,6 @@ fn origin(text: &str) -> Result<Url, &'static str> {
     let url = http_url(text)?;
     match url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
         true => Ok(url),
-        false => Err("has more than scheme, host and port"),
+        false => Err("has a path, query or fragment"),
     }
 }

@@ -1,7 +1,7 @@
-//! Secrets of a server that runs alone on SQLite: made on the first start, kept in one file beside the database.
+//! Generated secrets of a server with SQLite: made at the first start and stored in a file beside the database.
 //!
-//! Pure functions: the server reads and writes the file (mode 0600) and brings the randomness. Order of use:
-//! [`file`] → [`parse`] → overlay under the environment → [`generate_missing`] → write with [`render`] → read settings.
+//! Pure functions. The server reads and writes the file (mode 0600) and provides random bytes. Order of use: [`file`], [`parse`], combine with
+//! the environment, which has priority, [`generate_missing`], write the file with [`render`], read the settings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,15 +14,15 @@ use super::Secrets;
 use crate::reader::Reader;
 use crate::table::{setting, var};
 
-/// What can be generated. Never the keys of a bucket or a database's password: somebody else gives those.
+/// The secrets that can be generated. S3 credentials and database passwords are issued by other servers.
 const GENERATED: [&str; 4] = [var::JWT_SECRET, var::ADMIN_PASSWORD, var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY];
 
-/// Those of them without which accounts that exist are lost: one signs for their identities, the other opens their signing keys.
+/// The generated secrets whose loss makes existing accounts useless: one signs for their identities, the other decrypts their signing keys.
 pub const IRREPLACEABLE: [&str; 2] = [var::PLC_ROTATION_KEY, var::KEY_ENCRYPTION_KEY];
 
-/// Where generated secrets are kept: `secrets.env` in the data directory.
+/// The file of the generated secrets: `secrets.env` in the data directory.
 ///
-/// `None` if the database is Postgres or its URL is wrong: replicas that generate would each have their own keys.
+/// `None` if the database is PostgreSQL or its URL is wrong: each replica would generate other keys.
 pub fn file(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let mut reader = Reader::new(&lookup);
     let data_directory = reader.value(&setting::DATA_DIRECTORY);
@@ -30,9 +30,9 @@ pub fn file(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     database.is_sqlite().then(|| data_directory.join("secrets.env"))
 }
 
-/// New values for the secrets that `lookup` does not have, neither by name nor as a `_FILE`.
+/// New values for the secrets for which `lookup` has neither a value nor a `_FILE`.
 ///
-/// `random` fills its argument from a cryptographic source.
+/// `random` must fill its argument with cryptographically secure random bytes.
 pub fn generate_missing(
     lookup: impl Fn(&str) -> Option<String>,
     mut random: impl FnMut(&mut [u8]),
@@ -41,8 +41,8 @@ pub fn generate_missing(
     let missing = GENERATED.into_iter().filter(|name| !is_set(name) && !is_set(&format!("{name}_FILE")));
     missing
         .map(|name| {
-            // A password is typed by a person; the rest are keys of 32 bytes. Chance never picks an illegal
-            // secp256k1 key: fewer than one value in 2^127 is.
+            // People type the password, so it is shorter. The other secrets are keys of 32 bytes. The chance that one is not a valid
+            // secp256k1 key is below 2^-127.
             let mut bytes = if name == var::ADMIN_PASSWORD { vec![0; 16] } else { vec![0; 32] };
             random(&mut bytes);
             (name, SecretString::from(HEXLOWER.encode(&bytes)))
@@ -50,10 +50,10 @@ pub fn generate_missing(
         .collect()
 }
 
-/// Reads the file: `NAME=value` lines; blank lines and lines that begin with `#` are skipped.
+/// Parses the file: lines `NAME=value`. Skips empty lines and lines that begin with `#`.
 ///
 /// # Errors
-/// The number of the first line, from 1, that is none of these or names something that is not a generated secret.
+/// The number of the first line, from 1, that has another form or the name of another variable.
 pub fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, usize> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -65,11 +65,12 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, usize> {
         .collect()
 }
 
-/// The text of the file for these secrets; [`parse`] gives them back.
+/// The text of the file for these secrets, in the form that [`parse`] reads.
 pub fn render<N: AsRef<str>>(secrets: &BTreeMap<N, SecretString>) -> String {
-    let mut text = String::from("# Made on the first start. Keep a copy: without these keys the accounts are lost.\n");
+    let mut text =
+        String::from("# Generated at the first start. Back this file up: without these keys the accounts are lost.\n");
     for (name, secret) in secrets {
-        writeln!(text, "{}={}", name.as_ref(), secret.expose_secret()).expect("a String takes all text");
+        writeln!(text, "{}={}", name.as_ref(), secret.expose_secret()).expect("writing to a String cannot fail");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The secrets, apart from the settings so that settings can be shown.
+//! The secrets. They are separate from the settings, so that settings can be shown.
 
 pub mod local;
 
@@ -11,59 +11,59 @@ use crate::database_url::DatabaseUrl;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
-use crate::settings::{BlobStore, Settings};
+use crate::settings::{BlobStore, Outbound};
 use crate::table::setting;
 use crate::variable::Setting;
 
-/// Every secret the server needs, checked. `Debug` shows none of them.
+/// All secrets of the server. `Debug` shows none of them.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    /// Where the database is; may hold a password.
     pub database: DatabaseUrl,
-    /// Keys of the bucket; `None` means workload identity, or disk.
+    /// `None` means workload identity, or that blobs are on disk.
     pub s3: Option<S3Credentials>,
-    /// Where Redis is, if anywhere; may hold a password.
     pub redis: Option<RedisUrl>,
-    /// Requests that show it are not limited.
+    /// Requests with this key in `x-ratelimit-bypass` are not limited.
     pub rate_limit_bypass_key: Option<SecretString>,
-    /// The certificates of `PDS_CA_FILE`. No secret, but read from a file of this machine like the others.
+    /// The certificates of `PDS_CA_FILE`. Not a secret, but read from a file of this machine like the secrets.
     pub ca_bundle: Option<CaBundle>,
-    /// Signs the sessions.
+    /// Signs session tokens.
     pub jwt_secret: SecretString,
     /// Password of the user `admin`.
     pub admin_password: SecretString,
-    /// secp256k1 private key as 64 lower-case hex digits; signs PLC operations.
+    /// Signs PLC operations. A secp256k1 private key as 64 lower-case hex digits.
     pub plc_rotation_key: SecretString,
-    /// 32 bytes as 64 lower-case hex digits; seals signing keys in the database.
+    /// Encrypts signing keys in the database. 32 bytes as 64 lower-case hex digits.
     pub key_encryption_key: SecretString,
 }
 
-/// Keys of the bucket.
+/// Credentials for S3.
 #[derive(Debug, Clone)]
 pub struct S3Credentials {
-    /// Access key id.
     pub access_key_id: SecretString,
-    /// Secret access key.
     pub secret_access_key: SecretString,
 }
 
-/// The keys that data depends on: without them accounts that exist can neither move nor write.
+/// The keys that data depends on. Without them, existing accounts can neither move nor write.
 #[derive(Debug, Clone)]
 pub struct DataKeys {
-    /// As in [`Secrets`].
     pub plc_rotation_key: SecretString,
-    /// As in [`Secrets`].
     pub key_encryption_key: SecretString,
 }
 
 impl Secrets {
-    pub(crate) fn read(reader: &mut Reader<'_>, settings: &Settings) -> Option<Self> {
-        let database = Self::read_database(reader, &settings.service.data_directory);
-        let s3 = S3Credentials::read(reader, &settings.blob.store);
-        let redis = Self::read_redis(reader, settings);
+    /// `needs_redis`: `RATE_LIMIT_DISTRIBUTED` is set to true.
+    pub(crate) fn read(
+        reader: &mut Reader<'_>,
+        data_directory: &Path,
+        store: &BlobStore,
+        needs_redis: bool,
+        outbound: &Outbound,
+    ) -> Option<Self> {
+        let database = Self::read_database(reader, data_directory);
+        let s3 = S3Credentials::read(reader, store);
+        let redis = Self::read_redis(reader, needs_redis);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
-        let ca_bundle =
-            Self::read_ca_bundle(reader, settings.outbound.ca_file.as_deref(), settings.outbound.ca_sha256.as_deref());
+        let ca_bundle = Self::read_ca_bundle(reader, outbound.ca_file.as_deref(), outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
         let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
@@ -100,19 +100,19 @@ impl Secrets {
         CaBundle::read(file, sha256).map_err(refused).ok()
     }
 
-    fn read_redis(reader: &mut Reader<'_>, settings: &Settings) -> Option<RedisUrl> {
+    fn read_redis(reader: &mut Reader<'_>, is_needed: bool) -> Option<RedisUrl> {
         let url = reader.optional(&setting::REDIS_URL);
         let address = reader.optional(&setting::REDIS_SCRATCH_ADDRESS);
         let password = reader.optional(&setting::REDIS_SCRATCH_PASSWORD);
         let is_set = reader.is_set(&setting::REDIS_URL) || reader.is_set(&setting::REDIS_SCRATCH_ADDRESS);
-        if settings.rate_limits.distributed == Some(true) && !is_set {
-            let message = "needs REDIS_URL, which is not set";
+        if is_needed && !is_set {
+            let message = "requires REDIS_URL, which is not set";
             reader.refuse(&setting::RATE_LIMIT_DISTRIBUTED, Some("true".into()), message);
         }
         url.or_else(|| RedisUrl::of(&address?, password.as_ref()))
     }
 
-    /// `None` only if the URL is set and wrong.
+    /// The database URL, or the default. `None` if it is set and wrong.
     pub(crate) fn read_database(reader: &mut Reader<'_>, data_directory: &Path) -> Option<DatabaseUrl> {
         let url = reader.optional(&setting::DATABASE_URL);
         let is_set = reader.is_set(&setting::DATABASE_URL);
@@ -128,13 +128,13 @@ impl DataKeys {
         fingerprint(rotation, seal).expect("both keys were read as 64 hex digits")
     }
 
-    /// `None` if neither key is set, or something is wrong with one.
+    /// `None` if neither key is set, or if one is wrong or missing.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let pair = [&setting::PLC_ROTATION_KEY, &setting::KEY_ENCRYPTION_KEY];
         let keys = pair.map(|key| reader.optional(key));
         for (key, beside) in [(pair[0], pair[1]), (pair[1], pair[0])] {
             if !reader.is_set(key) && reader.is_set(beside) {
-                reader.refuse(key, None, format!("is needed beside {}", beside.variable.name));
+                reader.refuse(key, None, format!("is required together with {}", beside.variable.name));
             }
         }
         let [plc_rotation_key, key_encryption_key] = keys;
@@ -149,12 +149,12 @@ impl S3Credentials {
         let (access_key_id, secret_access_key) = match (id, secret) {
             (Some(id), Some(secret)) => (id, secret),
             (Some(_), None) => {
-                let message = "is needed beside PDS_BLOBSTORE_S3_ACCESS_KEY_ID";
+                let message = "is required together with PDS_BLOBSTORE_S3_ACCESS_KEY_ID";
                 reader.refuse(&setting::BLOBSTORE_S3_SECRET_ACCESS_KEY, None, message);
                 return None;
             }
             (None, Some(_)) => {
-                let message = "is needed beside PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY";
+                let message = "is required together with PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY";
                 reader.refuse(&setting::BLOBSTORE_S3_ACCESS_KEY_ID, None, message);
                 return None;
             }

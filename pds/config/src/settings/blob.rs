@@ -1,102 +1,78 @@
-//! Where blobs are and how large they may be.
+//! Settings of blobs: storage, limits, and how they are served.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::Rendered;
+use crate::choice::{RedirectKind, S3Checksum};
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
-/// Where blobs are and how large they may be.
+/// Storage and limits of blobs, and how they are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// The one store.
     pub store: BlobStore,
-    /// Largest blob an account may upload, in bytes.
+    /// Maximum size of one blob in bytes.
     pub upload_limit: u64,
-    /// Memory of all uploads on their way to S3, in bytes; `None` follows the machine, see the server's `Sizes`.
+    /// Maximum memory of all uploads to S3 together, in bytes. `None`: computed from the limits of the container.
     pub upload_memory: Option<u64>,
-    /// What all blobs of one account may have together, in bytes.
+    /// Maximum size of all blobs of one account together, in bytes.
     pub account_quota: Option<u64>,
-    /// Where those who read are sent.
     pub redirect: Redirect,
 }
 
-/// Where those who read blobs are sent.
+/// How getBlob answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redirect {
-    /// Nowhere: the bytes come from here.
+    /// With the blob.
     Off,
-    /// To a link into the bucket.
+    /// With a redirect to a presigned link into the bucket.
     Presigned,
-    /// To a URL with `{did}` and `{cid}` filled in.
+    /// With a redirect to a CDN.
     Cdn {
-        /// The URL.
+        /// A URL with `{did}` and `{cid}` as placeholders.
         pattern: String,
     },
 }
 
-/// The value of `PDS_BLOB_REDIRECT`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedirectKind {
-    /// `off`
-    Off,
-    /// `presigned`
-    Presigned,
-    /// `cdn`
-    Cdn,
-}
-
-/// When requests to S3 carry a checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum S3Checksum {
-    /// Always.
-    WhenSupported,
-    /// Only where the protocol demands it.
-    WhenRequired,
-}
-
-/// Two parts of an upload, which one upload may need.
+/// One upload needs memory for two parts.
 const LEAST_UPLOAD_MEMORY: u64 = 16 << 20;
 
-/// The one place that holds blobs.
+/// Where blobs are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobStore {
-    /// A folder.
+    /// In a directory.
     Disk(DiskStore),
-    /// A bucket.
+    /// In an S3 bucket.
     S3(Box<S3Store>),
 }
 
-/// Blobs in a folder.
+/// Blobs in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskStore {
-    /// Folder of the blobs.
     pub location: PathBuf,
-    /// Folder of incomplete uploads, on the same file system.
+    /// Directory of unfinished uploads. Must be on the same file system as `location`.
     pub tmp_location: PathBuf,
 }
 
-/// Blobs in a bucket. Keys are in [`crate::Secrets`].
+/// Blobs in an S3 bucket. The credentials are in [`crate::Secrets`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Store {
-    /// Name of the bucket.
     pub bucket: String,
-    /// Region; `None` leaves it to the AWS environment.
+    /// `None`: from the AWS environment.
     pub region: Option<String>,
-    /// Server that is not AWS.
+    /// URL of a server other than AWS.
     pub endpoint: Option<Url>,
-    /// The same server as clients reach it.
+    /// URL under which clients reach the server, if it differs.
     pub public_endpoint: Option<Url>,
-    /// The bucket is in the path, not in the host name.
+    /// The name of the bucket is in the path of URLs instead of the host name.
     pub force_path_style: bool,
-    /// Whether requests carry a checksum.
     pub checksum: S3Checksum,
-    /// Longest time for sending one object or part.
+    /// Maximum time to send one object or part.
     pub upload_timeout: Duration,
-    /// Longest time for any other request.
+    /// Maximum time of any other request.
     pub request_timeout: Duration,
 }
 
@@ -111,7 +87,7 @@ impl Blob {
             reader.refuse(
                 &setting::BLOB_UPLOAD_MEMORY,
                 Some(value),
-                "is less than one upload needs; allowed: 16MiB or more",
+                "is less memory than one upload needs; allowed: 16MiB or more",
             );
         }
         Self {
@@ -145,15 +121,11 @@ impl Redirect {
         let pattern = reader.optional(&setting::BLOB_CDN_URL_PATTERN);
         if kind == RedirectKind::Presigned && !matches!(store, BlobStore::S3(_)) {
             let value = Some("presigned".into());
-            reader.refuse(
-                &setting::BLOB_REDIRECT,
-                value,
-                "needs S3, a folder cannot be linked to; allowed: off or cdn",
-            );
+            reader.refuse(&setting::BLOB_REDIRECT, value, "requires an S3 bucket; allowed without one: off or cdn");
         }
-        // A pattern that is set but wrong has its own problem already.
+        // If the pattern is set but wrong, there is a problem for it already.
         if kind == RedirectKind::Cdn && !reader.is_set(&setting::BLOB_CDN_URL_PATTERN) {
-            reader.refuse(&setting::BLOB_CDN_URL_PATTERN, None, "is needed because PDS_BLOB_REDIRECT is cdn");
+            reader.refuse(&setting::BLOB_CDN_URL_PATTERN, None, "is required because PDS_BLOB_REDIRECT is cdn");
         }
         match (kind, pattern) {
             (RedirectKind::Presigned, _) => Self::Presigned,
@@ -185,12 +157,20 @@ impl BlobStore {
             (tmp_location.is_some(), &setting::BLOBSTORE_DISK_TMP_LOCATION),
         ] {
             if set && bucket.is_some() {
-                reader.refuse(setting, None, "is set beside PDS_BLOBSTORE_S3_BUCKET; allowed: disk or S3, not both");
+                reader.refuse(
+                    setting,
+                    None,
+                    "is set together with PDS_BLOBSTORE_S3_BUCKET; allowed: only one of the two",
+                );
             }
         }
-        // A bucket that is set but wrong has its own problem already.
+        // If the bucket is set but wrong, there is a problem for it already.
         if !reader.is_set(&setting::BLOBSTORE_S3_BUCKET) && S3Store::is_mentioned(reader) {
-            reader.refuse(&setting::BLOBSTORE_S3_BUCKET, None, "is needed because other PDS_BLOBSTORE_S3_* are set");
+            reader.refuse(
+                &setting::BLOBSTORE_S3_BUCKET,
+                None,
+                "is required because other PDS_BLOBSTORE_S3_* variables are set",
+            );
         }
         if bucket.is_some() {
             return Self::S3(Box::new(s3));
@@ -243,7 +223,7 @@ impl S3Store {
         out.put(&setting::BLOBSTORE_S3_REQUEST_TIMEOUT_MS, request_timeout);
     }
 
-    /// The time-outs alone mean nothing: they have defaults and may stay when the store changes.
+    /// Whether a variable of S3 is set. Ignores the timeouts: they may stay set when the blobs move to disk.
     fn is_mentioned(reader: &Reader<'_>) -> bool {
         reader.is_set(&setting::BLOBSTORE_S3_ENDPOINT)
             || reader.is_set(&setting::BLOBSTORE_S3_REGION)
@@ -255,7 +235,7 @@ impl S3Store {
     }
 }
 
-/// `bucket.10.0.0.1` and `bucket.minio` are no names that anything resolves.
+/// Whether the host of the endpoint has no subdomains that DNS could resolve: `bucket.10.0.0.1` and `bucket.minio` do not exist.
 fn needs_path_style(endpoint: &Url) -> bool {
     match endpoint.host() {
         Some(Host::Domain(name)) => !name.contains('.'),
@@ -264,7 +244,7 @@ fn needs_path_style(endpoint: &Url) -> bool {
     }
 }
 
-/// Some vendors' endpoints name the region that requests have to be signed for.
+/// The region in the host name of the endpoint, with which requests have to be signed. Known for R2, B2 and Wasabi.
 fn region_in_name(endpoint: &Url) -> Option<String> {
     let name = endpoint.domain()?;
     if name.ends_with(".r2.cloudflarestorage.com") {

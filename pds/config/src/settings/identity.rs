@@ -1,4 +1,4 @@
-//! Handles, DIDs and how they are resolved.
+//! Settings for handles, DIDs and their resolution.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,26 +6,25 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
-use super::Rendered;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
-/// Handles, DIDs and how they are resolved.
+/// How handles and DIDs are chosen and resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Domains under which accounts may choose a handle, each with its leading dot, lower case.
+    /// Domains under which accounts may choose a handle. Lower case, with a leading dot.
     pub handle_domains: Vec<String>,
-    /// The PLC directory.
     pub plc_url: Url,
-    /// First rotation key of every new did:plc, a did:key.
+    /// A did:key: the first rotation key of every new did:plc.
     pub recovery_key: Option<Did>,
-    /// Longest wait for one lookup.
+    /// Maximum time of one lookup.
     pub resolver_timeout: Duration,
-    /// Age at which a cached document is refreshed.
+    /// Age after which a cached document is refreshed.
     pub did_cache_stale_ttl: Duration,
-    /// Age at which a cached document is not used any more.
+    /// Age after which a cached document is no longer used.
     pub did_cache_max_ttl: Duration,
-    /// Name servers to ask when the system's do not resolve a handle.
+    /// Name servers that are queried if those of the system do not resolve a handle.
     pub backup_nameservers: Vec<SocketAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! The settings as plain values, nested by subject.
+//! The settings as values, grouped by subject.
 
 mod blob;
 mod identity;
@@ -9,10 +9,10 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-pub use blob::{Blob, BlobStore, DiskStore, Redirect, RedirectKind, S3Checksum, S3Store};
+pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
 pub use rate_limits::{Limits, Rate, RateLimits};
-pub use service::{Contact, Import, Log, LogFormat, Outbound, Service, Sync, Tls};
+pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
 pub use storage::Database;
 
 use crate::ca_bundle::CaBundle;
@@ -20,78 +20,66 @@ use crate::database_url::DatabaseUrl;
 use crate::error::Errors;
 use crate::network::AllowRule;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::secrets::{DataKeys, Secrets};
 use crate::table::setting;
-use crate::variable::Setting;
 
-/// Everything that is not a secret. Clone is deep; share it behind an `Arc`.
+/// All settings except secrets. A clone copies everything; share it in an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Ports, names, TLS.
     pub service: Service,
-    /// Handles, DIDs and how they are resolved.
     pub identity: Identity,
-    /// The connection pool.
     pub database: Database,
-    /// Where blobs are and how large they may be.
     pub blob: Blob,
-    /// Whether an account can be created only with an invite code.
+    /// Creating an account requires an invite code.
     pub invite_required: bool,
-    /// Repositories that move in.
     pub import: Import,
-    /// What describeServer says about the host.
     pub contact: Contact,
-    /// How many requests are answered.
     pub rate_limits: RateLimits,
-    /// How much clients together may take.
     pub limits: Limits,
-    /// Firehose and relays.
     pub sync: Sync,
-    /// What outbound requests may reach.
     pub outbound: Outbound,
-    /// Log output.
     pub log: Log,
 }
 
-/// What `pds migrate` needs.
+/// The settings of `pds migrate`.
 #[derive(Debug, Clone)]
 pub struct Migration {
-    /// The connection pool.
     pub database: Database,
-    /// Where the database is.
     pub url: DatabaseUrl,
-    /// The keys that data depends on, if they are there.
+    /// The keys that data depends on, if they are set.
     pub keys: Option<DataKeys>,
-    /// The certificates of `PDS_CA_FILE`.
     pub ca_bundle: Option<CaBundle>,
 }
 
 impl Settings {
     /// Reads settings and secrets and checks them together.
     ///
-    /// `lookup` gives a variable's value, `std::env::var(name).ok()` for example. An empty value counts as not set.
-    /// `NAME_FILE` names a file that holds the value of `NAME`.
+    /// `lookup` returns the value of a variable, for example `std::env::var(name).ok()`. An empty value counts as not set. `NAME_FILE` names a
+    /// file that contains the value of `NAME`.
     ///
     /// # Errors
-    /// All problems at once; no message holds a secret.
+    /// All problems at once. No message contains a secret.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Secrets), Errors> {
         let mut reader = Reader::new(&lookup);
-        let settings = Self::read(&mut reader);
-        let secrets = Secrets::read(&mut reader, &settings);
+        let (settings, secrets) = Self::read_with_secrets(&mut reader);
         reader.finish(secrets.map(|secrets| (settings, secrets)))
     }
 
-    /// Reads the settings alone, for who renders them: the secrets need not be there.
+    /// Reads the settings without the secrets, to render them.
+    ///
+    /// # Errors
+    /// All problems at once.
     pub fn from_values(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Errors> {
         let mut reader = Reader::new(&lookup);
         let settings = Self::read(&mut reader);
         reader.finish(Some(settings))
     }
 
-    /// Reads what `pds migrate` needs and nothing else: a migration Job needs no keys, but checks those that it has.
+    /// Reads only the settings of `pds migrate`. A migration needs no keys, but checks them if they are set.
     ///
     /// # Errors
-    /// All problems at once; also one of the two keys without the other.
+    /// All problems at once. One of the two keys without the other is a problem.
     pub fn migration_from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Migration, Errors> {
         let mut reader = Reader::new(&lookup);
         let database = Database::read(&mut reader);
@@ -105,10 +93,10 @@ impl Settings {
         reader.finish(url.map(|url| Migration { database, url, keys, ca_bundle }))
     }
 
-    /// The settings as variables, secrets apart: reading them gives the same settings again.
+    /// The settings as variables, without secrets. Reading these variables gives the same settings.
     ///
-    /// A value that is the default, fixed or computed from other settings, is left out: a release with another default, or with a new
-    /// setting, then renders the same text for settings that say nothing of it.
+    /// Leaves out values that equal the default, fixed or computed. A release with other defaults or with new settings therefore renders the
+    /// same variables, and the operator does not restart the pods.
     #[must_use]
     pub fn render(&self) -> BTreeMap<&'static str, String> {
         let Self {
@@ -141,7 +129,7 @@ impl Settings {
         self.without_defaults(out.0)
     }
 
-    /// Leaves out each variable without which the rest reads as the same settings.
+    /// Leaves out each variable without which the other variables give the same settings.
     fn without_defaults(&self, mut rendered: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
         for name in rendered.keys().copied().collect::<Vec<_>>() {
             let Some(value) = rendered.remove(name) else { continue };
@@ -152,7 +140,7 @@ impl Settings {
         rendered
     }
 
-    /// Who may be reached although not public: `PDS_OUTBOUND_ALLOW`, and loopback in dev mode.
+    /// The destinations that may be reached although they are not public: `PDS_OUTBOUND_ALLOW` and, in development mode, loopback.
     #[must_use]
     pub fn outbound_allow(&self) -> Vec<AllowRule> {
         let loopback = ["127.0.0.0/8", "::1/128", "localhost"];
@@ -160,7 +148,21 @@ impl Settings {
         self.outbound.allow.iter().cloned().chain(loopback).collect()
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+    /// Reads every variable once. The secrets are `None` if one of them is missing or wrong.
+    pub(crate) fn read_with_secrets(reader: &mut Reader<'_>) -> (Self, Option<Secrets>) {
+        let settings = Self::read(reader);
+        let Self { service, blob, rate_limits, outbound, .. } = &settings;
+        let secrets = Secrets::read(
+            reader,
+            &service.data_directory,
+            &blob.store,
+            rate_limits.distributed == Some(true),
+            outbound,
+        );
+        (settings, secrets)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Self {
         let service = Service::read(reader);
         let settings = Self {
             identity: Identity::read(reader, &service.hostname),
@@ -176,28 +178,7 @@ impl Settings {
             log: Log::read(reader),
             service,
         };
-        rules::check(&settings, reader);
+        rules::check(&settings.service, &settings.identity, &settings.database, reader);
         settings
-    }
-}
-
-/// The variables of [`Settings::render`] while they are gathered.
-#[derive(Default)]
-struct Rendered(BTreeMap<&'static str, String>);
-
-impl Rendered {
-    fn put<T>(&mut self, setting: &Setting<T>, value: &T) {
-        self.0.insert(setting.variable.name, (setting.codec.render)(value));
-    }
-
-    fn put_some<T>(&mut self, setting: &Setting<T>, value: Option<&T>) {
-        if let Some(value) = value {
-            self.put(setting, value);
-        }
-    }
-
-    /// An empty list is left out: the empty text would read as "not set", which means the same.
-    fn put_list<T>(&mut self, setting: &Setting<Vec<T>>, value: &Vec<T>) {
-        self.put_some(setting, Some(value).filter(|list| !list.is_empty()));
     }
 }

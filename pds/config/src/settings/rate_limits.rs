@@ -1,52 +1,50 @@
-//! How many requests whom.
+//! Settings for rate limits, and for the memory and connections of all clients together.
 
-use super::Rendered;
 use crate::network::Cidr;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
-/// How many requests are answered.
+/// Rate limits per caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Whether any are refused.
     pub enabled: bool,
-    /// From one address, without a session.
+    /// For each client address, for requests without a session.
     pub unauthenticated: Rate,
-    /// Of one account.
+    /// For each account.
     pub authenticated: Rate,
-    /// Of the administrator.
+    /// For the administrator.
     pub admin: Rate,
-    /// Shared by the replicas; if unset, when there is Redis.
+    /// Whether the replicas share their limits. `None`: if Redis is configured.
     pub distributed: Option<bool>,
-    /// Clients that are not limited.
+    /// Client addresses without limits.
     pub bypass_ips: Vec<Cidr>,
-    /// Begins every key in Redis.
+    /// Prefix of all keys in Redis.
     pub key_prefix: String,
 }
 
-/// The most that clients together may take. `None` follows the machine, see the server's `sizes`.
+/// Maximum resources of all clients together. `None`: computed from the limits of the container, see `rate_limit/sizes.rs` of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections on the public port.
+    /// Connections on the public port.
     pub connections: Option<u32>,
-    /// Bytes of answers that wait for their readers.
+    /// Bytes of responses that clients have not read yet.
     pub answer_memory: Option<u64>,
-    /// Bytes of repositories that are kept in memory.
+    /// Bytes of the trees of repositories in memory.
     pub repo_memory: Option<u64>,
-    /// Bytes on disk of exports whose readers are slow.
+    /// Bytes on disk of exports to slow clients.
     pub export_spool: u64,
-    /// Open subscriptions to the firehose.
+    /// Firehose subscribers.
     pub subscribers: u32,
-    /// Bytes of earlier events on their way to subscribers.
+    /// Bytes of past events that are being sent to firehose subscribers.
     pub subscriber_memory: Option<u64>,
 }
 
-/// An average and how far a burst may exceed it.
+/// An average rate and a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests a minute.
     pub per_minute: u32,
-    /// At once.
+    /// Number of requests that may arrive at once.
     pub burst: u32,
 }
 

@@ -1,22 +1,24 @@
-//! Rules between settings. Rules for one value alone belong to its codec.
+//! Rules that concern several settings. Rules for a single value belong to its codec.
 
-use super::{Database, Settings};
+use super::identity::Identity;
+use super::service::Service;
+use super::storage::Database;
 use crate::reader::Reader;
 use crate::table::setting;
 
-pub(super) fn check(settings: &Settings, reader: &mut Reader<'_>) {
-    let Settings { service, identity, database, .. } = settings;
+pub(super) fn check(service: &Service, identity: &Identity, database: &Database, reader: &mut Reader<'_>) {
     if service.port == service.metrics_port && service.port != 0 {
         let port = service.metrics_port.to_string();
-        reader.refuse(&setting::METRICS_PORT, Some(port), "is the same as PDS_PORT; allowed: another port");
+        reader.refuse(&setting::METRICS_PORT, Some(port), "is the same port as PDS_PORT; allowed: another port");
     }
     let did = &service.did;
     if did.method() == "web" && did.method_specific().contains(':') {
-        let message = "has a path; allowed: did:web of a host name, because it is served at /.well-known/did.json";
+        let message =
+            "has a path; allowed: did:web of a host name, because its document is served at /.well-known/did.json";
         reader.refuse(&setting::SERVICE_DID, Some(did.to_string()), message);
     }
     if did.method() == "web" && did.method_specific().contains('%') && !service.is_plain_http() {
-        let message = "has a port; allowed only on localhost and in dev mode, others resolve did:web by https on 443";
+        let message = "has a port; allowed only on localhost and in development mode, because other servers resolve a did:web with https on port 443";
         reader.refuse(&setting::SERVICE_DID, Some(did.to_string()), message);
     }
     if identity.did_cache_stale_ttl > identity.did_cache_max_ttl {

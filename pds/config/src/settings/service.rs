@@ -1,4 +1,4 @@
-//! The service itself: ports, names, TLS, and the small subjects around it.
+//! Settings of the service: ports, names, TLS, and smaller groups.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,103 +6,90 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
-use super::Rendered;
+use crate::choice::LogFormat;
 use crate::network::{AllowRule, Cidr};
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
-/// Ports, names, TLS.
+/// Ports, names and TLS of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Port of XRPC; 0 lets the system choose.
+    /// Port for clients; 0 means any free port.
     pub port: u16,
-    /// Port of metrics and probes; 0 lets the system choose.
+    /// Port of metrics and probes; 0 means any free port.
     pub metrics_port: u16,
     /// Public host name, lower case.
     pub hostname: String,
-    /// DID of the service, the audience of its tokens.
+    /// DID of the service; the audience of its tokens.
     pub did: Did,
-    /// The public URL is http with the port, and loopback may be reached.
+    /// Development mode: the public URL has the port, and outbound requests may reach loopback.
     pub dev_mode: bool,
-    /// Folder of everything kept on disk.
+    /// Directory of the SQLite database, generated secrets and blobs.
     pub data_directory: PathBuf,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is used.
     pub trusted_proxies: Vec<Cidr>,
-    /// The public port speaks TLS if this is set.
+    /// If set, the public port speaks TLS.
     pub tls: Option<Tls>,
 }
 
-/// Certificate and key of the public port, as PEM files.
+/// PEM files with the certificate and key of the public port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// Certificate chain, leaf first.
     pub cert_file: PathBuf,
-    /// Private key.
     pub key_file: PathBuf,
 }
 
-/// What describeServer says about the host.
+/// Contact information that describeServer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
-    /// E-mail address.
     pub email: Option<String>,
-    /// Privacy policy.
     pub privacy_policy: Option<Url>,
-    /// Terms of service.
     pub terms_of_service: Option<Url>,
 }
 
-/// Repositories that move in from elsewhere.
+/// Import of repositories from other servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// Whether they may.
+    /// Whether imports are accepted.
     pub accepted: bool,
-    /// Largest file, in bytes.
+    /// Maximum size of the repository file.
     pub max_bytes: u64,
-    /// Most records of a repository.
+    /// Maximum number of records of a repository.
     pub max_records: u32,
 }
 
-/// Firehose and relays.
+/// The firehose and its relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sync {
-    /// How far back a cursor may reach.
+    /// Age of the oldest event that a subscriber can request.
     pub backfill_limit: Duration,
-    /// Relays to ask for a crawl.
+    /// Relays that are asked to crawl this server.
     pub crawlers: Vec<Url>,
 }
 
-/// What outbound requests may reach.
+/// Restrictions on outbound requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
-    /// Exceptions from "public addresses only"; see [`crate::Settings::outbound_allow`].
+    /// Destinations that may be reached although they are not public. See [`crate::Settings::outbound_allow`].
     pub allow: Vec<AllowRule>,
-    /// Certificates that are trusted beside the system's; see [`crate::Secrets::ca_bundle`].
+    /// PEM file with certificates that are trusted in addition to the system's. See [`crate::Secrets::ca_bundle`].
     pub ca_file: Option<PathBuf>,
-    /// The SHA-256 that this file must have, in lower-case hex digits.
+    /// SHA-256 that `ca_file` must have, in lower-case hex digits.
     pub ca_sha256: Option<String>,
 }
 
-/// Log output.
+/// Format and filter of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// Shape of a line.
     pub format: LogFormat,
-    /// Directives of the filter.
+    /// Filter directives, in the syntax of `RUST_LOG`.
     pub filter: String,
 }
 
-/// Shape of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object per line.
-    Json,
-    /// For a terminal.
-    Text,
-}
-
 impl Service {
-    /// The URL under which clients and other servers reach this one, without a slash at the end.
+    /// The URL under which clients and other servers reach this server, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
         if !self.is_plain_http() {
@@ -112,7 +99,7 @@ impl Service {
         format!("{scheme}://{}:{}", self.hostname, self.port)
     }
 
-    /// True if nothing in front of this server is expected to bring TLS.
+    /// True if no TLS proxy is expected in front of this server.
     pub(super) fn is_plain_http(&self) -> bool {
         self.dev_mode || self.hostname == "localhost"
     }
@@ -152,8 +139,12 @@ impl Tls {
         let key = reader.optional(&setting::TLS_KEY_FILE);
         match (cert, key) {
             (Some(cert_file), Some(key_file)) => return Some(Self { cert_file, key_file }),
-            (None, Some(_)) => reader.refuse(&setting::TLS_CERT_FILE, None, "is needed beside PDS_TLS_KEY_FILE"),
-            (Some(_), None) => reader.refuse(&setting::TLS_KEY_FILE, None, "is needed beside PDS_TLS_CERT_FILE"),
+            (None, Some(_)) => {
+                reader.refuse(&setting::TLS_CERT_FILE, None, "is required together with PDS_TLS_KEY_FILE")
+            }
+            (Some(_), None) => {
+                reader.refuse(&setting::TLS_KEY_FILE, None, "is required together with PDS_TLS_CERT_FILE")
+            }
             (None, None) => {}
         }
         None

@@ -1,28 +1,28 @@
-//! The connection pool. Where the database is belongs to the secrets, because its URL may hold a password.
+//! Settings of the PostgreSQL connection pool. The URL of the database is a secret, because it can contain a password.
 
 use std::time::Duration;
 
-use super::Rendered;
 use crate::reader::Reader;
+use crate::rendered::Rendered;
 use crate::table::setting;
 
-/// The connection pool to Postgres; SQLite has one writer and needs none of it.
+/// The PostgreSQL connection pool. Has no effect on SQLite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// Most connections of one replica; `None` follows the cores, see [`Database::connections`].
+    /// Maximum number of connections of one replica. `None`: computed by [`Database::connections`].
     pub max_connections: Option<u32>,
-    /// Connections kept open when idle.
+    /// Number of connections that stay open when idle.
     pub min_connections: u32,
-    /// Longest wait for a connection.
+    /// Maximum time to wait for a connection.
     pub connect_timeout: Duration,
     /// Idle time after which a connection is closed.
     pub idle_timeout: Duration,
-    /// Age at which a connection is closed.
+    /// Age after which a connection is closed and replaced.
     pub max_lifetime: Duration,
 }
 
 impl Database {
-    /// Most connections on a machine with that many cores: as set, otherwise twice the cores plus one.
+    /// Maximum number of connections of one replica on a machine with that many cores: the setting, or twice the number of cores plus one.
     #[must_use]
     pub fn connections(&self, cores: usize) -> u32 {
         let by_cores = u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX).saturating_add(1);

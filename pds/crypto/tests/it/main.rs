@@ -1,4 +1,4 @@
-//! Keys and signatures against the protocol's interop vectors.
+//! Keys and signatures in the interop vectors of the protocol.
 #![expect(clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::{fs, path::PathBuf};

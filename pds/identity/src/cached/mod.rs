@@ -1,7 +1,7 @@
-//! A cache in front of answers that are slow to get and sometimes fail.
+//! A cache for lookups that are slow and can fail.
 //!
-//! One question per key at a time. An answer is fresh for a while; then it is still served, while one task asks again; a
-//! failure is remembered briefly. Never asks on its own: every question comes with a call.
+//! At most one lookup per key runs at a time. A result is fresh for some time. Afterwards it is still returned, while one task repeats the
+//! lookup. A failure is cached for a short time. Lookups run only when a caller asks.
 
 use std::{
     hash::Hash,
@@ -16,18 +16,18 @@ use moka::future::Cache;
 
 use crate::Error;
 
-/// How long answers live.
+/// How long results are used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ages {
-    /// An answer is not asked for again before this age, give or take a tenth, so that keys learnt together do not expire together.
+    /// Age after which a lookup is repeated. Varies by a tenth, so that results of the same time do not expire together.
     pub(crate) fresh: Duration,
-    /// No answer is served beyond this age.
+    /// Age after which a result is no longer returned.
     pub(crate) stale: Duration,
-    /// A failed question is not repeated before this age.
+    /// Age after which a failed lookup is repeated.
     pub(crate) failed: Duration,
 }
 
-/// Answers by key. Cheap to clone.
+/// Results by key. Clones share the cache.
 #[derive(Clone)]
 pub(crate) struct Cached<K, V> {
     known: Cache<K, Entry<V>>,
@@ -37,12 +37,12 @@ pub(crate) struct Cached<K, V> {
 #[derive(Clone)]
 struct Entry<V> {
     value: Result<V, Error>,
-    /// Why the last question failed, when an older answer stays in use.
+    /// The error of the last lookup, if an older result is still in use.
     failed: Option<Error>,
     asked: Instant,
-    /// When to ask again.
+    /// When the lookup is repeated.
     due: Instant,
-    /// When the value stops being served.
+    /// When the value is no longer returned.
     until: Instant,
     refreshing: Arc<AtomicBool>,
 }
@@ -58,18 +58,18 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// An empty cache for answers of `capacity` units altogether; `weigh` counts an answer's units.
+    /// An empty cache for results of at most `capacity` units together. `weigh` returns the units of a result.
     pub(crate) fn new(capacity: u64, ages: Ages, weigh: fn(&V) -> u32) -> Self {
         let known = Cache::builder()
             .max_capacity(capacity)
             .weigher(move |_, entry: &Entry<V>| entry.value.as_ref().map_or(1, weigh))
-            // Only frees memory: `until` decides, since storing a failed refresh begins this time anew.
+            // Only frees memory. `until` decides about validity: a failed refresh stores the entry again, which restarts this time.
             .time_to_live(ages.stale.max(ages.fresh).max(ages.failed))
             .build();
         Self { known, ages }
     }
 
-    /// The answer to `question`, which is dropped unasked when the cache knows it.
+    /// The result for `key`. Runs `question` only if the cache has no usable result.
     pub(crate) async fn get<Q>(&self, key: &K, question: Q) -> Result<V, Error>
     where
         Q: Future<Output = Result<V, Error>> + Send + 'static,
@@ -87,9 +87,9 @@ where
         }
     }
 
-    /// The answer to `question`, put after this call: neither a known answer nor one under way is good enough.
+    /// The result of a lookup that starts after this call. Neither a cached result nor a running lookup is used.
     ///
-    /// When it fails, an answer that is known stays in use until it is too old; one that is known to be gone does not.
+    /// If the lookup fails, a cached result stays in use until it is too old, unless the error is definite.
     pub(crate) async fn refresh<Q>(&self, key: &K, question: impl Fn() -> Q) -> Result<V, Error>
     where
         Q: Future<Output = Result<V, Error>> + Send + 'static,
@@ -97,14 +97,14 @@ where
         let called = Instant::now();
         loop {
             let entry = joined(self.ask(key, question(), move |old: &Entry<V>| old.asked < called).await)?;
-            // An older value than wanted comes from a question that was under way; it is answered now.
+            // An older entry is the result of a lookup that was running at the call. It has ended, so the next one starts now.
             if entry.asked >= called {
                 return entry.failed.map_or(entry.value, Err);
             }
         }
     }
 
-    /// Asks in a task of its own, so that a caller who leaves does not take the answer away from those who wait with it.
+    /// Runs the lookup in its own task, so that it continues for the other callers if this caller is cancelled.
     fn ask<Q>(
         &self,
         key: &K,

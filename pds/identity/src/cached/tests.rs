@@ -6,7 +6,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A far end that counts questions and answers when it is let.
+/// A lookup that counts its runs and ends on request.
 struct FarEnd {
     asked: AtomicU32,
     gate: Semaphore,
@@ -40,7 +40,7 @@ fn away() -> Error {
     Error::Unreachable { name: "it".into(), reason: "away".into() }
 }
 
-/// Lets other tasks run until `done`.
+/// Runs other tasks until `done` is true.
 async fn until(done: impl AsyncFn() -> bool) {
     let waited = async {
         while !done().await {
@@ -50,7 +50,7 @@ async fn until(done: impl AsyncFn() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), waited).await.expect("what is waited for happens");
 }
 
-/// Lets every other task run until it waits: one thread runs them in turn.
+/// Runs all other tasks until they wait. One thread runs all tasks.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -68,7 +68,7 @@ async fn a_crowd_puts_one_question() {
         .collect();
     settle().await;
     assert_eq!(far.asked(), 1);
-    // Who leaves does not take the answer along.
+    // A cancelled caller does not cancel the lookup.
     crowd[0].abort();
     far.gate.add_permits(1);
     for member in crowd.into_iter().skip(1) {
@@ -144,7 +144,7 @@ async fn a_refresh_does_not_take_the_answer_to_an_earlier_question() {
         let (cache, far) = (cache.clone(), far.clone());
         async move { cache.refresh(&"key", || far.question()).await }
     });
-    // By then it waits for the answer that is under way.
+    // By then it waits for the running lookup.
     settle().await;
     assert_eq!(far.asked(), 1);
     far.gate.add_permits(2);

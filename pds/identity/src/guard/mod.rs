@@ -1,6 +1,6 @@
-//! Keeps requests to names that users bring away from private networks (SSRF).
+//! Protects private networks from requests to hosts that users name (SSRF).
 //!
-//! The addresses are checked that are then connected to: the HTTP client resolves names through [`GuardedDns`] and nowhere else.
+//! Checks the addresses to which the client then connects: the HTTP client resolves host names only through [`GuardedDns`].
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,13 +13,13 @@ use url::{Host, Url};
 
 use crate::{Error, Roots};
 
-/// Says whether a host or one of its addresses may be reached although it is not public: `(host, address)`.
+/// Whether a request may go to an address of a host although the address is not public. Parameters: host, address.
 pub type Allow = Arc<dyn Fn(&str, IpAddr) -> bool + Send + Sync>;
 
-/// The most that an answer may have.
+/// Maximum size of a response body.
 const MAX_BYTES: usize = 512 * 1024;
 
-/// An HTTP client for URLs that others name: https only, public addresses only, no redirects, little patience.
+/// An HTTP client for URLs that users name. Uses only https and public addresses, and follows no redirects.
 #[derive(Clone)]
 pub struct Guard {
     http: reqwest::Client,
@@ -28,15 +28,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// `timeout` bounds a whole request.
+    /// `timeout` is the maximum time of a whole request.
     ///
     /// # Errors
-    /// When the TLS settings of the machine cannot be used.
+    /// If the TLS configuration of the system cannot be used.
     pub fn new(allow: Allow, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
         Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(SystemDns), allow, timeout)
     }
 
-    /// With the client's trust roots in `builder`, and names looked up by `dns`.
+    /// As [`Guard::new`], with the trusted certificates of `builder` and host names resolved by `dns`.
     pub(crate) fn build(
         builder: reqwest::ClientBuilder,
         dns: Arc<dyn Resolve>,
@@ -57,11 +57,14 @@ impl Guard {
         self.timeout
     }
 
-    /// Reads a small text from `url`; `None` for an answer other than 200.
+    /// Reads a text of at most [`MAX_BYTES`] from `url`. `None` if the status is not 200.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::Answer`].
     pub async fn text(&self, url: &str) -> Result<Option<String>, Error> {
         let unreachable = |reason: String| Error::Unreachable { name: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| unreachable(error.to_string()))?;
-        // A literal address never passes the resolver; the protocol names hosts, so there is no need for public ones either.
+        // An IP address in the URL does not pass the resolver. Public ones are refused too: the protocol requires host names.
         let literal = match parsed.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
@@ -70,7 +73,7 @@ impl Guard {
         if let Some(address) = literal
             && !(self.allow)(&address.to_string(), address)
         {
-            return Err(unreachable("an address where a host name is needed".to_owned()));
+            return Err(unreachable("the URL has an IP address instead of a host name".to_owned()));
         }
         let mut answer = self.http.get(parsed).send().await.map_err(|error| unreachable(reason(&error)))?;
         if answer.status() != reqwest::StatusCode::OK {
@@ -79,7 +82,10 @@ impl Guard {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(reason(&error)))? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err(Error::Answer { name: url.to_owned(), reason: format!("more than {MAX_BYTES} bytes") });
+                return Err(Error::Answer {
+                    name: url.to_owned(),
+                    reason: format!("it has more than {MAX_BYTES} bytes"),
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -89,7 +95,7 @@ impl Guard {
     }
 }
 
-/// The innermost reason: the outer ones only repeat the URL.
+/// The innermost error. The outer ones only repeat the URL.
 pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut error: &dyn std::error::Error = error;
     while let Some(source) = error.source() {
@@ -98,7 +104,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
     error.to_string()
 }
 
-/// Passes on what `dns` finds, without addresses that are neither public nor allowed.
+/// Resolves host names with `dns`, and drops addresses that are neither public nor allowed.
 struct GuardedDns {
     dns: Arc<dyn Resolve>,
     allow: Allow,
@@ -111,7 +117,7 @@ impl Resolve for GuardedDns {
         Box::pin(async move {
             let usable: Vec<SocketAddr> = found.await?.filter(|a| is_public(a.ip()) || allow(&host, a.ip())).collect();
             if usable.is_empty() {
-                return Err(format!("{host} has no public address").into());
+                return Err(format!("{host} has no public IP address").into());
             }
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
@@ -139,7 +145,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Unicast space that is neither private, shared, local, reserved nor for documentation. Source: IANA special-purpose registries.
+/// Whether the address is unicast and neither private, shared, local, reserved nor for documentation. Source: IANA special-purpose registries.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(address.is_private()
@@ -158,8 +164,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    // Global unicast is 2000::/3, less protocol assignments (Teredo, benchmarking, ORCHID), documentation and 6to4; of
-    // these Teredo and 6to4 carry IPv4 addresses inside.
+    // Global unicast is 2000::/3 without protocol assignments (Teredo, benchmarking, ORCHID), documentation and 6to4. Teredo and 6to4
+    // addresses contain IPv4 addresses, which could be private.
     let assigned = first == 0x2001 && second < 0x200;
     let documentation = (first == 0x2001 && second == 0xdb8) || (first == 0x3fff && second < 0x1000);
     first & 0xe000 == 0x2000 && !assigned && !documentation && first != 0x2002

@@ -62,7 +62,7 @@ async fn private_destinations_are_refused_by_name_and_every_address_by_number() 
         ["https://127.0.0.1/", "https://2130706433/", "https://0x7f.1/", "https://[::1]/", "https://1.1.1.1/"];
     for url in numbers {
         let error = guard.text(url).await.unwrap_err().to_string();
-        assert!(error.contains("where a host name is needed"), "{error}");
+        assert!(error.contains("an IP address instead of a host name"), "{error}");
     }
 }
 
@@ -70,7 +70,7 @@ async fn private_destinations_are_refused_by_name_and_every_address_by_number() 
 async fn a_public_name_that_leads_to_a_private_address_is_not_connected_to() {
     let web = Web::start("alice.example", &[("/", ok("secret"))]).await;
     let error = web.guard(nobody()).text("https://alice.example/").await.unwrap_err();
-    assert!(error.to_string().contains("no public address"), "{error}");
+    assert!(error.to_string().contains("no public IP address"), "{error}");
     assert_eq!(web.requests(), 0);
     assert_eq!(web.guard(loopback()).text("https://alice.example/").await.unwrap().as_deref(), Some("secret"));
     let by_name: Allow = Arc::new(|host, _| host.ends_with(".example"));

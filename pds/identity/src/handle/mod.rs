@@ -1,6 +1,6 @@
-//! How a handle names its DID: a DNS record or a file on its web server. Source: <https://atproto.com/specs/handle#handle-resolution>.
+//! Looks up the DID of a handle: in a DNS record and in a file on its web server. Caches nothing.
 //!
-//! Remembers nothing.
+//! Source: <https://atproto.com/specs/handle#handle-resolution>.
 
 use std::net::SocketAddr;
 
@@ -14,27 +14,27 @@ use pds_syntax::{Did, Handle};
 
 use crate::{Error, Guard};
 
-/// Asks DNS and web servers.
+/// Looks up handles in DNS and on web servers.
 pub(crate) struct HandleLookup {
     guard: Guard,
     dns: Option<TokioResolver>,
     backup: Option<TokioResolver>,
 }
 
-/// The DID that was found, none where the answer is that there is none, or why there is no answer.
+/// The DID, or `None` if the server responded that there is none, or why there is no response.
 type Found = Result<Option<Did>, String>;
 
 impl HandleLookup {
-    /// `nameservers` are asked first, the system's when it is empty; `backup` when neither those nor the web server name a DID.
+    /// Queries `nameservers`, or those of the system if the list is empty. Queries `backup` if neither they nor the web server have a DID.
     pub(crate) fn new(guard: Guard, nameservers: &[SocketAddr], backup: &[SocketAddr]) -> Self {
         let dns = if nameservers.is_empty() { system() } else { asking(nameservers) };
         Self { guard, dns, backup: if backup.is_empty() { None } else { asking(backup) } }
     }
 
-    /// The DID of `handle`. DNS and web are asked at once; where both answer, DNS counts.
+    /// The DID of `handle`. Queries DNS and the web server at the same time. If both have a DID, the one in DNS counts.
     ///
     /// # Errors
-    /// [`Error::NotFound`] only when everybody answered that there is no DID, else [`Error::Unreachable`].
+    /// [`Error::NotFound`] if all servers responded that there is no DID, otherwise [`Error::Unreachable`].
     pub(crate) async fn ask(&self, handle: &Handle) -> Result<Did, Error> {
         let dns = self.txt(self.dns.as_ref(), handle);
         let https = self.well_known(handle);
@@ -65,9 +65,9 @@ impl HandleLookup {
     }
 
     async fn txt(&self, dns: Option<&TokioResolver>, handle: &Handle) -> Found {
-        let dns = dns.ok_or("no name servers are configured")?;
+        let dns = dns.ok_or("the system has no DNS servers configured")?;
         let lookup = tokio::time::timeout(self.guard.timeout(), dns.txt_lookup(format!("_atproto.{handle}."))).await;
-        let lookup = match lookup.map_err(|_| "the name servers did not answer in time".to_owned())? {
+        let lookup = match lookup.map_err(|_| "the DNS servers did not respond in time".to_owned())? {
             Ok(lookup) => lookup,
             Err(error) if error.is_no_records_found() => return Ok(None),
             Err(error) => return Err(error.to_string()),
@@ -77,7 +77,7 @@ impl HandleLookup {
             _ => None,
         });
         let mut named = texts.filter_map(|text| Some(text.strip_prefix("did=")?.parse::<Did>()));
-        // Two names are as good as none. Source: <https://atproto.com/specs/handle#dns-txt-method>.
+        // Several DIDs count as none. Source: <https://atproto.com/specs/handle#dns-txt-method>.
         match (named.next(), named.next()) {
             (Some(Ok(did)), None) => Ok(Some(did)),
             _ => Ok(None),
@@ -94,7 +94,7 @@ impl HandleLookup {
 
 fn system() -> Option<TokioResolver> {
     let mut builder = TokioResolver::builder_tokio().ok()?;
-    // What is remembered, and how long, is decided in one place: the cache above.
+    // The cache in `cached` alone decides how long results are used.
     builder.options_mut().cache_size = 0;
     builder.build().ok()
 }

@@ -19,7 +19,7 @@ fn zone(texts: &[&str]) -> Zone {
     zone
 }
 
-/// A web server of the handle that gives `answer`, or 404.
+/// The web server of a handle, which responds with `answer` or 404.
 async fn web(answer: Option<String>) -> (Web, Guard) {
     let answers: Vec<_> = answer.into_iter().map(|answer| ("/.well-known/atproto-did", answer)).collect();
     let web = Web::start("alice.example", &answers).await;
@@ -36,7 +36,7 @@ async fn ask(texts: &[&str], answer: Option<String>) -> Result<Did, Error> {
 async fn dns_counts_before_https_and_does_not_wait_for_it() {
     let dns = format!("did={DNS}");
     assert_eq!(ask(&[&dns], Some(ok(HTTPS))).await.unwrap().as_str(), DNS);
-    // The web server never answers, and would be waited for much longer than this test.
+    // The web server never responds. Its timeout is much longer than this test.
     let silent = Web::start("alice.example", &[("/.well-known/atproto-did", String::new())]).await;
     let guard = silent.patient_guard(Arc::new(|_, _| true), Duration::from_secs(600));
     let lookup = HandleLookup::new(guard, &[name_server(zone(&[&dns])).await], &[]);

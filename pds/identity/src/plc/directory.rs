@@ -1,4 +1,4 @@
-//! The directory over HTTP.
+//! Client of a PLC directory.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use url::Url;
 use super::{Directory, SignedOperation};
 use crate::{DidDocument, Error, Roots, guard::reason};
 
-/// A PLC directory at a URL that the host's owner chose, so not behind the guard.
+/// Client of the PLC directory that the operator of this server configured. Not guarded, because its URL does not come from users.
 #[derive(Clone, Debug)]
 pub struct HttpDirectory {
     http: Client,
@@ -24,10 +24,10 @@ struct Message {
 }
 
 impl HttpDirectory {
-    /// `timeout` bounds each request.
+    /// `timeout` is the maximum time of each request.
     ///
     /// # Errors
-    /// When the TLS settings of the machine cannot be used.
+    /// If the TLS configuration of the system cannot be used.
     pub fn new(url: &Url, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: roots.trusted_by(Client::builder()).timeout(timeout).build()?,

@@ -1,4 +1,4 @@
-//! did:plc: operations and the directory that keeps them. Source: <https://web.plc.directory/spec/v0.1/did-plc>.
+//! did:plc: operations, and the directory that stores them. Source: <https://web.plc.directory/spec/v0.1/did-plc>.
 
 mod directory;
 mod operation;
@@ -14,12 +14,12 @@ use crate::{DidDocument, Error};
 /// A PLC directory.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
-    /// Adds an operation to a DID's log; a genesis operation makes the DID.
+    /// Appends an operation to the log of a DID. A genesis operation creates the DID.
     async fn submit(&self, did: &Did, operation: &SignedOperation) -> Result<(), Error>;
-    /// The current document.
+    /// The current document of a DID.
     async fn document(&self, did: &Did) -> Result<DidDocument, Error>;
-    /// The newest operation of the log.
+    /// The newest operation in the log of a DID.
     async fn last(&self, did: &Did) -> Result<SignedOperation, Error>;
-    /// Does it answer?
+    /// Succeeds if the directory responds.
     async fn health(&self) -> Result<(), Error>;
 }

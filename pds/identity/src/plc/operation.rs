@@ -1,4 +1,4 @@
-//! Operations of a did:plc log.
+//! Operations in the log of a did:plc.
 
 use std::collections::BTreeMap;
 
@@ -16,39 +16,37 @@ pub struct Operation {
     /// Always `plc_operation`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// did:key of those who may change the DID, the strongest first.
+    /// did:keys that may sign operations on the DID. Earlier keys can override later ones.
     pub rotation_keys: Vec<String>,
-    /// did:key by name; `atproto` signs the repository.
+    /// did:keys by name. `atproto` is the signing key of the repository.
     pub verification_methods: BTreeMap<String, String>,
-    /// `at://handle` first.
+    /// Names of the subject. The handle is the first `at://` name.
     pub also_known_as: Vec<String>,
-    /// Endpoints by name; `atproto_pds` is the PDS.
+    /// Services by name. `atproto_pds` is the PDS.
     pub services: BTreeMap<String, PlcService>,
-    /// CID of the operation before; `None` for the first.
+    /// CID of the previous operation. `None` in a genesis operation.
     pub prev: Option<String>,
 }
 
-/// An endpoint.
+/// A service in an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlcService {
-    /// For instance `AtprotoPersonalDataServer`.
+    /// For example `AtprotoPersonalDataServer`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// URL.
     pub endpoint: String,
 }
 
 /// An operation with its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedOperation {
-    /// What is signed.
     #[serde(flatten)]
     pub operation: Operation,
-    /// Base64url, over the DAG-CBOR without this field.
+    /// Signature of the DAG-CBOR without this field, in base64url.
     pub sig: String,
 }
 
-/// A new DID for an account on this host: its first operation, and the DID that follows from it.
+/// The genesis operation of a new account on this host, and the DID that follows from it.
 pub fn genesis(
     signing: &str,
     rotation: &SigningKey,
@@ -72,7 +70,7 @@ pub fn genesis(
 }
 
 impl Operation {
-    /// Signs with a rotation key.
+    /// Signs the operation with a rotation key.
     pub fn sign(self, rotation: &SigningKey) -> SignedOperation {
         let sig = BASE64URL_NOPAD.encode(&rotation.sign(&encode(&self, None)));
         SignedOperation { operation: self, sig }
@@ -80,14 +78,14 @@ impl Operation {
 }
 
 impl SignedOperation {
-    /// The operation's CID, to which the next one refers.
+    /// The CID of the operation, to which the next operation refers.
     pub fn cid(&self) -> String {
         let digest = Sha256::digest(self.encode());
         let bytes = [&[1, 0x71, 0x12, 0x20][..], &digest[..]].concat();
         format!("b{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
     }
 
-    /// The DID that a first operation makes: 24 characters of the base32 of its SHA-256.
+    /// The DID that a genesis operation creates: 24 characters of the base32 of its SHA-256.
     fn did(&self) -> Did {
         let text = BASE32_NOPAD.encode(&Sha256::digest(self.encode())).to_ascii_lowercase();
         format!("did:plc:{}", &text[..24]).parse().expect("base32 is legal in a DID")
@@ -97,7 +95,7 @@ impl SignedOperation {
         encode(&self.operation, Some(&self.sig))
     }
 
-    /// The operation that comes next, with the first handle replaced where it stands, and all else kept.
+    /// The next operation, which replaces the first handle and keeps everything else.
     pub fn with_handle(&self, handle: &Handle) -> Operation {
         let mut next = self.operation.clone();
         let name = format!("at://{handle}");

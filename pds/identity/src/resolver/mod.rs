@@ -1,7 +1,7 @@
-//! DIDs to documents and handles to DIDs, cached.
+//! Resolves DIDs to documents and handles to DIDs, with caches.
 //!
-//! Owns who is asked for which DID method and how long answers live. Never decides whether a handle and a DID belong
-//! together: that takes both directions, and is the caller's.
+//! Owns which server is asked for which DID method, and how long results are used. Never decides whether a handle and a DID belong together:
+//! the caller must check both directions.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,54 +15,54 @@ use crate::{
     plc::Directory,
 };
 
-/// How long a failure is remembered.
+/// How long a failure is cached.
 const FAILED: Duration = Duration::from_secs(60);
-/// How often a document that does not name the expected handle is asked for.
+/// Minimum time between two lookups of a document that does not name the expected handle.
 const RENAMED: Duration = Duration::from_secs(2);
-/// What one of [`Options::entries`] stands for.
+/// Size of one unit of [`Options::entries`].
 const ENTRY_BYTES: usize = 4096;
 
-/// Times and servers.
+/// Options of a [`Resolver`].
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long an answer is fresh.
+    /// Age after which a result is refreshed in the background.
     pub fresh: Duration,
-    /// How long it may be served while a new one is fetched.
+    /// Age after which a result is no longer used.
     pub stale: Duration,
-    /// Entries of each cache; a document above 4 KiB counts as several.
+    /// Maximum number of entries in each cache. A document above 4 KiB counts as several.
     pub entries: u64,
-    /// Asked when nobody else names a DID for a handle.
+    /// DNS servers that are queried if no other server has a DID for a handle.
     pub backup_nameservers: Vec<SocketAddr>,
 }
 
-/// Resolves, and remembers. Cheap to clone.
+/// Resolves DIDs and handles. Clones share the caches.
 ///
-/// Each key has at most one question under way, however many callers wait, and one question per fresh time. An answer
-/// past its fresh time is still served while a task asks again, and while asking fails, up to the stale time.
+/// At most one lookup per key runs at a time, however many callers wait for it. A result that is older than [`Options::fresh`] is still
+/// returned while a task refreshes it, and while refreshing fails, up to [`Options::stale`].
 #[derive(Clone)]
 pub struct Resolver {
-    far: Arc<FarEnd>,
+    servers: Arc<Servers>,
     documents: Cached<Did, Arc<DidDocument>>,
     handles: Cached<Handle, Did>,
-    /// Documents that were asked for because they did not name a handle.
+    /// Documents that were refreshed because they did not name a handle.
     renamed: Cache<(Did, Handle), ()>,
 }
 
-/// Those who know.
-struct FarEnd {
+/// The servers that have the data.
+struct Servers {
     guard: Guard,
     plc: Arc<dyn Directory>,
     handles: HandleLookup,
 }
 
 impl Resolver {
-    /// A resolver with empty caches that asks the system's name servers. Without a readable system configuration there
-    /// is no DNS, and handles resolve by HTTPS alone.
+    /// A resolver with empty caches that queries the DNS servers of the system. If the configuration of the system cannot be read, handles are
+    /// resolved with HTTPS only.
     pub fn new(guard: Guard, plc: Arc<dyn Directory>, options: Options) -> Self {
         Self::with_nameservers(guard, plc, options, &[])
     }
 
-    /// A resolver that asks `nameservers` for handles instead of the system's, unless there are none.
+    /// As [`Resolver::new`], but queries `nameservers` for handles, unless the list is empty.
     pub fn with_nameservers(
         guard: Guard,
         plc: Arc<dyn Directory>,
@@ -72,25 +72,25 @@ impl Resolver {
         let ages = Ages { fresh: options.fresh, stale: options.stale, failed: FAILED };
         let handles = HandleLookup::new(guard.clone(), nameservers, &options.backup_nameservers);
         Self {
-            far: Arc::new(FarEnd { guard, plc, handles }),
+            servers: Arc::new(Servers { guard, plc, handles }),
             documents: Cached::new(options.entries, ages, |document| entries(document)),
             handles: Cached::new(options.entries, ages, |_| 1),
             renamed: Cache::builder().max_capacity(options.entries).time_to_live(RENAMED).build(),
         }
     }
 
-    /// The document of a did:plc or did:web; it is the document of `did`, which has been checked.
+    /// The document of a did:plc or did:web. Its id is always `did`.
     pub async fn did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
-        self.documents.get(did, self.far.clone().document(did.clone())).await
+        self.documents.get(did, self.servers.clone().document(did.clone())).await
     }
 
-    /// The document as it is now, past the cache, which learns it.
+    /// The current document. Bypasses the cache and updates it.
     pub async fn refresh_did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
-        self.documents.refresh(did, || self.far.clone().document(did.clone())).await
+        self.documents.refresh(did, || self.servers.clone().document(did.clone())).await
     }
 
-    /// The document, which is expected to name `handle`: one in the cache that names another may be older than the handle, so it is asked
-    /// for once more, at most every few seconds.
+    /// The document, which should name `handle`. A cached document that names another handle may be outdated, so it is refreshed, at most every
+    /// 2 seconds.
     pub async fn did_naming(&self, did: &Did, handle: &Handle) -> Result<Arc<DidDocument>, Error> {
         let known = self.did(did).await?;
         if known.handle().as_ref() == Some(handle) {
@@ -100,22 +100,22 @@ impl Resolver {
         if !first {
             return Ok(known);
         }
-        // A directory that is away is no reason to answer worse than without asking.
+        // If the refresh fails, the cached document is still better than an error.
         Ok(self.refresh_did(did).await.unwrap_or(known))
     }
 
-    /// The DID that a handle names, by DNS or HTTPS; up to the stale time ago.
+    /// The DID of a handle, from DNS or HTTPS. May be outdated by up to [`Options::stale`].
     pub async fn handle(&self, handle: &Handle) -> Result<Did, Error> {
-        self.handles.get(handle, self.far.clone().handle(handle.clone())).await
+        self.handles.get(handle, self.servers.clone().handle(handle.clone())).await
     }
 
-    /// The DID that a handle names now, past the cache, which learns it: for giving an account the handle.
+    /// The current DID of a handle. Bypasses the cache and updates it. Required before an account gets the handle.
     pub async fn refresh_handle(&self, handle: &Handle) -> Result<Did, Error> {
-        self.handles.refresh(handle, || self.far.clone().handle(handle.clone())).await
+        self.handles.refresh(handle, || self.servers.clone().handle(handle.clone())).await
     }
 }
 
-impl FarEnd {
+impl Servers {
     async fn document(self: Arc<Self>, did: Did) -> Result<Arc<DidDocument>, Error> {
         let document = match did.method() {
             "plc" => self.plc.document(&did).await?,
@@ -123,7 +123,7 @@ impl FarEnd {
             _ => return Err(Error::NotFound(did.to_string())),
         };
         if document.id != did {
-            let reason = format!("the document is that of {}", document.id);
+            let reason = format!("the document belongs to {}", document.id);
             return Err(Error::Answer { name: did.to_string(), reason });
         }
         Ok(Arc::new(document))
@@ -131,7 +131,7 @@ impl FarEnd {
 
     async fn web(&self, did: &Did) -> Result<DidDocument, Error> {
         let not_found = || Error::NotFound(did.to_string());
-        // A colon would begin a path, and the protocol knows no paths in did:web; the port's colon is written %3A.
+        // A colon would begin a path, which the protocol does not allow in a did:web. The colon of a port is written %3A.
         if did.method_specific().contains(':') {
             return Err(not_found());
         }

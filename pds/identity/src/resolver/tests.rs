@@ -14,7 +14,7 @@ use crate::{
 
 const PLC: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 
-/// A directory that knows one document, counts questions and can be away.
+/// A directory with one document that counts requests and can fail.
 struct OneDocument {
     says: Mutex<Result<DidDocument, Error>>,
     asked: AtomicU32,
@@ -76,7 +76,7 @@ async fn a_crowd_asks_the_directory_once() {
         assert_eq!(member.await.unwrap().unwrap().id, did(PLC));
     }
     assert_eq!(plc.asked.load(Ordering::Relaxed), 1);
-    // A refresh asks again; when it fails, what is known stays.
+    // A refresh repeats the lookup. If it fails, the cached document is kept.
     *plc.says.lock().unwrap() = Err(Error::Unreachable { name: "directory".into(), reason: "away".into() });
     assert!(resolver.refresh_did(&did(PLC)).await.is_err());
     assert!(resolver.did(&did(PLC)).await.is_ok());

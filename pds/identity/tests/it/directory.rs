@@ -1,4 +1,4 @@
-//! The directory over HTTP: a mock for its moods, the real one for its rules.
+//! The client of the PLC directory, with a mock that fails and with a real directory.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn an_operation_is_posted_and_a_refusal_keeps_the_directorys_words() {
     let (did, genesis) = identity(&rotation, "alice.pds.example");
     let post = Mock::given(method("POST")).and(path(format!("/{did}"))).and(body_json(&genesis));
     post.respond_with(ResponseTemplate::new(200)).up_to_n_times(1).expect(1).mount(&server).await;
-    // With and without a final slash.
+    // With and without a trailing slash.
     directory(&format!("{}/", server.uri())).submit(&did, &genesis).await.unwrap();
 
     let refusal = ResponseTemplate::new(400).set_body_json(json!({"message": "Invalid signature on op"}));
@@ -61,7 +61,7 @@ async fn an_operation_is_posted_and_a_refusal_keeps_the_directorys_words() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_what_fails_and_what_makes_no_sense_are_told_apart() {
+async fn missing_failing_and_invalid_responses_give_different_errors() {
     let (server, (did, genesis)) = (MockServer::start().await, identity(&SigningKey::generate(), "alice.example"));
     let directory = directory(&server.uri());
     for (status, body) in [(404, ""), (410, "")] {

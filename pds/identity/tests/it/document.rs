@@ -1,4 +1,4 @@
-//! DID documents, of today and of old.
+//! DID documents in current and old forms.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ fn fixture(file: &str) -> DidDocument {
     let path = PathBuf::from(variable("AURORA_INTEROP_DIR")).join("atproto/identity/testdata").join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let document: DidDocument = serde_json::from_str(&text).unwrap();
-    // What is not read is kept: the document is handed on to clients.
+    // Unknown fields are kept, because clients get the document.
     let wanted: Value = serde_json::from_str(&text).unwrap();
     let kept = serde_json::to_value(&document).unwrap();
     for (field, value) in wanted.as_object().unwrap().iter().filter(|(_, value)| **value != json!([])) {

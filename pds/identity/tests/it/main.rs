@@ -1,4 +1,4 @@
-//! Operations beside the reference library, directories over HTTP, documents against the protocol's fixtures.
+//! Operations compared with the reference library, the client of the directory, and documents in the fixtures of the protocol.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod directory;
@@ -11,7 +11,7 @@ use pds_crypto::SigningKey;
 use pds_identity::plc::{self, SignedOperation};
 use pds_syntax::{Did, Handle};
 
-/// A variable that `make test` sets.
+/// An environment variable that `make test` sets.
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which sets up what tests need"))
 }
@@ -25,7 +25,7 @@ fn handle(text: &str) -> Handle {
     text.parse().unwrap()
 }
 
-/// A new identity, its signing key not kept.
+/// A new identity. Its signing key is dropped.
 fn identity(rotation: &SigningKey, name: &str) -> (Did, SignedOperation) {
     plc::genesis(&SigningKey::generate().did_key(), rotation, None, &handle(name), "https://pds.example")
 }

@@ -1,4 +1,4 @@
-//! Operations are byte for byte those of `@did-plc/lib`: both sign deterministically, so signatures can be compared.
+//! Operations are identical to those of `@did-plc/lib`. Both sign deterministically, so signatures can be compared.
 
 use std::{
     io::Write as _,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{handle, variable};
 
-/// Hands a task to `reference.mjs` and reads its answer.
+/// Runs `reference.mjs` with a task and returns its result.
 fn reference(task: &Value) -> Value {
     let folder = variable("AURORA_NPM_DIR");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/reference.mjs");
@@ -32,7 +32,7 @@ fn reference(task: &Value) -> Value {
 
 #[test]
 fn operations_and_did_equal_the_references() {
-    // More than one, since a wrong encoding of signatures shows only in some.
+    // Several, because a wrong encoding affects only some signatures.
     for n in 0..8u8 {
         let mut secret = [7u8; 32];
         secret[31] = n;

@@ -1,4 +1,4 @@
-//! The check of a value against a schema: the parts that nest.
+//! Validation of values that contain other values. For other values see `scalar`.
 
 mod format;
 mod scalar;
@@ -7,12 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::catalog::Catalog;
 use crate::document::{Definition, Object};
-use crate::error::{Error, Path};
-
-type Checked = Result<(), Error>;
+use crate::error::{Checked, Path};
 
 impl Catalog {
-    /// Checks an object's properties. Properties that the schema does not name may hold anything.
+    /// Validates the properties of an object. Accepts any value for properties that are not in the schema.
     pub(crate) fn object(&self, path: Path<'_>, schema: &Object, value: &Value) -> Checked {
         let Some(object) = plain_object(value) else { return Err(path.wrong("an object", value)) };
         if let Some(missing) = schema.required.iter().find(|name| !object.contains_key(*name)) {
@@ -46,7 +44,7 @@ impl Catalog {
                 Some(_) => Ok(()),
                 None => Err(path.wrong("an object", value)),
             },
-            // A token names something; no value is one.
+            // A token is a name. No value has this type.
             Definition::Token | Definition::Other => Err(path.wrong("nothing", value)),
         }
     }
@@ -63,7 +61,7 @@ impl Catalog {
         array.iter().enumerate().try_for_each(|(index, item)| self.value(path.item(index), items, item))
     }
 
-    /// An open union takes objects of any type, but those of its own types have to be right.
+    /// An open union accepts objects of any type, but validates those of its own types.
     fn union(&self, path: Path<'_>, refs: &[String], closed: bool, value: &Value) -> Checked {
         let Some(object) = plain_object(value) else { return Err(path.wrong("an object with a $type", value)) };
         let Some(name) = object.get("$type").and_then(Value::as_str) else {
@@ -77,11 +75,11 @@ impl Catalog {
     }
 
     fn resolved(&self, name: &str) -> &Definition {
-        self.definition(name).expect("every reference was checked when the catalog was made")
+        self.definition(name).expect("`Catalog::new` checked all references")
     }
 }
 
-/// The value as an object of the data model: not bytes, a link or a blob, which JSON writes as objects too.
+/// The value as an object. `None` for bytes, links and blobs, which are objects only in JSON.
 fn plain_object(value: &Value) -> Option<&Map<String, Value>> {
     let object = value.as_object()?;
     let is_special = (object.len() == 1 && (object.contains_key("$bytes") || object.contains_key("$link")))

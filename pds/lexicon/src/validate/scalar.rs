@@ -1,14 +1,11 @@
-//! The check of values without parts.
+//! Validation of values that contain no other values.
 
-use std::str::FromStr;
-
-use cid::Cid;
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Checked, format};
+use super::format::{self, is_cid};
 use crate::document::{Integer, Text};
-use crate::error::Path;
+use crate::error::{Checked, Path};
 
 pub(super) fn boolean(path: Path<'_>, constant: Option<bool>, value: &Value) -> Checked {
     match (value, constant) {
@@ -57,7 +54,7 @@ pub(super) fn text(path: Path<'_>, schema: &Text, value: &Value) -> Checked {
     }
 }
 
-/// Counting graphemes is slow and a text has at most as many as bytes, so most texts need no counting.
+/// Counts graphemes only if necessary, because it is slow: a text has at most as many graphemes as bytes.
 fn graphemes(path: Path<'_>, schema: &Text, text: &str) -> Checked {
     let too_few_possible = schema.min_graphemes.is_some();
     let too_many_possible = schema.max_graphemes.is_some_and(|maximum| text.len() > maximum);
@@ -81,7 +78,7 @@ pub(super) fn cid_link(path: Path<'_>, value: &Value) -> Checked {
     }
 }
 
-/// A blob of today's form; the legacy form of 2023 may be read but not written.
+/// Validates a blob reference. Refuses the legacy form of 2023, which may be read but not written.
 pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u64>, value: &Value) -> Checked {
     let expected = "a blob, as {\"$type\": \"blob\", \"ref\", \"mimeType\", \"size\"}";
     let Some(blob) = value.as_object().filter(|object| object.get("$type").is_some_and(|name| name == "blob")) else {
@@ -93,7 +90,7 @@ pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u
     let Some(mime_type) = blob.get("mimeType").and_then(Value::as_str).filter(|text| text.contains('/')) else {
         return Err(path.property("mimeType").wrong_or_missing("a media type", blob.get("mimeType")));
     };
-    // -1 is the size of a blob whose record does not know it, as clients write it for a reference that was of the legacy form.
+    // Clients write -1 when they convert a reference from the legacy form, which has no size.
     let Some(size) = blob.get("size").and_then(Value::as_i64).filter(|size| *size >= -1) else {
         return Err(path.property("size").wrong_or_missing("a size in bytes", blob.get("size")));
     };
@@ -110,7 +107,7 @@ pub(super) fn blob(path: Path<'_>, accept: Option<&[String]>, max_size: Option<u
     }
 }
 
-/// Checks a length against both bounds.
+/// Checks a length against its limits.
 pub(super) fn within(
     path: Path<'_>,
     unit: &str,
@@ -128,24 +125,18 @@ pub(super) fn within(
     }
 }
 
-/// A CID as it is written: parsing passes over upper case, other bases and what stands behind.
-pub(super) fn is_cid(text: &str) -> bool {
-    // Decoding takes quadratic time in some bases; real ones are far shorter.
-    text.len() <= 128 && Cid::from_str(text).is_ok_and(|cid| cid.to_string() == text)
-}
-
-/// `image/*` takes all images, `*/*` everything.
+/// Whether a pattern such as `image/*` or `*/*` matches the media type.
 fn accepts(pattern: &str, mime_type: &str) -> bool {
     let family = pattern.strip_suffix('*').filter(|family| family.ends_with('/'));
     pattern == "*/*" || pattern == mime_type || family.is_some_and(|family| mime_type.starts_with(family))
 }
 
-/// The text of an object that has this one key.
+/// The text under `key` in an object without other keys.
 fn single<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.as_object().filter(|object| object.len() == 1)?.get(key)?.as_str()
 }
 
-/// How many bytes a base64 text stands for, padded or not; `None` if it is none.
+/// The number of bytes in a base64 text, with or without padding. `None` if it is not base64.
 fn decoded_length(base64: &str) -> Option<usize> {
     let digits = base64.trim_end_matches('=');
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';

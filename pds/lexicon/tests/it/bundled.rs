@@ -1,4 +1,4 @@
-//! The schemas that come with the program, and the answers to `validate`.
+//! The bundled schemas, and the results for each value of `validate`.
 
 use pds_lexicon::{Catalog, KeyType, ValidationStatus};
 use pds_syntax::Nsid;

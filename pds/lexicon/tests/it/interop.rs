@@ -1,4 +1,4 @@
-//! The records of the protocol's interop vectors.
+//! The records in the interop vectors of the protocol.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The validator against the protocol's own vectors and against the reference implementation.
+//! The validator, compared with the interop vectors of the protocol and with the reference implementation.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,8 +1,8 @@
-//! Generated records, judged by this crate and by the reference implementation's npm package.
+//! Validates generated records with this crate and with the npm package of the reference implementation, and compares the results.
 //!
-//! Left out is where the two differ on purpose: the reference's npm validator takes an array for an object, lets a blob's
-//! type and size pass (its server checks them elsewhere), and takes timestamps without a zone or with a 61st second and CIDs in other
-//! bases, which the newer validator of its server refuses.
+//! Records never contain the cases in which the two differ intentionally. The npm package accepts an array instead of an object, does not check
+//! type and size of a blob (the reference server checks them elsewhere), and accepts timestamps without a zone or with a 61st second and CIDs in
+//! other bases, which the newer validator of the reference server refuses.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -53,7 +53,7 @@ fn reference(cases: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// Makes records that keep to a schema, and changes one thing in most of them.
+/// Makes records that are valid according to a schema, and changes one value in most of them.
 struct Generator<'a> {
     data: &'a Value,
     random: Random,
@@ -137,7 +137,7 @@ impl<'a> Generator<'a> {
         .to_owned()
     }
 
-    /// Puts something else at a place, or nothing. Never an array for an object, see above.
+    /// Replaces or removes a value. Never replaces an object with an array, see above.
     fn change(&mut self, record: &mut Value, place: &str) {
         let (parent, name) = place.rsplit_once('/').unwrap();
         if self.random.below(5) == 0
@@ -202,7 +202,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// JSON pointers to every value below this one, but not into blobs and bytes.
+/// JSON pointers to all values below this one, except those in blobs and bytes.
 fn places_of(value: &Value, at: String, places: &mut Vec<String>) {
     let mut visit = |name: &str, child: &Value| {
         let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -218,7 +218,7 @@ fn places_of(value: &Value, at: String, places: &mut Vec<String>) {
     }
 }
 
-/// SplitMix64: the same records in every run.
+/// SplitMix64, so that every run makes the same records.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! Rules that neither the interop vectors nor the bundled schemas touch.
+//! Rules that neither the interop vectors nor the bundled schemas cover.
 
 use pds_lexicon::{Catalog, Document, LoadError};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ fn load(defs: Value) -> Result<Catalog, LoadError> {
     Catalog::new([serde_json::from_value::<Document>(json!({ "id": "com.example.thing", "defs": defs })).unwrap()])
 }
 
-/// Whether `value` passes as a property with this schema.
+/// Whether `value` is valid as a property with this schema.
 fn passes(schema: Value, value: Value) -> bool {
     let record = json!({ "type": "object", "properties": { "it": schema } });
     let other = json!({ "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } } });

@@ -1,38 +1,38 @@
-//! Points of a budget in Redis that this replica holds already, so that few draws ask there.
+//! Points of a budget in Redis that this replica has taken in advance, so that most requests need no call to Redis.
 
 use crate::{
-    bounded::Passing,
-    law::Level,
-    limit::{Charge, Law, Limit, Standing},
+    algorithm::Level,
+    bounded::Expiring,
+    limit::{Algorithm, Charge, Limit, Standing},
 };
 
-/// Most points to hold, beside a tenth of the limit.
+/// Maximum number of points taken in advance. A tenth of the limit is the other maximum.
 const MOST: u32 = 32;
-/// A burst smaller than this is counted exactly.
+/// No points are taken in advance from limits with a smaller burst.
 const LEAST_BURST: u32 = 32;
-/// How long a bucket's points are held at least: longer than it would take some buckets to fill again.
+/// Minimum time for which points of a bucket are held. Some buckets are full again sooner.
 const HOLD_US: u64 = 1_000_000;
-/// After that a question for more counts as lost.
+/// A request for points in advance that is not answered within this time counts as lost.
 const ASKING_US: u64 = 1_000_000;
 
-/// Times are microseconds of this process.
+/// Points held in advance and what is known about the budget in Redis. Times are in microseconds of this process.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
     points: u32,
-    /// When the points are given up.
+    /// When the points expire.
     until: u64,
-    /// In Redis, when it was last asked.
+    /// Points left in Redis at the last call.
     remaining: u32,
-    /// When the budget is whole again, as far as is known.
+    /// When the budget in Redis is whole again, according to the last call.
     reset_at: u64,
-    /// A draw of so much, or more, does not pass before then.
+    /// Cost and time: a request of at least this cost is refused until then.
     closed: (u32, u64),
-    /// Others do not ask for more before then.
+    /// A request for points in advance is on its way; no other one is sent until then.
     asking_until: u64,
 }
 
-impl Passing for Lease {
-    fn until(&self) -> u64 {
+impl Expiring for Lease {
+    fn expires_at(&self) -> u64 {
         self.until.max(self.closed.1).max(self.reset_at)
     }
 
@@ -42,15 +42,15 @@ impl Passing for Lease {
 }
 
 impl Lease {
-    /// What is known without asking to be too much.
+    /// The refusal, if it is known without a call to Redis.
     pub(super) fn refuses(&self, charge: &Charge<'_>, now: u64) -> Option<Standing> {
         let (cost, until) = self.closed;
         let too_much = until > now && charge.cost() >= cost && self.held(now) < charge.cost();
         too_much.then(|| self.level(now, until - now).standing(*charge.limit, true))
     }
 
-    /// Draws from what is held.
-    pub(super) fn draw(&mut self, charge: &Charge<'_>, now: u64) -> Option<Standing> {
+    /// Takes the points from those held in advance. `None` if they do not suffice.
+    pub(super) fn take(&mut self, charge: &Charge<'_>, now: u64) -> Option<Standing> {
         if self.held(now) < charge.cost() {
             return None;
         }
@@ -58,31 +58,32 @@ impl Lease {
         Some(self.level(now, 0).standing(*charge.limit, false))
     }
 
+    /// Returns points that [`Lease::take`] took.
     pub(super) fn give_back(&mut self, charge: &Charge<'_>) {
         self.points += charge.cost();
     }
 
-    /// How much to ask for in advance. One question at a time, and not for budgets that are seldom used or small.
-    pub(super) fn more(&mut self, limit: &Limit, now: u64) -> u32 {
-        if limit.law == Law::Log || limit.burst < LEAST_BURST || now < self.asking_until {
+    /// Number of points to request in advance. 0 for small limits, and while another such request is on its way.
+    pub(super) fn wanted(&mut self, limit: &Limit, now: u64) -> u32 {
+        if limit.algorithm == Algorithm::Log || limit.burst < LEAST_BURST || now < self.asking_until {
             return 0;
         }
         self.asking_until = now + ASKING_US;
         (limit.points / 10).min(MOST)
     }
 
-    /// Redis has drawn, and given `given` in advance.
-    pub(super) fn given(&mut self, limit: &Limit, given: u32, level: Level, now: u64) {
+    /// Records that Redis allowed a request and granted `given` points in advance.
+    pub(super) fn record_grant(&mut self, limit: &Limit, given: u32, level: Level, now: u64) {
         (self.remaining, self.reset_at, self.closed) = (level.remaining, now + level.reset_us, (0, 0));
         if given > 0 {
-            let life = if limit.law == Law::Bucket { level.reset_us.max(HOLD_US) } else { level.reset_us };
+            let life = if limit.algorithm == Algorithm::Bucket { level.reset_us.max(HOLD_US) } else { level.reset_us };
             self.points = self.held(now) + given;
             (self.until, self.asking_until) = (now + life, 0);
         }
     }
 
-    /// Redis has not drawn: this budget may be why.
-    pub(super) fn refused(&mut self, cost: u32, level: Level, now: u64) {
+    /// Records that Redis refused a request. The reason may be this budget or another one of the request.
+    pub(super) fn record_refusal(&mut self, cost: u32, level: Level, now: u64) {
         (self.remaining, self.reset_at, self.asking_until) = (level.remaining, now + level.reset_us, 0);
         if level.wait_us > 0 {
             self.closed = (cost, now + level.wait_us);

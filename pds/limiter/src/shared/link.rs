@@ -1,4 +1,4 @@
-//! The connection to Redis: there or not, never waited for.
+//! The connection to Redis. Requests use it if it is open and never wait for it to open.
 
 use std::{
     fmt,
@@ -14,11 +14,11 @@ use redis::{
 };
 use tokio::time::timeout;
 
-/// An answer that takes longer is as good as none.
-const PATIENCE: Duration = Duration::from_secs(1);
-const CONNECT: Duration = Duration::from_secs(2);
+/// A call that takes longer counts as failed.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One connection, on which commands are pipelined, and what is known about it.
+/// One connection with pipelined commands, and its state.
 pub(super) struct Link {
     client: Client,
     connection: RwLock<Connection>,
@@ -33,7 +33,7 @@ pub(super) struct Link {
 #[derive(Clone, Default)]
 struct Connection {
     open: Option<MultiplexedConnection>,
-    /// Which connection it is: the failure of an earlier one does not close it.
+    /// Counts connections. A call that failed on an earlier connection does not close this one.
     number: u64,
 }
 
@@ -51,7 +51,7 @@ impl Link {
         }
     }
 
-    /// Replicas when Redis was last asked, this one included.
+    /// Number of replicas at the last heartbeat, including this one.
     pub(super) fn replicas(&self) -> u32 {
         self.replicas.load(Ordering::Relaxed)
     }
@@ -60,20 +60,20 @@ impl Link {
         self.connection().open.is_some()
     }
 
-    /// How often Redis did not answer.
+    /// Number of failed calls since the start.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// The answer to a script; `None` if Redis is not there. Nobody asks it again until it has been reached anew.
+    /// The result of a script. `None` if the connection is closed or the call fails. A failure closes the connection.
     pub(super) async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Option<T> {
         let Connection { open, number } = self.connection();
         let answer: RedisResult<T> = script.invoke_async(&mut open?).await;
-        answer.inspect_err(|error| self.lost(number, error)).ok()
+        answer.inspect_err(|error| self.close_failed(number, error)).ok()
     }
 
-    /// Connects if need be and says that this replica is there.
-    pub(super) async fn beat(&self) {
+    /// Opens the connection if it is closed, and registers this replica.
+    pub(super) async fn send_heartbeat(&self) {
         if !self.is_open() {
             self.connect().await;
         }
@@ -83,35 +83,36 @@ impl Link {
         }
     }
 
-    /// Says that this replica goes.
+    /// Unregisters this replica.
     pub(super) async fn leave(&self) {
         if let Some(mut open) = self.connection().open {
-            // If it fails, the others notice by themselves a little later.
+            // If this fails, the entry of this replica expires after 15 s.
             let _: RedisResult<()> =
                 redis::cmd("ZREM").arg(&self.heartbeat_key).arg(&self.id).query_async(&mut open).await;
         }
     }
 
     async fn connect(&self) {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(PATIENCE));
-        let opened = timeout(CONNECT, self.client.get_multiplexed_async_connection_with_config(&config)).await;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let opened = timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config)).await;
         let error = match opened {
             Ok(Ok(open)) => {
                 let mut connection = self.connection.write().unwrap_or_else(PoisonError::into_inner);
                 *connection = Connection { open: Some(open), number: connection.number + 1 };
                 if self.warned.swap(false, Ordering::Relaxed) {
-                    tracing::info!("Redis is back: replicas share their rate limits again");
+                    tracing::info!("Redis is back: the replicas share their rate limits again");
                 }
                 return;
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
+            Err(_) => "timed out".to_owned(),
         };
         self.warn(&error);
     }
 
-    fn lost(&self, number: u64, error: &redis::RedisError) {
+    fn close_failed(&self, number: u64, error: &redis::RedisError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut connection = self.connection.write().unwrap_or_else(PoisonError::into_inner);
         if connection.number == number && connection.open.take().is_some() {
@@ -119,14 +120,14 @@ impl Link {
         }
     }
 
-    /// Once, until it is back.
+    /// Logs the first failure only, until the connection is open again.
     fn warn(&self, error: &str) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             let replicas = self.replicas();
             tracing::warn!(
                 error,
                 replicas,
-                "Redis cannot be reached: each replica keeps to its part of the rate limits"
+                "Redis cannot be reached: until it is back, each of the {replicas} replicas applies its share of each rate limit"
             );
         }
     }

@@ -1,7 +1,7 @@
 //! Budgets in Redis, shared by the replicas.
 //!
-//! One script draws from all budgets of a request, by the clock of Redis; each key expires when its budget is whole. All keys have one
-//! hash tag. Never waits for a Redis that is not there: a failure closes the connection, a task opens it again.
+//! One script takes the points from all budgets of a request, by the clock of Redis. Each key expires when its budget is whole. All keys have
+//! the same hash tag, as Redis Cluster requires. A request never waits for a connection: a failure closes it, a task opens it again.
 
 mod lease;
 mod link;
@@ -17,27 +17,27 @@ use redis::{Client, Script, ScriptInvocation, TlsCertificates};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    algorithm::Level,
     bounded::{Bounded, Key, Keys},
-    law::Level,
-    limit::{Charge, Law, Standing, micros},
+    limit::{Algorithm, Charge, Standing, micros},
 };
 use lease::Lease;
 use link::Link;
 
-/// How soon a lost Redis is looked for again.
-const RETRY: Duration = Duration::from_secs(1);
-/// Every so many looks this replica says that it is there.
-const LOOKS_PER_BEAT: u32 = 5;
-/// About 6 MB when full.
+/// How often a closed connection is opened again.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Number of [`CHECK_INTERVAL`]s between two heartbeats.
+const CHECKS_PER_HEARTBEAT: u32 = 5;
+/// Maximum number of leases. They take about 6 MB when full.
 const BOUND: usize = 64 * 1024;
 
-/// Where Redis is.
+/// How to reach Redis.
 pub struct Redis {
-    /// `redis://` or `rediss://`, with the password.
+    /// A `redis://` or `rediss://` URL, with the password.
     pub url: String,
-    /// Begins every key.
+    /// Prefix of all keys.
     pub prefix: String,
-    /// Certificates in PEM form that `rediss://` trusts beside the system's.
+    /// Certificates in PEM form that `rediss://` trusts in addition to the system's.
     pub ca_bundle: Option<String>,
 }
 
@@ -46,13 +46,13 @@ impl Redis {
         let Some(pem) = self.ca_bundle.as_ref().filter(|_| self.url.starts_with("rediss:")) else {
             return Client::open(self.url.as_str());
         };
-        // The library takes these instead of the system's.
+        // The library trusts these certificates instead of the system's.
         let root_cert = Some((system_roots() + pem).into_bytes());
         Client::build_with_tls(self.url.as_str(), TlsCertificates { client_tls: None, root_cert })
     }
 }
 
-/// Those that can be read; the library reads them in the same way.
+/// The certificates of the system in PEM form. Unreadable ones are skipped, as the library does.
 fn system_roots() -> String {
     let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
     rustls_native_certs::load_native_certs().certs.iter().map(|certificate| pem(certificate)).collect()
@@ -72,7 +72,7 @@ pub struct Error(#[from] redis::RedisError);
 pub(crate) struct Shared {
     link: Arc<Link>,
     take: Script,
-    /// With the hash tag.
+    /// Prefix of all keys, including the hash tag.
     prefix: String,
     keys: Keys,
     leases: Mutex<Bounded<Lease>>,
@@ -80,18 +80,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Tries to connect once; the rest is the work of a task that lives until `shutdown`.
+    /// Tries to connect once. Afterwards a task keeps the connection open until `shutdown`.
     pub(crate) async fn start(redis: &Redis, shutdown: CancellationToken) -> Result<Self, Error> {
         let prefix = format!("{{{}limits}}:", redis.prefix);
         let link = Arc::new(Link::new(redis.client()?, format!("{prefix}replicas")));
-        link.beat().await;
-        tokio::spawn(watch(link.clone(), shutdown));
+        link.send_heartbeat().await;
+        tokio::spawn(keep_open(link.clone(), shutdown));
         let take = Script::new(include_str!("take.lua"));
         let leases = Mutex::new(Bounded::new(BOUND));
         Ok(Self { link, take, prefix, keys: Keys::default(), leases, began: Instant::now() })
     }
 
-    pub(crate) fn is_there(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.link.is_open()
     }
 
@@ -103,81 +103,81 @@ impl Shared {
         self.link.replicas()
     }
 
-    /// Draws from all budgets or from none. `None` if Redis is not there.
+    /// Takes the points from all budgets or from none. `None` if Redis cannot be reached.
     pub(crate) async fn take(&self, charges: &[Charge<'_>]) -> Option<Standing> {
-        if !self.is_there() {
+        if !self.is_connected() {
             return None;
         }
-        let (held, open) = match self.draw_held(charges) {
-            Drawn::Refused(standing) => return Some(standing),
-            Drawn::Held { held, open } => (held, open),
+        let (held, open) = match self.take_leased(charges) {
+            Leased::Refused(standing) => return Some(standing),
+            Leased::Held { held, open } => (held, open),
         };
         let tightest = held.iter().map(|(_, standing)| *standing).reduce(Standing::tightest);
         if open.is_empty() {
             return tightest;
         }
-        let Some(answer) = self.link.ask::<Vec<i64>>(&self.question(&open)).await.and_then(Answer::read) else {
+        let Some(answer) = self.link.ask::<Vec<i64>>(&self.script_call(&open)).await.and_then(Answer::read) else {
             self.give_back(&held);
             return None;
         };
-        let asked = self.learn(&open, &answer);
-        if answer.drawn {
+        let asked = self.update_leases(&open, &answer);
+        if answer.taken {
             return asked.into_iter().chain(tightest).reduce(Standing::tightest);
         }
         self.give_back(&held);
         asked.into_iter().reduce(Standing::tightest)
     }
 
-    /// Draws what it can from what is held here, unless something is known to be too much.
-    fn draw_held<'a>(&self, charges: &'a [Charge<'a>]) -> Drawn<'a> {
+    /// Takes the points that this replica holds in advance, unless a refusal is known already.
+    fn take_leased<'a>(&self, charges: &'a [Charge<'a>]) -> Leased<'a> {
         let (mut leases, now) = (self.leases(), self.now());
         let refusal = charges.iter().filter_map(|charge| leases.get(self.key(charge))?.refuses(charge, now));
         if let Some(refusal) = refusal.reduce(Standing::tightest) {
-            return Drawn::Refused(refusal);
+            return Leased::Refused(refusal);
         }
         let (mut held, mut open) = (Vec::new(), Vec::new());
         for charge in charges {
             match leases.get(self.key(charge)) {
                 None => open.push((charge, 0)),
-                Some(lease) => match lease.draw(charge, now) {
+                Some(lease) => match lease.take(charge, now) {
                     Some(standing) => held.push((charge, standing)),
-                    None => open.push((charge, lease.more(charge.limit, now))),
+                    None => open.push((charge, lease.wanted(charge.limit, now))),
                 },
             }
         }
-        Drawn::Held { held, open }
+        Leased::Held { held, open }
     }
 
-    fn question(&self, open: &[(&Charge<'_>, u32)]) -> ScriptInvocation<'_> {
-        let mut question = self.take.prepare_invoke();
+    fn script_call(&self, open: &[(&Charge<'_>, u32)]) -> ScriptInvocation<'_> {
+        let mut call = self.take.prepare_invoke();
         for (Charge { limit, subject, .. }, _) in open {
-            question.key(format!("{}{}:{subject}", self.prefix, limit.name));
+            call.key(format!("{}{}:{subject}", self.prefix, limit.name));
         }
         for (charge, more) in open {
             let limit = charge.limit;
-            let (law, unit) = match limit.law {
-                Law::Bucket => ("bucket", limit.interval_us()),
-                Law::Window => ("window", limit.period_us()),
-                Law::Log => ("log", limit.period_us()),
+            let (algorithm, unit) = match limit.algorithm {
+                Algorithm::Bucket => ("bucket", limit.interval_us()),
+                Algorithm::Window => ("window", limit.period_us()),
+                Algorithm::Log => ("log", limit.period_us()),
             };
-            question.arg(law).arg(limit.burst).arg(unit).arg(charge.cost()).arg(*more);
+            call.arg(algorithm).arg(limit.burst).arg(unit).arg(charge.cost()).arg(*more);
         }
-        question
+        call
     }
 
-    fn learn(&self, open: &[(&Charge<'_>, u32)], answer: &Answer) -> Vec<Standing> {
+    fn update_leases(&self, open: &[(&Charge<'_>, u32)], answer: &Answer) -> Vec<Standing> {
         let (mut leases, now) = (self.leases(), self.now());
-        let learnt = open.iter().zip(&answer.budgets).map(|((charge, _), (given, level))| {
+        let updated = open.iter().zip(&answer.budgets).map(|((charge, _), (given, level))| {
             leases.change(self.key(charge), now, Lease::default, |lease| {
-                if answer.drawn {
-                    lease.given(charge.limit, *given, *level, now);
+                if answer.taken {
+                    lease.record_grant(charge.limit, *given, *level, now);
                 } else {
-                    lease.refused(charge.cost(), *level, now);
+                    lease.record_refusal(charge.cost(), *level, now);
                 }
             });
             level.standing(*charge.limit, level.wait_us > 0)
         });
-        learnt.collect()
+        updated.collect()
     }
 
     fn give_back(&self, held: &[(&Charge<'_>, Standing)]) {
@@ -202,42 +202,43 @@ impl Shared {
     }
 }
 
-/// What became of the charges before Redis was asked.
-enum Drawn<'a> {
+/// The charges of a request before the call to Redis.
+enum Leased<'a> {
     Refused(Standing),
     Held {
+        /// Paid with points held in advance.
         held: Vec<(&'a Charge<'a>, Standing)>,
-        /// And how much to ask for in advance.
+        /// To be paid in Redis, each with the number of points to request in advance.
         open: Vec<(&'a Charge<'a>, u32)>,
     },
 }
 
-/// What the script says.
+/// The result of `take.lua`.
 struct Answer {
-    drawn: bool,
-    /// Given in advance, and the level after.
+    taken: bool,
+    /// For each budget the points granted in advance, and its level afterwards.
     budgets: Vec<(u32, Level)>,
 }
 
 impl Answer {
     fn read(numbers: Vec<i64>) -> Option<Self> {
-        let (drawn, budgets) = numbers.split_first()?;
+        let (taken, budgets) = numbers.split_first()?;
         let count = |number: i64| u32::try_from(number).unwrap_or(0);
         let budgets = budgets.as_chunks::<4>().0.iter().map(|[given, remaining, reset, wait]| {
             let level =
                 Level { remaining: count(*remaining), reset_us: reset.unsigned_abs(), wait_us: wait.unsigned_abs() };
             (count(*given), level)
         });
-        Some(Self { drawn: *drawn == 1, budgets: budgets.collect() })
+        Some(Self { taken: *taken == 1, budgets: budgets.collect() })
     }
 }
 
-async fn watch(link: Arc<Link>, shutdown: CancellationToken) {
-    let mut looks = 0;
-    while shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await.is_some() {
-        looks = (looks + 1) % LOOKS_PER_BEAT;
-        if looks == 0 || !link.is_open() {
-            link.beat().await;
+async fn keep_open(link: Arc<Link>, shutdown: CancellationToken) {
+    let mut checks = 0;
+    while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
+        checks = (checks + 1) % CHECKS_PER_HEARTBEAT;
+        if checks == 0 || !link.is_open() {
+            link.send_heartbeat().await;
         }
     }
     link.leave().await;

@@ -1,4 +1,4 @@
--- Counts the replicas that were heard of in the last 15 s, and hears of one.
+-- Registers this replica and returns the number of replicas that registered in the last 15 s.
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 15)

@@ -1,7 +1,8 @@
--- Draws from all budgets or from none. `law.rs` says the same; the two must agree.
--- KEYS: a budget each. ARGV, five for each: law, burst, microseconds of a point (bucket) or of the period, cost, and how much more
--- the caller would like to have in advance.
--- Answers 1 or 0 for drawn or not, and four numbers for each: given in advance, remaining, microseconds to reset, microseconds to wait.
+-- Takes points from all budgets or from none. `algorithm.rs` implements the same; the two must agree.
+-- KEYS: one for each budget. ARGV: five for each budget: algorithm, burst, microseconds per point (bucket) or of the period, cost, and the
+-- number of points that the caller requests in advance.
+-- Returns 1 if the points were taken or 0 if not, then four numbers for each budget: points granted in advance, points left, microseconds
+-- until the budget is whole, microseconds until the request is allowed.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer, levels = {1}, {}
@@ -9,18 +10,18 @@ local answer, levels = {1}, {}
 for i, key in ipairs(KEYS) do
   local at = (i - 1) * 5
   local l = {
-    law = ARGV[at + 1], burst = tonumber(ARGV[at + 2]), unit = tonumber(ARGV[at + 3]),
+    algorithm = ARGV[at + 1], burst = tonumber(ARGV[at + 2]), unit = tonumber(ARGV[at + 3]),
     cost = tonumber(ARGV[at + 4]), more = tonumber(ARGV[at + 5]), wait = 0,
   }
-  if l.law == 'bucket' then
+  if l.algorithm == 'bucket' then
     local most = l.unit * l.burst
     l.reset = math.min(math.max((tonumber(redis.call('GET', key) or now)) - now, 0), most)
     l.remaining = math.floor((most - l.reset) / l.unit)
     l.wait = math.max(l.reset + l.unit * l.cost - most, 0)
-  elseif l.law == 'window' then
-    l.drawn = tonumber(redis.call('GET', key) or 0)
+  elseif l.algorithm == 'window' then
+    l.taken = tonumber(redis.call('GET', key) or 0)
     l.reset = math.max(redis.call('PTTL', key), 0) * 1000
-    l.remaining = math.max(l.burst - l.drawn, 0)
+    l.remaining = math.max(l.burst - l.taken, 0)
     if l.cost > l.remaining then l.wait = math.max(l.reset, 1000) end
   else
     local first = redis.call('LINDEX', key, 0)
@@ -42,15 +43,15 @@ end
 for i, key in ipairs(KEYS) do
   local l, given = levels[i], 0
   if answer[1] == 1 then
-    -- Not more than a quarter of the rest: the last points are for whoever comes first.
+    -- At most a quarter of the points left, so that the last points are not held by a replica that does not need them.
     given = math.min(l.more, math.floor((l.remaining - l.cost) / 4))
     local points = l.cost + given
     l.remaining = l.remaining - points
-    if l.law == 'bucket' then
+    if l.algorithm == 'bucket' then
       l.reset = l.reset + l.unit * points
       redis.call('SET', key, string.format('%.0f', now + l.reset), 'PX', string.format('%.0f', math.ceil(l.reset / 1000)))
-    elseif l.law == 'window' then
-      if l.drawn == 0 then
+    elseif l.algorithm == 'window' then
+      if l.taken == 0 then
         redis.call('SET', key, points, 'PX', string.format('%.0f', math.ceil(l.unit / 1000)))
         l.reset = l.unit
       else

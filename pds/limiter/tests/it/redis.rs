@@ -1,4 +1,4 @@
-//! A Redis of a test's own, which can be killed and started again.
+//! A Redis server for one test, which can be killed and restarted.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -25,7 +25,7 @@ impl Server {
     }
 
     pub(crate) fn run(&mut self) {
-        // The server's program under its other name: Debian's package of tools has it without the service.
+        // The server under its other name: Debian's package of tools contains it without the service.
         let mut command = Command::new("redis-check-rdb");
         command.arg0("redis-server").args([
             "--port",
@@ -57,26 +57,26 @@ impl Server {
         ("127.0.0.1", self.port)
     }
 
-    /// SIGSTOP or SIGCONT.
+    /// Sends SIGSTOP or SIGCONT.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     }
 
-    /// What `redis-cli` answers.
+    /// The output of `redis-cli`.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
         let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// How often the script ran.
+    /// Number of runs of the script.
     pub(crate) fn scripts(&self) -> u32 {
         let stats = self.cli(&["INFO", "commandstats"]);
         let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     }
 
-    /// A replica's limiter.
+    /// The limiter of a replica.
     pub(crate) async fn limiter(&self, prefix: &str) -> Replica {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let redis =
@@ -98,7 +98,7 @@ pub(crate) struct Replica {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// Waits until the limiter has noticed.
+/// Waits until the limiter has detected the state of Redis.
 pub(crate) async fn until(noticed: impl Fn() -> bool) {
     let waited = async {
         while !noticed() {

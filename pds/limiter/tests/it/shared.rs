@@ -1,18 +1,18 @@
-//! One budget for several replicas, and what happens when Redis goes.
+//! Limits that replicas share, and the behaviour when Redis fails.
 
 use std::time::Duration;
 
 use futures::{StreamExt, future, stream};
-use pds_limiter::{Charge, Law, Limit, Limiter, Standing};
+use pds_limiter::{Algorithm, Charge, Limit, Limiter, Standing};
 
 use crate::{
-    laws::take,
+    algorithms::take,
     redis::{Replica, Server, until},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How many of `count` draws pass, sent by the replicas in turn.
+/// How many of `count` requests are allowed, sent by the replicas in turn.
 async fn in_turn(replicas: &[Replica], limit: &Limit, subject: &str, count: usize) -> usize {
     let mut passed = 0;
     for n in 0..count {
@@ -30,16 +30,16 @@ async fn three(server: &Server) -> [Replica; 3] {
 async fn three_replicas_have_one_budget() {
     let server = Server::start();
     let replicas = three(&server).await;
-    for law in [Law::Bucket, Law::Window, Law::Log] {
-        let limit = Limit { law, ..Limit::bucket("general", 1000, HOUR) };
-        let passed = in_turn(&replicas, &limit, &format!("{law:?}"), 1500).await;
-        assert!((1000..=1002).contains(&passed), "{law:?}: {passed}");
+    for algorithm in [Algorithm::Bucket, Algorithm::Window, Algorithm::Log] {
+        let limit = Limit { algorithm, ..Limit::bucket("general", 1000, HOUR) };
+        let passed = in_turn(&replicas, &limit, &format!("{algorithm:?}"), 1500).await;
+        assert!((1000..=1002).contains(&passed), "{algorithm:?}: {passed}");
     }
-    // All three at the same time, each as fast as it can.
+    // All three replicas at the same time, each as fast as possible.
     let limit = Limit::window("crowd", 2000, HOUR);
     let crowd = replicas.iter().map(|replica| async {
-        let draws = stream::iter(0..1500).map(|_| take(&replica.limiter, &limit, "a", 1, 0)).buffer_unordered(20);
-        draws.filter(|standing| future::ready(standing.retry_after.is_none())).count().await
+        let requests = stream::iter(0..1500).map(|_| take(&replica.limiter, &limit, "a", 1, 0)).buffer_unordered(20);
+        requests.filter(|standing| future::ready(standing.retry_after.is_none())).count().await
     });
     let passed: usize = future::join_all(crowd).await.iter().sum();
     assert!((1900..=2000).contains(&passed), "{passed}");
@@ -54,7 +54,7 @@ async fn a_busy_budget_takes_few_questions_and_an_empty_one_none() {
         assert_eq!(take(&replica.limiter, &large, "did:plc:a", 1, 0).await.retry_after, None, "{n}");
     }
     let questions = server.scripts();
-    assert!(questions < 50, "{questions} questions for 1000 draws");
+    assert!(questions < 50, "{questions} questions for 1000 requests");
 
     let small = Limit::window("small", 5, HOUR);
     for _ in 0..6 {
@@ -71,9 +71,9 @@ async fn a_busy_budget_takes_few_questions_and_an_empty_one_none() {
 async fn redis_and_the_process_count_alike() {
     let server = Server::start();
     let (shared, alone) = (server.limiter("a:").await, Limiter::alone());
-    for law in [Law::Bucket, Law::Window, Law::Log] {
-        let (limit, other) = (Limit { law, ..Limit::bucket("b", 30, HOUR) }, Limit::window("other", 24, HOUR));
-        let subject = format!("{law:?}");
+    for algorithm in [Algorithm::Bucket, Algorithm::Window, Algorithm::Log] {
+        let (limit, other) = (Limit { algorithm, ..Limit::bucket("b", 30, HOUR) }, Limit::window("other", 24, HOUR));
+        let subject = format!("{algorithm:?}");
         for cost in [1, 4, 2, 9, 7, 5, 3, 2, 1, 1, 1, 8, 1, 1, 1] {
             let charges = [
                 Charge { limit: &limit, subject: &subject, cost },
@@ -85,11 +85,11 @@ async fn redis_and_the_process_count_alike() {
                 (limit.name, remaining, reset.as_secs_f64().round() / 60.0, retry_after.is_some())
             };
             let (there, here) = (said(&shared.limiter).await, said(&alone).await);
-            assert_eq!((there.0, there.1, there.3), (here.0, here.1, here.3), "{law:?} {cost}");
-            assert!((there.2 - here.2).abs() < 0.1, "{law:?} {cost}: {there:?} {here:?}");
+            assert_eq!((there.0, there.1, there.3), (here.0, here.1, here.3), "{algorithm:?} {cost}");
+            assert!((there.2 - here.2).abs() < 0.1, "{algorithm:?} {cost}: {there:?} {here:?}");
         }
     }
-    // Every key expires, and all have one hash tag.
+    // Every key expires, and all keys have the same hash tag.
     let keys = server.cli(&["KEYS", "*"]);
     assert!(keys.lines().count() > 3);
     for key in keys.lines() {
@@ -118,7 +118,7 @@ async fn without_redis_each_replica_keeps_to_its_part() {
     for n in 0..9 {
         assert_eq!(take(&replicas[n % 3].limiter, &login, "a", 1, 0).await.retry_after, None);
     }
-    // The first was there before the others; a heartbeat tells it of them.
+    // The first replica started before the others. It learns of them with a heartbeat.
     for replica in &replicas {
         until(|| replica.limiter.replicas() == 3).await;
     }
@@ -129,7 +129,7 @@ async fn without_redis_each_replica_keeps_to_its_part() {
             passed += u32::from(take(&replica.limiter, &general, "b", 1, 0).await.retry_after.is_none());
         }
         assert_eq!(passed, 100);
-        // What was drawn through this replica before counts on.
+        // Points that were taken through this replica before still count.
         let mut passed = 0;
         for _ in 0..40 {
             passed += u32::from(take(&replica.limiter, &login, "a", 1, 0).await.retry_after.is_none());

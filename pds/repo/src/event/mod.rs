@@ -1,6 +1,6 @@
 //! Frames of the firehose. Source: lexicon `com.atproto.sync.subscribeRepos`.
 //!
-//! A frame is built once, before its sequence number is known, and numbered by splicing the number in where DAG-CBOR's key order puts it.
+//! A frame is built before its sequence number is known. The number is inserted later, at the place that the key order of DAG-CBOR demands.
 
 mod pack;
 
@@ -14,53 +14,51 @@ use crate::{
     cbor::{Writer, int_len},
 };
 
-/// A message without its sequence number: what stands before it and what behind.
+/// A message without its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Header and body up to and with the key `seq`.
+    /// The header and the body up to and including the key `seq`.
     pub prefix: Bytes,
-    /// The rest of the body.
+    /// The body after the sequence number.
     pub suffix: Bytes,
 }
 
 impl Frame {
-    /// The message with its number, as subscribers get it.
+    /// The message with its sequence number, as it is sent.
     pub fn numbered(&self, seq: i64) -> Bytes {
         let mut out = Vec::with_capacity(self.len(seq));
         self.append(seq, &mut out);
         out.into()
     }
 
-    /// The same, behind what `out` holds.
+    /// Appends the message with its sequence number to `out`.
     pub fn append(&self, seq: i64, out: &mut Vec<u8>) {
         let mut writer = Writer::from(std::mem::take(out));
         writer.raw(&self.prefix).int(seq).raw(&self.suffix);
         *out = writer.into_bytes();
     }
 
-    /// How many bytes that is.
+    /// The length of the message with its sequence number, in bytes.
     pub fn len(&self, seq: i64) -> usize {
         self.prefix.len() + int_len(seq) + self.suffix.len()
     }
 }
 
-/// The state of an account, as `#account` says it.
+/// The status of an account in `#account` events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountStatus {
-    /// In use.
     Active,
-    /// By its owner.
+    /// Deactivated by its owner.
     Deactivated,
-    /// For a time, by the host.
+    /// Suspended by the host for some time.
     Suspended,
-    /// By the host.
+    /// Taken down by the host.
     Takendown,
-    /// For good.
     Deleted,
 }
 
 impl AccountStatus {
-    /// The lexicon's word; `None` for an active account.
+    /// The value in the lexicon. `None` for an active account.
     pub fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Active => None,
@@ -82,7 +80,7 @@ fn frame(prefix: Writer, suffix: Writer) -> Frame {
     Frame { prefix: prefix.into_bytes().into(), suffix: suffix.into_bytes().into() }
 }
 
-/// `#commit`; `time` in RFC 3339.
+/// A `#commit` event. `time` is in RFC 3339.
 pub fn commit(did: &Did, diff: &CommitDiff, time: &str) -> Frame {
     let mut before = header("#commit");
     before.map(11 + usize::from(diff.prev_data.is_some())).text("ops").array(diff.ops.len());
@@ -122,7 +120,7 @@ pub fn commit(did: &Did, diff: &CommitDiff, time: &str) -> Frame {
     frame(before, behind)
 }
 
-/// `#sync`: the repository stands at this commit, whatever was said before.
+/// A `#sync` event: the current commit of the repository, independent of earlier events.
 pub fn sync(did: &Did, rev: Tid, commit: &Cid, commit_bytes: &Bytes, time: &str) -> Frame {
     let mut before = header("#sync");
     before.map(5).text("did").text(did.as_str()).text("rev").text(&rev.to_string()).text("seq");
@@ -131,7 +129,7 @@ pub fn sync(did: &Did, rev: Tid, commit: &Cid, commit_bytes: &Bytes, time: &str)
     frame(before, behind)
 }
 
-/// `#identity`: the DID document or the handle may have changed.
+/// An `#identity` event: the DID document or the handle may have changed.
 pub fn identity(did: &Did, handle: Option<&Handle>, time: &str) -> Frame {
     let mut before = header("#identity");
     before.map(3 + usize::from(handle.is_some())).text("did").text(did.as_str()).text("seq");
@@ -143,7 +141,7 @@ pub fn identity(did: &Did, handle: Option<&Handle>, time: &str) -> Frame {
     frame(before, behind)
 }
 
-/// `#account`: the account's state on this host.
+/// An `#account` event: the status of the account on this host.
 pub fn account(did: &Did, status: AccountStatus, time: &str) -> Frame {
     let mut before = header("#account");
     before.map(4 + usize::from(status.as_str().is_some())).text("did").text(did.as_str()).text("seq");
@@ -155,14 +153,14 @@ pub fn account(did: &Did, status: AccountStatus, time: &str) -> Frame {
     frame(before, behind)
 }
 
-/// `#info`, which has no number.
+/// An `#info` message, which has no sequence number.
 pub fn info(name: &str, message: &str) -> Bytes {
     let mut out = header("#info");
     out.map(2).text("name").text(name).text("message").text(message);
     out.into_bytes().into()
 }
 
-/// An error message, the last before the connection closes.
+/// An error message, the last message before the connection closes.
 pub fn error(name: &str, message: &str) -> Bytes {
     let mut out = Writer::default();
     out.map(1).text("op").int(-1).map(2).text("error").text(name).text("message").text(message);

@@ -1,6 +1,7 @@
-//! Several frames as one value, for storing a batch in one row.
+//! Stores the frames of a batch in one value.
 //!
-//! Version byte, count, then two lengths per frame, then the bytes of all prefixes and suffixes; integers are 32 bits, little-endian.
+//! Format: version byte; number of frames; for each frame the lengths of prefix and suffix; the bytes of all prefixes and suffixes. Integers have
+//! 32 bits, little-endian.
 
 use bytes::Bytes;
 
@@ -8,12 +9,12 @@ use super::Frame;
 
 const VERSION: u8 = 1;
 
-/// A stored value that is no pack of frames.
+/// The stored value is not a pack of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored frames are damaged")]
 pub struct Damaged;
 
-/// Packs frames.
+/// Encodes frames as one value.
 pub fn pack(frames: &[Frame]) -> Vec<u8> {
     let bytes: usize = frames.iter().map(|frame| frame.prefix.len() + frame.suffix.len() + 8).sum();
     let mut out = Vec::with_capacity(bytes + 5);
@@ -30,7 +31,7 @@ pub fn pack(frames: &[Frame]) -> Vec<u8> {
     out
 }
 
-/// Unpacks frames; they share the memory of `packed`.
+/// Decodes frames. They share the memory of `packed`.
 pub fn unpack(packed: &Bytes) -> Result<Vec<Frame>, Damaged> {
     let (version, rest) = packed.split_first().ok_or(Damaged)?;
     if *version != VERSION {

@@ -12,7 +12,7 @@ fn did() -> Did {
     "did:plc:abc".parse().unwrap()
 }
 
-/// Header kind and body; both must be canonical. The header is `{t, op}`.
+/// Kind and body of a message. Header and body must be canonical, and the header must be `{t, op}`.
 fn read(frame: &Frame, kind: &str, seq: i64) -> BTreeMap<String, Ipld> {
     let bytes = frame.numbered(seq);
     assert_eq!(bytes.len(), frame.len(seq));

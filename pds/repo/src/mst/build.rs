@@ -1,4 +1,4 @@
-//! A whole tree from sorted keys, in one pass per level.
+//! Builds a tree from sorted keys, in one pass for each level.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use crate::{
     Cid,
     mst::{
         node::{Child, Entry, Node, height},
-        pack::{LEVEL, packed},
+        packing::{LEVEL, packed},
     },
 };
 
-/// Builds the tree of `records`, which must be sorted bytewise and without repeats.
+/// Builds the tree of `records`, which must be sorted bytewise by key and have no duplicates. Returns the root and the number of records.
 pub(crate) fn build(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> (Option<Arc<Node>>, usize) {
     let items: Vec<(Entry, u8)> =
         records.into_iter().map(|(key, value)| (height(&key), Entry { key, value })).map(|(h, e)| (e, h)).collect();
@@ -24,7 +24,7 @@ fn subtree(items: &[(Entry, u8)], level: u8) -> Option<Arc<Node>> {
     }
     let below = |part: &[(Entry, u8)]| {
         let node = level.checked_sub(1).and_then(|level| subtree(part, level));
-        // At once: a large tree is never there in its large form.
+        // Packed immediately, so that a large tree is never unpacked in memory as a whole.
         let packed = node.as_ref().filter(|node| node.level == LEVEL).and_then(|node| packed(node));
         packed.unwrap_or_else(|| Child::from(node))
     };

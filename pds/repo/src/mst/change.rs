@@ -1,4 +1,4 @@
-//! Putting and deleting keys. Every function answers a new node and leaves the old one as it is.
+//! Insertion and deletion of keys. Every function returns a new node and leaves the old one unchanged.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// `child` (at `from`, or empty) brought up to `level` by nodes without keys.
+/// Wraps `child`, whose level is `from`, in nodes without keys up to `level`. An empty child stays empty.
 fn lift(mut child: Child, from: u8, level: u8) -> Child {
     for at in from + 1..=level {
         if child.is_empty() {
@@ -23,7 +23,7 @@ fn lift(mut child: Child, from: u8, level: u8) -> Child {
     child
 }
 
-/// The root of a tree with `key` in it.
+/// The root of the tree with `key` set to `value`, and the previous value.
 pub(crate) fn put_root(
     root: Option<&Arc<Node>>,
     key: &Arc<str>,
@@ -77,10 +77,10 @@ fn put(node: &Arc<Node>, key: &Arc<str>, height: u8, value: Cid) -> Result<(Arc<
     Ok((Node::new(node.level, entries, children), previous))
 }
 
-/// The two sides of a key.
+/// The parts of a subtree before and after a key.
 type Sides = (Option<Arc<Node>>, Option<Arc<Node>>);
 
-/// What sorts before and what sorts after `key`, which is not in the subtree.
+/// Splits a subtree that does not contain `key` into the parts before and after it.
 fn split(node: &Arc<Node>, key: &str) -> Result<Sides> {
     let at = match node.find(key) {
         Ok(at) | Err(at) => at,
@@ -99,11 +99,11 @@ fn split(node: &Arc<Node>, key: &str) -> Result<Sides> {
     ))
 }
 
-/// The root of a tree without `key`, and what it stood for; `None` if it was not there.
+/// The root of the tree without `key`, and the removed value. `None` if the tree does not contain the key.
 pub(crate) fn delete_root(root: &Arc<Node>, key: &str) -> Result<Option<(Option<Arc<Node>>, Cid)>> {
     let Some((root, value)) = delete(root, key)? else { return Ok(None) };
     let mut root = root;
-    // A root without keys gives way to its only subtree.
+    // A root without keys is replaced by its only subtree.
     while let Some(node) = &root {
         if !node.entries.is_empty() {
             break;
@@ -132,7 +132,7 @@ fn delete(node: &Arc<Node>, key: &str) -> Result<Option<(Option<Arc<Node>>, Cid)
     Ok(Some((Node::unless_empty(node.level, entries, children), value)))
 }
 
-/// Two neighbouring subtrees of the same level as one.
+/// Merges two neighbouring subtrees of the same level.
 fn merge(left: &Child, right: &Child) -> Result<Child> {
     if left.is_empty() {
         return Ok(right.clone());

@@ -1,4 +1,4 @@
-//! The block form of a node: `{e: [{k, p, t, v}], l}` with keys compressed against the one before.
+//! The block form of a node: `{e: [{k, p, t, v}], l}`. Each key omits the prefix that it shares with the previous key.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::{
     },
 };
 
-/// The longest key the data model allows: an NSID, a slash, a record key.
+/// Maximum length of a key in bytes: an NSID, a slash, a record key.
 const MAX_KEY: usize = 317 + 1 + 512;
 
 impl Node {
-    /// The canonical block.
+    /// The canonical block of the node.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(64 + self.entries.len() * 128);
         out.map(2).text("e").array(self.entries.len());
@@ -31,7 +31,7 @@ impl Node {
         out.into_bytes()
     }
 
-    /// Reads a block whose subtrees are not there yet. `level` is known from the parent, or for a root from its first key.
+    /// Reads a block. The subtrees of the node are stubs. `level` follows from the parent; for a root it is `None` and follows from the keys.
     pub(crate) fn decode(cid: Cid, block: &[u8], level: Option<u8>) -> Result<Arc<Self>, Error> {
         let (entries, children) = parts(block).map_err(|_| Error::Invalid(cid))?;
         let own = entries.first().map(|entry| height(&entry.key));
@@ -57,7 +57,7 @@ fn parts(block: &[u8]) -> Result<(Vec<Entry>, Vec<Child>), Invalid> {
         return Err(reader.invalid());
     }
     let count = reader.key("e")?.array()?;
-    // An entry takes more than 40 bytes, so a count that lies is refused before memory is taken for it.
+    // An entry takes more than 40 bytes, so a false count is refused before memory is allocated for it.
     if count > block.len() / 40 {
         return Err(reader.invalid());
     }

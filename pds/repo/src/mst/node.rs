@@ -1,15 +1,12 @@
-//! A node and its place in the tree.
+//! Nodes of the tree and their subtrees.
 
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Cid,
-    mst::{Error, pack::Pack},
-};
+use crate::{Cid, mst::pack::Pack};
 
-/// The level at which a key stands: pairs of leading zero bits of its SHA-256.
+/// The level of a key in the tree: the number of pairs of leading zero bits of its SHA-256.
 pub fn height(key: &str) -> u8 {
     let mut zeros = 0;
     for byte in Sha256::digest(key.as_bytes()) {
@@ -21,12 +18,13 @@ pub fn height(key: &str) -> u8 {
     (zeros / 2) as u8
 }
 
-/// How many bytes a key has in common with the beginning of the one before it.
+/// The length of the common prefix of two keys in bytes.
 pub(crate) fn shared(before: &[u8], key: &[u8]) -> usize {
     key.iter().zip(before).take_while(|(a, b)| a == b).count()
 }
 
-/// Keys of one level with the subtrees between them. `children[i]` holds what sorts before `entries[i]`; the last one what sorts after all.
+/// Entries of one level with the subtrees between them. The keys of `children[i]` sort before `entries[i]`; those of the last child sort after
+/// all entries.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) level: u8,
@@ -35,42 +33,25 @@ pub(crate) struct Node {
     cid: OnceLock<Cid>,
 }
 
-/// A record's key and CID.
+/// Key and CID of a record.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: Arc<str>,
     pub(crate) value: Cid,
 }
 
-/// A subtree.
+/// A subtree of a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Child {
     Empty,
     Node(Arc<Node>),
-    /// Nodes in their compact form.
+    /// A subtree in compact form.
     Packed(Arc<Pack>),
-    /// A node of a partial tree of which only the CID is known.
+    /// A node that is not in memory. Only partial trees have such nodes.
     Stub(Box<Cid>),
 }
 
 impl Child {
-    /// The node, `None` for an empty subtree. Packed nodes are unpacked.
-    pub(crate) fn node(&self) -> Result<Option<Arc<Node>>, Error> {
-        match self {
-            Self::Stub(cid) => Err(Error::Missing(**cid)),
-            child => Ok(child.here()),
-        }
-    }
-
-    /// The node if there is one here.
-    pub(crate) fn here(&self) -> Option<Arc<Node>> {
-        match self {
-            Self::Empty | Self::Stub(_) => None,
-            Self::Node(node) => Some(node.clone()),
-            Self::Packed(pack) => Some(pack.open()),
-        }
-    }
-
     pub(crate) fn cid(&self) -> Option<Cid> {
         match self {
             Self::Empty => None,
@@ -92,25 +73,25 @@ impl From<Option<Arc<Node>>> for Child {
 }
 
 impl Node {
-    /// `children` has one more item than `entries`.
+    /// `children` must have one more item than `entries`.
     pub(crate) fn new(level: u8, entries: Vec<Entry>, children: Vec<Child>) -> Arc<Self> {
         debug_assert_eq!(entries.len() + 1, children.len());
         Arc::new(Self { level, entries, children, cid: OnceLock::new() })
     }
 
-    /// As [`Node::new`], for a block whose CID is known.
+    /// As [`Node::new`], for a node whose CID is known.
     pub(crate) fn known(level: u8, entries: Vec<Entry>, children: Vec<Child>, cid: Cid) -> Arc<Self> {
         let node = Self { level, entries, children, cid: OnceLock::new() };
         node.cid.get_or_init(|| cid);
         Arc::new(node)
     }
 
-    /// As [`Node::new`]; nothing for a node that holds nothing.
+    /// As [`Node::new`]. `None` if the node would have neither entries nor a subtree.
     pub(crate) fn unless_empty(level: u8, entries: Vec<Entry>, children: Vec<Child>) -> Option<Arc<Self>> {
         if entries.is_empty() && children[0].is_empty() { None } else { Some(Self::new(level, entries, children)) }
     }
 
-    /// Where `key` stands (`Ok`) or would stand (`Err`) among the entries. Nodes are short: a scan beats a binary search.
+    /// The index of `key` among the entries (`Ok`), or the index at which it would be inserted (`Err`). Scans, because nodes are short.
     pub(crate) fn find(&self, key: &str) -> Result<usize, usize> {
         for (at, entry) in self.entries.iter().enumerate() {
             match entry.key.as_bytes().cmp(key.as_bytes()) {
@@ -122,18 +103,18 @@ impl Node {
         Err(self.entries.len())
     }
 
-    /// Computed once; asks the children for theirs.
+    /// The CID. Computed on first use, together with the CIDs of all nodes below.
     pub(crate) fn cid(&self) -> Cid {
         *self.cid.get_or_init(|| Cid::dag_cbor(&self.encode()))
     }
 
-    /// Has the CID been asked for already? Then the whole subtree's has.
+    /// Whether the CID is known. Then the CIDs of all nodes below are known too.
     pub(crate) fn is_hashed(&self) -> bool {
         self.cid.get().is_some()
     }
 
-    /// Sets the CID of a node that was just encoded.
-    pub(crate) fn hashed(&self, cid: Cid) -> Cid {
+    /// Sets the CID, if it is not known yet, and returns it.
+    pub(crate) fn set_cid(&self, cid: Cid) -> Cid {
         *self.cid.get_or_init(|| cid)
     }
 }

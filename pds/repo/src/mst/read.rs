@@ -1,4 +1,4 @@
-//! A whole tree from the blocks of its nodes.
+//! Reads a complete tree from the blocks of its nodes.
 
 use std::sync::Arc;
 
@@ -13,17 +13,21 @@ use crate::{
 };
 
 impl Tree {
-    /// The tree at `root`, whose every node `block` has to know. It is one that could have been built from its records here.
+    /// Reads the tree with the given root. `block` returns the block of a node, or `None` if there is none. The tree must be the one that
+    /// [`Tree::from_sorted`] builds from its records.
     ///
-    /// Takes memory for the records only, and time in proportion to them: the level falls by one with each step, so hostile blocks cannot
-    /// nest without end, and keys only ascend, so a subtree that stands at two places is refused at the second.
+    /// Hostile blocks cannot use more memory or time than their records justify: the level decreases with each step down, so nesting is
+    /// limited, and keys must ascend, so a subtree that occurs twice is refused.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] or [`Error::Invalid`], or an error of `block`.
     pub fn read<E: From<Error>>(
         root: &Cid,
         mut block: impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
     ) -> Result<Self, E> {
         let mut records = Vec::new();
         let node = read_node(root, None, &mut block)?;
-        // Only the empty tree has a root without keys.
+        // Only the empty tree may have a root without keys.
         if node.entries.is_empty() && !node.children[0].is_empty() {
             return Err(Error::Invalid(*root).into());
         }
@@ -42,7 +46,7 @@ fn read_node<E: From<Error>>(
     Ok(Node::decode(*cid, &block, level)?)
 }
 
-/// Adds the records at and below `node`.
+/// Appends the records of `node` and its subtrees.
 fn descend<E: From<Error>>(
     node: &Node,
     block: &mut impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
@@ -58,7 +62,7 @@ fn descend<E: From<Error>>(
         if let Child::Stub(cid) = child {
             let level = node.level.checked_sub(1).ok_or(Error::Invalid(node.cid()))?;
             let below = read_node(cid, Some(level), block)?;
-            // A node without keys leads to one that has some.
+            // A node without keys must have a subtree.
             if below.entries.is_empty() && below.children[0].is_empty() {
                 return Err(Error::Invalid(**cid).into());
             }
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
     use crate::mst::node::{Entry, height};
 
-    /// `n` entries that stand at `level`, in order.
+    /// `n` entries of `level`, in order.
     fn entries(level: u8, n: usize) -> Vec<Entry> {
         let keys = (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}")));
         let entry = |key| Entry { key, value: Cid::raw(b"") };
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_records_make_is_refused() {
+    fn a_tree_that_no_records_give_is_refused() {
         let invalid = |node: &Arc<Node>| Error::Invalid(node.cid());
         let (low, high) = (leaf(entries(0, 1)), entries(1, 1));
 

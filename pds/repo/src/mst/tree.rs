@@ -1,4 +1,4 @@
-//! The tree as its users see it.
+//! The tree and its operations.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,19 +12,19 @@ use crate::{
     mst::{
         Error, Preorder, build, change,
         node::{Child, Node, height},
-        pack,
+        packing,
     },
 };
 
-/// So many records may be loose in any tree.
-const LOOSE: usize = 512;
+/// Maximum number of records kept unpacked in one tree, in addition to an eighth of its records.
+const UNPACKED: usize = 512;
 
-/// A repository's tree: key to record CID. A clone shares every node.
+/// The tree of a repository: maps keys to the CIDs of records. Clones share all nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     root: Option<Arc<Node>>,
     len: usize,
-    /// Changes since it was compact.
+    /// Number of changes since the tree was last packed.
     changes: usize,
 }
 
@@ -34,14 +34,14 @@ impl Tree {
         Self::default()
     }
 
-    /// From records sorted bytewise by key, without repeats.
+    /// Builds the tree of `records`, which must be sorted bytewise by key and have no duplicates.
     pub fn from_sorted(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> Self {
         let (root, len) = build::build(records);
         Self { root, len, changes: 0 }
     }
 
-    /// A tree of which only the blocks in `blocks` are there; touching another node is [`Error::Missing`].
-    /// Keys are counted as far as they are seen.
+    /// A tree with only the nodes in `blocks`. Operations that need another node fail with [`Error::Missing`]. [`Tree::len`] counts only keys in
+    /// these nodes.
     pub fn partial(root: &Cid, blocks: &HashMap<Cid, Bytes>) -> Result<Self, Error> {
         let block = blocks.get(root).ok_or(Error::Missing(*root))?;
         let node = load(root, block, None, (None, None), blocks)?;
@@ -50,17 +50,17 @@ impl Tree {
         Ok(Self { root: if empty { None } else { Some(node) }, len, changes: 0 })
     }
 
-    /// How many keys there are.
+    /// Number of keys.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Are there none?
+    /// Whether the tree has no keys.
     pub fn is_empty(&self) -> bool {
         self.root.is_none()
     }
 
-    /// The root's CID. Hashes what has changed since it was last asked for.
+    /// The CID of the root. Hashes the nodes that changed since the last call.
     pub fn root(&self) -> Cid {
         match &self.root {
             Some(root) => root.cid(),
@@ -68,7 +68,7 @@ impl Tree {
         }
     }
 
-    /// The record at `key`.
+    /// The CID of the record at `key`.
     pub fn get(&self, key: &str) -> Result<Option<Cid>, Error> {
         let mut node = self.root.clone();
         while let Some(current) = node {
@@ -80,7 +80,7 @@ impl Tree {
         Ok(None)
     }
 
-    /// Sets `key`; answers what it stood for before.
+    /// Sets `key`. Returns the previous value.
     pub fn put(&mut self, key: &Arc<str>, value: Cid) -> Result<Option<Cid>, Error> {
         let (root, previous) = change::put_root(self.root.as_ref(), key, height(key), value)?;
         self.root = Some(root);
@@ -89,7 +89,7 @@ impl Tree {
         Ok(previous)
     }
 
-    /// Removes `key`; answers what it stood for.
+    /// Removes `key`. Returns its value, or `None` if the tree does not contain it.
     pub fn delete(&mut self, key: &str) -> Result<Option<Cid>, Error> {
         let Some(root) = &self.root else { return Ok(None) };
         let Some((root, value)) = change::delete_root(root, key)? else { return Ok(None) };
@@ -99,34 +99,36 @@ impl Tree {
         Ok(Some(value))
     }
 
-    /// Every node and record, see [`Preorder`]. An empty tree has one node.
+    /// All nodes and records, see [`Preorder`]. An empty tree has one node.
     pub fn preorder(&self) -> impl Iterator<Item = super::Item> + Send + 'static {
         let empty = self.root.is_none().then(|| super::Item::Node(self.root(), Bytes::from(empty_block())));
         empty.into_iter().chain(Preorder::new(self.root.as_ref()))
     }
 
-    /// Every record in order.
+    /// All records in key order.
     pub fn records(&self) -> super::Records {
         super::Records::new(self.root.as_ref())
     }
 
-    /// Brings most of the tree into its compact form, unless there is little to gain. A change makes a pack's worth of records loose.
+    /// Packs the tree if many records are unpacked. Each change counts as one unpacked pack.
     pub(crate) fn compact_if_worth_it(&mut self) {
-        if self.changes * pack::RECORDS > self.len / 8 + LOOSE {
+        if self.changes * packing::RECORDS > self.len / 8 + UNPACKED {
             self.compact();
         }
     }
 
+    /// Packs the tree.
     pub(crate) fn compact(&mut self) {
         self.changes = 0;
-        // Packs keep the CIDs of their nodes.
+        // Packs contain the CIDs of their nodes.
         self.root();
-        if let Some(compact) = self.root.as_deref().and_then(pack::compact) {
+        if let Some(compact) = self.root.as_deref().and_then(packing::compact) {
             self.root = Some(compact);
         }
     }
 
-    /// The nodes made since the root was last asked for, hashed now: what a commit adds. Children come before their parents.
+    /// The nodes that changed since the last call of this method or [`Tree::root`]: the new nodes of a commit. Hashes them. Children precede
+    /// their parents.
     pub fn take_new(&self) -> Vec<(Cid, Bytes)> {
         let mut out = Vec::new();
         match &self.root {
@@ -136,7 +138,8 @@ impl Tree {
         out
     }
 
-    /// The nodes on the way to `key`, whether or not it is there; with `neighbours` also those on the way to the keys beside it.
+    /// The blocks of the nodes on the path to `key`, which prove that the tree contains it or not. With `neighbours`, also the nodes on the paths
+    /// to the previous and the next key.
     pub fn proof(&self, key: &str, neighbours: bool) -> Result<Vec<(Cid, Bytes)>, Error> {
         if self.root.is_none() {
             return Ok(vec![(self.root(), Bytes::from(empty_block()))]);
@@ -144,7 +147,7 @@ impl Tree {
         Ok(self.path(key, neighbours)?.into_iter().map(|node| (node.cid(), Bytes::from(node.encode()))).collect())
     }
 
-    /// Appends of [`Tree::proof`] what `present` does not name yet: nodes that are there already are not encoded again.
+    /// Appends the blocks of [`Tree::proof`] that are not in `present` to `out`, and adds them to `present`. Does not encode the others.
     pub(crate) fn prove(
         &self,
         key: &str,
@@ -180,7 +183,7 @@ impl Tree {
     }
 }
 
-/// From `child` down along one edge.
+/// Appends the nodes from `child` down along one edge of the subtree.
 fn spine(child: &Child, nodes: &mut Vec<Arc<Node>>, next: fn(&Node) -> Option<&Child>) -> Result<(), Error> {
     let mut at = child.node()?;
     while let Some(node) = at {
@@ -203,18 +206,20 @@ fn collect_new(node: &Arc<Node>, out: &mut Vec<(Cid, Bytes)>) {
         }
     }
     let block = node.encode();
-    out.push((node.hashed(Cid::dag_cbor(&block)), Bytes::from(block)));
+    out.push((node.set_cid(Cid::dag_cbor(&block)), Bytes::from(block)));
 }
 
 fn empty_block() -> Vec<u8> {
     Node::new(0, Vec::new(), vec![Child::Empty]).encode()
 }
 
-/// The keys between which a subtree stands; the ends of the tree are open.
+/// The keys before and after a subtree. `None` at the ends of the tree.
 type Bounds<'a> = (Option<&'a str>, Option<&'a str>);
 
-/// Loads a block and what is there below it. The level falls by one with each step, so hostile blocks cannot nest without end; and a
-/// node with keys fits between its bounds at one place only, so they cannot unfold to more than they are.
+/// Loads a node and all nodes below it that are in `blocks`.
+///
+/// Hostile blocks cannot use more memory or time than they have bytes: the level decreases with each step down, so nesting is limited, and a
+/// node with keys fits between its bounds at only one place.
 fn load(
     cid: &Cid,
     block: &[u8],
@@ -224,7 +229,7 @@ fn load(
 ) -> Result<Arc<Node>, Error> {
     let node = Node::decode(*cid, block, level)?;
     let (root, keyless) = (level.is_none(), node.entries.is_empty());
-    // A root without keys is only valid for the empty tree; below it, a node without keys leads to one that has some.
+    // Only the empty tree may have a root without keys. Any other node without keys must have a subtree.
     if keyless && root != node.children[0].is_empty() {
         return Err(Error::Invalid(*cid));
     }
@@ -253,7 +258,7 @@ fn load(
 mod tests {
     use super::*;
 
-    /// `n` keys that stand at `level`, in order.
+    /// `n` keys of `level`, in order.
     fn keys(level: u8, n: usize) -> Vec<Arc<str>> {
         let mut keys: Vec<Arc<str>> = (0..)
             .map(|n| Arc::from(format!("com.example.record/{n:07}")))
@@ -274,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subtree_at_two_places_is_refused() {
+    fn a_subtree_that_occurs_twice_is_refused() {
         let leaf = Node::new(0, keys(0, 1).iter().map(entry).collect(), vec![Child::Empty, Child::Empty]);
         let below = Child::Node(leaf.clone());
         let root = Node::new(1, keys(1, 1).iter().map(entry).collect(), vec![below.clone(), below]);
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_leads_to_no_key_is_refused() {
+    fn a_node_without_keys_and_subtrees_is_refused() {
         let nothing = Node::new(0, Vec::new(), vec![Child::Empty]);
         let below = vec![Child::Node(nothing.clone()), Child::Empty];
         let root = Node::new(1, keys(1, 1).iter().map(entry).collect(), below);
@@ -293,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_makes_only_the_nodes_on_its_way_new() {
+    fn a_change_makes_new_nodes_on_its_path_only() {
         let mut records: Vec<(Arc<str>, Cid)> =
             (0..5_000).map(|n| (Arc::from(format!("com.example.record/{n:07}")), Cid::raw(b""))).collect();
         let (key, _) = records.remove(2_500);
         let mut tree = Tree::from_sorted(records);
         let (before, kept) = (tree.root(), tree.clone());
         tree.put(&key, Cid::raw(b"new")).unwrap();
-        assert!(tree.take_new().len() <= 12, "one way through 5,000 keys is about log4 of them long");
+        assert!(tree.take_new().len() <= 12, "a path has about log4 of 5,000 nodes");
         assert!(tree.take_new().is_empty());
         assert_eq!(kept.root(), before);
     }

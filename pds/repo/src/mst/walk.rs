@@ -1,4 +1,4 @@
-//! Going through a tree in order.
+//! Iterators over the nodes and records of a tree.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use crate::{
     mst::node::{Child, Node},
 };
 
-/// A step of a preorder walk.
+/// An item of [`Preorder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A node, before everything below it.
+    /// CID and block of a node. Precedes everything below the node.
     Node(Cid, Bytes),
-    /// A record, at its place between the subtrees.
+    /// Key and CID of a record, at its place between the subtrees.
     Record(Arc<str>, Cid),
 }
 
-/// Depth first: each node, then its subtrees and records in key order, so that a reader can check every block against one it has seen.
-/// Stubs of a partial tree are passed over.
+/// Iterates depth first: each node, then its subtrees and records in key order. A reader can thus check each block against one that it has
+/// read. Skips the missing nodes of a partial tree.
 #[derive(Debug)]
 pub struct Preorder {
     stack: Vec<Step>,
@@ -28,7 +28,7 @@ pub struct Preorder {
 #[derive(Debug)]
 enum Step {
     Enter(Arc<Node>),
-    /// Entry `1` of the node, then the subtree behind it.
+    /// The entry with this index, then the subtree after it.
     Entry(Arc<Node>, usize),
 }
 
@@ -38,7 +38,7 @@ impl Preorder {
     }
 
     fn push_child(&mut self, child: &Child) {
-        self.stack.extend(child.here().map(Step::Enter));
+        self.stack.extend(child.node_if_known().map(Step::Enter));
     }
 }
 
@@ -67,10 +67,10 @@ impl Iterator for Preorder {
     }
 }
 
-/// The records of a tree in order. Stubs of a partial tree are passed over.
+/// Iterates over the records of a tree in key order. Skips the missing nodes of a partial tree.
 #[derive(Debug)]
 pub struct Records {
-    /// Nodes with the entry that comes next in each.
+    /// The nodes on the current path, each with the index of its next entry.
     stack: Vec<(Arc<Node>, usize)>,
 }
 
@@ -84,7 +84,7 @@ impl Records {
     /// Goes down to the first record below.
     fn enter(&mut self, mut node: Option<Arc<Node>>) {
         while let Some(at) = node {
-            node = at.children[0].here();
+            node = at.children[0].node_if_known();
             if !at.entries.is_empty() {
                 self.stack.push((at, 0));
             }
@@ -97,7 +97,7 @@ impl Iterator for Records {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (node, at) = self.stack.pop()?;
-        let (record, right) = (node.entries[at].clone(), node.children[at + 1].here());
+        let (record, right) = (node.entries[at].clone(), node.children[at + 1].node_if_known());
         if at + 1 < node.entries.len() {
             self.stack.push((node, at + 1));
         }

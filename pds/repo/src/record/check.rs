@@ -1,28 +1,20 @@
-//! What the data model asks of a value beyond being DAG-CBOR.
+//! Checks of the data model that go beyond DAG-CBOR.
 
 use std::collections::BTreeMap;
 
 use ipld_core::ipld::Ipld;
 
-use super::{BlobRef, Error};
+use super::blob_ref::{BlobRef, UNKNOWN_SIZE};
+use super::error::{Error, FLOAT, TOO_DEEP, TOO_LARGE};
+use super::limit::MAX_DEPTH;
 use crate::Cid;
 
-/// The size of a blob whose record does not know it: clients write it where they bring an old reference into today's form.
-pub const UNKNOWN_SIZE: i64 = -1;
-/// How deep maps and lists may nest.
-pub const MAX_DEPTH: usize = 128;
-
-pub(super) const TOO_DEEP: &str = "nested too deep, at most 128 levels";
-pub(super) const TOO_LARGE: &str = "integers must fit into 64 bits, signed";
-pub(super) const UNSAFE: &str = "integers must lie between -(2^53 - 1) and 2^53 - 1";
-pub(super) const FLOAT: &str = "the data model has no floating-point numbers";
-
-/// Floats, large integers and deep nesting are refused.
+/// Refuses floating-point numbers, integers that do not fit into 64 bits, deep nesting, and a `$type` that is not text.
 pub(super) fn value(value: &Ipld) -> Result<(), Error> {
     visit(value, 0, &mut |_| Ok(()))
 }
 
-/// The same, and the blob references, each checked for its form. The record must be a map with a `$type`, if it has one, that is text.
+/// Checks a record as [`value`] does, and its blob references. The record must be a map. Returns the blob references.
 pub(super) fn blobs(record: &Ipld) -> Result<Vec<BlobRef>, Error> {
     if !matches!(record, Ipld::Map(_)) {
         return Err(Error::value("a record must be an object"));
@@ -35,7 +27,7 @@ pub(super) fn blobs(record: &Ipld) -> Result<Vec<BlobRef>, Error> {
     Ok(found)
 }
 
-/// The blob references in a record that somebody else wrote, and what the data model has against it. An error only if it cannot be shown.
+/// The blob references of an imported record, and its first violation of the data model. Fails only if the record has no JSON form.
 pub(super) fn foreign(record: &Ipld) -> Result<(Vec<BlobRef>, Option<Error>), Error> {
     let fault = match blobs(record) {
         Ok(found) => return Ok((found, None)),
@@ -45,12 +37,12 @@ pub(super) fn foreign(record: &Ipld) -> Result<(Vec<BlobRef>, Option<Error>), Er
         return Err(fault);
     }
     let mut found = Vec::new();
-    shown(record, 0, &mut found)?;
+    check_json_form(record, 0, &mut found)?;
     Ok((found, Some(fault)))
 }
 
-/// Whether a value has a JSON form; its blob references of a proper form go to `found`.
-fn shown(value: &Ipld, depth: usize, found: &mut Vec<BlobRef>) -> Result<(), Error> {
+/// Fails if a value has no JSON form. Appends its valid blob references to `found`.
+fn check_json_form(value: &Ipld, depth: usize, found: &mut Vec<BlobRef>) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::value(TOO_DEEP));
     }
@@ -59,10 +51,11 @@ fn shown(value: &Ipld, depth: usize, found: &mut Vec<BlobRef>) -> Result<(), Err
         Ipld::List(items) => items
             .iter()
             .enumerate()
-            .try_for_each(|(at, item)| shown(item, depth + 1, found).map_err(|error| error.within(at))),
+            .try_for_each(|(at, item)| check_json_form(item, depth + 1, found).map_err(|error| error.within(at))),
         Ipld::Map(map) => {
             found.extend(blob(map).ok().flatten());
-            map.iter().try_for_each(|(key, item)| shown(item, depth + 1, found).map_err(|error| error.within(key)))
+            map.iter()
+                .try_for_each(|(key, item)| check_json_form(item, depth + 1, found).map_err(|error| error.within(key)))
         }
         _ => Ok(()),
     }
@@ -87,7 +80,7 @@ fn visit(
             match map.get("$type") {
                 None => {}
                 Some(Ipld::String(text)) if !text.is_empty() => {}
-                Some(_) => return Err(Error::value("$type must be a text that is not empty")),
+                Some(_) => return Err(Error::value("$type must be text and not empty")),
             }
             seen(map)?;
             map.iter().try_for_each(|(key, item)| visit(item, depth + 1, seen).map_err(|error| error.within(key)))
@@ -103,17 +96,17 @@ fn blob(map: &BTreeMap<String, Ipld>) -> Result<Option<BlobRef>, Error> {
     let (Some(Ipld::Link(cid)), Some(Ipld::String(mime_type)), Some(Ipld::Integer(size))) =
         (map.get("ref"), map.get("mimeType"), map.get("size"))
     else {
-        return Err(Error::value("a blob has ref (a link), mimeType (text) and size (an integer)"));
+        return Err(Error::value("a blob must have ref (a link), mimeType (text) and size (an integer)"));
     };
     let cid = Cid::try_from(cid).map_err(|_| Error::value("a blob's ref must be a CIDv1 with SHA-256"))?;
     let size = i64::try_from(*size)
         .ok()
         .filter(|size| *size >= UNKNOWN_SIZE)
-        .ok_or_else(|| Error::value("a blob's size must not be negative, or be -1 where it is not known"))?;
+        .ok_or_else(|| Error::value("a blob's size must be 0 or more, or -1 if it is not known"))?;
     Ok(Some(BlobRef { cid, mime_type: mime_type.clone(), size }))
 }
 
-/// The form of blob references until 2023: an object of `cid` and `mimeType`, and nothing else.
+/// The legacy form of blob references, until 2023: a map with `cid` and `mimeType` only.
 fn legacy_blob(map: &BTreeMap<String, Ipld>) -> Option<BlobRef> {
     match (map.len(), map.get("cid"), map.get("mimeType")) {
         (2, Some(Ipld::String(cid)), Some(Ipld::String(mime_type))) => {

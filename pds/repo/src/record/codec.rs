@@ -1,16 +1,14 @@
-//! Values to and from DAG-CBOR, in its one form. Why it is ours: ADR 6.
+//! Encodes and decodes canonical DAG-CBOR. ADR 6 says why this is not a library.
 
 use std::collections::BTreeMap;
 
 use ipld_core::ipld::Ipld;
 
-use super::{
-    Error,
-    check::{FLOAT, MAX_DEPTH, TOO_DEEP, TOO_LARGE},
-};
+use super::error::{Error, FLOAT, TOO_DEEP, TOO_LARGE};
+use super::limit::MAX_DEPTH;
 use crate::cbor::{Reader, Writer};
 
-/// The canonical bytes of a value inside the data model.
+/// Encodes a value in canonical form.
 pub(super) fn encode(value: &Ipld) -> Result<Vec<u8>, Error> {
     let mut out = Writer::with_capacity(512);
     write(value, &mut out)?;
@@ -31,7 +29,7 @@ fn write(value: &Ipld, out: &mut Writer) -> Result<(), Error> {
         }
         Ipld::Map(map) => {
             let mut pairs: Vec<_> = map.iter().collect();
-            // They come in bytewise order; the sort keeps it among keys of one length.
+            // The map is in bytewise order. The sort is stable, so keys of the same length stay in this order.
             pairs.sort_by_key(|(key, _)| key.len());
             out.map(pairs.len());
             return pairs.into_iter().try_for_each(|(key, item)| write(item, out.text(key)));
@@ -41,7 +39,7 @@ fn write(value: &Ipld, out: &mut Writer) -> Result<(), Error> {
     Ok(())
 }
 
-/// The value that `bytes` hold in its one form, and nothing behind it.
+/// Decodes the value in `bytes`, which must be in canonical form without trailing bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
     let mut reader = Reader::new(bytes);
     let value = read(&mut reader, 0)?;
@@ -49,7 +47,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
     Ok(value)
 }
 
-/// Room is taken for items that are there, never for a length that is only said.
+/// Allocates memory for items that are present, never for a length that the input claims.
 fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Ipld, Error> {
     if depth > MAX_DEPTH {
         return Err(Error::value(TOO_DEEP));
@@ -80,7 +78,7 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Ipld, Error> {
         }
         6 => Ipld::Link(reader.any_link()?),
         _ if reader.null() => Ipld::Null,
-        // Refused by the data model, which can say where it is; here it is as good as any value.
+        // Accepted here. `check` refuses it and reports its path.
         _ if reader.is_float() => Ipld::Float(reader.float()?),
         _ => Ipld::Bool(reader.bool()?),
     })

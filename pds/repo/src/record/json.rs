@@ -1,13 +1,11 @@
-//! From JSON with `$link` and `$bytes`; [`super::text`] goes the other way.
+//! Converts JSON with `$link` and `$bytes` to values. [`super::text`] writes JSON.
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use ipld_core::ipld::Ipld;
 use serde_json::{Map, Value};
 
-use super::{
-    Error, MAX_DEPTH,
-    check::{FLOAT, TOO_DEEP, UNSAFE},
-};
+use super::error::{Error, FLOAT, TOO_DEEP, UNSAFE};
+use super::limit::MAX_DEPTH;
 
 pub(super) fn to_ipld(value: &Value) -> Result<Ipld, Error> {
     ipld(value, 0)
@@ -44,20 +42,20 @@ fn ipld(value: &Value, depth: usize) -> Result<Ipld, Error> {
     })
 }
 
-/// Beyond this JSON means another number to the next reader: to many it is a 64-bit float.
-const MOST: i64 = (1 << 53) - 1;
+/// Largest integer that all JSON parsers read exactly; many read numbers as 64-bit floats.
+const MAX_INTEGER: i64 = (1 << 53) - 1;
 
 fn integer(number: &serde_json::Number) -> Result<i64, Error> {
-    // JSON does not tell 1.0 from 1.
+    // In JSON, 1.0 and 1 are the same number.
     let float = || number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64);
     match number.as_i64().or_else(float) {
-        Some(number) if number.abs_diff(0) <= MOST as u64 => Ok(number),
+        Some(number) if number.abs_diff(0) <= MAX_INTEGER as u64 => Ok(number),
         Some(_) => Err(Error::value(UNSAFE)),
         None => Err(Error::value(FLOAT)),
     }
 }
 
-/// Links and byte strings, which JSON writes as objects of one key.
+/// The link or byte string that an object with the key `$link` or `$bytes` stands for.
 fn special(object: &Map<String, Value>) -> Result<Option<Ipld>, Error> {
     let alone = |value: &Value, reason| match value {
         Value::String(text) if object.len() == 1 => Ok(text.clone()),
@@ -65,7 +63,7 @@ fn special(object: &Map<String, Value>) -> Result<Option<Ipld>, Error> {
     };
     if let Some(link) = object.get("$link") {
         let text = alone(link, "$link must be a text and stand alone")?;
-        // Parsing passes over what stands behind a CID; writing it again shows that.
+        // The parser ignores characters after a CID. Comparison with the canonical text detects them.
         let cid = text.parse::<cid::Cid>().ok().filter(|cid| cid.to_string() == text);
         return Ok(Some(Ipld::Link(cid.ok_or_else(|| Error::value("$link must hold a CID"))?)));
     }

@@ -1,80 +1,38 @@
-//! Records between their JSON and their DAG-CBOR form. Source: <https://atproto.com/specs/data-model>.
+//! Converts records between JSON and DAG-CBOR, and checks them. Source: <https://atproto.com/specs/data-model>.
 
+mod blob_ref;
 mod check;
 mod codec;
+mod error;
 mod json;
+mod limit;
 mod text;
 
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
 use serde_json::Value;
 
-pub use check::{MAX_DEPTH, UNKNOWN_SIZE};
+pub use blob_ref::{BlobRef, UNKNOWN_SIZE};
+pub use error::Error;
+pub use limit::{MAX_BYTES, MAX_DEPTH};
 
 use crate::Cid;
 
-/// Bytes of one record block.
-pub const MAX_BYTES: usize = 1024 * 1024;
-
-/// A record ready to be written.
+/// A checked record.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Of `bytes`.
+    /// CID of `bytes`.
     pub cid: Cid,
-    /// Canonical DAG-CBOR.
+    /// The record in canonical DAG-CBOR.
     pub bytes: Bytes,
-    /// Every blob it refers to, in order of appearance.
+    /// References to blobs, in order of appearance.
     pub blobs: Vec<BlobRef>,
 }
 
-/// A reference to a blob inside a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobRef {
-    /// The blob.
-    pub cid: Cid,
-    /// What the record says it is.
-    pub mime_type: String,
-    /// Bytes, as the record says; [`UNKNOWN_SIZE`] if it does not.
-    pub size: i64,
-}
-
-/// Why a value is no record.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Something inside is outside the data model.
-    #[error("{}: {reason}", if path.is_empty() { "record" } else { path.as_str() })]
-    Value {
-        /// Where inside the record, for instance `/embed/images/0`; empty for the record itself.
-        path: String,
-        /// What the data model asks for.
-        reason: &'static str,
-    },
-    /// Not canonical DAG-CBOR.
-    #[error("not canonical DAG-CBOR: {0}")]
-    Cbor(String),
-    /// Above [`MAX_BYTES`].
-    #[error("the record has {bytes} bytes: at most {MAX_BYTES}")]
-    TooLarge {
-        /// How many.
-        bytes: usize,
-    },
-}
-
-impl Error {
-    fn value(reason: &'static str) -> Self {
-        Self::Value { path: String::new(), reason }
-    }
-
-    /// The same error as seen from the value that holds it under `key`.
-    fn within(mut self, key: impl std::fmt::Display) -> Self {
-        if let Self::Value { path, .. } = &mut self {
-            *path = format!("/{key}{path}");
-        }
-        self
-    }
-}
-
-/// From JSON with `$link` and `$bytes`.
+/// Makes a record from JSON with `$link` and `$bytes`.
+///
+/// # Errors
+/// If the value is not in the data model or larger than [`MAX_BYTES`].
 pub fn from_json(json: &Value) -> Result<Record, Error> {
     let value = json::to_ipld(json)?;
     let blobs = check::blobs(&value)?;
@@ -85,7 +43,10 @@ pub fn from_json(json: &Value) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes: bytes.into(), blobs })
 }
 
-/// From a block somebody else made: strictly canonical, inside the data model.
+/// Makes a record from a block of another program.
+///
+/// # Errors
+/// If the block is not canonical DAG-CBOR, not in the data model or larger than [`MAX_BYTES`].
 pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
@@ -94,8 +55,11 @@ pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
-/// From a block of a repository that comes from elsewhere: as [`from_bytes`], but what the data model has against the record is answered
-/// beside it, as long as the record has a JSON form. Whatever is accepted, [`write_json`] can write.
+/// Makes a record from a block of an imported repository. As [`from_bytes`], but accepts a record that violates the data model if it has a JSON
+/// form, and returns the violation. [`write_json`] can write every accepted record.
+///
+/// # Errors
+/// As [`from_bytes`], and if the record has no JSON form.
 pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
@@ -104,18 +68,27 @@ pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error
     Ok((Record { cid: Cid::dag_cbor(&bytes), bytes, blobs }, fault))
 }
 
-/// Appends the JSON form of a stored record, which was canonical when it was written. After an error `out` ends in a part of it.
+/// Appends the JSON form of a stored record to `out`.
+///
+/// # Errors
+/// If the bytes are damaged. Then `out` ends with a part of the JSON form.
 pub fn write_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     out.reserve(bytes.len() * 3 / 2);
     text::write(bytes, out)
 }
 
-/// The canonical block of a value. Floats and integers outside 64 bits are refused.
+/// Encodes a value as canonical DAG-CBOR.
+///
+/// # Errors
+/// If the value contains a floating-point number, or an integer that does not fit into 64 bits.
 pub fn encode(value: &Ipld) -> Result<Vec<u8>, Error> {
     codec::encode(value)
 }
 
-/// A block's value. Non-canonical forms, floats and integers outside 64 bits are refused.
+/// Decodes a block.
+///
+/// # Errors
+/// If the block is not canonical DAG-CBOR, or its value is not in the data model.
 pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
     let value = codec::decode(bytes)?;
     check::value(&value)?;

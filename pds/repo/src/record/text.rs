@@ -1,16 +1,14 @@
-//! DAG-CBOR as JSON text with `$link` and `$bytes`, in one pass and without a tree of values in between.
+//! Writes DAG-CBOR as JSON text with `$link` and `$bytes`, in one pass without intermediate values.
 
 use std::io::Write;
 
 use data_encoding::BASE64_NOPAD;
 
-use super::{
-    Error, MAX_DEPTH,
-    check::{FLOAT, TOO_DEEP},
-};
-use crate::cbor::{Invalid, Reader};
+use super::error::{Error, FLOAT, TOO_DEEP};
+use super::limit::MAX_DEPTH;
+use crate::cbor::Reader;
 
-/// Appends the one item that `bytes` hold.
+/// Appends the JSON form of the item in `bytes`.
 pub(super) fn write(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut reader = Reader::new(bytes);
     item(&mut reader, out, 0)?;
@@ -57,9 +55,9 @@ fn item(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
             out.extend_from_slice(b"\"}");
         }
         _ if reader.null() => out.extend_from_slice(b"null"),
-        // Records that came with a whole repository may hold some.
+        // Imported records may contain floating-point numbers.
         _ if reader.is_float() => match reader.float()? {
-            number if number.is_finite() => write!(out, "{number:?}").expect("a Vec takes everything"),
+            number if number.is_finite() => write!(out, "{number:?}").expect("writing to a Vec cannot fail"),
             _ => return Err(Error::value(FLOAT)),
         },
         _ => text(out, &reader.bool()?),
@@ -68,15 +66,9 @@ fn item(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
 }
 
 fn text(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
-    write!(out, "{value}").expect("a Vec takes everything");
+    write!(out, "{value}").expect("writing to a Vec cannot fail");
 }
 
 fn quoted(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
     serde_json::to_writer(out, text).map_err(|error| Error::Cbor(error.to_string()))
-}
-
-impl From<Invalid> for Error {
-    fn from(invalid: Invalid) -> Self {
-        Self::Cbor(invalid.to_string())
-    }
 }

@@ -1,4 +1,4 @@
-//! Bytes from elsewhere: noise, and real files with damage. Nothing may panic, and damage may not pass.
+//! Untrusted bytes: random ones, and damaged files. Nothing may panic, and damage must be detected.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use pds_syntax::Tid;
 use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 
-/// Overwrites one byte, or cuts the end off.
+/// Overwrites one byte, or truncates.
 fn damage(bytes: &[u8], at: &Index, byte: Option<u8>) -> Vec<u8> {
     let (mut out, at) = (bytes.to_vec(), at.index(bytes.len()));
     match byte {
@@ -55,7 +55,7 @@ proptest! {
         let (_, block) = Tree::from_sorted(keys).take_new().pop().unwrap();
         let damaged = damage(&block, &at, byte);
         let cid = Cid::dag_cbor(&damaged);
-        // What loads is canonical: it is written as it was read.
+        // A tree that loads is canonical: its nodes are written as they were read.
         if let Ok(tree) = Tree::partial(&cid, &HashMap::from([(cid, Bytes::from(damaged.clone()))])) {
             let written = tree.proof("", false);
             prop_assert_eq!(written.map_or(damaged.clone(), |nodes| nodes[0].1.to_vec()), damaged);
@@ -79,7 +79,7 @@ proptest! {
         let empty = Tree::empty().root();
         prop_assert_eq!(proof::invert(&whole, &diff.ops).unwrap(), empty);
         if damaged != whole {
-            // Records are not needed for the proof, so a file cut between two of them still holds.
+            // The proof does not need records, so a file that is truncated between two records is still a proof.
             match (byte, proof::invert(&damaged, &diff.ops)) {
                 (Some(_), result) => prop_assert!(result.is_err()),
                 (None, Ok(root)) => prop_assert_eq!(root, empty),

@@ -1,4 +1,4 @@
-//! Records between JSON and DAG-CBOR.
+//! Conversion of records between JSON and DAG-CBOR.
 
 use bytes::Bytes;
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD};
@@ -80,13 +80,13 @@ fn integers_that_json_readers_would_round_are_refused() {
         let json: Value = serde_json::from_str(&format!("{{\"a\":{number}}}")).unwrap();
         assert_eq!(record::from_json(&json).is_ok(), fits, "{number}");
     }
-    // What is in a block already has one meaning.
+    // Integers above 2^53 in a block are exact, so they are accepted.
     assert!(record::decode(b"\xa1\x61a\x1b\x00\x20\0\0\0\0\0\0").is_ok());
 }
 
 #[test]
 fn a_length_that_lies_takes_no_memory() {
-    // Found by fuzzing: lists in lists, each of which says that it has 2^32 - 1 items.
+    // Found by fuzzing: nested lists, each of which claims to have 2^32 - 1 items.
     let bytes = [0x9a, 0xff, 0xff, 0xff, 0xff].repeat(128);
     assert!(record::decode(&bytes).is_err());
 }
@@ -126,7 +126,7 @@ fn a_refusal_names_the_place() {
         let Err(record::Error::Value { path, .. }) = record::from_json(&value) else { panic!("{value} is refused") };
         assert_eq!(path, place);
     }
-    // F7: -1 stands for a size that is not known, and an object of `cid` and `mimeType` alone was a blob until 2023.
+    // F7: -1 means that the size is not known, and an object with only `cid` and `mimeType` was a blob until 2023.
     let legacy = json!({"cid": Cid::raw(b"").to_string(), "mimeType": "image/jpeg"});
     let none = [
         json!({"cid": "nothing", "mimeType": "image/jpeg"}),
@@ -168,7 +168,7 @@ fn a_foreign_record_is_taken_as_far_as_it_can_be_shown() {
         assert_eq!(String::from_utf8(json).unwrap(), format!(r#"{{"a":1,"b":{text}}}"#));
         assert!(record::from_bytes(taken.bytes.clone()).is_err() && record::decode(&taken.bytes).is_err());
     }
-    // Blobs count also beside a fault, and those without a proper form are a fault.
+    // References are found in records with violations too. A blob in an invalid form is a violation.
     let cid = Cid::raw(b"picture").to_string();
     let blob =
         [&b"\xa3\x61f"[..], &b"\xfb\x40\0\0\0\0\0\0\0"[..], b"\x61o", &legacy(&cid), b"\x61x\xa1\x65$type\x64blob"]
@@ -176,11 +176,11 @@ fn a_foreign_record_is_taken_as_far_as_it_can_be_shown() {
     let (taken, fault) = foreign(&blob).unwrap();
     assert!(fault.is_some());
     assert_eq!(taken.blobs.iter().map(|blob| blob.cid).collect::<Vec<_>>(), [Cid::raw(b"picture")]);
-    // A good one is without fault.
+    // A valid record has no violation.
     let good = record::from_json(&json!({"a": 1})).unwrap();
     let (taken, fault) = foreign(&good.bytes).unwrap();
     assert_eq!((taken.cid, fault), (good.cid, None));
-    // No JSON: not a number, no object, another form than the one of DAG-CBOR.
+    // Records without a JSON form: NaN, not an object, not canonical DAG-CBOR.
     for bytes in [
         &float(f64::NAN)[..],
         &float(f64::INFINITY),

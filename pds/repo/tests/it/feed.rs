@@ -1,4 +1,4 @@
-//! A CAR file that comes in pieces is the same file.
+//! A CAR file that is read in pieces gives the same blocks as the whole file.
 
 use bytes::Bytes;
 use pds_repo::{Cid, car};
@@ -81,7 +81,7 @@ proptest! {
             None => bytes.truncate(at),
         }
         let (blocks, end) = in_pieces(bytes.chunks(size));
-        // The one that has the whole file finds a block too large only if the file is not.
+        // The reader of the whole file has no limit on the size of a block.
         let end = end.map_err(|error| if matches!(error, car::Error::Large(_)) { car::Error::Cut } else { error });
         prop_assert_eq!((blocks, end), at_once(&bytes));
     }

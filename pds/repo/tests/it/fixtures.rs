@@ -1,4 +1,4 @@
-//! The protocol's fixtures of trees, proofs and commits as they went over the network.
+//! The fixtures of the protocol: trees, proofs, and commits from the network.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -34,7 +34,7 @@ fn covering_proofs_hold_what_the_protocol_says() {
         }
         assert_eq!(tree.root().to_string(), text(&case["rootAfterCommit"]), "{}", case["comment"]);
 
-        // Every block that the fixture wants is among those of the commit: new nodes and the operations' proofs.
+        // The commit contains all blocks that the fixture requires: new nodes and the proofs of the operations.
         let mut blocks: HashMap<Cid, Bytes> = HashMap::new();
         for key in &adds {
             blocks.extend(tree.proof(key, true).unwrap());
@@ -46,7 +46,7 @@ fn covering_proofs_hold_what_the_protocol_says() {
             let cid: Cid = text(wanted).parse().unwrap();
             assert!(blocks.contains_key(&cid), "{}: {cid} is missing", case["comment"]);
         }
-        // And they suffice: on them alone the commit can be undone.
+        // These blocks suffice to invert the commit.
         let mut partial = Tree::partial(&tree.root(), &blocks).unwrap();
         for key in &dels {
             partial.put(key, leaf).unwrap();

@@ -1,4 +1,4 @@
-//! What a commit refuses, and that a refusal changes nothing.
+//! Commits that are refused. A refusal changes nothing.
 
 use pds_crypto::SigningKey;
 use pds_repo::{Action, Cid, Error, MAX_EVENT_BYTES, MAX_WRITES, Repo, Write, proof, record};
@@ -84,7 +84,7 @@ fn several_writes_to_one_record_are_one_operation() {
     }
     let (_, diff) = repo.apply(&[create(1, 1), update(1)], Tid::from_micros(2, 0), &key).unwrap();
     assert_eq!((diff.ops.len(), diff.ops[0].action, diff.ops[0].prev), (1, Action::Create, None));
-    // Each still has to fit what is there at its turn.
+    // Each write is checked against the result of the previous ones.
     assert_eq!(
         repo.apply(&[delete(0), delete(0)], Tid::from_micros(2, 0), &key).unwrap_err(),
         Error::RecordMissing { path: path(0) }

@@ -1,4 +1,4 @@
-//! The engine against the protocol's fixtures, against the reference library, and against itself.
+//! The engine, compared with the fixtures of the protocol and the reference library; and properties of the engine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod damage;

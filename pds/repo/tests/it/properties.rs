@@ -1,4 +1,4 @@
-//! What holds for every sequence of operations.
+//! Properties of every sequence of operations.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,7 +18,7 @@ use pds_syntax::{Did, RepoPath, Tid};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A change of one of few paths, so that creations, updates and deletions all happen.
+/// A change of one of few paths, so that creations, updates and deletions occur.
 #[derive(Clone, Debug)]
 enum Step {
     Put(u16, u8),
@@ -26,12 +26,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Of every second step the key is one of few, so that several of a batch are about one record.
+    // Every second step uses one of few keys, so that several writes of a batch concern the same record.
     let key = || prop_oneof![0..400u16, 0..12u16];
     prop_oneof![3 => (key(), any::<u8>()).prop_map(|(key, value)| Step::Put(key, value)), 2 => key().prop_map(Step::Delete)]
 }
 
-/// JSON inside the data model.
+/// JSON that is in the data model.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -49,7 +49,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Neighbours that a comparison by collection would put elsewhere, and keys as long as they may be.
+/// Keys that are in another order if collections are compared separately, and keys of the maximum length.
 pub(crate) fn path(key: u16) -> RepoPath {
     let collections = ["app.bsky.feed.post", "app.bsky.feed.like", "a.b.c", "a.b.c.d", "a.b.c-d.e", "a.b-c.e"];
     let (collection, more) = (collections[usize::from(key) % collections.len()], usize::from(key) % 11 / 10 * 508);
@@ -61,7 +61,7 @@ fn body(value: u8) -> (Cid, Bytes) {
     (record.cid, record.bytes)
 }
 
-/// The writes of a step, if it fits what there is.
+/// The writes of a step that are possible with the existing records.
 fn write(records: &BTreeMap<RepoPath, Cid>, step: &Step) -> Option<Write> {
     match step {
         Step::Put(key, value) => {
@@ -106,7 +106,7 @@ proptest! {
         let (mut repo, first) = Repo::create(did.clone(), Tid::from_micros(1, 0), &[], &key).unwrap();
         let (mut records, mut micros, mut commit_bytes) = (BTreeMap::new(), 1, first.commit_bytes);
         for batch in batches {
-            // Several writes to one record are done one after another.
+            // Several writes to one record are applied in order.
             let mut writes: Vec<Write> = Vec::new();
             for step in &batch {
                 if let Some(write) = write(&records, step) {
@@ -122,11 +122,11 @@ proptest! {
             prop_assert_eq!(diff.prev_data, Some(repo.head.data));
             let paths: BTreeSet<_> = diff.ops.iter().map(|op| &op.path).collect();
             prop_assert_eq!(paths.len(), diff.ops.len());
-            // Readers undo the operations in an order of their own.
+            // Readers may invert the operations in any order.
             let mut shuffled = diff.ops.clone();
             shuffled.sort_by_key(|op| Cid::raw(op.path.as_str().as_bytes()));
             prop_assert_eq!(Some(proof::invert(&diff.car(), &shuffled).unwrap()), diff.prev_data);
-            // An operation that is left out shows.
+            // A missing operation is detected.
             if shuffled.pop().is_some_and(|op| op.cid != op.prev) {
                 prop_assert_ne!(proof::invert(&diff.car(), &shuffled).ok(), diff.prev_data);
             }
@@ -134,7 +134,7 @@ proptest! {
             commit_bytes = diff.commit_bytes;
             repo = next;
         }
-        // A whole export holds each block once per place, the root first, and every node is one that the tree loads from.
+        // An export contains each block once per place, the root first, and the tree can be loaded from its nodes.
         let blocks: HashMap<Cid, Bytes> = export(&repo, &commit_bytes).into_iter().filter_map(|(cid, block)| Some((cid, block?))).collect();
         prop_assert_eq!(Tree::partial(&repo.head.data, &blocks).unwrap().len(), records.len());
     }

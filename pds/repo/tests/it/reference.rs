@@ -1,4 +1,4 @@
-//! The engine beside the reference library `@atproto/repo`: the same roots, and it verifies what we export.
+//! The engine, compared with the reference library `@atproto/repo`: both compute the same roots, and the library verifies our exports.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::properties::path;
 
-/// Hands a task to `reference.mjs` and reads its answer.
+/// Runs `reference.mjs` with a task and returns its result.
 fn reference(task: &Value) -> Value {
     let folder = std::env::var("AURORA_NPM_DIR")
         .expect("AURORA_NPM_DIR is not set: run `make test`, which installs the packages");
@@ -39,7 +39,7 @@ fn roots_equal_the_references_and_the_export_verifies() {
     let (did, key) = ("did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse::<Did>().unwrap(), SigningKey::generate());
     let (mut repo, mut head) = Repo::create(did.clone(), Tid::from_micros(1, 0), &[], &key).unwrap();
     let (mut commits, mut roots, mut bodies) = (Vec::new(), Vec::new(), HashMap::new());
-    // A fixed pseudo-random walk over few keys: creations, updates and deletions, alone and together.
+    // A fixed pseudo-random sequence of creations, updates and deletions of few keys, alone and in batches.
     let mut state = 12345u64;
     let mut next = |below: u64| {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -1,7 +1,8 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::Ipv6Net;
 use pds_config::Cidr;
 
 /// The client behind trusted proxies: of the addresses that these name, the right-most outside them. `forwarded` is the header
@@ -29,10 +30,7 @@ pub fn client<'a>(peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a s
 pub fn subject(client: IpAddr) -> String {
     match client {
         IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            format!("{network}/64")
-        }
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
     }
 }
 

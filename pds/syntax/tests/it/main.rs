@@ -1,4 +1,4 @@
-//! Every type against the protocol's interop vectors: one text per line, `#` begins a comment.
+//! All types, checked with the interop vectors of the protocol: one text per line, `#` begins a comment.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::{fs, path::PathBuf, str::FromStr};
@@ -76,7 +76,7 @@ fn datetime() {
     }
 }
 
-/// No text panics; an accepted one has a canonical form that means the same, in JSON too.
+/// No text panics. The canonical form of an accepted text gives an equal value, also in JSON.
 fn canonical<T>(text: &str) -> Result<(), TestCaseError>
 where
     T: FromStr + ToString + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned,

@@ -94,7 +94,7 @@ pub enum Database {
         /// The key in that Secret.
         key: String,
     },
-    /// SQLite.
+    /// SQLite on a volume of the instance.
     Sqlite {
         /// Its volume.
         volume: Claim,

@@ -1,7 +1,5 @@
 //! What the pods may reach and who may reach them, and the service account that they run as.
 
-use std::net::IpAddr;
-
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -180,14 +178,10 @@ fn without_closed(mut peer: NetworkPolicyPeer) -> Option<NetworkPolicyPeer> {
     Some(peer)
 }
 
-/// Whether a network is the other or a part of it.
+/// Whether a network is the other or a part of it. False if one of them cannot be read.
 fn is_within(network: &str, other: &str) -> bool {
-    let parts = |text: &str| {
-        let (address, length) = text.split_once('/')?;
-        Some((address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?, text.parse::<Cidr>().ok()?))
-    };
-    let (Some((address, length, _)), Some((_, least, other))) = (parts(network), parts(other)) else { return false };
-    length >= least && other.contains(address)
+    let networks = (network.parse::<Cidr>(), other.parse::<Cidr>());
+    matches!(networks, (Ok(network), Ok(other)) if other.covers(&network))
 }
 
 fn block(cidr: String, except: &[&str]) -> NetworkPolicyPeer {

@@ -1,27 +1,27 @@
-//! The laws as arithmetic. `take.lua` says the same for Redis; the two must agree, and a test compares them.
+//! The arithmetic of the algorithms. `take.lua` implements the same for Redis. The two must agree; a test compares them.
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::limit::{Law, Limit, Standing};
+use crate::limit::{Algorithm, Limit, Standing};
 
-/// What is remembered of a budget. Times are microseconds.
+/// The state of one budget. Times are in microseconds.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
-    /// When the bucket will be full: its theoretical arrival time.
+    /// `full_at`: when the bucket will be full, the theoretical arrival time of GCRA.
     Bucket { full_at: u64 },
-    /// When the window ends and what is drawn in it.
-    Window { ends: u64, drawn: u32 },
-    /// When each point was drawn.
+    /// `ends`: when the window ends. `taken`: points taken in it.
+    Window { ends: u64, taken: u32 },
+    /// The time at which each point was taken, in order.
     #[expect(clippy::box_collection, reason = "most budgets are of the other kinds, and smaller for it")]
-    Log { drawn: Box<VecDeque<u64>> },
+    Log { taken: Box<VecDeque<u64>> },
 }
 
-/// Where a budget stands now.
+/// A budget at one point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Level {
     pub(crate) remaining: u32,
     pub(crate) reset_us: u64,
-    /// Until the asked cost passes; 0 if it does.
+    /// Time until a request of the given cost is allowed; 0 if it is allowed now.
     pub(crate) wait_us: u64,
 }
 
@@ -34,34 +34,34 @@ impl Level {
 
 impl State {
     pub(crate) fn new(limit: &Limit) -> Self {
-        match limit.law {
-            Law::Bucket => Self::Bucket { full_at: 0 },
-            Law::Window => Self::Window { ends: 0, drawn: 0 },
-            Law::Log => Self::Log { drawn: Box::default() },
+        match limit.algorithm {
+            Algorithm::Bucket => Self::Bucket { full_at: 0 },
+            Algorithm::Window => Self::Window { ends: 0, taken: 0 },
+            Algorithm::Log => Self::Log { taken: Box::default() },
         }
     }
 
-    /// Brings the state to `now`. A clock that was put back leaves nobody locked out for longer than the limit's own time.
+    /// Updates the state to `now`. If the clock was set back, no subject is refused for longer than the period of the limit.
     fn settle(&mut self, limit: &Limit, now: u64) {
         match self {
             Self::Bucket { full_at } => {
                 let most = limit.interval_us() * u64::from(limit.burst);
                 *full_at = (*full_at).clamp(now, now + most);
             }
-            Self::Window { ends, drawn } => {
+            Self::Window { ends, taken } => {
                 if *ends <= now || *ends > now + limit.period_us() {
-                    (*ends, *drawn) = (now + limit.period_us(), 0);
+                    (*ends, *taken) = (now + limit.period_us(), 0);
                 }
             }
-            Self::Log { drawn } => {
-                while drawn.front().is_some_and(|at| at + limit.period_us() <= now || *at > now) {
-                    drawn.pop_front();
+            Self::Log { taken } => {
+                while taken.front().is_some_and(|at| at + limit.period_us() <= now || *at > now) {
+                    taken.pop_front();
                 }
             }
         }
     }
 
-    /// Where it stands, and whether `cost` would pass.
+    /// The budget at `now`, and whether a request of `cost` is allowed.
     pub(crate) fn level(&mut self, limit: &Limit, now: u64, cost: u32) -> Level {
         self.settle(limit, now);
         match self {
@@ -72,52 +72,52 @@ impl State {
                 let wait_us = (missing + interval * u64::from(cost)).saturating_sub(most);
                 Level { remaining, reset_us: missing, wait_us }
             }
-            Self::Window { ends, drawn } => {
-                let (remaining, reset_us) = (limit.burst.saturating_sub(*drawn), *ends - now);
+            Self::Window { ends, taken } => {
+                let (remaining, reset_us) = (limit.burst.saturating_sub(*taken), *ends - now);
                 Level {
                     remaining,
-                    reset_us: if *drawn == 0 { 0 } else { reset_us },
+                    reset_us: if *taken == 0 { 0 } else { reset_us },
                     wait_us: if cost > remaining { reset_us } else { 0 },
                 }
             }
-            Self::Log { drawn } => {
+            Self::Log { taken } => {
                 let until_gone = |at: &u64| at + limit.period_us() - now;
-                let remaining = limit.burst.saturating_sub(points(drawn.len() as u64));
+                let remaining = limit.burst.saturating_sub(points(taken.len() as u64));
                 let blocking =
-                    cost.saturating_sub(remaining).checked_sub(1).and_then(|index| drawn.get(index as usize));
+                    cost.saturating_sub(remaining).checked_sub(1).and_then(|index| taken.get(index as usize));
                 Level {
                     remaining,
-                    reset_us: drawn.back().map_or(0, until_gone),
+                    reset_us: taken.back().map_or(0, until_gone),
                     wait_us: blocking.map_or(0, until_gone),
                 }
             }
         }
     }
 
-    /// Draws `cost`, which has been found to pass. Answers where it stands then.
-    pub(crate) fn draw(&mut self, limit: &Limit, now: u64, cost: u32) -> Level {
+    /// Takes `cost` points. The caller has checked with [`State::level`] that they are available. Returns the budget afterwards.
+    pub(crate) fn take(&mut self, limit: &Limit, now: u64, cost: u32) -> Level {
         match self {
             Self::Bucket { full_at } => *full_at = (*full_at).max(now) + limit.interval_us() * u64::from(cost),
-            Self::Window { drawn, .. } => *drawn = drawn.saturating_add(cost),
-            Self::Log { drawn } => drawn.extend(std::iter::repeat_n(now, cost as usize)),
+            Self::Window { taken, .. } => *taken = taken.saturating_add(cost),
+            Self::Log { taken } => taken.extend(std::iter::repeat_n(now, cost as usize)),
         }
         self.level(limit, now, 0)
     }
 
-    /// When it can be forgotten.
-    pub(crate) fn until(&self, limit: &Limit) -> u64 {
+    /// When the budget is whole again, so that its state can be dropped.
+    pub(crate) fn expires_at(&self, limit: &Limit) -> u64 {
         match self {
             Self::Bucket { full_at } => *full_at,
             Self::Window { ends, .. } => *ends,
-            Self::Log { drawn } => drawn.back().map_or(0, |at| at + limit.period_us()),
+            Self::Log { taken } => taken.back().map_or(0, |at| at + limit.period_us()),
         }
     }
 
-    /// Its share of the memory bound.
+    /// Its share of the memory bound, in units of about 50 bytes.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Bucket { .. } | Self::Window { .. } => 1,
-            Self::Log { drawn } => 2 + drawn.capacity() / 4,
+            Self::Log { taken } => 2 + taken.capacity() / 4,
         }
     }
 }
