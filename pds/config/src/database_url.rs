@@ -81,8 +81,8 @@ fn parse_postgres(text: &str) -> Result<(), &'static str> {
     }
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // An @ or # after the host belongs to a password with an unencoded / or ?.
-    if path.contains(['@', '#']) || query.contains('#') || (query.contains('@') && !authority.contains('@')) {
+    // An @ or # after the host belongs to a password with an unencoded / or ?, or to one that was written to name another host.
+    if path.contains(['@', '#']) || query.contains(['@', '#']) {
         return Err(NOT_ENCODED);
     }
     if authority.rsplit_once('@').is_some_and(|(user, _)| !is_encoded(user)) {

@@ -325,6 +325,8 @@ fn a_migration_takes_both_keys_or_none() {
 #[case("postgres://pds:hunter2#x@db/pds", "percent-encoded")]
 #[case("postgres://pds:hunter2@x@db/pds", "percent-encoded")]
 #[case("postgres://pds:hunter2%x@db/pds", "percent-encoded")]
+// A password that would choose the server: the rest of the URL becomes a parameter.
+#[case("postgres://pds:hunter2@other:1/evil?x=@db:5432/pds", "percent-encoded")]
 #[case("postgres://pds:hunter2[@db/pds", "percent-encoded")]
 #[case("postgres://pds:hünter2@db/pds", "percent-encoded")]
 #[case("postgres://pds:hunter2@db/pds/more", "database name")]
