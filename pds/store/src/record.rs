@@ -11,8 +11,8 @@ use rusqlite::{OptionalExtension, params};
 use crate::{
     AccountId, Db, Error, Result, Source, Tx,
     column::{Digest, Text},
-    db::Pools,
     dialect::postgres::in_time,
+    pools::Pools,
     row::row,
     source::{Connection, execute, on},
 };

@@ -9,13 +9,14 @@ use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
 
 use crate::{
-    AccountId, Error, Result,
+    AccountId, Db, Error, Result,
     bulk::Turn,
     column::Digest,
     dialect::{
         postgres::{each_in_time, in_time, in_time_on},
         sqlite::reader::{Reader, Readers},
     },
+    pools::Pools,
     record::{self, Record, stored},
     repo::{self, Loaded, Root},
 };
@@ -42,14 +43,43 @@ pub(crate) const BODIES_SQLITE: &str =
 pub(crate) const BODIES_POSTGRES: &str =
     stored!("select cid, body from record where repo_id = $1 and rev > $2", " order by path");
 
+impl Db {
+    /// Begins a read-only view of one moment: that of its first read. On Postgres all such views together leave half of the connections free.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => match self.bulk.turn().await {
+                Ok(turn) => Snapshot::on_postgres(pool, Some(turn)).await,
+                Err(error) => Err(error),
+            },
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
+    }
+
+    /// As [`Db::snapshot`], for a write, which does not wait for readers.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot_for_write(&self) -> Result<Snapshot> {
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => Snapshot::on_postgres(pool, None).await,
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
+    }
+}
+
 impl Snapshot {
-    pub(crate) async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
+    async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
         let mut reader = readers.acquire().await?;
         reader.run(|conn| conn.execute_batch("begin")).await?;
         Ok(Self { view: View::Sqlite(reader), _turn: None })
     }
 
-    pub(crate) async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
+    async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
         let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         let tx = in_time_on(pool, begin).await.flatten()?;
         Ok(Self { view: View::Postgres(tx), _turn: turn })

@@ -58,7 +58,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
     let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
-    job::start(&app);
+    job::start(app.job_parts());
 
     let service = &app.settings.service;
     let public = listen(service.port).context("PDS_PORT")?;

@@ -6,7 +6,7 @@
 
 use pds_syntax::{RepoPath, Tid};
 
-use super::{CommitError, Net, Prepared, Write, net, why_not_moved};
+use super::{CommitError, Net, NewCommit, RecordWrite, moved::why_not_moved, net};
 use crate::{
     AccountId, Db, Error, Result, Tx,
     column::{Text, digest_bytes},
@@ -35,7 +35,7 @@ pub struct Staging {
 #[must_use = "an import that is not finished is undone"]
 pub struct Import {
     tx: Tx,
-    commit: Prepared,
+    commit: NewCommit,
     at: i64,
     /// By how much the number of records changes.
     added: i64,
@@ -67,11 +67,11 @@ impl Staging {
     ///
     /// # Errors
     /// When the database cannot be written, or the import has expired and was undone.
-    pub async fn write(&mut self, commit: &Prepared, writes: Vec<Write>, at: i64) -> Result<()> {
+    pub async fn write(&mut self, commit: &NewCommit, writes: Vec<RecordWrite>, at: i64) -> Result<()> {
         let mut tx = self.db.begin().await?;
         held(&mut tx, self.id, &self.token).await?.then_some(()).ok_or(Error::ImportLost { id: self.id })?;
-        let full = tx.full.clone();
-        let portion = Prepared { writes, ..commit.clone() };
+        let full = tx.disk_full.clone();
+        let portion = NewCommit { writes, ..commit.clone() };
         let added = store(&mut tx, &portion, at).await.inspect_err(|error| full.failed_with(error))?;
         tx.commit().await?;
         self.added += added;
@@ -96,7 +96,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`CommitError::Closed`] if the account was taken down meanwhile, [`CommitError::Stale`] if the import has expired and was undone.
-    pub async fn swap(&self, commit: Prepared, at: i64) -> Result<Import, CommitError> {
+    pub async fn swap(&self, commit: NewCommit, at: i64) -> Result<Import, CommitError> {
         const SQL: &str = "update repo set rev = $4, commit_cid = $5, data_cid = $6, commit_bytes = $7, import_token = null, \
                            import_until = null where account_id = $1 and import_token = $2 and rev = $3 and closed <= 1 \
                            returning closed";
@@ -136,8 +136,8 @@ impl Import {
     ///
     /// # Errors
     /// When the database cannot be written; nothing of the import can be kept then.
-    pub async fn write(&mut self, writes: Vec<Write>) -> Result<()> {
-        let full = self.tx.full.clone();
+    pub async fn write(&mut self, writes: Vec<RecordWrite>) -> Result<()> {
+        let full = self.tx.disk_full.clone();
         self.commit.writes = writes;
         self.added += store(&mut self.tx, &self.commit, self.at).await.inspect_err(|error| full.failed_with(error))?;
         Ok(())
@@ -159,7 +159,7 @@ impl Import {
 }
 
 /// Makes a commit's writes; by how much the number of records changes.
-async fn store(tx: &mut Tx, commit: &Prepared, at: i64) -> Result<i64> {
+async fn store(tx: &mut Tx, commit: &NewCommit, at: i64) -> Result<i64> {
     let (nets, _): (Vec<Net<'_>>, _) = net::fold(std::slice::from_ref(commit));
     let mut added = 0;
     for net in &nets {

@@ -7,6 +7,7 @@
 //!
 //! Reading rows into live subscriptions is the sequencer's task; this module only stores, pages and wakes.
 
+mod appended;
 mod payload;
 mod wakeups;
 
@@ -16,13 +17,13 @@ use sqlx::PgPool;
 
 use crate::{
     Db, Error, Result, Source, Tx,
-    db::Pools,
     dialect::postgres::in_time,
+    pools::Pools,
     source::{execute, on},
 };
 
+pub(crate) use appended::Appended;
 pub(crate) use payload::{Row, rows};
-pub(crate) use wakeups::Appended;
 pub use wakeups::{Teller, Wakeups};
 
 /// Frames of one transaction, numbered from `first_seq` without a gap.

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Db, db::Pools, dialect::postgres::in_time};
+use crate::{Db, dialect::postgres::in_time, pools::Pools};
 
 const CHANNEL: &str = "pds_event";
 /// First key of the listeners' locks; the second is each process's own.
@@ -31,26 +31,6 @@ const KNOWN: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(1);
 /// A connection on which nothing was heard for so long may be cut off, and is made anew.
 const QUIET: Duration = Duration::from_secs(60);
-
-/// The last event of this process's own commits. All clones of a [`Db`] share it.
-#[derive(Clone, Debug)]
-pub(crate) struct Appended {
-    upto: watch::Sender<i64>,
-    /// The process's number among the listeners.
-    listener: i32,
-}
-
-impl Default for Appended {
-    fn default() -> Self {
-        Self { upto: watch::Sender::default(), listener: rand::random_range(0..i32::MAX) }
-    }
-}
-
-impl Appended {
-    pub(crate) fn signal(&self, last_seq: i64) {
-        self.upto.send_modify(|upto| *upto = last_seq.max(*upto));
-    }
-}
 
 /// What others told.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,12 +5,12 @@ use sqlx::PgPool;
 use crate::{
     Error,
     column::digest_bytes,
-    commit::{Change, CommitError, Events, Net},
+    commit::{CommitError, Events, Net, NetChange},
 };
 
 /// Whether the statement can express it: there is something to create, and nothing else to do.
 pub(super) fn applies(net: &Net<'_>) -> bool {
-    let creates = |change: &Change<'_>| matches!(change, Change::Create(put) if put.blobs.is_empty());
+    let creates = |change: &NetChange<'_>| matches!(change, NetChange::Create(put) if put.blobs.is_empty());
     !net.writes.is_empty() && net.writes.iter().all(|write| creates(&write.change))
 }
 
