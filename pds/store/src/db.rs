@@ -13,7 +13,7 @@ use crate::{
     waits::Waits,
 };
 
-/// A database. Cheap to clone; all clones share the pools.
+/// A database. Cheap to clone; all clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pools: Pools,
@@ -82,7 +82,7 @@ impl Db {
         }
     }
 
-    /// Whether a write of this process was refused because the database's volume has no room, and none has succeeded since.
+    /// Whether a write of this process was refused because the database's volume is full, and none has succeeded since.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.disk_full.is_set()
@@ -97,7 +97,7 @@ impl Db {
         }
     }
 
-    /// How long statements and transactions have waited for a connection all in all, and how many have; for metrics.
+    /// How long statements and transactions have waited for connections in all, and how many have waited; for metrics.
     #[must_use]
     pub fn waits(&self) -> (Duration, u64) {
         self.waits.total()

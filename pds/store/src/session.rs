@@ -17,9 +17,9 @@ pub struct RefreshToken {
     pub jti: String,
     /// Whose session.
     pub account_id: AccountId,
-    /// Microseconds.
+    /// When it was issued; microseconds.
     pub created_at: i64,
-    /// Microseconds.
+    /// When it expires; microseconds.
     pub expires_at: i64,
     /// The successor, once it was used.
     pub next_jti: Option<String>,

@@ -17,13 +17,13 @@ use crate::{
         sqlite::reader::{Reader, Readers},
     },
     pools::Pools,
-    record::{self, Record, stored},
-    repo::{self, Loaded, Root},
+    record::{self, Record, RecordRow, stored},
+    repo::{self, Loaded, LoadedRow, Root, RootRow},
 };
 
-/// A read-only view of the database at one moment: the moment of its first read.
+/// A read-only view of the database at one moment: that of its first read.
 ///
-/// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
+/// It holds a connection, and on Postgres it holds back vacuum: limit the time that it is kept.
 pub struct Snapshot {
     view: View,
     _turn: Option<Turn>,
@@ -92,8 +92,9 @@ impl Snapshot {
     pub async fn root(&mut self, id: AccountId) -> Result<Option<Root>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let root = reader.run(move |conn| repo::root_direct(conn, id)).await;
-                root.map_err(Error::during("read head of account", id))
+                let row: Option<RootRow> =
+                    reader.optional(repo::ROOT, [id.0]).await.map_err(Error::during("read head of account", id))?;
+                Ok(row.map(Root::from))
             }
             View::Postgres(tx) => repo::root(&mut **tx, id).await,
         }
@@ -106,9 +107,11 @@ impl Snapshot {
     pub async fn load(&mut self, did: &Did) -> Result<Option<Loaded>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let whose = did.clone();
-                let loaded = reader.run(move |conn| repo::load_direct(conn, whose.as_str())).await;
-                loaded.map_err(Error::during("load repository", did))
+                let row: Option<LoadedRow> = reader
+                    .optional(repo::LOAD, [did.to_string()])
+                    .await
+                    .map_err(Error::during("load repository", did))?;
+                Ok(row.map(Loaded::from))
             }
             View::Postgres(tx) => repo::load(&mut **tx, did).await,
         }
@@ -121,9 +124,11 @@ impl Snapshot {
     pub async fn record(&mut self, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let which = path.as_str().to_owned();
-                let found = reader.run(move |conn| record::get_direct(conn, id, &which)).await;
-                found.map_err(Error::during("read record", format_args!("{path} of account {id}")))
+                let row: Option<RecordRow> = reader
+                    .optional(record::GET, (id.0, path.to_string()))
+                    .await
+                    .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
+                Ok(row.map(Record::from))
             }
             View::Postgres(tx) => record::get(&mut **tx, id, path).await,
         }
@@ -181,7 +186,7 @@ pub struct Bodies<'a> {
 }
 
 enum From<'a> {
-    /// The last path read; none at the end.
+    /// `after` is the last path read; `None` at the end.
     Sqlite {
         reader: &'a mut Reader,
         since: String,
@@ -193,16 +198,16 @@ enum From<'a> {
 /// Bytes after which a page is full.
 const PAGE: usize = 128 * 1024;
 
-/// Some bodies in their order.
+/// Bodies in order.
 #[derive(Debug, Default)]
 pub struct Page {
     bytes: Vec<u8>,
-    /// Where each one ends.
+    /// CID and end of each.
     ends: Vec<(Cid, usize)>,
 }
 
 impl Page {
-    /// CID and DAG-CBOR of one of them, counted from 0.
+    /// CID and DAG-CBOR of the body at position `at`, counted from 0.
     pub fn get(&self, at: usize) -> Option<(Cid, &[u8])> {
         let (cid, end) = *self.ends.get(at)?;
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
@@ -220,7 +225,7 @@ impl Page {
 }
 
 impl Bodies<'_> {
-    /// The next ones; none at the end.
+    /// The next page; none at the end.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -230,13 +235,13 @@ impl Bodies<'_> {
             From::Sqlite { after: None, .. } => return Ok(None),
             From::Sqlite { reader, since, after } => {
                 let (last, since) = (after.take().unwrap_or_default(), since.clone());
-                let read = reader.run(move |conn| page_direct(conn, id, &last, &since)).await;
+                let read = reader.run(move |conn| read_page(conn, id, &last, &since)).await;
                 read.map(|(page, last)| {
                     *after = last;
                     page
                 })
             }
-            From::Postgres(rows) => in_time(page_of(rows)).await,
+            From::Postgres(rows) => in_time(collect_page(rows)).await,
         };
         let page = page.map_err(Error::during("read records of account", id))?;
         Ok(Some(page).filter(|page| !page.ends.is_empty()))
@@ -244,7 +249,7 @@ impl Bodies<'_> {
 }
 
 /// A page and the path of its last record, if there may be more.
-fn page_direct(
+fn read_page(
     conn: &rusqlite::Connection,
     id: AccountId,
     after: &str,
@@ -262,7 +267,7 @@ fn page_direct(
     Ok((page, None))
 }
 
-async fn page_of(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {
+async fn collect_page(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {
     let mut page = Page::default();
     while !page.is_full() {
         let Some(row) = rows.try_next().await? else { break };

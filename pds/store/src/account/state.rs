@@ -22,29 +22,29 @@ pub enum Status {
 /// An account's row.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Account {
-    /// Key.
+    /// The account's key.
     pub id: AccountId,
-    /// Permanent identifier.
+    /// The permanent identifier.
     pub did: Did,
-    /// Current name.
+    /// The name now.
     pub handle: Handle,
-    /// Lower case.
+    /// E-mail address in lower case.
     pub email: Option<String>,
     /// When the address was confirmed; microseconds.
     pub email_confirmed_at: Option<i64>,
-    /// In PHC format. None: nobody can log in with a password.
+    /// In PHC format. `None`: nobody can log in with a password.
     pub password_hash: Option<String>,
-    /// Access tokens of an older epoch are void.
+    /// Access tokens of an older epoch are invalid.
     pub token_epoch: i32,
-    /// Microseconds.
+    /// When it was reserved; microseconds.
     pub created_at: i64,
-    /// Microseconds; none while reserved.
+    /// When its sign-up was finished; `None` while it is reserved; microseconds.
     pub activated_at: Option<i64>,
-    /// Microseconds.
+    /// Since when its owner has switched it off; microseconds.
     pub deactivated_at: Option<i64>,
-    /// When a deactivated account asked to be deleted; microseconds.
+    /// When a deactivated account is to be deleted; microseconds.
     pub delete_after: Option<i64>,
-    /// The moderation decision's reference.
+    /// Reference to the decision by which it was taken down.
     pub takedown_ref: Option<String>,
 }
 

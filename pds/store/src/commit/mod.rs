@@ -16,6 +16,6 @@ mod new_commit;
 pub use batch::{Committed, commit_batch};
 pub use error::{BlobRefusal, CommitError, RefusedBlob};
 pub(crate) use events::Events;
-pub use import::{Import, Staging, expired, undo_expired};
+pub use import::{Staging, Swap, expired, undo_expired};
 pub(crate) use net::{Net, NetChange, PathChange};
 pub use new_commit::{NewCommit, Put, RecordWrite};

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
 use sqlx::error::{DatabaseError, ErrorKind};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -101,6 +101,20 @@ impl Reader {
         let (held, result) = done.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
         self.held = Some(held);
         result.map_err(failed)
+    }
+}
+
+impl Reader {
+    /// Reads a single row as the `row!` struct `R`. Statements that read many rows use [`Reader::run`].
+    pub(crate) async fn optional<R>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params + Send + 'static,
+    ) -> sqlx::Result<Option<R>>
+    where
+        R: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> + Send + 'static,
+    {
+        self.run(move |conn| conn.prepare_cached(sql)?.query_row(params, |row| R::try_from(row)).optional()).await
     }
 }
 
