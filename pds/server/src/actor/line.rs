@@ -71,16 +71,17 @@ impl Line {
         if number != self.number {
             return;
         }
-        if let State::Waiting { built, stored, count } = &mut self.state {
-            if stored.repo.head.rev < commit.repo.head.rev {
-                *stored = commit;
-            }
-            *count -= 1;
-            if *count == 0 {
+        self.state = match std::mem::take(&mut self.state) {
+            State::Waiting { built, count: 1, .. } => {
                 self.waiting_subjects.clear();
-                self.state = State::Settled(built.clone());
+                State::Settled(built)
             }
-        }
+            State::Waiting { built, stored, count } => {
+                let stored = if stored.repo.head.rev < commit.repo.head.rev { commit } else { stored };
+                State::Waiting { built, stored, count: count - 1 }
+            }
+            other => other,
+        };
     }
 
     /// Ends the line because one of its commits was not stored, or nobody knows: the next writer loads the repository.
