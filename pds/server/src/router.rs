@@ -24,7 +24,7 @@ use crate::{
     xrpc::XrpcError,
 };
 
-/// JSON inputs, and those that may hold records.
+/// Maximum size of JSON inputs, and of those that may contain records; in bytes.
 const BODY_BYTES: usize = 150 * 1024;
 const WRITE_BYTES: usize = 1024 * 1024;
 

@@ -40,7 +40,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 const SEND_STALL: Duration = Duration::from_secs(30);
 const SEND_RATE: u32 = 8 * 1024;
 
-/// Marks the connection as being at work until the answer is taken to its end.
+/// Marks the connection as having an open request until the answer is taken to its end.
 pub async fn occupy(request: Request, next: Next) -> Response {
     let Some(busy) = request.extensions().get::<Connection>().map(Connection::busy) else {
         return next.run(request).await;
