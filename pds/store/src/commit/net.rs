@@ -17,7 +17,7 @@ pub(crate) struct Net<'a> {
     pub(crate) expect_rev: Tid,
     /// The last commit.
     pub(crate) last: &'a NewCommit,
-    /// One per path that differs, in path order.
+    /// The changes, one per path, in path order.
     pub(crate) writes: Vec<PathChange<'a>>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct PathChange<'a> {
     pub(crate) change: NetChange<'a>,
 }
 
-/// A path before and after the batch.
+/// What happens to the record at a path.
 #[derive(Debug)]
 pub(crate) enum NetChange<'a> {
     Create(&'a Put),
@@ -61,12 +61,12 @@ impl<'a> Net<'a> {
         })
     }
 
-    /// The paths that had a record which goes or is replaced, and so may have had references to blobs.
+    /// The paths whose records are deleted or replaced, and so may have had references to blobs.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = &'a RepoPath> {
         self.writes.iter().filter(|write| !matches!(write.change, NetChange::Create(_))).map(|write| write.path)
     }
 
-    /// The paths that have no record any more.
+    /// The paths whose records are deleted.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &'a RepoPath> {
         self.writes.iter().filter(|write| matches!(write.change, NetChange::Delete)).map(|write| write.path)
     }
