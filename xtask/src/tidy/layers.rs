@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(problems(&[app, (path, "fn f(app: &crate::app::App) {}\n")]), [format!("{FOLDER}/{path}:1")]);
         }
         let wrong = ("app.rs", "use axum::Router;\nuse crate::router;\n");
-        assert_eq!(problems(&[wrong, ("router.rs", "")]), ["pds/server/src/app.rs:1", "pds/server/src/app.rs:2"]);
+        assert_eq!(problems(&[wrong, ("router.rs", "")]), ["pds/server/src/app.rs:2", "pds/server/src/app.rs:1"]);
     }
 
     #[test]
