@@ -1,4 +1,4 @@
-//! Everything that a request may use, in one place.
+//! Everything that a request may use, put together. Modules to the left of this one take the parts that they use.
 
 use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
@@ -14,17 +14,23 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    account::{self, password::Passwords},
-    actor::{Actors, Committer},
-    blob,
+    account::{
+        Accounts,
+        password::Passwords,
+        sign_up::{self, SignUps},
+    },
+    actor::{self, Actors, Committer},
+    blob::{self, Blobs},
     clock::Clock,
+    identity::{self, Handles},
+    job::{self, crawl::Crawl},
     metrics::Metrics,
     rate_limit::{Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
 };
 
-/// Uploads at once, of all accounts and of one: each has memory or a file, and one account shall not have all.
+/// Maximum number of uploads under way, of all accounts and of one. Each takes memory or a file.
 const UPLOADS: usize = 512;
 const UPLOADS_OF_ONE: usize = 10;
 
@@ -34,152 +40,222 @@ pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 pub struct Parts {
-    /// As read at start.
+    /// As read at the start.
     pub settings: Settings,
-    /// Secrets in the form they are used in.
+    /// Secrets in the form in which they are used.
     pub keys: Keys,
-    /// Tables.
+    /// The database.
     pub db: Db,
-    /// What the database last said when it was asked whether it is there, for all who ask within a second.
+    /// The result of the last check of the database, for all health requests within a second.
     pub database_answer: Mutex<Option<DatabaseAnswer>>,
-    /// Blobs' bytes.
-    pub blobs: Arc<dyn BlobStore>,
-    /// Where did:plc identities are kept.
-    pub plc: Arc<dyn plc::Directory>,
-    /// Asks relays to crawl this server.
-    pub relays: reqwest::Client,
-    /// Other people's DIDs and handles.
+    /// Reads accounts.
+    pub accounts: Accounts,
+    /// Makes accounts.
+    pub sign_ups: SignUps,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Checks, resolves and changes handles.
+    pub handles: Handles,
+    /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
-    /// Accounts that requests come from or ask for, as they are now.
-    pub accounts: account::Desk,
-    /// Accounts whose objects were looked for lately.
-    pub blob_checks: blob::Checks,
-    /// Accounts whose uploads are beyond their limit.
-    pub uploads: blob::Closed,
-    /// Repositories in memory.
+    /// Repositories.
     pub actors: Actors,
-    /// Makes commits durable.
+    /// Stores commits.
     pub committer: Committer,
+    /// Blobs.
+    pub blobs: Blobs,
     /// Events in order.
     pub sequencer: Sequencer,
-    /// Password hashing under a memory bound.
-    pub passwords: Passwords,
-    /// What clients together may take.
+    /// Sends requests to relays.
+    pub relays: reqwest::Client,
+    /// Maximum memory and connections of all clients together.
     pub sizes: Sizes,
     /// Open connections of the public port.
     pub connections: Connections,
     /// Uploads under way, by account.
     pub upload_shares: Shares,
-    /// How much whom.
+    /// Rate limits per caller.
     pub rate_limits: RateLimits,
-    /// What `/metrics` shows.
+    /// The content of `/metrics`.
     pub metrics: Metrics,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Revisions and record keys.
-    pub tids: tid::Clock,
-    /// A part without which nothing works has ended.
+    /// Tells when a part without which nothing works has ended.
     pub failed: Failed,
     /// Cancelled when the server is to stop: readiness ends, subscriptions close.
     pub shutdown: CancellationToken,
 }
 
-/// When the database was asked, and why it cannot be used.
+/// The result of a check of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct DatabaseAnswer {
-    /// When the answer came.
+    /// When the answer arrived.
     pub at: Instant,
-    /// The answer.
+    /// Why the database cannot be used, if it cannot.
     pub answer: Result<(), &'static str>,
 }
 
-/// Keys, parsed.
+/// The server's keys, parsed.
 pub struct Keys {
     /// Signs PLC operations.
-    pub rotation: SigningKey,
+    pub rotation: Arc<SigningKey>,
     /// Signs session tokens.
     pub session: SessionKey,
-    /// Seals repositories' keys in the database.
-    pub seal: SealKey,
-    /// Of the user `admin`.
+    /// Password of the user `admin`.
     pub admin_password: SecretString,
 }
 
 /// The parts that tests replace.
 pub struct Outside {
-    /// Blobs' bytes.
+    /// The bytes of blobs.
     pub blobs: Arc<dyn BlobStore>,
-    /// Where did:plc identities are kept.
+    /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl App {
-    /// Puts the parts together and starts the tasks that belong to them: committer, sequencer. `db` must have the current schema.
+    /// Puts the parts together and starts the tasks that belong to them. `db` must have the current schema.
+    ///
+    /// # Errors
+    /// When a key or a certificate cannot be used.
     pub async fn start(settings: Settings, secrets: &Secrets, db: Db, outside: Outside) -> anyhow::Result<Self> {
-        let Outside { blobs, plc, clock } = outside;
-        let keys = Keys {
-            rotation: SigningKey::from_hex(secrets.plc_rotation_key.expose_secret()).context("PLC rotation key")?,
-            session: SessionKey::new(secrets.jwt_secret.expose_secret()),
-            seal: SealKey::from_hex(secrets.key_encryption_key.expose_secret()).context("key encryption key")?,
-            admin_password: secrets.admin_password.clone(),
-        };
-        let allow = settings.outbound.allow.clone();
-        let guard = Guard::new(
-            Arc::new(move |host, address| {
-                allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
-            }),
-            settings.identity.resolver_timeout,
-            &roots(secrets)?,
-        )?;
-        let resolver = Resolver::new(
-            guard,
-            plc.clone(),
-            pds_identity::Options {
-                fresh: settings.identity.did_cache_stale_ttl,
-                stale: settings.identity.did_cache_max_ttl,
-                entries: 20_000,
-                backup_nameservers: settings.identity.backup_nameservers.clone(),
-            },
-        );
+        let Outside { blobs: store, plc, clock } = outside;
+        let rotation = SigningKey::from_hex(secrets.plc_rotation_key.expose_secret()).context("PLC rotation key")?;
+        let seal = SealKey::from_hex(secrets.key_encryption_key.expose_secret()).context("key encryption key")?;
+        let (rotation, seal) = (Arc::new(rotation), Arc::new(seal));
+        let resolver = resolver(&settings, secrets, plc.clone())?;
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
         let failed = Failed::default();
         let (metrics, sizes) = (Metrics::default(), Sizes::new(&settings));
+        // Two replicas that write in the same microsecond must not make the same TID.
+        let tids = Arc::new(tid::Clock::new(rand::random()));
         let sequencer = Sequencer::start(db.clone(), &settings.sync, sizes, &failed, shutdown.clone());
         let committer = Committer::start(db.clone(), sequencer.clone(), clock.clone(), &failed);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let actors = Actors::new(actor::Parts {
+            db: db.clone(),
+            committer: committer.clone(),
+            seal: seal.clone(),
+            clock: clock.clone(),
+            tids: tids.clone(),
+            metrics: metrics.clone(),
+            import: settings.import.clone(),
+            sizes,
+            connections: settings.database.connections(cores),
+        });
+        let blobs = Blobs::new(blob::Parts {
+            db: db.clone(),
+            store,
+            settings: settings.blob.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            shutdown: shutdown.clone(),
+        });
+        let handles = Handles::new(identity::Parts {
+            db: db.clone(),
+            resolver: resolver.clone(),
+            plc: plc.clone(),
+            rotation: rotation.clone(),
+            clock: clock.clone(),
+            domains: settings.identity.handle_domains.clone(),
+            shutdown: shutdown.clone(),
+        });
+        let sign_ups = SignUps::new(sign_up::Parts {
+            db: db.clone(),
+            plc,
+            rotation: rotation.clone(),
+            seal,
+            clock: clock.clone(),
+            tids,
+            endpoint: settings.service.public_url(),
+            recovery_key: settings.identity.recovery_key.clone(),
+        });
+        let keys = Keys {
+            rotation,
+            session: SessionKey::new(secrets.jwt_secret.expose_secret()),
+            admin_password: secrets.admin_password.clone(),
+        };
         Ok(Self(Arc::new(Parts {
-            // Two replicas that write at the same microsecond must not make the same TID.
-            tids: tid::Clock::new(rand::random()),
-            accounts: account::Desk::start(db.clone()),
-            blob_checks: blob::Checks::default(),
-            uploads: blob::Closed::default(),
-            actors: Actors::new(sizes),
+            accounts: Accounts::start(db.clone()),
+            sign_ups,
             passwords: Passwords::default(),
+            handles,
+            resolver,
+            actors,
+            committer,
+            blobs,
+            sequencer,
+            relays: relays(secrets)?,
             connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
             sizes,
             upload_shares: Shares::new(UPLOADS, UPLOADS_OF_ONE),
+            rate_limits,
             settings,
             keys,
             db,
             database_answer: Mutex::default(),
-            blobs,
-            plc,
-            relays: relays(secrets)?,
-            resolver,
-            committer,
-            sequencer,
-            rate_limits,
             metrics,
             clock,
             failed,
             shutdown,
         })))
     }
+
+    /// What background jobs work on.
+    pub fn job_parts(&self) -> job::Parts {
+        job::Parts {
+            db: self.db.clone(),
+            blobs: self.blobs.clone(),
+            sequencer: self.sequencer.clone(),
+            crawl: self.crawl(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
+    /// The requests to relays, none of which has been made yet.
+    pub fn crawl(&self) -> Crawl {
+        Crawl::new(job::crawl::Parts {
+            db: self.db.clone(),
+            client: self.relays.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            hostname: self.settings.service.hostname.clone(),
+            relays: self.settings.sync.crawlers.clone(),
+        })
+    }
+}
+
+/// Resolves DIDs and handles of other hosts, within the networks that the settings allow.
+fn resolver(settings: &Settings, secrets: &Secrets, plc: Arc<dyn plc::Directory>) -> anyhow::Result<Resolver> {
+    let allow = settings.outbound.allow.clone();
+    let guard = Guard::new(
+        Arc::new(move |host, address| {
+            allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
+        }),
+        settings.identity.resolver_timeout,
+        &roots(secrets)?,
+    )?;
+    Ok(Resolver::new(
+        guard,
+        plc,
+        pds_identity::Options {
+            fresh: settings.identity.did_cache_stale_ttl,
+            stale: settings.identity.did_cache_max_ttl,
+            entries: 20_000,
+            backup_nameservers: settings.identity.backup_nameservers.clone(),
+        },
+    ))
 }
 
 /// The authorities that outgoing connections trust.
+///
+/// # Errors
+/// When a certificate of `PDS_CA_FILE` cannot be used.
 pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
     match &secrets.ca_bundle {
         Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
@@ -187,13 +263,16 @@ pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
     }
 }
 
-/// What asks relays, which are the choice of this host's owner.
+/// Sends requests to relays. The host's owner has chosen them, so any address is allowed.
 fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
     let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
     Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 
 /// Opens the blob store that the settings name.
+///
+/// # Errors
+/// When a folder of a disk store cannot be used.
 pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Arc<dyn BlobStore>> {
     Ok(match &settings.blob.store {
         pds_config::BlobStore::Disk(disk) => Arc::new(Disk::open(&disk.location, &disk.tmp_location)?),

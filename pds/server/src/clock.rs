@@ -1,4 +1,4 @@
-//! The time, as a part that tests can hold still.
+//! The time, as a part that tests can replace.
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {

@@ -1,24 +1,35 @@
 //! A Personal Data Server: XRPC over HTTP, repositories and blobs, the firehose.
 //!
-//! The modules are layers; one may use what stands above it in this list. Only the last six know HTTP.
+//! The modules are layers: each may use the ones above it in this list. Only those from `app` on know the whole server, and only those from
+//! `xrpc` on know HTTP. `cargo xtask tidy` checks this.
 
 pub mod clock;
-pub mod metrics;
 pub mod report;
+pub mod task;
+
+pub mod metrics;
+
+pub mod blob;
+pub mod rate_limit;
 pub mod sequencer;
 
-pub mod account;
 pub mod actor;
-pub mod app;
-pub mod blob;
+
 pub mod identity;
-pub mod job;
+
+pub mod account;
+
 pub mod moderation;
-pub mod rate_limit;
+
+pub mod job;
+
+pub mod app;
+
+pub mod auth;
+pub mod xrpc;
 
 pub mod api;
-pub mod auth;
-pub mod command;
 pub mod http;
+
+pub mod command;
 pub mod router;
-pub mod xrpc;

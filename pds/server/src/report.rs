@@ -1,4 +1,4 @@
-//! How errors are written into the log, and how the end of a part is told.
+//! How errors are written to the log, and how the end of an essential task is reported.
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,26 +13,26 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Tells that a task without which the server cannot work has ended. Cheap to clone.
+/// Reports that a task without which the server cannot work has ended. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Failed(CancellationToken);
 
 impl Failed {
-    /// Runs `task`, and tells if it panics. One that returns does so because the server stops.
+    /// Runs `task`, and reports if it panics. A task that returns does so because the server stops.
     pub fn supervise(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (task, failed) = (tokio::spawn(task), self.0.clone());
         tokio::spawn(async move {
             if task.await.is_err_and(|error| error.is_panic()) {
                 tracing::error!(
                     task = name,
-                    "the {name} has failed: nothing can be stored or told any more, the process ends"
+                    "the {name} has failed: nothing can be stored or announced any more, the process ends"
                 );
                 failed.cancel();
             }
         });
     }
 
-    /// Waits until one has ended.
+    /// Waits until a task has panicked.
     pub async fn wait(&self) {
         self.0.cancelled().await;
     }

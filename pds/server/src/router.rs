@@ -24,7 +24,7 @@ use crate::{
     xrpc::XrpcError,
 };
 
-/// JSON inputs, and those that may hold records.
+/// Maximum size of JSON inputs, and of those that may contain records; in bytes.
 const BODY_BYTES: usize = 150 * 1024;
 const WRITE_BYTES: usize = 1024 * 1024;
 
@@ -51,7 +51,7 @@ pub fn public(app: App) -> Router {
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
-        .layer(middleware::from_fn(layers::hear_out))
+        .layer(middleware::from_fn(layers::read_rest_of_body))
         .layer(middleware::from_fn(layers::occupy))
         .with_state(app)
 }

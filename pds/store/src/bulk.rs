@@ -1,6 +1,6 @@
-//! Turns of those who read much at once: they share about half of the connections to Postgres, so that they never hold all of them.
+//! Turns of reads of many rows. They share about half of the connections to Postgres, so that they never hold all of them.
 //!
-//! SQLite's readers have connections of their own.
+//! On SQLite such reads have connections of their own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use tokio::{
 #[derive(Clone, Debug)]
 pub(crate) struct Bulk {
     turns: Arc<Semaphore>,
+    /// How long a turn is waited for.
     patience: Duration,
 }
 
@@ -23,9 +24,9 @@ pub(crate) struct Turn {
 }
 
 impl Bulk {
-    /// For so many connections; a turn is waited for as long as a connection is.
+    /// With about half of `max_connections`. A turn is waited for as long as a connection is.
     pub(crate) fn new(max_connections: u32, patience: Duration) -> Self {
-        // More than exports take, and one less than there are.
+        // More than exports use, and at least one less than there are.
         let turns = (max_connections / 2 + 1).min(max_connections.saturating_sub(1));
         let turns = usize::try_from(turns).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
         Self { turns: Arc::new(Semaphore::new(turns)), patience }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use pds_syntax::{Did, Handle};
 
+use crate::AccountId;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -77,13 +79,13 @@ pub enum Error {
     #[error("account {id} is not reserved")]
     NotReserved {
         /// The account's key.
-        id: crate::AccountId,
+        id: AccountId,
     },
     /// The import of a repository took so long that it was undone.
     #[error("the import of account {id} was undone")]
     ImportLost {
-        /// Whose.
-        id: crate::AccountId,
+        /// The account's key.
+        id: AccountId,
     },
     /// The server is stopping.
     #[error("the server is stopping")]

@@ -6,33 +6,33 @@ use crate::{
     source::{execute, on},
 };
 
-/// An invite code's row.
+/// An invite code.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Invite {
     /// The code itself.
     pub code: String,
-    /// How often it may be used in all.
+    /// Maximum number of uses.
     pub available: u32,
-    /// How often it was.
+    /// Number of uses so far.
     pub used: u32,
     /// Whether it was withdrawn.
     pub disabled: bool,
-    /// Whom it was made for: a DID, or `admin`.
+    /// The DID that it was made for, or `admin`.
     pub for_account: String,
-    /// Who made it: a DID, or `admin`.
+    /// The DID that made it, or `admin`.
     pub created_by: String,
-    /// Microseconds.
+    /// When it was made; microseconds.
     pub created_at: i64,
-    /// Microseconds; none: never.
+    /// When it expires, if it does; microseconds.
     pub expires_at: Option<i64>,
 }
 
 /// One use of a code.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Use {
-    /// The account that it made.
+    /// The account that was made with it.
     pub account_id: AccountId,
-    /// Microseconds.
+    /// When it was used; microseconds.
     pub used_at: i64,
 }
 
@@ -146,7 +146,7 @@ pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<(i64, &str)>,
     Ok(rows.into_iter().map(Invite::from).collect())
 }
 
-/// Who used a code, first use first.
+/// The uses of a code, oldest first.
 ///
 /// # Errors
 /// When the database cannot be read.

@@ -1,13 +1,12 @@
 //! All SQL of the PDS: SQLite and Postgres behind the same functions, and their migrations.
 //!
-//! This crate owns the tables, what may be in them at once (constraints, compare-and-swap, the gapless event sequence)
-//! and how durable a write is. It never signs, never talks to the network beyond its database and never reads a clock:
-//! times come in as microseconds since 1970 UTC. It knows records as bytes; what they mean is the caller's.
+//! This crate owns the tables, their constraints, the compare-and-swap of heads, the gapless event sequence, and the durability of writes. It
+//! never signs, never uses the network except for its database, and never reads a clock: times are parameters, in microseconds since 1970 UTC.
+//! Records are bytes here; their meaning is the caller's.
 //!
-//! One SQL text serves both databases wherever that is possible; what differs stands in `dialect`. Functions that only
-//! read take any [`Source`] (the pool, a transaction); functions that write take `&mut` [`Tx`], so a domain
-//! function never opens a transaction behind its caller's back. The exceptions are [`commit::commit_batch`] and
-//! [`commit::Import`], which *are* transactions, and [`blob::adopt`], which comes after one.
+//! One SQL text serves both databases where that is possible; the differences are in `dialect`. Functions that only read take any [`Source`]
+//! (the pool, a transaction); functions that write take `&mut` [`Tx`], so none of them opens a transaction of its own. The exceptions are
+//! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, and [`blob::adopt`], which follows one.
 
 pub mod account;
 pub mod blob;
@@ -28,7 +27,11 @@ mod bulk;
 mod column;
 mod db;
 mod dialect;
+mod disk_full;
 mod error;
+mod options;
+mod ping;
+mod pools;
 mod row;
 mod snapshot;
 mod source;
@@ -36,8 +39,9 @@ mod tx;
 mod waits;
 
 pub use account::AccountId;
-pub use db::{Db, Dialect, Options};
+pub use db::Db;
 pub use error::{Error, Result};
+pub use options::{Dialect, Options};
 pub use schema::migrate;
 pub use snapshot::{Bodies, Page, Snapshot};
 pub use source::Source;

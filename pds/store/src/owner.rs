@@ -1,6 +1,6 @@
-//! Whose data this is: the fingerprint of the keys that sealed it.
+//! The fingerprint of the keys with which the data was sealed.
 //!
-//! The store compares texts; how a fingerprint is made is the caller's.
+//! The store compares texts; the caller makes fingerprints.
 
 use pds_syntax::Did;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const RECORDED: &str = "select fingerprint from owner where id = 1";
 
-/// The fingerprint that the database keeps. `None` if it keeps none yet, also because its schema is older.
+/// The fingerprint in the database. `None` if there is none yet, also because the schema is older.
 ///
 /// # Errors
 /// When the database cannot be read.

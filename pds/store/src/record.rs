@@ -6,13 +6,13 @@
 use bytes::Bytes;
 use pds_repo::Cid;
 use pds_syntax::{Nsid, RecordKey, RepoPath};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::{
     AccountId, Db, Error, Result, Source, Tx,
     column::{Digest, Text},
-    db::Pools,
     dialect::postgres::in_time,
+    pools::Pools,
     row::row,
     source::{Connection, execute, on},
 };
@@ -22,23 +22,23 @@ use crate::{
 pub struct Record {
     /// Collection and key.
     pub path: RepoPath,
-    /// Of the body.
+    /// CID of the body.
     pub cid: Cid,
-    /// DAG-CBOR.
+    /// The record as DAG-CBOR.
     pub body: Bytes,
 }
 
-/// Bytes of bodies after which a page is full: a record more than fits is its last, so that a page always goes on.
+/// Bytes of bodies after which a page is full. The record that exceeds it is the last, so that every page has at least one.
 pub const PAGE_BYTES: usize = 1 << 20;
 
-/// Which page of a collection.
+/// A page of a collection.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The key after which (in the order asked for) the page begins.
+    /// The key after which the page begins, in the page's order.
     pub cursor: Option<&'a RecordKey>,
-    /// Most records.
+    /// Maximum number of records.
     pub limit: u32,
-    /// Ascending instead of the usual newest (greatest key) first.
+    /// Smallest keys first, instead of greatest.
     pub ascending: bool,
 }
 
@@ -54,15 +54,15 @@ macro_rules! stored {
 pub(crate) use stored;
 
 row! {
-    struct Row {
+    pub(crate) struct RecordRow {
         path: Text<RepoPath>,
         cid: Digest,
         body: Vec<u8>,
     }
 }
 
-impl From<Row> for Record {
-    fn from(row: Row) -> Self {
+impl From<RecordRow> for Record {
+    fn from(row: RecordRow) -> Self {
         Self { path: row.path.0, cid: row.cid.0, body: row.body.into() }
     }
 }
@@ -147,14 +147,9 @@ async fn one<'a>(
     id: AccountId,
     path: &RepoPath,
 ) -> Result<Option<Record>> {
-    let row: Option<Row> = on!(source, conn => sqlx::query_as(sql).bind(id.0).bind(path.as_str()).fetch_optional(conn))
-        .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
-    Ok(row.map(Record::from))
-}
-
-/// The same on a connection of its own.
-pub(crate) fn get_direct(conn: &rusqlite::Connection, id: AccountId, path: &str) -> rusqlite::Result<Option<Record>> {
-    let row = conn.prepare_cached(GET)?.query_row(params![id.0, path], |row| Row::try_from(row)).optional()?;
+    let row: Option<RecordRow> =
+        on!(source, conn => sqlx::query_as(sql).bind(id.0).bind(path.as_str()).fetch_optional(conn))
+            .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
     Ok(row.map(Record::from))
 }
 
@@ -197,7 +192,7 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
         *end = format!("{collection}/{cursor}");
     }
     let limit = i64::from(page.limit);
-    let rows: Vec<Row> = match &db.pools {
+    let rows: Vec<RecordRow> = match &db.pools {
         Pools::Sqlite { bulk, .. } => {
             let sql = if page.ascending { ASCENDING } else { DESCENDING };
             bulk.run(move |conn| {
@@ -206,7 +201,7 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
                 while bytes < PAGE_BYTES
                     && let Some(row) = rows.next()?
                 {
-                    let row = Row::try_from(row)?;
+                    let row = RecordRow::try_from(row)?;
                     bytes += row.body.len();
                     page.push(row);
                 }
@@ -256,7 +251,7 @@ pub async fn same_subject<'a>(
     subject_hash: i64,
 ) -> Result<Vec<Record>> {
     let (above, below) = bounds(collection);
-    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(SAME_SUBJECT)
+    let rows: Vec<RecordRow> = on!(source, conn => sqlx::query_as(SAME_SUBJECT)
         .bind(id.0)
         .bind(subject_hash)
         .bind(&*above)

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use pds_repo::{Cid, Head};
 use pds_syntax::{Did, Tid};
-use rusqlite::OptionalExtension;
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
@@ -33,16 +32,16 @@ pub struct Loaded {
     pub status: Status,
     /// The sealed signing key.
     pub signing_key: Vec<u8>,
-    /// None while the account is reserved.
+    /// `None` while the account is reserved.
     pub root: Option<Root>,
 }
 
-/// A line of the list of repositories.
+/// A repository in the list of all.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listed {
     /// Key, and the page cursor.
     pub account_id: AccountId,
-    /// Whose repository.
+    /// The account's DID.
     pub did: Did,
     /// The account's state; never [`Status::Creating`].
     pub status: Status,
@@ -53,7 +52,7 @@ pub struct Listed {
 }
 
 row! {
-    struct Row {
+    pub(crate) struct RootRow {
         rev: Text<Tid>,
         commit_cid: Digest,
         data_cid: Digest,
@@ -62,8 +61,8 @@ row! {
     }
 }
 
-impl From<Row> for Root {
-    fn from(row: Row) -> Self {
+impl From<RootRow> for Root {
+    fn from(row: RootRow) -> Self {
         Self {
             head: Head { rev: row.rev.0, commit: row.commit_cid.0, data: row.data_cid.0 },
             commit_bytes: row.commit_bytes.into(),
@@ -93,14 +92,8 @@ pub(crate) const ROOT: &str =
 /// # Errors
 /// When the database cannot be read.
 pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Root>> {
-    let row: Option<Row> = on!(source, conn => sqlx::query_as(ROOT).bind(id.0).fetch_optional(conn))
+    let row: Option<RootRow> = on!(source, conn => sqlx::query_as(ROOT).bind(id.0).fetch_optional(conn))
         .map_err(Error::during("read head of account", id))?;
-    Ok(row.map(Root::from))
-}
-
-/// The same on a connection of its own.
-pub(crate) fn root_direct(conn: &rusqlite::Connection, id: AccountId) -> rusqlite::Result<Option<Root>> {
-    let row = conn.prepare_cached(ROOT)?.query_row([id.0], |row| Row::try_from(row)).optional()?;
     Ok(row.map(Root::from))
 }
 
@@ -110,7 +103,7 @@ pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not
      from account a left join repo r on r.account_id = a.id where a.did = $1";
 
 row! {
-    struct LoadedRow {
+    pub(crate) struct LoadedRow {
         id: i64,
         signing_key: Vec<u8>,
         activated: bool,
@@ -128,7 +121,7 @@ impl From<LoadedRow> for Loaded {
     fn from(row: LoadedRow) -> Self {
         let root = match (row.rev, row.commit_cid, row.data_cid, row.commit_bytes, row.record_count) {
             (Some(rev), Some(commit_cid), Some(data_cid), Some(commit_bytes), Some(record_count)) => {
-                Some(Root::from(Row { rev, commit_cid, data_cid, commit_bytes, record_count }))
+                Some(Root::from(RootRow { rev, commit_cid, data_cid, commit_bytes, record_count }))
             }
             _ => None,
         };
@@ -151,12 +144,6 @@ pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option
     Ok(row.map(Loaded::from))
 }
 
-/// The same on a connection of its own.
-pub(crate) fn load_direct(conn: &rusqlite::Connection, did: &str) -> rusqlite::Result<Option<Loaded>> {
-    let row = conn.prepare_cached(LOAD)?.query_row([did], |row| LoadedRow::try_from(row)).optional()?;
-    Ok(row.map(Loaded::from))
-}
-
 pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \
      a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
      where a.id > $1 and a.activated_at is not null order by a.id limit $2";
@@ -172,7 +159,7 @@ row! {
     }
 }
 
-/// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last one's of the page before.
+/// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last key of the page before.
 ///
 /// # Errors
 /// When the database cannot be read.

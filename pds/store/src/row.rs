@@ -1,10 +1,10 @@
 //! Rows with names and types.
 
-/// A struct as a row of either driver has it, its fields in the order of the columns: looking a column up by its name costs more than
-/// decoding it.
+/// A struct that is decoded from a row of either driver. Its fields are in the order of the columns: looking up a column by its name costs
+/// more than decoding it.
 macro_rules! row {
-    (struct $name:ident { $($field:ident: $type:ty,)* }) => {
-        struct $name {
+    ($visibility:vis struct $name:ident { $($field:ident: $type:ty,)* }) => {
+        $visibility struct $name {
             $($field: $type,)*
         }
 

@@ -10,7 +10,7 @@ use sqlx::{
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use crate::{Db, Dialect, Error, Result, db::Pools, source::on};
+use crate::{Db, Dialect, Error, Result, pools::Pools, source::on};
 
 /// A version of the schema, and how to come to it from the one before.
 struct Step {

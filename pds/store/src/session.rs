@@ -1,8 +1,8 @@
-//! Sessions: the refresh tokens that are still good, by their id (`jti`). Access tokens are not stored: each names the refresh token
-//! that it came with, and a logout notes those names.
+//! Sessions: the valid refresh tokens, by their identifier (`jti`). Access tokens are not stored: each contains the identifier of the refresh
+//! token that it was issued with, and a logout stores these identifiers.
 //!
-//! A refresh replaces a token by its successor. The old one stays good for a grace period, and using it again names the
-//! same successor, so a client that lost the answer is not logged out, and two at once do not fork the session.
+//! A refresh replaces a token by its successor. The old one stays valid for a grace period, and using it again returns the same successor, so
+//! a client that lost the answer is not logged out, and two refreshes at once do not make two sessions.
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
@@ -10,16 +10,16 @@ use crate::{
     source::{execute, on},
 };
 
-/// A refresh token's row.
+/// A stored refresh token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RefreshToken {
-    /// The token's id.
+    /// The token's identifier.
     pub jti: String,
-    /// Whose session.
+    /// The account of the session.
     pub account_id: AccountId,
-    /// Microseconds.
+    /// When it was issued; microseconds.
     pub created_at: i64,
-    /// Microseconds.
+    /// When it expires; microseconds.
     pub expires_at: i64,
     /// The successor, once it was used.
     pub next_jti: Option<String>,

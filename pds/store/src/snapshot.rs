@@ -9,20 +9,21 @@ use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
 
 use crate::{
-    AccountId, Error, Result,
+    AccountId, Db, Error, Result,
     bulk::Turn,
     column::Digest,
     dialect::{
         postgres::{each_in_time, in_time, in_time_on},
         sqlite::reader::{Reader, Readers},
     },
-    record::{self, Record, stored},
-    repo::{self, Loaded, Root},
+    pools::Pools,
+    record::{self, Record, RecordRow, stored},
+    repo::{self, Loaded, LoadedRow, Root, RootRow},
 };
 
-/// A read-only view of the database at one moment: the moment of its first read.
+/// A read-only view of the database at one moment: that of its first read.
 ///
-/// It holds a connection (and, on Postgres, vacuum) back: bound its life in time.
+/// It holds a connection, and on Postgres it holds back vacuum: limit the time that it is kept.
 pub struct Snapshot {
     view: View,
     _turn: Option<Turn>,
@@ -42,14 +43,43 @@ pub(crate) const BODIES_SQLITE: &str =
 pub(crate) const BODIES_POSTGRES: &str =
     stored!("select cid, body from record where repo_id = $1 and rev > $2", " order by path");
 
+impl Db {
+    /// Begins a read-only view of one moment: that of its first read. On Postgres all such views together leave half of the connections free.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => match self.bulk.turn().await {
+                Ok(turn) => Snapshot::on_postgres(pool, Some(turn)).await,
+                Err(error) => Err(error),
+            },
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
+    }
+
+    /// As [`Db::snapshot`], for a write, which does not wait for readers.
+    ///
+    /// # Errors
+    /// Unavailable when no connection came free in time.
+    pub async fn snapshot_for_write(&self) -> Result<Snapshot> {
+        let begun = match &self.pools {
+            Pools::Sqlite { bulk, .. } => Snapshot::on_sqlite(bulk).await,
+            Pools::Postgres(pool) => Snapshot::on_postgres(pool, None).await,
+        };
+        begun.map_err(Error::during("begin", "snapshot"))
+    }
+}
+
 impl Snapshot {
-    pub(crate) async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
+    async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
         let mut reader = readers.acquire().await?;
         reader.run(|conn| conn.execute_batch("begin")).await?;
         Ok(Self { view: View::Sqlite(reader), _turn: None })
     }
 
-    pub(crate) async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
+    async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
         let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         let tx = in_time_on(pool, begin).await.flatten()?;
         Ok(Self { view: View::Postgres(tx), _turn: turn })
@@ -62,8 +92,9 @@ impl Snapshot {
     pub async fn root(&mut self, id: AccountId) -> Result<Option<Root>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let root = reader.run(move |conn| repo::root_direct(conn, id)).await;
-                root.map_err(Error::during("read head of account", id))
+                let row: Option<RootRow> =
+                    reader.optional(repo::ROOT, [id.0]).await.map_err(Error::during("read head of account", id))?;
+                Ok(row.map(Root::from))
             }
             View::Postgres(tx) => repo::root(&mut **tx, id).await,
         }
@@ -76,9 +107,11 @@ impl Snapshot {
     pub async fn load(&mut self, did: &Did) -> Result<Option<Loaded>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let whose = did.clone();
-                let loaded = reader.run(move |conn| repo::load_direct(conn, whose.as_str())).await;
-                loaded.map_err(Error::during("load repository", did))
+                let row: Option<LoadedRow> = reader
+                    .optional(repo::LOAD, [did.to_string()])
+                    .await
+                    .map_err(Error::during("load repository", did))?;
+                Ok(row.map(Loaded::from))
             }
             View::Postgres(tx) => repo::load(&mut **tx, did).await,
         }
@@ -91,9 +124,11 @@ impl Snapshot {
     pub async fn record(&mut self, id: AccountId, path: &RepoPath) -> Result<Option<Record>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let which = path.as_str().to_owned();
-                let found = reader.run(move |conn| record::get_direct(conn, id, &which)).await;
-                found.map_err(Error::during("read record", format_args!("{path} of account {id}")))
+                let row: Option<RecordRow> = reader
+                    .optional(record::GET, (id.0, path.to_string()))
+                    .await
+                    .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
+                Ok(row.map(Record::from))
             }
             View::Postgres(tx) => record::get(&mut **tx, id, path).await,
         }
@@ -151,7 +186,7 @@ pub struct Bodies<'a> {
 }
 
 enum From<'a> {
-    /// The last path read; none at the end.
+    /// `after` is the last path read; `None` at the end.
     Sqlite {
         reader: &'a mut Reader,
         since: String,
@@ -163,16 +198,16 @@ enum From<'a> {
 /// Bytes after which a page is full.
 const PAGE: usize = 128 * 1024;
 
-/// Some bodies in their order.
+/// Bodies in order.
 #[derive(Debug, Default)]
 pub struct Page {
     bytes: Vec<u8>,
-    /// Where each one ends.
+    /// CID and end of each.
     ends: Vec<(Cid, usize)>,
 }
 
 impl Page {
-    /// CID and DAG-CBOR of one of them, counted from 0.
+    /// CID and DAG-CBOR of the body at position `at`, counted from 0.
     pub fn get(&self, at: usize) -> Option<(Cid, &[u8])> {
         let (cid, end) = *self.ends.get(at)?;
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
@@ -190,7 +225,7 @@ impl Page {
 }
 
 impl Bodies<'_> {
-    /// The next ones; none at the end.
+    /// The next page; none at the end.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -200,13 +235,13 @@ impl Bodies<'_> {
             From::Sqlite { after: None, .. } => return Ok(None),
             From::Sqlite { reader, since, after } => {
                 let (last, since) = (after.take().unwrap_or_default(), since.clone());
-                let read = reader.run(move |conn| page_direct(conn, id, &last, &since)).await;
+                let read = reader.run(move |conn| read_page(conn, id, &last, &since)).await;
                 read.map(|(page, last)| {
                     *after = last;
                     page
                 })
             }
-            From::Postgres(rows) => in_time(page_of(rows)).await,
+            From::Postgres(rows) => in_time(collect_page(rows)).await,
         };
         let page = page.map_err(Error::during("read records of account", id))?;
         Ok(Some(page).filter(|page| !page.ends.is_empty()))
@@ -214,7 +249,7 @@ impl Bodies<'_> {
 }
 
 /// A page and the path of its last record, if there may be more.
-fn page_direct(
+fn read_page(
     conn: &rusqlite::Connection,
     id: AccountId,
     after: &str,
@@ -232,7 +267,7 @@ fn page_direct(
     Ok((page, None))
 }
 
-async fn page_of(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {
+async fn collect_page(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {
     let mut page = Page::default();
     while !page.is_full() {
         let Some(row) = rows.try_next().await? else { break };

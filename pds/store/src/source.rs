@@ -7,16 +7,16 @@ use std::{
 
 use sqlx::{Database, PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
-use crate::{Db, Tx, db::Pools, full::Full, tx::Open};
+use crate::{Db, Tx, disk_full::DiskFull, pools::Pools, tx::Open};
 
-/// Where a read may run: `&Db` (as its own statement) or `&mut Tx` (inside it).
+/// Where a read runs: `&Db` (as a statement of its own) or `&mut Tx` (inside the transaction).
 ///
 /// A `&mut Tx` in hand is passed on as `&mut *tx`: generic parameters do not reborrow by themselves. It is a type rather
 /// than a trait: with a trait the compiler cannot see that the functions' futures are `Send`.
 pub struct Source<'a> {
     place: Place<'a>,
-    /// Hears of statements that fail.
-    full: Option<Full>,
+    /// Notified of failed statements.
+    disk_full: Option<DiskFull>,
 }
 
 enum Place<'a> {
@@ -27,25 +27,25 @@ enum Place<'a> {
 
 impl<'a> From<&'a Db> for Source<'a> {
     fn from(db: &'a Db) -> Self {
-        Self { place: Place::Pool(db), full: Some(db.full.clone()) }
+        Self { place: Place::Pool(db), disk_full: Some(db.disk_full.clone()) }
     }
 }
 
 impl<'a> From<&'a mut Tx> for Source<'a> {
     fn from(tx: &'a mut Tx) -> Self {
-        Self { place: Place::Open(&mut tx.open), full: Some(tx.full.clone()) }
+        Self { place: Place::Open(&mut tx.open), disk_full: Some(tx.disk_full.clone()) }
     }
 }
 
 impl<'a> From<&'a mut PgConnection> for Source<'a> {
     fn from(connection: &'a mut PgConnection) -> Self {
-        Self { place: Place::Postgres(connection), full: None }
+        Self { place: Place::Postgres(connection), disk_full: None }
     }
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn full(&self) -> Option<Full> {
-        self.full.clone()
+    pub(crate) fn disk_full(&self) -> Option<DiskFull> {
+        self.disk_full.clone()
     }
 
     /// A connection, for as long as the statement runs.
@@ -107,7 +107,7 @@ impl<DB: Database> DerefMut for Held<'_, DB> {
 macro_rules! on {
     ($source:expr, $conn:ident => $query:expr) => {{
         let source = Into::<$crate::Source<'_>>::into($source);
-        let full = source.full();
+        let disk_full = source.disk_full();
         let done = match source.connection().await {
             Ok($crate::source::Connection::Sqlite(mut held)) => {
                 let $conn = &mut *held;
@@ -119,8 +119,8 @@ macro_rules! on {
             }
             Err(error) => Err(error),
         };
-        if let (Err(error), Some(full)) = (&done, full) {
-            full.failed(error);
+        if let (Err(error), Some(disk_full)) = (&done, disk_full) {
+            disk_full.failed(error);
         }
         done
     }};

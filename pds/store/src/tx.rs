@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::{Error, Result, dialect::postgres::in_time, event::Appended, full::Full};
+use crate::{Error, Result, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -11,8 +11,8 @@ use crate::{Error, Result, dialect::postgres::in_time, event::Appended, full::Fu
 pub struct Tx {
     pub(crate) open: Open,
     pub(crate) appended: Appended,
-    pub(crate) full: Full,
-    /// Of the events that the transaction adds.
+    pub(crate) disk_full: DiskFull,
+    /// The number of the last event that the transaction adds.
     pub(crate) last_seq: Option<i64>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Open {
 }
 
 impl Tx {
-    /// Makes everything durable, then wakes those who wait for events.
+    /// Makes everything durable, then wakes the readers of events.
     ///
     /// # Errors
     /// When the answer to COMMIT does not arrive the outcome is unknown: read back before trying again.
@@ -33,8 +33,8 @@ impl Tx {
             Open::Postgres(tx) => in_time(tx.commit()).await,
         };
         match &committed {
-            Ok(()) => self.full.written(),
-            Err(error) => self.full.failed(error),
+            Ok(()) => self.disk_full.written(),
+            Err(error) => self.disk_full.failed(error),
         }
         committed.map_err(Error::during("commit", "transaction"))?;
         if let Some(last_seq) = self.last_seq {
@@ -43,7 +43,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Undoes everything now instead of whenever the connection is used next.
+    /// Undoes everything now instead of when the connection is used next.
     ///
     /// # Errors
     /// When the connection is broken; the database then rolls back by itself.

@@ -1,4 +1,5 @@
-//! Makes commits durable: one task per replica that stores together whatever has arrived while the last batch was being stored.
+//! Makes commits durable: one task per replica stores all commits that arrived while the batch before was being stored
+//! ([ADR 1](../../../../docs/adr/0001-one-transaction-per-batch-gapless-events.md)).
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,7 @@ use std::{
 
 use pds_store::{
     AccountId, Db,
-    commit::{BlobRefusal, CommitError, Prepared, Write, commit_batch},
+    commit::{BlobRefusal, CommitError, NewCommit, RecordWrite, commit_batch},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -18,43 +19,43 @@ use tokio::{
 
 use crate::{clock::Clock, report::Failed, sequencer::Sequencer};
 
-/// Commits of one batch.
+/// Maximum number of commits in one batch.
 const BATCH: usize = 128;
-/// Bytes of events of one batch, about.
+/// Bytes of events after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
-/// Commits that may wait; more are refused.
+/// Maximum number of commits that wait; more are refused.
 const WAITING: usize = 2_048;
-/// Replicas that write at once wait for each other in the database. When one of them is busy it rather waits here for as long as its last
-/// batch took, at most so long, and stores together what comes in: fewer and larger batches are less work for all.
+/// Maximum wait of a busy replica among several for more commits. Replicas that write at once wait for each other in the database; fewer
+/// and larger batches are less work for all of them ([ADR 12](../../../../docs/adr/0012-gathering-among-replicas.md)).
 const GATHER: Duration = Duration::from_millis(10);
-/// A batch of so many was a busy one.
+/// Number of commits in a batch that makes a replica a busy one.
 const BUSY: usize = 8;
-/// How often a batch is tried again that waited for a lock in vain.
-const LOCKED_OUT: u32 = 2;
-/// When those who are being stored have waited for so long and more than a batch waits behind them, new commits are refused.
+/// How often a batch is tried again that could not get a lock in time.
+const LOCK_RETRIES: u32 = 2;
+/// New commits are refused when the batch under way has waited for longer and more than a batch waits behind it.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// Why a commit was not stored. Nothing of it exists.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// Somebody else wrote to the repository: load it again.
+    /// Another replica wrote to the repository: load it again.
     #[error("the repository has moved on")]
     Stale,
     /// The account is deactivated or taken down.
     #[error("the repository takes no commits")]
     Closed,
-    /// The repository is moving in.
+    /// The repository is being imported.
     #[error("the repository is being imported")]
     Imported,
     /// A blob that the records refer to cannot be used.
     #[error("blob {cid} cannot be used")]
     Blob {
-        /// Which.
+        /// The blob.
         cid: pds_repo::Cid,
-        /// Why.
+        /// The cause.
         reason: BlobRefusal,
     },
-    /// Too many commits wait already.
+    /// Too many commits wait. It was not taken in.
     #[error("too many writes are waiting")]
     Overloaded,
     /// The database failed; whether the commit exists is unknown until the repository is loaded again.
@@ -66,20 +67,20 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Whether it is true of every commit to the repository.
-    fn is_of_account(&self) -> bool {
+    /// Whether it holds for every commit to the repository.
+    fn concerns_repository(&self) -> bool {
         matches!(self, Self::Closed | Self::Imported)
     }
 }
 
 type Done = oneshot::Sender<Result<i64, SubmitError>>;
-type Job = (Prepared, Done, Instant);
+type Job = (NewCommit, Done, Instant);
 
-/// The way to durability. Cheap to clone.
+/// Where commits are passed to be stored. Cheap to clone.
 #[derive(Clone)]
 pub struct Committer {
     jobs: mpsc::Sender<Job>,
-    /// When the oldest commit that is being stored came in.
+    /// When the first commit of the batch under way was submitted.
     oldest: watch::Receiver<Option<Instant>>,
 }
 
@@ -92,23 +93,23 @@ impl Committer {
         Self { jobs, oldest }
     }
 
-    /// How many commits wait.
+    /// Number of commits that wait.
     pub fn waiting(&self) -> usize {
         WAITING - self.jobs.capacity()
     }
 
-    /// No more commits are taken just now: they would wait for too long.
+    /// Whether new commits are to be refused because they would wait for too long.
     pub fn is_full(&self) -> bool {
-        let waiting = WAITING - self.jobs.capacity();
+        let waiting = self.waiting();
         let late = || self.oldest.borrow().is_some_and(|oldest| oldest.elapsed() > DELAY);
         waiting == WAITING || (waiting > BATCH && late())
     }
 
-    /// Takes a commit in, behind those taken in before.
+    /// Takes a commit in, to be stored after those taken in before.
     ///
     /// # Errors
     /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
-    pub fn submit(&self, commit: Prepared) -> Result<Submitted, SubmitError> {
+    pub fn submit(&self, commit: NewCommit) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
         self.jobs.try_send((commit, done, Instant::now())).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
@@ -118,7 +119,7 @@ impl Committer {
     }
 }
 
-/// A commit on its way.
+/// A commit that was taken in.
 #[derive(Debug)]
 pub struct Submitted(oneshot::Receiver<Result<i64, SubmitError>>);
 
@@ -129,7 +130,7 @@ impl Submitted {
     }
 }
 
-/// What storing needs.
+/// What storing a batch needs.
 struct Parts {
     db: Db,
     sequencer: Sequencer,
@@ -159,15 +160,15 @@ async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Send
     }
 }
 
-/// What the last batch tells about the next one.
+/// What is known of the batch before.
 #[derive(Default)]
 struct Last {
-    /// The number that comes next if nobody else writes.
+    /// The number of the next event if no other replica writes.
     next_seq: Option<i64>,
     took: Duration,
     /// When it ended.
     at: Option<Instant>,
-    /// It was a large one, and others wrote before it.
+    /// It was a large one, and another replica had written before it.
     crowded: bool,
 }
 
@@ -179,12 +180,13 @@ impl Last {
     }
 }
 
-fn size(commit: &Prepared) -> usize {
+fn size(commit: &NewCommit) -> usize {
     commit.frame.prefix.len() + commit.frame.suffix.len()
 }
 
-/// Stores a batch. Members that cannot be stored are answered and left out until the rest goes through. The number of its first event.
-async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>) -> Option<i64> {
+/// Stores a batch and returns the number of its first event. Commits that cannot be stored are answered and left out, until the rest is
+/// stored.
+async fn store(parts: &Parts, mut commits: Vec<NewCommit>, mut waiting: Vec<Done>) -> Option<i64> {
     let mut locked_out = 0;
     while !commits.is_empty() {
         let refused: HashMap<AccountId, Refused> = match commit_batch(&parts.db, &commits, parts.clock.now_us()).await {
@@ -192,7 +194,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
                 let frames: Vec<_> = commits.into_iter().map(|commit| commit.frame).collect();
                 parts.sequencer.offer(committed.first_seq, frames);
                 for (seq, done) in (committed.first_seq..).zip(waiting) {
-                    // Whoever asked may have gone; the commit stays.
+                    // The writer may have gone; the commit stays.
                     let _ = done.send(Ok(seq));
                 }
                 return Some(committed.first_seq);
@@ -215,8 +217,8 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
                     (id, Refused { from: culprit.unwrap_or(0), reason })
                 })
                 .collect(),
-            // Nothing was stored. Whoever holds the lock is somebody whom the database may hear nothing of any more.
-            Err(CommitError::Store(error)) if error.is_locked_out() && locked_out < LOCKED_OUT => {
+            // Nothing was stored. The lock may be held by a replica that the database has lost its connection to.
+            Err(CommitError::Store(error)) if error.is_locked_out() && locked_out < LOCK_RETRIES => {
                 tracing::warn!(
                     error = crate::report::chain(&error),
                     "a lock was not free in time, the batch is tried again"
@@ -234,7 +236,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
         (commits, waiting) = (Vec::with_capacity(before), Vec::with_capacity(before));
         for (at, (commit, done)) in batch.into_iter().enumerate() {
             let answer = match refused.get(&commit.account_id) {
-                Some(refused) if at == refused.from || refused.reason.is_of_account() => refused.reason.clone(),
+                Some(refused) if at == refused.from || refused.reason.concerns_repository() => refused.reason.clone(),
                 // Built on one that is refused.
                 Some(refused) if at > refused.from => SubmitError::Stale,
                 _ => {
@@ -245,7 +247,7 @@ async fn store(parts: &Parts, mut commits: Vec<Prepared>, mut waiting: Vec<Done>
             };
             let _ = done.send(Err(answer));
         }
-        // A refusal that names nobody in the batch would go round for ever.
+        // A refusal that names no commit of the batch would be repeated for ever.
         if commits.len() == before {
             refuse(waiting, &SubmitError::Stale);
             return None;
@@ -260,16 +262,17 @@ fn refuse(waiting: Vec<Done>, reason: &SubmitError) {
     }
 }
 
-/// From which place in the batch the commits of an account are refused, and why the one there is.
+/// Why a commit of an account is refused.
 struct Refused {
+    /// Its place in the batch. The commits behind it are built on it.
     from: usize,
     reason: SubmitError,
 }
 
-fn refers(commit: &Prepared, blob: &pds_repo::Cid) -> bool {
+fn refers(commit: &NewCommit, blob: &pds_repo::Cid) -> bool {
     commit.writes.iter().any(|write| match write {
-        Write::Create(put) | Write::Update(put) => put.blobs.contains(blob),
-        Write::Delete { .. } => false,
+        RecordWrite::Create(put) | RecordWrite::Update(put) => put.blobs.contains(blob),
+        RecordWrite::Delete { .. } => false,
     })
 }
 

@@ -1,74 +1,107 @@
-//! Records on their way in: checked against their lexicon and the data model, encoded, named.
+//! Records before they are written: checked against their lexicon and the data model, encoded, and given a key.
 
 use pds_lexicon::{Catalog, KeyType, ValidationStatus};
 use pds_repo::record::{self, Record};
 use pds_syntax::{Nsid, RecordKey, RepoPath};
 use serde_json::Value;
 
-use crate::app::App;
+use super::Actors;
 
 /// A record that may be written.
 #[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Where to.
+pub struct PreparedRecord {
+    /// Collection and key.
     pub path: RepoPath,
-    /// Encoded.
+    /// The encoded record.
     pub record: Record,
-    /// What the lexicon check said; `None` if it was not wanted.
+    /// Result of the lexicon check; `None` if the client asked for none.
     pub status: Option<ValidationStatus>,
-    /// Of the record that it replaces, in collections with one record per subject.
+    /// [`pds_store::record::subject_hash`] in collections with one record per subject.
     pub subject_hash: Option<i64>,
 }
 
 /// Why a record may not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `$type` is another collection's.
+    /// `$type` names another collection.
     #[error("Invalid $type: expected {expected}, got {found}")]
     Type {
         /// The collection.
         expected: Nsid,
-        /// What the record says.
+        /// The record's `$type`.
         found: String,
     },
-    /// A second spelling of a name.
+    /// The domain in the collection's name has upper-case letters: the same collection under a second name.
     #[error("Invalid collection {0}: its domain must be in lower case")]
     Collection(Nsid),
-    /// Not an object.
+    /// The record is another kind of JSON value.
     #[error("A record must be an object")]
     NotAnObject,
-    /// Against its lexicon.
+    /// The record does not match its lexicon.
     #[error("Invalid {collection} record: {source}")]
     Lexicon {
         /// The collection.
         collection: Nsid,
-        /// What is wrong and where.
+        /// The rule that is broken, and the path in the record.
         source: pds_lexicon::Error,
     },
-    /// Against the data model.
+    /// The record does not match the data model.
     #[error("Invalid {collection} record: {source}")]
     DataModel {
         /// The collection.
         collection: Nsid,
-        /// What is wrong and where.
+        /// The rule that is broken, and the path in the record.
         source: record::Error,
     },
-    /// A blob reference of the form that was given up in 2023.
+    /// A blob reference of the form that the protocol gave up in 2023.
     #[error("Legacy blob ref at `{0}`: upload the file and refer to it by its CID")]
     LegacyBlob(String),
 }
 
-/// Checks and encodes a record. Without `rkey` one is made as the lexicon wants it.
-pub fn record(
-    app: &App,
-    collection: &Nsid,
-    rkey: Option<RecordKey>,
-    mut value: Value,
-    validate: Option<bool>,
-) -> Result<Prepared, Error> {
-    if !collection.is_canonical() {
-        return Err(Error::Collection(collection.clone()));
+impl Actors {
+    /// Checks and encodes a record. Without `rkey` it gets a key as the lexicon asks for. `validate` is the client's wish.
+    ///
+    /// # Errors
+    /// Why the record may not be written.
+    pub fn prepare(
+        &self,
+        collection: &Nsid,
+        rkey: Option<RecordKey>,
+        mut value: Value,
+        validate: Option<bool>,
+    ) -> Result<PreparedRecord, Error> {
+        if !collection.is_canonical() {
+            return Err(Error::Collection(collection.clone()));
+        }
+        set_type(&mut value, collection)?;
+        if let Some(path) = legacy_blob(&value, String::new()) {
+            return Err(Error::LegacyBlob(path));
+        }
+        let catalog = Catalog::bundled();
+        let lexicon = |source| Error::Lexicon { collection: collection.clone(), source };
+        let status = catalog.status(collection, &value, validate).map_err(lexicon)?;
+        let rkey = rkey.unwrap_or_else(|| self.next_key(catalog, collection));
+        if catalog.knows(collection) && validate != Some(false) {
+            catalog.validate_key(collection, &rkey).map_err(lexicon)?;
+        }
+        let subject_hash = subject_hash(collection.as_str(), &value);
+        let record =
+            record::from_json(&value).map_err(|source| Error::DataModel { collection: collection.clone(), source })?;
+        Ok(PreparedRecord { path: RepoPath::new(collection, &rkey), record, status, subject_hash })
     }
+
+    fn next_key(&self, catalog: &Catalog, collection: &Nsid) -> RecordKey {
+        if let Some(KeyType::Literal(key)) = catalog.record_key_type(collection)
+            && let Ok(key) = key.parse()
+        {
+            return key;
+        }
+        self.parts().tids.next(self.now_us().unsigned_abs()).into()
+    }
+}
+
+/// Adds `$type` if it is absent.
+fn set_type(value: &mut Value, collection: &Nsid) -> Result<(), Error> {
     let object = value.as_object_mut().ok_or(Error::NotAnObject)?;
     match object.get("$type") {
         None => {
@@ -80,33 +113,11 @@ pub fn record(
             return Err(Error::Type { expected: collection.clone(), found });
         }
     }
-    if let Some(path) = legacy_blob(&value, String::new()) {
-        return Err(Error::LegacyBlob(path));
-    }
-    let catalog = Catalog::bundled();
-    let lexicon = |source| Error::Lexicon { collection: collection.clone(), source };
-    let status = catalog.status(collection, &value, validate).map_err(lexicon)?;
-    let rkey = rkey.unwrap_or_else(|| next_key(app, catalog, collection));
-    if catalog.knows(collection) && validate != Some(false) {
-        catalog.validate_key(collection, &rkey).map_err(lexicon)?;
-    }
-    let subject_hash = subject_hash(collection.as_str(), &value);
-    let record =
-        record::from_json(&value).map_err(|source| Error::DataModel { collection: collection.clone(), source })?;
-    Ok(Prepared { path: RepoPath::new(collection, &rkey), record, status, subject_hash })
+    Ok(())
 }
 
-fn next_key(app: &App, catalog: &Catalog, collection: &Nsid) -> RecordKey {
-    if let Some(KeyType::Literal(key)) = catalog.record_key_type(collection)
-        && let Ok(key) = key.parse()
-    {
-        return key;
-    }
-    app.tids.next(app.clock.now_us().unsigned_abs()).into()
-}
-
-/// Where a like, repost, follow or block says what it is about: an account has one of each per subject.
-fn subject(collection: &str) -> Option<&'static str> {
+/// JSON pointer to the subject of a like, repost, follow or block. An account has one of each per subject.
+fn subject_pointer(collection: &str) -> Option<&'static str> {
     match collection {
         "app.bsky.graph.follow" | "app.bsky.graph.block" => Some("/subject"),
         "app.bsky.feed.like" | "app.bsky.feed.repost" => Some("/subject/uri"),
@@ -119,23 +130,23 @@ fn subject_hash(collection: &str, value: &Value) -> Option<i64> {
 }
 
 fn subject_of<'a>(collection: &str, value: &'a Value) -> Option<&'a str> {
-    value.pointer(subject(collection)?)?.as_str()
+    value.pointer(subject_pointer(collection)?)?.as_str()
 }
 
-/// The subject of a record that is encoded.
+/// The subject of an encoded record.
 pub(super) fn subject_of_block(collection: &str, block: &[u8]) -> Option<String> {
-    subject(collection)?;
+    subject_pointer(collection)?;
     let mut json = Vec::new();
     record::write_json(block, &mut json).ok()?;
     subject_of(collection, &serde_json::from_slice(&json).ok()?).map(str::to_owned)
 }
 
-/// The hash of the subject of a record that somebody else encoded.
+/// The hash of the subject of an encoded record.
 pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i64> {
     subject_of_block(collection, block).as_deref().map(pds_store::record::subject_hash)
 }
 
-/// The path of an object `{cid, mimeType}`, which once was a blob reference.
+/// The path of the first object `{cid, mimeType}`, which once was a blob reference.
 fn legacy_blob(value: &Value, path: String) -> Option<String> {
     match value {
         Value::Object(object) => {

@@ -1,6 +1,7 @@
 //! The XRPC methods, one file each, in the folders of their lexicons.
 
 pub mod admin;
+mod car;
 pub mod identity;
 pub mod repo;
 pub mod server;
@@ -11,7 +12,7 @@ use std::{fmt::Display, sync::Arc};
 use pds_store::account::{Account, Status};
 use pds_syntax::{AtIdentifier, Did};
 
-use crate::{account, app::App, auth::Viewer, xrpc::XrpcError};
+use crate::{app::App, auth::Viewer, xrpc::XrpcError};
 
 /// The account that a write method's `repo` names, if it is the caller's own.
 fn own_repo(repo: &AtIdentifier, caller: &Account) -> Result<(), XrpcError> {
@@ -24,30 +25,26 @@ fn own_repo(repo: &AtIdentifier, caller: &Account) -> Result<(), XrpcError> {
 
 /// The active account that a read method's `repo` names.
 async fn readable(app: &App, repo: &AtIdentifier) -> Result<Arc<Account>, XrpcError> {
-    let found = account::find(app, repo).await?.filter(|account| account.status() == Status::Active);
+    let found = app.accounts.find(repo).await?.filter(|account| account.status() == Status::Active);
     found.ok_or_else(|| XrpcError::invalid(format!("Could not find repo: {repo}")))
 }
 
 /// The account whose repository a sync method reads; those that are not active only for their owner and the administrator.
 async fn synced(app: &App, did: &Did, viewer: &Viewer) -> Result<Arc<Account>, XrpcError> {
-    let found = account::by_did(app, did).await?;
+    let found = app.accounts.by_did(did).await?;
     if viewer.is_owner_or_admin(did) {
-        return found.ok_or_else(|| missing(did));
+        return found.ok_or_else(|| XrpcError::repo_not_found(did));
     }
     open(found, did)
 }
 
-/// The account, if everybody may read its repository; else why not. `repo` is what the caller asked for.
+/// The account, if everybody may read its repository. `repo` is the identifier that the client sent.
 fn open(found: Option<Arc<Account>>, repo: &impl Display) -> Result<Arc<Account>, XrpcError> {
-    let account = found.ok_or_else(|| missing(repo))?;
+    let account = found.ok_or_else(|| XrpcError::repo_not_found(repo))?;
     match account.status() {
         Status::Active => Ok(account),
         Status::TakenDown => Err(XrpcError::named("RepoTakendown", format!("Repo has been takendown: {repo}"))),
         Status::Deactivated => Err(XrpcError::named("RepoDeactivated", format!("Repo has been deactivated: {repo}"))),
-        Status::Creating => Err(missing(repo)),
+        Status::Creating => Err(XrpcError::repo_not_found(repo)),
     }
-}
-
-fn missing(repo: &impl Display) -> XrpcError {
-    XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {repo}"))
 }

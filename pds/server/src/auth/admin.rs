@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use super::credential;
+use super::credential::credential;
 use crate::{app::App, xrpc::XrpcError};
 
 /// A request with the administrator's password.
@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Admin {
     }
 }
 
-/// Does the request carry the administrator's password? Compared in constant time.
+/// Whether the request has the administrator's password. Compared in constant time.
 pub fn is_admin(app: &App, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Basic"));
     let Some(Ok(plain)) = given.map(|encoded| BASE64.decode(encoded.as_bytes())) else { return false };

@@ -1,89 +1,100 @@
-//! Deleting what no record came to refer to, and what uploads and deletions left in the store.
+//! Deleting uploads that no record refers to, and objects that uploads and deletions left in the blob store.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pds_blobstore::BlobKey;
 use pds_store::blob::{self, Swept};
 
-use crate::{app::App, report::chain};
+use super::{Blobs, discard::UNREFERENCED};
+use crate::{metrics::Metrics, report::chain};
 
-/// How long an upload may wait for a record that refers to it, and a broken one for somebody to notice.
-pub(super) const UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Number of rows that are read at once.
 const PAGE: u32 = 500;
-/// After so many failures without a success the blob store or the database is away: the next sweep goes on.
+/// After so many failures in a row the blob store or the database is taken for unavailable, and the sweep ends.
 const GIVE_UP: usize = 50;
 
-/// Deletes uploads that no record came to refer to, and what broken uploads left behind; how many blobs there were. Rows first,
-/// bytes after: a key stays noted until its object is gone, so there is never a row without bytes, and no bytes are forgotten.
-///
-/// # Errors
-/// When something could not be deleted. All the rest has been, unless the blob store or the database is away altogether.
-pub async fn sweep(app: &App) -> anyhow::Result<usize> {
-    let before = app.clock.now_us() - i64::try_from(UNREFERENCED.as_micros())?;
-    let (mut swept, mut left, mut last) = (0, Left::default(), None);
-    loop {
-        let found = blob::sweepable(&app.db, before, last.as_ref(), PAGE).await?;
-        for candidate in &found {
-            match sweep_one(app, candidate, before).await {
-                Ok(deleted) => swept += usize::from(deleted),
-                Err(error) => left.note(app, "blob", &candidate.storage_key, &error)?,
+impl Blobs {
+    /// Deletes uploads that no record refers to for a day, and what unfinished uploads left. Returns the number of blobs.
+    ///
+    /// Rows are deleted first, objects after: a key stays recorded until its object is gone, so no row is ever without bytes and no
+    /// object is forgotten.
+    ///
+    /// # Errors
+    /// When something could not be deleted. Everything else was, unless the blob store or the database is unavailable.
+    pub async fn sweep(&self) -> anyhow::Result<usize> {
+        let before = self.now_us() - i64::try_from(UNREFERENCED.as_micros())?;
+        let (mut swept, mut failures, mut last) = (0, Failures::new(&self.parts().metrics), None);
+        loop {
+            let found = blob::sweepable(self.db(), before, last.as_ref(), PAGE).await?;
+            for candidate in &found {
+                match self.sweep_one(candidate, before).await {
+                    Ok(deleted) => swept += usize::from(deleted),
+                    Err(error) => failures.add("blob", &candidate.storage_key, &error)?,
+                }
+            }
+            last = found.into_iter().next_back();
+            if last.is_none() {
+                break;
             }
         }
-        last = found.into_iter().next_back();
-        if last.is_none() {
-            break;
-        }
+        self.delete_discarded(&mut failures).await?;
+        self.store().sweep(SystemTime::now() - UNREFERENCED).await?;
+        failures.result()?;
+        Ok(swept)
     }
-    empty_bin(app, &mut left).await?;
-    app.blobs.sweep(SystemTime::now() - UNREFERENCED).await?;
-    left.told()?;
-    Ok(swept)
-}
 
-async fn sweep_one(app: &App, candidate: &Swept, before: i64) -> anyhow::Result<bool> {
-    let mut tx = app.db.begin().await?;
-    let deleted = blob::delete_temporary(&mut tx, candidate.account_id, &candidate.cid, before).await?;
-    tx.commit().await?;
-    Ok(deleted)
-}
+    async fn sweep_one(&self, candidate: &Swept, before: i64) -> anyhow::Result<bool> {
+        let mut tx = self.db().begin().await?;
+        let deleted = blob::delete_temporary(&mut tx, candidate.account_id, &candidate.cid, before).await?;
+        tx.commit().await?;
+        Ok(deleted)
+    }
 
-async fn empty_bin(app: &App, left: &mut Left) -> anyhow::Result<()> {
-    let mut after = String::new();
-    loop {
-        let keys = blob::discarded(&app.db, app.clock.now_us(), &after, PAGE).await?;
-        for key in &keys {
-            match delete_discarded(app, key).await {
-                Ok(()) => left.in_a_row = 0,
-                Err(error) => left.note(app, "object", key, &error)?,
+    async fn delete_discarded(&self, failures: &mut Failures<'_>) -> anyhow::Result<()> {
+        let mut after = String::new();
+        loop {
+            let keys = blob::discarded(self.db(), self.now_us(), &after, PAGE).await?;
+            for key in &keys {
+                match self.delete_object(key).await {
+                    Ok(()) => failures.in_a_row = 0,
+                    Err(error) => failures.add("object", key, &error)?,
+                }
+            }
+            match keys.into_iter().next_back() {
+                Some(last) => after = last,
+                None => return Ok(()),
             }
         }
-        match keys.into_iter().next_back() {
-            Some(last) => after = last,
-            None => return Ok(()),
-        }
     }
-}
 
-async fn delete_discarded(app: &App, key: &str) -> anyhow::Result<()> {
-    app.blobs.delete(&key.parse::<BlobKey>()?).await?;
-    let mut tx = app.db.begin().await?;
-    blob::forget_discarded(&mut tx, key).await?;
-    Ok(tx.commit().await?)
+    async fn delete_object(&self, key: &str) -> anyhow::Result<()> {
+        self.store().delete(&key.parse::<BlobKey>()?).await?;
+        let mut tx = self.db().begin().await?;
+        blob::forget_discarded(&mut tx, key).await?;
+        Ok(tx.commit().await?)
+    }
 }
 
 /// What could not be deleted.
-#[derive(Default)]
-struct Left {
+struct Failures<'a> {
+    metrics: &'a Metrics,
     count: usize,
-    /// Without a success in between.
+    /// Failures since the last success.
     in_a_row: usize,
     first: Option<String>,
 }
 
-impl Left {
-    /// Goes on behind what cannot be deleted, until nothing can.
-    fn note(&mut self, app: &App, what: &'static str, key: &str, error: &anyhow::Error) -> anyhow::Result<()> {
-        app.metrics.blob_not_deleted();
+impl<'a> Failures<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        Self { metrics, count: 0, in_a_row: 0, first: None }
+    }
+
+    /// Adds a failure, so that the sweep goes on with the next object.
+    ///
+    /// # Errors
+    /// When nothing can be deleted.
+    fn add(&mut self, what: &'static str, key: &str, error: &anyhow::Error) -> anyhow::Result<()> {
+        self.metrics.blob_not_deleted();
         let cause = chain(error.as_ref());
         tracing::warn!(key, error = cause, "the {what} {key} could not be deleted, it is left to the next sweep");
         self.count += 1;
@@ -97,19 +108,10 @@ impl Left {
         Ok(())
     }
 
-    fn told(self) -> anyhow::Result<()> {
+    fn result(self) -> anyhow::Result<()> {
         match self.first {
             None => Ok(()),
             Some(first) => Err(anyhow::anyhow!("{} things could not be deleted, the first is {first}", self.count)),
         }
     }
-}
-
-/// Deletes an object that no row names; if the store is away, the next sweep does it.
-pub(super) async fn drop_object(app: &App, key: &BlobKey) -> pds_store::Result<()> {
-    let Err(error) = app.blobs.delete(key).await else { return Ok(()) };
-    tracing::warn!(%key, error = chain(&error), "left an object to the next sweep");
-    let mut tx = app.db.begin().await?;
-    blob::discard(&mut tx, key.as_str(), app.clock.now_us()).await?;
-    tx.commit().await
 }

@@ -7,7 +7,7 @@ use pds_config::{DatabaseUrl, Errors, Fingerprint, var};
 /// `EX_CONFIG` of sysexits.h: the same start fails again until a person has changed something.
 const EX_CONFIG: u8 = 78;
 
-/// What only a person can mend.
+/// A failure that only a person can repair.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// Settings are missing or wrong.

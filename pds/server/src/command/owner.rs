@@ -7,7 +7,7 @@ use pds_store::{Db, owner};
 use secrecy::ExposeSecret;
 
 use super::failure::Refusal;
-use crate::actor::seal_purpose;
+use crate::actor::key;
 
 /// Refuses a database that keeps the fingerprint of other keys. Changes nothing: to be called before a migration.
 pub(super) async fn check(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ pub(super) async fn claim(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow
     // A database that is older than the record.
     if !is_recorded && let Some((did, sealed)) = owner::sealed_key(db).await.context("read a sealed key")? {
         let seal = SealKey::from_hex(keys.key_encryption_key.expose_secret()).context("key encryption key")?;
-        if seal.open(&sealed, &seal_purpose(&did)).is_err() {
+        if key::open(&seal, &did, &sealed).is_err() {
             return Err(Refusal::OtherSeal { database: url.to_string(), given }.into());
         }
     }

@@ -19,12 +19,12 @@ use crate::{
     router,
 };
 
-/// How long the server goes on after SIGTERM before it stops listening: balancers have to hear of it first.
+/// How long the server accepts connections after SIGTERM, so that load balancers notice that it is not ready.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after that.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// Connections of the metrics port, which public ones leave alone.
+/// Maximum number of connections to the metrics port, beside those to the public one.
 const METRICS_CONNECTIONS: usize = 64;
 
 /// Serves until SIGTERM or SIGINT.
@@ -58,7 +58,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
     let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
-    job::start(&app);
+    job::start(app.job_parts());
 
     let service = &app.settings.service;
     let public = listen(service.port).context("PDS_PORT")?;

@@ -1,4 +1,4 @@
-//! Answers on their way: what all of them may hold in memory together, and whose answer is given up when there is too much.
+//! Answers that are being sent: the memory of all of them, and which one is given up when it exceeds the limit.
 
 use std::{
     collections::HashMap,
@@ -15,12 +15,12 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::rate_limit::Busy;
 
-/// What goes to a reader at once. An answer of this size costs no more than a connection does.
+/// Bytes that are passed on at once. An answer of this size costs no more than a connection does.
 const PIECE: usize = 64 * 1024;
-/// A reader that took nothing for so long gives way to others.
+/// The answer of a reader that took nothing for so long may be given up for others.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The answers above a piece that are not yet taken. Cheap to clone.
+/// The answers longer than a piece that are not yet taken. Cheap to clone.
 #[derive(Clone)]
 pub struct Answers(Arc<Shared>);
 
@@ -37,14 +37,14 @@ struct Held {
 }
 
 struct Answer {
-    /// As long as all of it: pieces are copied, the whole stays until the last one is.
+    /// Bytes of the complete answer, which stays in memory until the last piece is copied.
     whole: usize,
     rest: Bytes,
     moved: Instant,
 }
 
 impl Answers {
-    /// With room for so many bytes.
+    /// With room for `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
         Self(Arc::new(Shared { most_bytes, held: Mutex::default() }))
     }
@@ -54,7 +54,7 @@ impl Answers {
         self.held().bytes
     }
 
-    /// The body as it goes to its reader; `None` if there is no room for it. A body that streams has limits of its own.
+    /// The body as it is sent to its reader; `None` if there is no room for it. A body that streams has limits of its own.
     pub async fn hold(&self, body: Body) -> Option<Body> {
         let size = HttpBody::size_hint(&body).exact().and_then(|bytes| usize::try_from(bytes).ok());
         match size {
@@ -95,7 +95,7 @@ impl Held {
     }
 }
 
-/// An answer as it is taken, piece by piece. It breaks off when it was given up.
+/// An answer that is taken piece by piece. Ends with an error if it was given up.
 struct Taken {
     id: u64,
     left: usize,
@@ -118,7 +118,7 @@ impl HttpBody for Taken {
         };
         answer.moved = Instant::now();
         let piece = answer.rest.split_to(PIECE.min(answer.rest.len()));
-        // A part of it would keep the whole in memory.
+        // A slice would keep the complete answer in memory.
         let piece = Bytes::copy_from_slice(&piece);
         let left = answer.rest.len();
         if left == 0 {
@@ -144,7 +144,7 @@ impl Drop for Taken {
     }
 }
 
-/// A body that keeps its connection at work until it is taken to its end.
+/// A body that marks its connection as having an open request until it is taken to its end.
 pub(super) struct Occupying {
     body: Body,
     busy: Busy,

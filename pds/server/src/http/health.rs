@@ -1,4 +1,4 @@
-//! Is the process alive, and can it serve?
+//! Whether the process is alive, whether it can serve, and its metrics.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use crate::{
     xrpc::XrpcError,
 };
 
-/// A database, or a volume, that takes longer to answer is as good as away.
+/// A database or a volume that takes longer to answer counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an answer of the database serves everybody who asks: anybody may, as often as they like.
+/// How long the result of a check is used for all requests: anybody may send any number of them.
 const SHARED: Duration = Duration::from_secs(1);
 
 /// `/livez`: the process answers.
@@ -28,8 +28,8 @@ pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `/readyz`: what every request needs is there; else 503, naming what is not. The blob store is not asked: most requests need no blob,
-/// and without an endpoint that is ready they would all fail. `aurora_blob_store_up` tells of it.
+/// `/readyz`: 200 if everything works that all requests need; else 503 with the part that does not. The blob store is not checked: most
+/// requests need no blob, and would all fail if no replica were ready. `aurora_blob_store_up` shows its state.
 pub async fn ready(State(app): State<App>) -> Response {
     let checks = [
         ("server", if app.shutdown.is_cancelled() { Err("stopping") } else { Ok(()) }),
@@ -50,7 +50,7 @@ pub async fn xrpc(State(app): State<App>) -> Response {
     }
 }
 
-/// Is the database there? Asks it at most once a second; whoever comes while it is being asked waits for that answer.
+/// Whether the database answers. It is asked at most once a second; requests during a check wait for its result.
 async fn database(app: &App) -> Result<(), &'static str> {
     let mut last = app.database_answer.lock().await;
     if let Some(last) = *last

@@ -1,4 +1,4 @@
-//! The name under which a request came, in one spelling, and whether it is one of this server's.
+//! The host name of a request, and whether it is one of this server's.
 
 use std::net::IpAddr;
 
@@ -11,11 +11,11 @@ use axum::{
 
 use crate::{app::App, xrpc::XrpcError};
 
-/// Names that only a machine, a pod or a local network gives.
+/// Names that are only used within a machine, a cluster or a local network.
 const INSIDE: [&str; 5] = [".localhost", ".local", ".internal", ".svc", ".svc.cluster.local"];
 
-/// The host that a request is for: of its URI, as HTTP/2 and proxies say it, else of its header. In lower case, without port and without a
-/// dot at the end.
+/// The host name of a request: from its URI, as in HTTP/2 and with proxies, or from its header. In lower case, without port and without a
+/// trailing dot.
 pub(super) fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let said = || headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
     let authority = uri.authority().cloned().or_else(said)?;
@@ -23,7 +23,8 @@ pub(super) fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()).filter(|host| !host.is_empty())
 }
 
-/// Refuses methods that are asked under a name of somebody else: a web page of theirs could point it here. Health is for everybody.
+/// Refuses requests for methods under a foreign host name: a web page of another host could resolve its own name to this server. Health is
+/// for everybody.
 pub async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path.starts_with("/xrpc/")

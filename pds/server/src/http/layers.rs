@@ -1,4 +1,4 @@
-//! What every request gets: an id, a log line, a count, and to be heard out.
+//! What every request gets: an id, a log line, a metric, and limits on slow bodies and answers.
 
 use std::{
     io,
@@ -32,15 +32,15 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What is still read of a request whose answer is known.
+/// Maximum of what is still read of a body when the answer is known.
 const DRAIN_BYTES: usize = 32 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// How long a client may send nothing of a request, and how much of it a second at least.
+/// How long a client may send nothing of a body, and the least rate after that in bytes per second.
 const SEND_STALL: Duration = Duration::from_secs(30);
 const SEND_RATE: u32 = 8 * 1024;
 
-/// Marks the connection as being at work until the answer is taken to its end.
+/// Marks the connection as having an open request until the answer is taken to its end.
 pub async fn occupy(request: Request, next: Next) -> Response {
     let Some(busy) = request.extensions().get::<Connection>().map(Connection::busy) else {
         return next.run(request).await;
@@ -48,7 +48,7 @@ pub async fn occupy(request: Request, next: Next) -> Response {
     next.run(request).await.map(|body| Body::new(Occupying::new(body, busy)))
 }
 
-/// Lets an answer wait for its reader only within the memory that all answers share.
+/// Limits the memory of answers that wait for their readers.
 pub async fn bound_answers(State(answers): State<Answers>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
     match answers.hold(body).await {
@@ -57,9 +57,9 @@ pub async fn bound_answers(State(answers): State<Answers>, request: Request, nex
     }
 }
 
-/// Reads what a handler left of a request, within bounds, before the answer goes out: most clients look for one only when
-/// they have sent everything, and would find the connection gone. One that asks before it sends need not be heard out.
-pub async fn hear_out(request: Request, next: Next) -> Response {
+/// Reads what a handler left of a request's body, within limits, before the answer is sent: most clients read an answer only after they have
+/// sent everything, and would find the connection closed. A client that sends `Expect` waits for the answer, so nothing is read.
+pub async fn read_rest_of_body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
         return next.run(request).await;
     }
@@ -81,7 +81,7 @@ pub async fn hear_out(request: Request, next: Next) -> Response {
     answer
 }
 
-/// A request's body as it comes; it breaks off when it comes too slowly.
+/// A request's body as it arrives; ends with an error if it arrives too slowly.
 struct Sent {
     body: BodyDataStream,
     pace: Pace,
@@ -110,7 +110,7 @@ fn lock(sent: &Mutex<Sent>) -> std::sync::MutexGuard<'_, Sent> {
     sent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the request its id (that of a trusted proxy, else a new one), logs it once and counts it.
+/// Gives the request its id (that of a trusted proxy, or a new one), logs and counts it.
 pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&app, &request);
@@ -142,7 +142,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     answer
 }
 
-/// No cache may give one caller's answer to another, unless the answer says so itself.
+/// No cache may give one caller's answer to another, unless the answer has its own `Cache-Control`.
 fn keep_private(headers: &mut HeaderMap) {
     if let Entry::Vacant(entry) = headers.entry(header::CACHE_CONTROL) {
         entry.insert(HeaderValue::from_static("private"));
@@ -150,7 +150,7 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The method as a label: a client can make up names without end.
+/// The method as a label. Clients can make up any number of methods, so unknown ones share a label.
 fn verb(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")

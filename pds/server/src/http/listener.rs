@@ -1,4 +1,4 @@
-//! Connections from outside: how many there may be, and how long one may say or take nothing.
+//! Connections of clients: their maximum number, and how long one may be silent.
 
 use std::{
     io::{self, IoSlice},
@@ -31,17 +31,17 @@ use crate::rate_limit::{Connection, Connections, Place};
 
 /// How long a connection may wait between requests and while it sends a request's head: the reference's keep-alive time.
 const IDLE: Duration = Duration::from_secs(90);
-/// How long it may say nothing at all.
+/// How long a new connection may send nothing.
 const SILENT: Duration = Duration::from_secs(15);
-/// How long a client may take nothing of an answer, and how much of it a second at least.
+/// How long a client may take nothing of an answer, and the least rate after that in bytes per second.
 const STALL: Duration = Duration::from_secs(30);
 const LEAST_RATE: u32 = 1024;
 /// Read buffer of a connection, and thereby the longest request head. Idle connections cost little more than this.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Unsent bytes that the system holds for a connection: with more it would look for minutes as if a slow reader took nothing.
+/// Unsent bytes that the system buffers for a connection. With more, a slow reader would seem to take nothing for minutes.
 const UNSENT_BYTES: u32 = 64 * 1024;
 
-/// A server without TLS, and so without HTTP/2, which nothing negotiates.
+/// A server without TLS. It has no HTTP/2 either, which is negotiated by TLS.
 pub fn plain(listener: std::net::TcpListener, connections: Connections) -> io::Result<Server<SocketAddr, Gate>> {
     let mut server = axum_server::from_tcp(listener)?.acceptor(Gate(connections));
     *server.http_builder() = protocol().http1_only();
@@ -64,15 +64,15 @@ fn protocol() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE / 3).keep_alive_timeout(IDLE / 3);
-    // What a connection may hold: requests at once, and of each what is to be sent.
+    // Limits the memory of a connection: requests at once, and bytes to send of each.
     builder.http2().max_concurrent_streams(STREAMS).max_send_buf_size(UNSENT_BYTES as usize);
     builder
 }
 
-/// Requests at once over one connection of HTTP/2.
+/// Maximum number of requests at once over one connection of HTTP/2.
 const STREAMS: u32 = 64;
 
-/// Lets connections in, and tells their requests which one they come over.
+/// Accepts connections, and gives requests a handle of their connection.
 #[derive(Clone, Debug)]
 pub struct Gate(Connections);
 
@@ -84,7 +84,7 @@ impl<S> Accept<TcpStream, S> for Gate {
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let admitted = || {
             let place = self.0.admit(stream.peer_addr()?.ip()).ok_or(io::ErrorKind::ConnectionRefused)?;
-            // Else the last piece of an answer waits for the client to acknowledge the one before: up to 40 ms.
+            // Without this the last piece of an answer waits up to 40 ms for the client to acknowledge the piece before.
             stream.set_nodelay(true)?;
             socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
             Ok(place)
@@ -96,7 +96,7 @@ impl<S> Accept<TcpStream, S> for Gate {
     }
 }
 
-/// A connection that ends when its client says or takes nothing for too long, or when it has to make room.
+/// A connection that ends when its client sends or takes nothing for too long, or when its place is given to another one.
 pub struct Watched {
     stream: TcpStream,
     place: Place,
@@ -113,7 +113,7 @@ impl Watched {
         Self { stream, place, silent: Some(Box::pin(sleep(SILENT))), writes, closed }
     }
 
-    /// What a write came to, once it did.
+    /// Records the progress of a write.
     fn written(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {

@@ -1,4 +1,4 @@
-//! HTTP around the methods: health, well-known documents, what every request gets.
+//! HTTP around the methods: health, well-known documents, limits, and what every request passes.
 
 mod answer;
 pub mod health;

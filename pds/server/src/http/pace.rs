@@ -1,4 +1,4 @@
-//! How slow a client may be: a rate over what it sends or takes, with some credit to begin with.
+//! How slow a client may be: an average rate of sending or taking, with some credit at the start.
 
 use std::{
     pin::Pin,
@@ -8,8 +8,8 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The time for which a client may be waited for; each byte gives some of it back. Only the time in which nothing else is waited for
-/// counts, so a slow store is no client's fault.
+/// The time for which the server waits for a client; each byte adds to it. Time during which the server waits for something else, such as a
+/// slow blob store, is not counted.
 pub(super) struct Pace {
     credit: Duration,
     full: Duration,
@@ -23,7 +23,7 @@ impl Pace {
         Self { credit, full: credit, bytes_per_second, waiting: None }
     }
 
-    /// The client is waited for. Ready when that takes too long.
+    /// Counts the time in which the server waits for the client. Ready when it is too long.
     pub(super) fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (_, sleep) = self.waiting.get_or_insert_with(|| {
             let now = Instant::now();
@@ -32,7 +32,7 @@ impl Pace {
         sleep.as_mut().poll(context)
     }
 
-    /// The client has moved so many bytes.
+    /// Records that the client has sent or taken bytes.
     pub(super) fn moved(&mut self, bytes: usize) {
         if let Some((since, _)) = self.waiting.take() {
             self.credit = self.credit.saturating_sub(since.elapsed());

@@ -1,4 +1,4 @@
-//! Refuses requests beyond the limits, and says in every other answer how near they are.
+//! Refuses requests beyond the limits. The headers of every other answer tell what is left.
 
 use std::{
     convert::Infallible,
@@ -29,7 +29,7 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Draws what the head of a request costs, before anything of its body is read. Only methods are limited; health is none.
+/// Charges what the head of a request costs, before its body is read. Only methods are limited, and `_health` is none.
 pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.uri().path().strip_prefix("/xrpc/").filter(|method| *method != "_health").map(str::to_owned);
     let Some(method) = method else { return next.run(request).await };
@@ -37,14 +37,14 @@ pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> 
         let lines = request.headers().get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
         client(peer.ip(), lines, &app.settings.service.trusted_proxies)
     });
-    if !app.rate_limits.concern(address, request.headers().get(BYPASS).map(HeaderValue::as_bytes)) {
+    if !app.rate_limits.apply_to(address, request.headers().get(BYPASS).map(HeaderValue::as_bytes)) {
         return next.run(request).await;
     }
-    let asker = auth::asker(&app, &mut request);
+    let principal = auth::principal(&app, &mut request);
     let address = address.map(subject).unwrap_or_default();
-    let drawn = app.rate_limits.request(&method, &asker, &address, app.clock.now_us()).await;
-    let meter = Meter(Some(Arc::new(Reading { address, tier: asker.tier(), tightest: Mutex::default() })));
-    let mut answer = match meter.read(&app, drawn) {
+    let charged = app.rate_limits.charge_request(&method, &principal, &address, app.clock.now_us()).await;
+    let meter = Meter(Some(Arc::new(Reading { address, tier: principal.tier(), tightest: Mutex::default() })));
+    let mut answer = match meter.read(&app, charged) {
         Ok(()) => {
             request.extensions_mut().insert(meter.clone());
             next.run(request).await
@@ -57,7 +57,7 @@ pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> 
     answer
 }
 
-/// What limits know the client by; empty if only its proxy is known.
+/// The address of the client as limits count it; empty if only its proxy is known.
 #[derive(Debug)]
 pub struct ClientAddress(pub String);
 
@@ -76,7 +76,7 @@ impl FromRequestParts<App> for ClientAddress {
     }
 }
 
-/// What a request has drawn, for a handler that has more to draw. Without limits it draws nothing.
+/// The charges of a request, for a handler that has more to charge. Without limits it charges nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Option<Arc<Reading>>);
 
@@ -88,21 +88,24 @@ struct Reading {
 }
 
 impl Meter {
-    /// What limits know the client by.
+    /// The address of the client as limits count it.
     pub fn address(&self) -> &str {
         self.0.as_ref().map_or("", |reading| &reading.address)
     }
 
-    /// Draws `cost` points from each of the limits' budgets for `subject`, or refuses.
-    pub async fn draw(&self, app: &App, limits: &[Limit], subject: &str, cost: u32) -> Result<(), XrpcError> {
+    /// Charges `cost` points to each of the limits' budgets for `subject`.
+    ///
+    /// # Errors
+    /// The answer to the client, if a budget is used up.
+    pub async fn charge(&self, app: &App, limits: &[Limit], subject: &str, cost: u32) -> Result<(), XrpcError> {
         if self.0.is_none() {
             return Ok(());
         }
-        self.read(app, app.rate_limits.draw(limits, subject, cost, app.clock.now_us()).await)
+        self.read(app, app.rate_limits.charge(limits, subject, cost, app.clock.now_us()).await)
     }
 
-    /// The refusal of who is known to be beyond the limits until then, in microseconds, without another draw.
-    pub fn refused(&self, app: &App, limits: &[Limit], until_us: i64) -> XrpcError {
+    /// The answer to a caller that is known to be beyond the limits until then, in microseconds. Charges nothing.
+    pub fn refuse_until(&self, app: &App, limits: &[Limit], until_us: i64) -> XrpcError {
         if let (Some(reading), Some(limit)) = (&self.0, limits.first()) {
             app.metrics.rate_limited(reading.tier, limit.name);
         }
@@ -110,8 +113,8 @@ impl Meter {
         exceeded(wait)
     }
 
-    fn read(&self, app: &App, drawn: Option<Standing>) -> Result<(), XrpcError> {
-        let (Some(reading), Some(standing)) = (&self.0, drawn) else { return Ok(()) };
+    fn read(&self, app: &App, charged: Option<Standing>) -> Result<(), XrpcError> {
+        let (Some(reading), Some(standing)) = (&self.0, charged) else { return Ok(()) };
         let mut tightest = reading.tightest.lock().unwrap_or_else(PoisonError::into_inner);
         *tightest = Some(tightest.map_or(standing, |before| before.tightest(standing)));
         let Some(wait) = standing.retry_after else { return Ok(()) };
@@ -137,7 +140,7 @@ fn exceeded(wait: Duration) -> XrpcError {
     XrpcError { retry_after: Some(seconds(wait).max(1)), ..error }
 }
 
-/// The reference's headers; the reset is a time of day.
+/// The reference's headers; the reset is in seconds since 1970.
 fn show(headers: &mut HeaderMap, standing: &Standing, now_us: i64) {
     let Limit { points, period, burst, .. } = standing.limit;
     let now = Duration::from_micros(now_us.unsigned_abs());
@@ -153,7 +156,7 @@ fn show(headers: &mut HeaderMap, standing: &Standing, now_us: i64) {
     }
 }
 
-/// Whole seconds, never too few.
+/// Seconds, rounded up.
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }

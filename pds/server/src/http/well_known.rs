@@ -13,7 +13,7 @@ use serde_json::json;
 use super::host::host;
 use crate::{app::App, xrpc::XrpcError};
 
-/// `/`: says what this is.
+/// `/`: what this server is.
 pub async fn banner(State(app): State<App>) -> String {
     format!(
         "This is an AT Protocol Personal Data Server: {}\n\nMost API routes are under /xrpc/\n",
@@ -21,7 +21,7 @@ pub async fn banner(State(app): State<App>) -> String {
     )
 }
 
-/// `/robots.txt`: the data is public, crawlers go easy by themselves.
+/// `/robots.txt`: the data is public, and crawlers limit themselves.
 pub async fn robots() -> &'static str {
     "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 }

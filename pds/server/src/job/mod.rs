@@ -1,84 +1,57 @@
-//! What has to be done from time to time. Every job is idempotent, so it does no harm that each replica runs it; a jitter keeps them apart.
+//! Jobs that run from time to time on every replica. Each is idempotent, so it does no harm if two replicas run it at once; a random part
+//! of each pause keeps them apart.
 
 pub mod blob_store;
 pub mod crawl;
+pub mod expired_imports;
+pub mod reservations;
+mod schedule;
+pub mod sessions;
 
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
-use pds_store::{account, commit, session};
+use pds_store::Db;
+use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, blob, report::chain};
+use self::{crawl::Crawl, schedule::Schedule};
+use crate::{blob::Blobs, clock::Clock, metrics::Metrics, sequencer::Sequencer};
 
-/// How long a sign-up may take before its reservation is given back; microseconds.
-const STALE_RESERVATION_US: i64 = 10 * 60 * 1_000_000;
+/// What jobs work on.
+pub struct Parts {
+    /// Reservations, sessions, imports.
+    pub db: Db,
+    /// Unreferenced blobs.
+    pub blobs: Blobs,
+    /// Old events.
+    pub sequencer: Sequencer,
+    /// Requests to relays.
+    pub crawl: Crawl,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Shows when each job ran.
+    pub metrics: Metrics,
+    /// Ends all jobs.
+    pub shutdown: CancellationToken,
+}
 
 /// Starts the jobs; they end with the server.
-pub fn start(app: &App) {
-    blob_store::start(app);
-    crawl::start(app);
-    spawn(app, "reservations", Duration::from_secs(300), |app| async move { give_back_reservations(&app).await });
-    spawn(app, "session_cleanup", Duration::from_secs(3600), |app| async move { forget_expired_sessions(&app).await });
-    spawn(app, "blob_orphan_sweep", Duration::from_secs(3600), |app| async move { blob::sweep(&app).await.map(drop) });
-    spawn(app, "expired_imports", Duration::from_secs(300), |app| async move { undo_expired_imports(&app).await });
-    spawn(app, "event_retention", Duration::from_secs(600), |app| async move {
-        app.sequencer.prune(app.clock.now_us()).await
+pub fn start(parts: Parts) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let Parts { db, blobs, sequencer, crawl, clock, metrics, shutdown } = parts;
+    blob_store::start(blobs.clone(), clock.clone(), metrics.clone(), shutdown.clone());
+    crawl.start(shutdown.clone());
+    let schedule = Schedule { clock, metrics, shutdown };
+    let database = db.clone();
+    schedule.spawn("reservations", HOUR / 12, move |now| reservations::give_back(database.clone(), now));
+    let database = db.clone();
+    schedule.spawn("session_cleanup", HOUR, move |now| sessions::forget_expired(database.clone(), now));
+    schedule.spawn("blob_orphan_sweep", HOUR, move |_| {
+        let blobs = blobs.clone();
+        async move { blobs.sweep().await.map(drop) }
     });
-}
-
-fn spawn<F>(app: &App, name: &'static str, every: Duration, work: fn(App) -> F)
-where
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let app = app.clone();
-    tokio::spawn(async move {
-        loop {
-            let pause = every.mul_f64(0.75 + 0.5 * rand::random::<f64>());
-            tokio::select! {
-                () = app.shutdown.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            let began = Instant::now();
-            let result = work(app.clone()).await;
-            let succeeded_at = result.is_ok().then(|| app.clock.now_s());
-            app.metrics.job_ran(name, began.elapsed(), succeeded_at);
-            if let Err(error) = result {
-                tracing::warn!(job = name, error = chain(error.as_ref()), "job {name} failed");
-            }
-        }
+    schedule.spawn("expired_imports", HOUR / 12, move |now| expired_imports::undo(db.clone(), now));
+    schedule.spawn("event_retention", HOUR / 6, move |now| {
+        let sequencer = sequencer.clone();
+        async move { sequencer.prune(now).await }
     });
-}
-
-/// Gives back reservations of sign-ups that a crash left behind.
-pub async fn give_back_reservations(app: &App) -> anyhow::Result<()> {
-    let before = app.clock.now_us() - STALE_RESERVATION_US;
-    for stale in account::stale_reservations(&app.db, before, 100).await? {
-        let mut tx = app.db.begin().await?;
-        if account::give_back(&mut tx, stale.id).await? {
-            tracing::info!(account.did = %stale.did, "gave back the unfinished sign-up of {}", stale.handle);
-        }
-        tx.commit().await?;
-    }
-    Ok(())
-}
-
-/// Deletes what imports staged whose server has died.
-pub async fn undo_expired_imports(app: &App) -> anyhow::Result<()> {
-    let now = app.clock.now_us();
-    for id in commit::expired(&app.db, now, 100).await? {
-        if commit::undo_expired(&app.db, id, now).await? {
-            tracing::info!(account.id = %id, "undid an import of account {id} that had expired");
-        }
-    }
-    Ok(())
-}
-
-/// Removes refresh tokens whose time is over. Access tokens are not stored.
-pub async fn forget_expired_sessions(app: &App) -> anyhow::Result<()> {
-    let mut tx = app.db.begin().await?;
-    let count = session::forget_expired(&mut tx, app.clock.now_us()).await?;
-    tx.commit().await?;
-    if count > 0 {
-        tracing::info!(count, "forgot {count} expired refresh tokens");
-    }
-    Ok(())
 }

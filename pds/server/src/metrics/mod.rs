@@ -1,4 +1,4 @@
-//! What `/metrics` shows. Names and labels are those of the operations guide; no label ever holds a DID, a handle or an address.
+//! The content of `/metrics`. Names and labels are those of the operations guide; no label contains a DID, a handle or an address.
 
 mod storage;
 
@@ -313,7 +313,7 @@ impl Metrics {
         }
     }
 
-    /// OpenMetrics text.
+    /// All metrics as OpenMetrics text.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.0.registry)?;

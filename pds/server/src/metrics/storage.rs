@@ -14,9 +14,9 @@ use prometheus_client::{
 /// How large a volume is, and how much of it this process may still write.
 #[derive(Clone, Copy, Debug)]
 pub struct Volume {
-    /// Size.
+    /// Size of the volume.
     pub size_bytes: u64,
-    /// Without what is reserved for others.
+    /// Free space that this process may use.
     pub available_bytes: u64,
 }
 

@@ -1,36 +1,36 @@
-//! What the host decides about accounts, records and blobs: taking them down, and giving them back.
+//! Takedowns of accounts, records and blobs by the host, and lifting them.
 //!
-//! A takedown hides; it deletes nothing, so that it can be undone. That nobody may read what is hidden is seen to where it is
-//! read: each of the three has its mark in the database.
+//! A takedown hides; it deletes nothing, so that it can be undone. Each of the three has a column in the database that says whether it is
+//! taken down; whatever reads accounts, records and blobs checks it.
 
 use pds_repo::{
     Cid,
     event::{self, AccountStatus, Frame},
 };
 use pds_store::{
-    AccountId, Tx,
+    AccountId, Db, Tx,
     account::{self, Account, Status},
     blob, event as events, record, repo, session,
 };
 use pds_syntax::{Did, RepoPath};
 
-use crate::{app::App, clock};
+use crate::clock;
 
 /// Whether something is taken down.
 #[derive(Clone, Debug)]
 pub enum Takedown {
-    /// Under this reference of a decision.
+    /// It is, under this reference to the decision.
     Applied(String),
-    /// Not, or not any more.
+    /// It is not.
     Lifted,
 }
 
-/// Changes of an account; what is `None` stays.
+/// A change of an account's state. `None` leaves a part as it is.
 #[derive(Clone, Debug, Default)]
 pub struct AccountChange {
-    /// By the host.
+    /// The host's decision.
     pub takedown: Option<Takedown>,
-    /// As its owner could do it.
+    /// What the owner could change too.
     pub deactivated: Option<bool>,
 }
 
@@ -43,13 +43,13 @@ impl Takedown {
     }
 }
 
-/// Changes an account's state and announces it, if it is another one then. Says whether there is such an account.
+/// Changes an account's state, and announces the new state if it differs. `now` is in microseconds. Returns whether there is such an
+/// account.
 ///
 /// # Errors
 /// When the database fails; nothing is changed then.
-pub async fn change_account(app: &App, did: &Did, change: &AccountChange) -> pds_store::Result<bool> {
-    let now = app.clock.now_us();
-    let mut tx = app.db.begin().await?;
+pub async fn change_account(db: &Db, did: &Did, change: &AccountChange, now: i64) -> pds_store::Result<bool> {
+    let mut tx = db.begin().await?;
     let Some(before) = locked(&mut tx, did).await? else { return Ok(false) };
     if let Some(takedown) = &change.takedown {
         account::set_takedown(&mut tx, before.id, takedown.reference()).await?;
@@ -71,26 +71,26 @@ pub async fn change_account(app: &App, did: &Did, change: &AccountChange) -> pds
     Ok(true)
 }
 
-/// Hides a record of an account, or shows it again. It stays part of the repository. Says whether there is such a record.
+/// Hides a record of an account, or shows it again. It stays part of the repository. Returns whether there is such a record.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_record(app: &App, did: &Did, path: &RepoPath, takedown: &Takedown) -> pds_store::Result<bool> {
-    let mut tx = app.db.begin().await?;
+pub async fn set_record(db: &Db, did: &Did, path: &RepoPath, takedown: &Takedown) -> pds_store::Result<bool> {
+    let mut tx = db.begin().await?;
     let Some(id) = id(&mut tx, did).await? else { return Ok(false) };
     let found = record::set_takedown(&mut tx, id, path, takedown.reference()).await?;
     tx.commit().await?;
     Ok(found)
 }
 
-/// Withdraws a blob of an account, or gives it back. Says whether there is such a blob.
+/// Hides a blob of an account, or shows it again. `now` is in microseconds. Returns whether there is such a blob.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_blob(app: &App, did: &Did, cid: &Cid, takedown: &Takedown) -> pds_store::Result<bool> {
-    let mut tx = app.db.begin().await?;
+pub async fn set_blob(db: &Db, did: &Did, cid: &Cid, takedown: &Takedown, now: i64) -> pds_store::Result<bool> {
+    let mut tx = db.begin().await?;
     let Some(id) = id(&mut tx, did).await? else { return Ok(false) };
-    let found = blob::set_takedown(&mut tx, id, cid, takedown.reference(), app.clock.now_us()).await?;
+    let found = blob::set_takedown(&mut tx, id, cid, takedown.reference(), now).await?;
     tx.commit().await?;
     Ok(found)
 }
@@ -100,7 +100,7 @@ async fn id(tx: &mut Tx, did: &Did) -> pds_store::Result<Option<AccountId>> {
     Ok(found.filter(|account| account.status() != Status::Creating).map(|account| account.id))
 }
 
-/// The account under its lock, so that two changes at once are announced in the order in which they are made.
+/// The account, locked, so that two changes at once are announced in the order in which they are made.
 async fn locked(tx: &mut Tx, did: &Did) -> pds_store::Result<Option<Account>> {
     match id(tx, did).await? {
         Some(id) => account::lock(tx, id).await,
@@ -108,7 +108,8 @@ async fn locked(tx: &mut Tx, did: &Did) -> pds_store::Result<Option<Account>> {
     }
 }
 
-/// Whoever heard nothing of an account while it was inactive is told where its identity and repository stand.
+/// The events of a change of state. Followers saw no events of an account while it was deactivated, so its activation also announces its
+/// identity and repository.
 async fn announcement(tx: &mut Tx, before: &Account, after: &Account, time: &str) -> pds_store::Result<Vec<Frame>> {
     let did = &after.did;
     let status = match after.status() {

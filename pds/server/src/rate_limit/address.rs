@@ -1,12 +1,12 @@
-//! Where a request comes from.
+//! The address of a request's client.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::Ipv6Net;
 use pds_config::Cidr;
 
-/// The client behind trusted proxies: of the addresses that these name, the right-most outside them. `forwarded` is the header
-/// `X-Forwarded-For`, line by line. What stands to the left of the client is its own word and counts for nothing.
+/// The client behind trusted proxies: the right-most address in `X-Forwarded-For` that is not one of theirs. `forwarded` are the lines of
+/// that header. What is further to the left was written by the client and is ignored.
 pub fn client<'a>(peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>, trusted: &[Cidr]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     let peer = peer.to_canonical();
@@ -22,11 +22,11 @@ pub fn client<'a>(peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a s
         }
         nearest = nearest.or(Some(hop));
     }
-    // All are proxies, or clients inside: the word of the nearest proxy is the one that no client writes.
+    // All are proxies, or clients in their networks. The address that the nearest proxy wrote is the one that no client can write.
     nearest.unwrap_or(peer)
 }
 
-/// What limits know a client by. A network of IPv6 gives a customer at least a /64, so that is one client.
+/// The address of a client as limits count it. Providers give each customer at least a /64 of IPv6, so that is one client.
 pub fn subject(client: IpAddr) -> String {
     match client {
         IpAddr::V4(address) => address.to_string(),

@@ -1,4 +1,4 @@
-//! The open connections: how many there are, whose they are, and which of them has to go when there are too many.
+//! The open connections: their number, their addresses, and which of them is closed when there are too many.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,8 @@ use super::subject;
 
 /// A connection that was idle for less may be between two requests.
 const BRIEF: Duration = Duration::from_secs(1);
-/// One on which no request got any further for so long gives way although it is at work: HTTP/2 keeps requests open that nobody reads.
+/// A connection on which no request has made progress for so long may be closed although it has open requests: HTTP/2 keeps requests open
+/// whose answers nobody reads.
 const STUCK: Duration = Duration::from_secs(60);
 
 /// All connections of one port. Cheap to clone.
@@ -27,7 +28,7 @@ pub struct Connections(Arc<Shared>);
 
 struct Shared {
     max: usize,
-    /// Most from one address, unless it is a proxy's.
+    /// Maximum number from one address, unless it is a proxy's.
     of_one: usize,
     proxies: Vec<Cidr>,
     began: Instant,
@@ -42,20 +43,20 @@ struct Open {
 }
 
 struct State {
-    /// What limits know its client by; empty for a proxy.
+    /// The address of its client as limits count it; empty for a proxy.
     subject: String,
     /// When bytes were last received or sent, in milliseconds since the port was opened.
     moved_ms: AtomicU64,
-    /// Requests that are not answered to the end.
+    /// Number of requests whose answers are not complete.
     busy: AtomicUsize,
-    /// When one of them last got further, as `moved_ms`.
+    /// When one of them last made progress, as `moved_ms`.
     got_on_ms: AtomicU64,
-    /// Sockets, which may be silent for long.
+    /// Number of sockets, which may be silent for long.
     sockets: AtomicUsize,
     closed: CancellationToken,
 }
 
-/// A place among the connections, until it is dropped.
+/// A place among the connections, which is free again when this is dropped.
 pub struct Place {
     id: u64,
     state: Arc<State>,
@@ -66,21 +67,21 @@ pub struct Place {
 #[derive(Clone)]
 pub struct Connection(Arc<State>, Instant);
 
-/// While there is one, the connection is at work.
+/// While this exists, the connection counts as having an open request.
 pub struct Busy(Connection);
 
-/// While there is one, the connection is a socket.
+/// While this exists, the connection counts as a socket.
 pub struct Socket(Arc<State>);
 
 impl Connections {
-    /// At most `max`, and a quarter of them from one address that is no proxy's.
+    /// At most `max` connections, and a quarter of them from one address unless it is a proxy's.
     pub fn new(max: usize, proxies: Vec<Cidr>) -> Self {
         let of_one = (max / 4).max(8).min(max);
         Self(Arc::new(Shared { max, of_one, proxies, began: Instant::now(), open: Mutex::default() }))
     }
 
-    /// A place for a connection from `peer`. If there is none, the connection is closed that is idle for longest; among those of the same
-    /// address if it has its share. `None` if all are at work.
+    /// A place for a connection from `peer`. If none is free, the connection is closed that has been idle for longest; among those of the
+    /// same address if it has its share. `None` if all have open requests.
     pub fn admit(&self, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         let is_proxy = self.0.proxies.iter().any(|network| network.contains(peer));
@@ -103,7 +104,7 @@ impl Connections {
         Some(Place { id, state, home: self.clone() })
     }
 
-    /// How many are open.
+    /// Number of open connections.
     pub fn count(&self) -> usize {
         self.open().all.len()
     }
@@ -155,7 +156,7 @@ impl Open {
 }
 
 impl Place {
-    /// Bytes were received or sent.
+    /// Records that bytes were received or sent.
     pub fn moved(&self) {
         self.state.moved_ms.store(self.home.now_ms(), Ordering::Relaxed);
     }
@@ -178,7 +179,7 @@ impl Drop for Place {
 }
 
 impl Connection {
-    /// Marks the connection as being at work.
+    /// Marks the connection as having an open request.
     pub fn busy(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::Relaxed);
         self.got_on();
@@ -191,7 +192,7 @@ impl Connection {
         Socket(self.0.clone())
     }
 
-    /// A request got further: something of it came, or something of its answer was taken.
+    /// Records that a request made progress: a part of it arrived, or a part of its answer was taken.
     pub fn got_on(&self) {
         let now = u64::try_from(self.1.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.got_on_ms.store(now, Ordering::Relaxed);

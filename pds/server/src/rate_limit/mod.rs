@@ -1,4 +1,4 @@
-//! Which budgets a request draws from. Never answers a request itself.
+//! Limits of requests, connections and memory per caller. Never answers a request itself.
 
 mod address;
 mod connections;
@@ -18,21 +18,22 @@ pub use address::{client, subject};
 pub use connections::{Busy, Connection, Connections, Place, Socket};
 pub use shares::{Share, Shares};
 pub use sizes::Sizes;
+use table::MethodLimits;
 pub use table::{GUESSES, LOGINS, UPLOADS, WRITES, cost};
 
-/// Who asks, as far as the request's head proves it.
+/// Who sent a request, as far as its head proves it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asker {
-    /// Nobody in particular.
+pub enum Principal {
+    /// No valid credential.
     Anybody,
-    /// An account, by its DID.
+    /// The account with this DID.
     Account(String),
     /// The administrator.
     Admin,
 }
 
-impl Asker {
-    /// Its tier, as the metrics name it.
+impl Principal {
+    /// The name of its tier in metrics.
     pub fn tier(&self) -> &'static str {
         match self {
             Self::Anybody => "unauthenticated",
@@ -51,16 +52,19 @@ pub struct RateLimits {
     admin: Limit,
     bypass_ips: Vec<Cidr>,
     bypass_key: Option<SecretString>,
-    /// Pairs of account and address that have logged in.
-    familiar: moka::future::Cache<String, ()>,
+    /// Pairs of account and address with a successful login.
+    logins: moka::future::Cache<String, ()>,
 }
 
-/// How many such pairs are remembered, and for how long after the last login.
-const FAMILIAR: u64 = 100_000;
-const FAMILIAR_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Number of such pairs that are remembered, and for how long after the last login.
+const REMEMBERED_LOGINS: u64 = 100_000;
+const REMEMBERED_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl RateLimits {
-    /// As the settings say. With Redis a task keeps the connection until `shutdown`; it need not be there yet.
+    /// The limits of the settings. With Redis a task keeps a connection to it until `shutdown`; Redis need not be reachable yet.
+    ///
+    /// # Errors
+    /// When the URL of Redis or a certificate cannot be used.
     pub async fn start(settings: &Settings, secrets: &Secrets, shutdown: CancellationToken) -> Result<Self, Error> {
         let limits = &settings.rate_limits;
         let redis = secrets.redis.as_ref().filter(|_| limits.enabled && limits.distributed != Some(false));
@@ -80,59 +84,68 @@ impl RateLimits {
             admin: tier("admin", limits.admin),
             bypass_ips: limits.bypass_ips.clone(),
             bypass_key: secrets.rate_limit_bypass_key.clone(),
-            familiar: moka::future::Cache::builder().max_capacity(FAMILIAR).time_to_idle(FAMILIAR_TIME).build(),
+            logins: moka::future::Cache::builder()
+                .max_capacity(REMEMBERED_LOGINS)
+                .time_to_idle(REMEMBERED_TIME)
+                .build(),
         })
     }
 
-    /// Are requests of this client limited? `key` is what it says in `x-ratelimit-bypass`.
-    pub fn concern(&self, client: Option<IpAddr>, key: Option<&[u8]>) -> bool {
+    /// Whether requests of this client are limited. `key` is its header `x-ratelimit-bypass`.
+    pub fn apply_to(&self, client: Option<IpAddr>, key: Option<&[u8]>) -> bool {
         let knows = |(given, wanted): (&[u8], &SecretString)| given.ct_eq(wanted.expose_secret().as_bytes()).into();
         let exempt = client.is_some_and(|client| self.bypass_ips.iter().any(|network| network.contains(client)));
         self.enabled && !exempt && !key.zip(self.bypass_key.as_ref()).is_some_and(knows)
     }
 
-    /// Draws what the head of a request for `method` shows: one from the tier, and what the method costs. A method with a limit of its
-    /// own follows that and a wide one per address instead of the burst that anonymous requests have, and so does `sync`.
-    pub async fn request(&self, method: &str, asker: &Asker, address: &str, now_us: i64) -> Option<Standing> {
-        let own = table::own(method);
-        let wide = own.is_some() || method.starts_with("com.atproto.sync.");
-        let tier = match asker {
-            Asker::Account(did) => Some((&self.authenticated, did.as_str())),
-            Asker::Admin => Some((&self.admin, "admin")),
-            Asker::Anybody if own.is_some_and(|own| own.alone) => None,
-            Asker::Anybody if wide => Some((&table::ADDRESS, address)),
-            Asker::Anybody => Some((&self.unauthenticated, address)),
+    /// Charges what the head of a request for `method` shows: one point of the principal's tier, and the cost of the method. A method with
+    /// limits of its own has these and a wide limit per address instead of the burst of anonymous requests; so have the methods of `sync`.
+    pub async fn charge_request(
+        &self,
+        method: &str,
+        principal: &Principal,
+        address: &str,
+        now_us: i64,
+    ) -> Option<Standing> {
+        let of_method = table::of_method(method);
+        let wide = of_method.is_some() || method.starts_with("com.atproto.sync.");
+        let tier = match principal {
+            Principal::Account(did) => Some((&self.authenticated, did.as_str())),
+            Principal::Admin => Some((&self.admin, "admin")),
+            Principal::Anybody if of_method.is_some_and(|limits| limits.alone) => None,
+            Principal::Anybody if wide => Some((&table::ADDRESS, address)),
+            Principal::Anybody => Some((&self.unauthenticated, address)),
         };
-        let subject = match (own.map(|own| own.by), asker) {
+        let subject = match (of_method.map(|limits| limits.by), principal) {
             (Some(table::By::Address), _) => Some(address),
-            (Some(table::By::Account), Asker::Account(did)) => Some(did.as_str()),
+            (Some(table::By::Account), Principal::Account(did)) => Some(did.as_str()),
             _ => None,
         };
         let mut charges = Vec::with_capacity(3);
         charges.extend(tier.map(|(limit, subject)| Charge { limit, subject, cost: 1 }));
-        if let (Some(own), Some(subject)) = (own, subject) {
-            charges.extend(own.limits.iter().map(|limit| Charge { limit, subject, cost: own.cost }));
+        if let (Some(MethodLimits { limits, cost, .. }), Some(subject)) = (of_method, subject) {
+            charges.extend(limits.iter().map(|limit| Charge { limit, subject, cost }));
         }
         self.limiter.take(&charges, now_us).await
     }
 
-    /// Draws what only the body of a request shows.
-    pub async fn draw(&self, limits: &[Limit], subject: &str, cost: u32, now_us: i64) -> Option<Standing> {
+    /// Charges what only the body of a request shows.
+    pub async fn charge(&self, limits: &[Limit], subject: &str, cost: u32, now_us: i64) -> Option<Standing> {
         let charges: Vec<_> = limits.iter().map(|limit| Charge { limit, subject, cost }).collect();
         self.limiter.take(&charges, now_us).await
     }
 
-    /// Has this pair of account and address logged in here before?
-    pub async fn is_familiar(&self, pair: &str) -> bool {
-        self.familiar.get(pair).await.is_some()
+    /// Whether there was a successful login with this pair of account and address.
+    pub async fn has_logged_in(&self, pair: &str) -> bool {
+        self.logins.get(pair).await.is_some()
     }
 
-    /// It has now.
-    pub async fn familiarise(&self, pair: String) {
-        self.familiar.insert(pair, ()).await;
+    /// Remembers a successful login.
+    pub async fn remember_login(&self, pair: String) {
+        self.logins.insert(pair, ()).await;
     }
 
-    /// Whether Redis can be reached and how often it could not; `None` without one.
+    /// Whether Redis can be reached, and how often it could not; `None` if none is set.
     pub fn redis(&self) -> Option<(bool, u64)> {
         Some((self.limiter.is_shared()?, self.limiter.failures()))
     }

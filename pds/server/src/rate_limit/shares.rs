@@ -1,4 +1,4 @@
-//! Something of which there is only so much, and of which nobody gets all.
+//! A limited number of places that subjects share, so that none of them can take all.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ struct Taken {
     by_subject: HashMap<String, usize>,
 }
 
-/// A place, until it is dropped.
+/// A place that is free again when this is dropped.
 pub struct Share {
     subject: String,
     home: Shares,
@@ -34,7 +34,7 @@ impl Shares {
         Self(Arc::new(Shared { max, of_one, taken: Mutex::default() }))
     }
 
-    /// A place, if there is one and the subject has less than its share. Without a subject only the sum counts.
+    /// A place, if one is free and the subject has less than its share. With an empty subject only the number of all places counts.
     pub fn take(&self, subject: &str) -> Option<Share> {
         let mut taken = self.taken();
         let own = taken.by_subject.get(subject).copied().unwrap_or(0);

@@ -5,19 +5,19 @@ use rustix::process::{Resource, getrlimit};
 
 /// Where the kernel tells the memory limit of the container: cgroup 2, then cgroup 1.
 const MEMORY_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-/// cgroup 1 says a number near the largest one where there is no limit.
+/// Without a limit cgroup 1 reports a number near the largest one.
 const NO_LIMIT: u64 = 1 << 50;
 
 const MIB: u64 = 1 << 20;
 
-/// What clients together may take.
+/// What all clients together may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Open connections on the public port.
     pub connections: usize,
     /// Bytes of answers that wait for their readers.
     pub answer_bytes: usize,
-    /// Bytes of uploads on their way to S3.
+    /// Bytes of uploads that are being sent to S3.
     pub upload_bytes: usize,
     /// Bytes of repositories in memory.
     pub repo_bytes: u64,
@@ -25,12 +25,12 @@ pub struct Sizes {
     pub spool_bytes: usize,
     /// Open subscriptions.
     pub subscribers: usize,
-    /// Bytes of earlier events on their way to subscribers.
+    /// Bytes of earlier events that are being sent to subscribers.
     pub subscriber_bytes: usize,
 }
 
 impl Sizes {
-    /// For this process.
+    /// Those of this process.
     pub fn new(settings: &Settings) -> Self {
         let files = getrlimit(Resource::Nofile).current;
         Self::within(&settings.limits, settings.blob.upload_memory, memory_limit(), files)

@@ -20,9 +20,9 @@ async fn limits() -> RateLimits {
 }
 
 /// How many requests at once pass, and which limit the next one meets.
-async fn passed(limits: &RateLimits, method: &str, asker: &Asker) -> (u32, &'static str) {
+async fn passed(limits: &RateLimits, method: &str, principal: &Principal) -> (u32, &'static str) {
     for passed in 0..100_000 {
-        let standing = limits.request(method, asker, "198.51.100.1", NOW).await.unwrap();
+        let standing = limits.charge_request(method, principal, "198.51.100.1", NOW).await.unwrap();
         if standing.retry_after.is_some() {
             return (passed, standing.limit.name);
         }
@@ -32,8 +32,8 @@ async fn passed(limits: &RateLimits, method: &str, asker: &Asker) -> (u32, &'sta
 
 #[tokio::test]
 async fn methods_have_the_limits_of_the_reference() {
-    let (nobody, alice) = (Asker::Anybody, Asker::Account("did:plc:alice".to_owned()));
-    let cases: [(&str, &Asker, u32, &str); 11] = [
+    let (nobody, alice) = (Principal::Anybody, Principal::Account("did:plc:alice".to_owned()));
+    let cases: [(&str, &Principal, u32, &str); 11] = [
         ("com.atproto.server.describeServer", &nobody, 10, "unauthenticated"),
         ("com.atproto.repo.getRecord", &nobody, 10, "unauthenticated"),
         ("com.atproto.server.createAccount", &nobody, 100, "create-account"),
@@ -46,8 +46,8 @@ async fn methods_have_the_limits_of_the_reference() {
         ("com.atproto.repo.deleteRecord", &alice, 5000, "repo-write-hour"),
         ("com.atproto.identity.updateHandle", &alice, 10, "update-handle"),
     ];
-    for (method, asker, count, limit) in cases {
-        assert_eq!(passed(&limits().await, method, asker).await, (count, limit), "{method}");
+    for (method, principal, count, limit) in cases {
+        assert_eq!(passed(&limits().await, method, principal).await, (count, limit), "{method}");
     }
 }
 
@@ -55,7 +55,7 @@ async fn methods_have_the_limits_of_the_reference() {
 async fn a_day_has_limits_too() {
     let limits = limits().await;
     let hours = |hour: i64| NOW + hour * 3_600_000_000;
-    let drawn = async |limit: &[Limit], cost, hour| limits.draw(limit, "alice", cost, hours(hour)).await.unwrap();
+    let drawn = async |limit: &[Limit], cost, hour| limits.charge(limit, "alice", cost, hours(hour)).await.unwrap();
     for hour in 0..7 {
         assert_eq!(drawn(&WRITES, 5000, hour).await.retry_after, None, "{hour}");
     }

@@ -1,6 +1,6 @@
 //! Frames as websocket messages: binary, whole and unmasked, as a server sends them (RFC 6455, section 5.2).
 //!
-//! A message is finished once, for all who follow; nobody's socket copies it again.
+//! A message is built once for all followers; no socket copies it again.
 
 use bytes::Bytes;
 use hyper_tungstenite::tungstenite::protocol::frame::{
@@ -19,10 +19,10 @@ pub fn message(frame: &[u8]) -> Bytes {
     out.into()
 }
 
-/// Messages that stand one behind the other.
+/// Consecutive messages.
 pub(super) struct Run {
     bytes: Bytes,
-    /// Number and end of each.
+    /// The number of each message, and its end in `bytes`.
     ends: Vec<(i64, usize)>,
 }
 
@@ -39,12 +39,12 @@ impl Run {
         Self { bytes: out.into(), ends }
     }
 
-    /// All in one piece, and the number of the last.
+    /// All messages in one piece, with the number of the last.
     pub(super) fn whole(self) -> Option<Numbered> {
         self.ends.last().map(|(seq, _)| (*seq, self.bytes))
     }
 
-    /// One by one. Each keeps the memory of all.
+    /// The messages one by one. Each keeps all of them in memory.
     pub(super) fn each(&self) -> Vec<Numbered> {
         let mut from = 0;
         let cut = |&(seq, end)| (seq, self.bytes.slice(std::mem::replace(&mut from, end)..end));
@@ -52,7 +52,7 @@ impl Run {
     }
 }
 
-/// The header of a message of so many bytes.
+/// Writes the header of a message of `len` bytes.
 fn begin(len: usize, out: &mut Vec<u8>) {
     header().format(len as u64, out).expect("a Vec takes everything");
 }

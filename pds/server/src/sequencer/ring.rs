@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// A message with its number; where it is several in one piece, with that of the last.
+/// A message with its number; several messages in one piece have the number of the last.
 pub(super) type Numbered = (i64, Bytes);
 
 /// A window over the end of the sequence.
@@ -45,18 +45,18 @@ impl Ring {
         self.head.subscribe()
     }
 
-    /// Does anybody?
+    /// Whether there is a follower.
     pub(super) fn is_watched(&self) -> bool {
         self.head.receiver_count() > 0
     }
 
-    /// Appends messages as they were read, as far as they are new, and drops the oldest beyond the limit. There may be a gap before them: a
-    /// restored database leaves one.
+    /// Appends the new ones of the messages that were read, and drops the oldest beyond the limit. There may be a gap before them: a restored
+    /// database leaves one.
     pub(super) fn push(&self, messages: Vec<Numbered>) {
         self.extend(messages, |_, _| true);
     }
 
-    /// The same with messages that were stored just now, unless others come before them.
+    /// The same for messages that were stored just now. Does nothing if the ring does not have the ones before them.
     pub(super) fn push_next(&self, messages: Vec<Numbered>) {
         self.extend(messages, |head, first| first == head + 1);
     }
@@ -83,13 +83,13 @@ impl Ring {
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
-    /// Forgets the messages.
+    /// Drops all messages.
     pub(super) fn clear(&self) {
         let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         *window = Window::behind(self.head());
     }
 
-    /// Goes on behind `head`, unless there is something newer already.
+    /// Continues after number `head`, unless the ring has newer messages.
     pub(super) fn restart(&self, head: i64) {
         let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         if head > self.head() {
@@ -98,7 +98,7 @@ impl Ring {
         }
     }
 
-    /// Up to `count` messages after `cursor`, and few more than there is room for in so many bytes; `None` if the ring does not reach back
+    /// Up to `count` messages after `cursor`, with one message more than `bytes` has room for at most; `None` if the ring does not reach back
     /// that far.
     pub(super) fn after(&self, cursor: i64, count: usize, mut bytes: usize) -> Option<Vec<Numbered>> {
         let window = self.window.read().unwrap_or_else(PoisonError::into_inner);

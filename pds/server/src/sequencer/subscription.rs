@@ -1,26 +1,26 @@
-//! One follower: a position in the order.
+//! One follower: a position in the sequence.
 
 use bytes::Bytes;
 use pds_store::event;
 use tokio::sync::watch;
 
-use super::{Place, Sequencer, backfill::Backfill, ring::Numbered};
+use super::{backfill::Backfill, place::Place, ring::Numbered, shared::Sequencer};
 
-/// Messages handed out at once, and their bytes, about.
+/// Messages that are passed on at once, and their bytes, about.
 const AT_ONCE: usize = 64;
 const AT_ONCE_BYTES: usize = 256 << 10;
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The cursor lies before the window: the follower is to be told, and starts at the window's edge.
+    /// The cursor lies before the window: the follower starts at the window's edge and is sent `#info` about it.
     pub outdated: bool,
 }
 
 /// Why a subscription cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The cursor is ahead of every event.
+    /// The cursor is a number that no event has yet.
     #[error("Cursor in the future.")]
     FutureCursor,
     /// The database failed.
@@ -28,22 +28,22 @@ pub enum StartError {
     Store(#[from] pds_store::Error),
 }
 
-/// What comes next.
+/// What comes after the position.
 #[derive(Debug)]
 pub enum Next {
-    /// Messages in order, without a gap behind the ones before; several may be one piece.
+    /// Messages in order, which follow the ones before without a gap; several may be one piece.
     Messages(Vec<Bytes>),
     /// The server is stopping.
     Stopped,
 }
 
-/// A position and what is needed to move it.
+/// A position in the sequence, and what is needed to move it.
 pub struct Subscription {
     sequencer: Sequencer,
     cursor: i64,
-    /// As long as there is one the sequencer does not rest.
+    /// Its existence keeps the sequencer reading new events.
     head: watch::Receiver<i64>,
-    /// While the ring does not reach back to the position.
+    /// Reads earlier events while the ring does not reach back to the position.
     backfill: Option<Backfill>,
     place: Place,
 }
@@ -59,7 +59,7 @@ impl Sequencer {
         let head = self.0.ring.watch();
         let mut subscription = Subscription { sequencer: self.clone(), cursor: 0, head, backfill: None, place };
         self.0.followed.notify_one();
-        // The ring may rest, and another replica may be ahead of it, whose follower comes here with its cursor.
+        // From the database: the ring may be idle, and another replica may be ahead of it, whose follower comes here with its cursor.
         let head = event::head(&self.0.db).await?;
         let Some(cursor) = cursor else {
             subscription.cursor = head;
@@ -69,7 +69,7 @@ impl Sequencer {
             return Err(StartError::FutureCursor);
         }
         let edge = now_us - i64::try_from(self.0.window.as_micros()).unwrap_or(i64::MAX);
-        // The last event before the window; without any, everything there ever was is inside it.
+        // The first event inside the window; if there is none, the next one.
         let first = match event::at(&self.0.db, edge).await? {
             Some(first) => first,
             None => head + 1,
@@ -82,7 +82,10 @@ impl Sequencer {
 }
 
 impl Subscription {
-    /// Waits for events after the position and moves it behind them.
+    /// Waits for events after the position and moves the position behind them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
     pub async fn next(&mut self) -> pds_store::Result<Next> {
         loop {
             let messages = match self.sequencer.0.ring.after(self.cursor, AT_ONCE, AT_ONCE_BYTES) {
@@ -103,7 +106,9 @@ impl Subscription {
         }
     }
 
-    /// Events that the ring has left behind, none if there are no more. May be dropped and asked again.
+    /// Events that the ring does not have any more, none if it has all.
+    ///
+    /// Cancellation: loses nothing.
     async fn page(&mut self) -> pds_store::Result<Option<Numbered>> {
         let backfill = self
             .backfill

@@ -1,5 +1,7 @@
 //! Errors as clients see them.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -36,6 +38,11 @@ impl XrpcError {
     /// 400 `InvalidRequest`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::named("InvalidRequest", message)
+    }
+
+    /// 400 `RepoNotFound`; `repo` is the DID or the identifier that the client sent.
+    pub fn repo_not_found(repo: impl Display) -> Self {
+        Self::named("RepoNotFound", format!("Could not find repo for DID: {repo}"))
     }
 
     /// 401 `AuthenticationRequired`.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::XrpcError;
+use super::{XrpcError, expect_content_type};
 
 /// The parameters of a query, typed. Numbers and flags need [`number`] and [`flag`], repeated parameters [`list`].
-/// One without a value is as good as absent: many clients send `cursor=` for the first page.
+/// A parameter without a value counts as absent: many clients send `cursor=` for the first page.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -53,17 +53,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
     type Rejection = XrpcError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, XrpcError> {
-        let kind =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence.is_empty() {
-            return Err(XrpcError::invalid("Request encoding (Content-Type) required but not provided"));
-        }
-        if essence != "application/json" {
-            return Err(XrpcError::invalid(format!("Wrong request encoding (Content-Type): {essence}")));
-        }
-        plain(request.headers())?;
-        // Records may hold any text; what else these methods take is of types without control characters.
+        expect_content_type(request.headers(), "application/json")?;
+        refuse_compressed(request.headers())?;
+        // Records may contain any text; the other fields of these methods have types without control characters.
         let has_records = request.uri().path().starts_with("/xrpc/com.atproto.repo.");
         let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -74,7 +66,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(XrpcError::invalid("Input must be a JSON object"));
         }
-        if !has_records && holds_nul(&body) {
+        if !has_records && contains_nul(&body) {
             return Err(XrpcError::invalid("Input must not contain U+0000"));
         }
         let mut json = serde_json::Deserializer::from_slice(&body);
@@ -89,8 +81,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
     }
 }
 
-/// Is there a U+0000 in a text of this JSON? It can only be escaped there. Postgres has none in texts.
-fn holds_nul(json: &[u8]) -> bool {
+/// Whether a text of this JSON contains U+0000, which can only be escaped there. Postgres cannot store it.
+fn contains_nul(json: &[u8]) -> bool {
     const NUL: &[u8] = b"u0000";
     let mut at = 0;
     while let Some(next) = json[at..].iter().position(|byte| *byte == b'\\') {
@@ -98,14 +90,17 @@ fn holds_nul(json: &[u8]) -> bool {
         if json[at..].starts_with(NUL) {
             return true;
         }
-        // Whatever is escaped, it may be a backslash.
+        // The escaped character may be a backslash.
         at = json.len().min(at + 1);
     }
     false
 }
 
-/// Refuses bodies that are compressed: what they decode to has no bound, and as they are they mean something else.
-pub fn plain(headers: &HeaderMap) -> Result<(), XrpcError> {
+/// Refuses compressed bodies: their decoded length is not limited, and without decoding they mean something else.
+///
+/// # Errors
+/// The answer to the client.
+pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), XrpcError> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => Err(XrpcError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -116,7 +111,7 @@ pub fn plain(headers: &HeaderMap) -> Result<(), XrpcError> {
     }
 }
 
-/// serde's complaint in the protocol's words.
+/// The protocol's wording of an error of serde.
 fn refuse(what: &str, error: &serde_json::Error) -> XrpcError {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
@@ -126,9 +121,21 @@ fn refuse(what: &str, error: &serde_json::Error) -> XrpcError {
     }
 }
 
-/// Reads a field that may be absent and is not null where it is there. With `#[serde(default)]` beside it.
+/// Reads a field that may be absent but not null. Needs `#[serde(default)]` beside it.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// The parameter `limit` of a page, between 1 and `most`.
+///
+/// # Errors
+/// The answer to the client.
+pub fn limit(given: Option<u32>, default: u32, most: u32) -> Result<u32, XrpcError> {
+    let limit = given.unwrap_or(default);
+    match (1..=most).contains(&limit) {
+        true => Ok(limit),
+        false => Err(XrpcError::invalid(format!("Params/limit must be between 1 and {most}"))),
+    }
 }
 
 /// Reads a number from a parameter's text.
@@ -160,10 +167,10 @@ mod tests {
     #[test]
     fn a_nul_is_found_only_where_one_is_escaped() {
         for json in [r#"{"a": "\u0000"}"#, r#"{"a": "x\\\u0000"}"#] {
-            assert!(holds_nul(json.as_bytes()), "{json}");
+            assert!(contains_nul(json.as_bytes()), "{json}");
         }
         for json in [r#"{"a": "\\u0000"}"#, r#"{"a": "u0000\n\u0001"}"#, r#"{"a": "\"#] {
-            assert!(!holds_nul(json.as_bytes()), "{json}");
+            assert!(!contains_nul(json.as_bytes()), "{json}");
         }
     }
 }

@@ -1,14 +1,18 @@
 //! XRPC over axum: reading parameters and inputs, answering, errors. Source: <https://atproto.com/specs/xrpc>.
 
+mod content_type;
 mod error;
 mod input;
 mod output;
 mod socket;
+mod upgrade;
 
+pub use content_type::{content_type, expect_content_type};
 pub use error::{ErrorName, XrpcError};
-pub use input::{Procedure, Query, flag, list, number, plain, present};
+pub use input::{Procedure, Query, flag, limit, list, number, present, refuse_compressed};
 pub use output::{Output, Text};
-pub use socket::{Socket, Upgrade};
+pub use socket::Socket;
+pub use upgrade::Upgrade;
 
 /// Result of a method.
 pub type Result<T, E = XrpcError> = std::result::Result<T, E>;

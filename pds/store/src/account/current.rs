@@ -1,27 +1,30 @@
-//! Accounts as they are now, many in one statement.
+//! Reading many accounts with one statement.
 
 use pds_syntax::{Did, Handle};
 use rusqlite::OptionalExtension;
 use sqlx::PgPool;
 
-use super::{Account, AccountId};
-use crate::{Db, Error, Result, column::Text, db::Pools, dialect::postgres::in_time_on, row::row};
+use super::{
+    Account, AccountId,
+    row::{account_columns, account_row},
+};
+use crate::{Db, Error, Result, column::Text, dialect::postgres::in_time_on, pools::Pools, row::row};
 
-/// Which account, and which session of its own a request comes with.
+/// An account, and the session that a request belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Question {
-    /// Whose.
+    /// The account.
     pub did: Did,
-    /// The refresh token's id that an access token names.
+    /// The identifier of a refresh token, from an access token of the same session.
     pub session: Option<String>,
 }
 
 /// An account as it is now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Current {
-    /// The row.
+    /// The account's row.
     pub account: Account,
-    /// The session that was asked about has ended.
+    /// Whether the session of the question has ended.
     pub session_ended: bool,
 }
 
@@ -32,8 +35,9 @@ macro_rules! current {
             $at,
             ", exists (select 1 from ended_session e where e.jti = ",
             $session,
-            "), a.id, a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, a.token_epoch, a.created_at, ",
-            "a.activated_at, a.deactivated_at, a.delete_after, a.takedown_ref from ",
+            "), ",
+            account_columns!("a."),
+            " from ",
             $from
         )
     };
@@ -46,58 +50,33 @@ pub(crate) const CURRENT_POSTGRES: &str = current!(
 // The first parameter has to come first in the text: to SQLite `$2` is a name, and names are numbered as they come.
 pub(crate) const CURRENT_SQLITE: &str = current!("1", "$1", "account a where a.did = $2");
 
-row! {
+account_row! {
     struct CurrentRow {
         at: i64,
         session_ended: bool,
-        id: i64,
-        did: Text<Did>,
-        handle: Text<Handle>,
-        email: Option<String>,
-        email_confirmed_at: Option<i64>,
-        password_hash: Option<String>,
-        token_epoch: i32,
-        created_at: i64,
-        activated_at: Option<i64>,
-        deactivated_at: Option<i64>,
-        delete_after: Option<i64>,
-        takedown_ref: Option<String>,
     }
 }
 
 impl From<CurrentRow> for Current {
     fn from(row: CurrentRow) -> Self {
-        let account = Account {
-            id: AccountId(row.id),
-            did: row.did.0,
-            handle: row.handle.0,
-            email: row.email,
-            email_confirmed_at: row.email_confirmed_at,
-            password_hash: row.password_hash,
-            token_epoch: row.token_epoch,
-            created_at: row.created_at,
-            activated_at: row.activated_at,
-            deactivated_at: row.deactivated_at,
-            delete_after: row.delete_after,
-            takedown_ref: row.takedown_ref,
-        };
-        Self { account, session_ended: row.session_ended }
+        let session_ended = row.session_ended;
+        Self { account: row.into(), session_ended }
     }
 }
 
-/// The accounts that are asked about, in the order of the questions, reserved ones included.
+/// The accounts of the questions, in their order, with reserved ones.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn current(db: &Db, questions: Vec<Question>) -> Result<Vec<Option<Current>>> {
     let failed = Error::during("read", "accounts");
     match &db.pools {
-        Pools::Sqlite { bulk, .. } => bulk.run(move |conn| of_each(conn, &questions)).await.map_err(failed),
-        Pools::Postgres(pool) => of_all(pool, &questions).await.map_err(failed),
+        Pools::Sqlite { bulk, .. } => bulk.run(move |conn| one_by_one(conn, &questions)).await.map_err(failed),
+        Pools::Postgres(pool) => all_at_once(pool, &questions).await.map_err(failed),
     }
 }
 
-fn of_each(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::Result<Vec<Option<Current>>> {
+fn one_by_one(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::Result<Vec<Option<Current>>> {
     let mut statement = conn.prepare_cached(CURRENT_SQLITE)?;
     let mut answer = |question: &Question| {
         let asked = (question.session.as_deref(), question.did.as_str());
@@ -106,7 +85,7 @@ fn of_each(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::Res
     questions.iter().map(&mut answer).collect()
 }
 
-async fn of_all(pool: &PgPool, questions: &[Question]) -> sqlx::Result<Vec<Option<Current>>> {
+async fn all_at_once(pool: &PgPool, questions: &[Question]) -> sqlx::Result<Vec<Option<Current>>> {
     let dids: Vec<&str> = questions.iter().map(|question| question.did.as_str()).collect();
     let sessions: Vec<Option<&str>> = questions.iter().map(|question| question.session.as_deref()).collect();
     let rows = sqlx::query_as(CURRENT_POSTGRES).bind(&dids).bind(&sessions).fetch_all(pool);

@@ -1,12 +1,13 @@
-//! Accounts: who is hosted here, by which names, in which state.
+//! Accounts: their names and their state.
 //!
-//! An account's life begins as a reservation (`reservation`), which holds its DID, handle and e-mail address while the
-//! DID is being published. E-mail addresses are kept in lower case.
+//! An account begins as a reservation (`reservation`), which holds its DID, handle and e-mail address while the DID is being published.
+//! E-mail addresses are stored in lower case.
 
 mod current;
+mod id;
 mod reservation;
-
-use std::fmt;
+mod row;
+mod state;
 
 use pds_syntax::{Did, Handle};
 
@@ -21,136 +22,19 @@ use crate::{
 
 pub(crate) use current::{CURRENT_POSTGRES, CURRENT_SQLITE};
 pub use current::{Current, Question, current};
+pub use id::AccountId;
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
+use row::{account_columns, account_row};
+pub use state::{Account, Status};
 
-/// An account's key in the database. Never reused, and ascending in the order in which accounts were reserved.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct AccountId(pub i64);
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The state others may see. Causes are stored apart, and the strongest shows.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Status {
-    /// Reserved while its DID is published; to everyone else the account does not exist.
-    Creating,
-    /// In use.
-    Active,
-    /// Switched off by its owner.
-    Deactivated,
-    /// Switched off by the host.
-    TakenDown,
-}
-
-/// An account's row.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Account {
-    /// Key.
-    pub id: AccountId,
-    /// Permanent identifier.
-    pub did: Did,
-    /// Current name.
-    pub handle: Handle,
-    /// Lower case.
-    pub email: Option<String>,
-    /// When the address was confirmed; microseconds.
-    pub email_confirmed_at: Option<i64>,
-    /// In PHC format. None: nobody can log in with a password.
-    pub password_hash: Option<String>,
-    /// Access tokens of an older epoch are void.
-    pub token_epoch: i32,
-    /// Microseconds.
-    pub created_at: i64,
-    /// Microseconds; none while reserved.
-    pub activated_at: Option<i64>,
-    /// Microseconds.
-    pub deactivated_at: Option<i64>,
-    /// When a deactivated account asked to be deleted; microseconds.
-    pub delete_after: Option<i64>,
-    /// The moderation decision's reference.
-    pub takedown_ref: Option<String>,
-}
-
-impl Account {
-    /// The strongest of the stored causes.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
-    }
-}
-
-impl Status {
-    pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
-        match (activated, taken_down, deactivated) {
-            (false, _, _) => Self::Creating,
-            (true, true, _) => Self::TakenDown,
-            (true, false, true) => Self::Deactivated,
-            (true, false, false) => Self::Active,
-        }
-    }
-}
-
-impl fmt::Debug for Account {
-    /// Without the e-mail address and the password hash, which have no place in a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("id", &self.id)
-            .field("did", &self.did)
-            .field("handle", &self.handle)
-            .field("status", &self.status())
-            .field("token_epoch", &self.token_epoch)
-            .finish_non_exhaustive()
-    }
-}
-
-row! {
-    struct Row {
-        id: i64,
-        did: Text<Did>,
-        handle: Text<Handle>,
-        email: Option<String>,
-        email_confirmed_at: Option<i64>,
-        password_hash: Option<String>,
-        token_epoch: i32,
-        created_at: i64,
-        activated_at: Option<i64>,
-        deactivated_at: Option<i64>,
-        delete_after: Option<i64>,
-        takedown_ref: Option<String>,
-    }
-}
-
-impl From<Row> for Account {
-    fn from(row: Row) -> Self {
-        Self {
-            id: AccountId(row.id),
-            did: row.did.0,
-            handle: row.handle.0,
-            email: row.email,
-            email_confirmed_at: row.email_confirmed_at,
-            password_hash: row.password_hash,
-            token_epoch: row.token_epoch,
-            created_at: row.created_at,
-            activated_at: row.activated_at,
-            deactivated_at: row.deactivated_at,
-            delete_after: row.delete_after,
-            takedown_ref: row.takedown_ref,
-        }
-    }
+account_row! {
+    struct Row {}
 }
 
 macro_rules! select_account {
     ($condition:literal) => {
-        concat!(
-            "select id, did, handle, email, email_confirmed_at, password_hash, token_epoch, created_at, activated_at, ",
-            "deactivated_at, delete_after, takedown_ref from account where ",
-            $condition
-        )
+        concat!("select ", account_columns!(""), " from account where ", $condition)
     };
 }
 

@@ -1,4 +1,4 @@
-//! The time between "these names are yours" and "the account exists".
+//! Accounts whose names are reserved while their DIDs are being published.
 //!
 //! A DID is published in a directory outside any transaction. So a first transaction reserves the account (and consumes
 //! the invite), then the DID is published, then a second one activates it together with its repository and events. If
@@ -14,12 +14,12 @@ use crate::{
     source::{execute, on},
 };
 
-/// What is known of an account before its DID is published.
+/// An account before its DID is published.
 #[derive(Clone)]
 pub struct NewAccount {
     /// Permanent identifier.
     pub did: Did,
-    /// First name.
+    /// The first handle.
     pub handle: Handle,
     /// Stored in lower case.
     pub email: Option<String>,
@@ -27,14 +27,14 @@ pub struct NewAccount {
     pub password_hash: Option<String>,
     /// The repository's signing key, sealed.
     pub signing_key: Vec<u8>,
-    /// Microseconds.
+    /// When it is reserved; microseconds.
     pub created_at: i64,
 }
 
 /// A reserved account that was neither activated nor given back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reservation {
-    /// Key.
+    /// The account's key.
     pub id: AccountId,
     /// The DID, which may or may not have been published.
     pub did: Did,

@@ -12,7 +12,7 @@ use crate::{
 /// A blob that is not there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Missing {
-    /// Which.
+    /// CID of the blob.
     pub cid: Cid,
     /// The first of the records that refer to it.
     pub path: RepoPath,

@@ -28,7 +28,7 @@ pub use missing::{Missing, adopt, any_missing, missing};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
-/// Where a blob is in its life.
+/// Whether records refer to a blob, and whether it may be read.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum State {
     /// Uploaded, but no record refers to it.
@@ -39,49 +39,49 @@ pub enum State {
     TakenDown,
 }
 
-/// A blob's row.
+/// A stored blob.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Blob {
-    /// Whose upload; the same bytes of two accounts are two blobs.
+    /// The account that uploaded it. The same bytes of two accounts are two blobs.
     pub account_id: AccountId,
-    /// Of the bytes.
+    /// CID of the bytes.
     pub cid: Cid,
-    /// As it is served.
+    /// The media type with which it is served.
     pub mime: String,
     /// In bytes.
     pub size: u64,
     /// The key in the blob store.
     pub storage_key: String,
-    /// Temporary, permanent or taken down.
+    /// Whether it may be read.
     pub state: State,
-    /// First upload; microseconds.
+    /// When it was first uploaded; microseconds.
     pub created_at: i64,
-    /// The moderation decision's reference, while it is taken down.
+    /// Reference to the decision by which it is taken down.
     pub takedown_ref: Option<String>,
-    /// When its object was found to be gone; microseconds.
+    /// When its object was found to be missing; microseconds.
     pub lost_at: Option<i64>,
 }
 
 /// A finished upload.
 #[derive(Clone, Debug)]
 pub struct Upload<'a> {
-    /// Whose upload.
+    /// The account.
     pub account_id: AccountId,
-    /// Of the bytes.
+    /// CID of the bytes.
     pub cid: Cid,
-    /// As it is to be served.
+    /// The media type with which it is to be served.
     pub mime: &'a str,
     /// In bytes.
     pub size: u64,
-    /// Where the bytes were written.
+    /// The key in the blob store.
     pub storage_key: &'a str,
     /// Now; microseconds.
     pub at: i64,
-    /// What the account's blobs may have together, this one included; in bytes.
+    /// Maximum size of all blobs of the account, with this one; in bytes.
     pub quota: Option<u64>,
 }
 
-/// What an upload led to.
+/// The result of recording an upload.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Recorded {
     /// The blob is new and its bytes are those of this upload.

@@ -1,4 +1,4 @@
-//! Finding and forgetting blobs that nobody refers to.
+//! Finding and deleting blobs that no record refers to.
 
 use pds_repo::Cid;
 
@@ -9,12 +9,12 @@ use crate::{
     source::on,
 };
 
-/// A blob to sweep, or swept.
+/// A blob that is to be deleted, or was.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Swept {
-    /// Whose blob.
+    /// The account of the blob.
     pub account_id: AccountId,
-    /// Which.
+    /// CID of the blob.
     pub cid: Cid,
     /// The key in the blob store.
     pub storage_key: String,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pds_syntax::{RepoPath, Tid};
 
-use super::{Prepared, Put, Write};
+use super::{NewCommit, Put, RecordWrite};
 use crate::AccountId;
 
 /// What a batch does to one repository.
@@ -16,23 +16,23 @@ pub(crate) struct Net<'a> {
     /// Revision before the batch.
     pub(crate) expect_rev: Tid,
     /// The last commit.
-    pub(crate) last: &'a Prepared,
-    /// One per path that differs, in path order.
-    pub(crate) writes: Vec<NetWrite<'a>>,
+    pub(crate) last: &'a NewCommit,
+    /// The changes, one per path, in path order.
+    pub(crate) writes: Vec<PathChange<'a>>,
 }
 
 /// What a batch does to one path.
 #[derive(Debug)]
-pub(crate) struct NetWrite<'a> {
+pub(crate) struct PathChange<'a> {
     pub(crate) path: &'a RepoPath,
     /// The revision that wrote it last.
     pub(crate) rev: Tid,
-    pub(crate) change: Change<'a>,
+    pub(crate) change: NetChange<'a>,
 }
 
-/// A path before and after the batch.
+/// What happens to the record at a path.
 #[derive(Debug)]
-pub(crate) enum Change<'a> {
+pub(crate) enum NetChange<'a> {
     Create(&'a Put),
     Update(&'a Put),
     Delete,
@@ -45,30 +45,30 @@ impl<'a> Net<'a> {
 
     /// By how much the number of records changes.
     pub(crate) fn added(&self) -> i64 {
-        let of = |change: &Change<'_>| match change {
-            Change::Create(_) => 1,
-            Change::Update(_) => 0,
-            Change::Delete => -1,
+        let of = |change: &NetChange<'_>| match change {
+            NetChange::Create(_) => 1,
+            NetChange::Update(_) => 0,
+            NetChange::Delete => -1,
         };
         self.writes.iter().map(|write| of(&write.change)).sum()
     }
 
     /// The records to be stored.
-    pub(crate) fn puts(&self) -> impl Iterator<Item = (&NetWrite<'a>, &'a Put)> {
+    pub(crate) fn puts(&self) -> impl Iterator<Item = (&PathChange<'a>, &'a Put)> {
         self.writes.iter().filter_map(|write| match write.change {
-            Change::Create(put) | Change::Update(put) => Some((write, put)),
-            Change::Delete => None,
+            NetChange::Create(put) | NetChange::Update(put) => Some((write, put)),
+            NetChange::Delete => None,
         })
     }
 
-    /// The paths that had a record which goes or is replaced, and so may have had references to blobs.
+    /// The paths whose records are deleted or replaced, and so may have had references to blobs.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = &'a RepoPath> {
-        self.writes.iter().filter(|write| !matches!(write.change, Change::Create(_))).map(|write| write.path)
+        self.writes.iter().filter(|write| !matches!(write.change, NetChange::Create(_))).map(|write| write.path)
     }
 
-    /// The paths that have no record any more.
+    /// The paths whose records are deleted.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &'a RepoPath> {
-        self.writes.iter().filter(|write| matches!(write.change, Change::Delete)).map(|write| write.path)
+        self.writes.iter().filter(|write| matches!(write.change, NetChange::Delete)).map(|write| write.path)
     }
 }
 
@@ -81,13 +81,13 @@ struct Path<'a> {
 
 struct Chain<'a> {
     expect_rev: Tid,
-    last: &'a Prepared,
+    last: &'a NewCommit,
     paths: BTreeMap<&'a RepoPath, Path<'a>>,
 }
 
 /// Folds a batch by repository, in ascending order of account (the order in which rows are locked), and names the
 /// repositories whose commits do not build on each other.
-pub(crate) fn fold(batch: &[Prepared]) -> (Vec<Net<'_>>, Vec<AccountId>) {
+pub(crate) fn fold(batch: &[NewCommit]) -> (Vec<Net<'_>>, Vec<AccountId>) {
     let mut chains: BTreeMap<AccountId, Chain<'_>> = BTreeMap::new();
     let mut broken = BTreeSet::new();
     for commit in batch {
@@ -102,9 +102,9 @@ pub(crate) fn fold(batch: &[Prepared]) -> (Vec<Net<'_>>, Vec<AccountId>) {
         chain.last = commit;
         for write in &commit.writes {
             let (path, existed, last) = match write {
-                Write::Create(put) => (&put.path, false, Some(put)),
-                Write::Update(put) => (&put.path, true, Some(put)),
-                Write::Delete { path } => (path, true, None),
+                RecordWrite::Create(put) => (&put.path, false, Some(put)),
+                RecordWrite::Update(put) => (&put.path, true, Some(put)),
+                RecordWrite::Delete { path } => (path, true, None),
             };
             let entry = chain.paths.entry(path).or_insert(Path { existed, rev: commit.rev, last });
             entry.rev = commit.rev;
@@ -118,12 +118,12 @@ impl<'a> From<Chain<'a>> for Net<'a> {
     fn from(chain: Chain<'a>) -> Self {
         let writes = chain.paths.into_iter().filter_map(|(path, Path { existed, rev, last })| {
             let change = match (existed, last) {
-                (false, Some(put)) => Change::Create(put),
-                (true, Some(put)) => Change::Update(put),
-                (true, None) => Change::Delete,
+                (false, Some(put)) => NetChange::Create(put),
+                (true, Some(put)) => NetChange::Update(put),
+                (true, None) => NetChange::Delete,
                 (false, None) => return None,
             };
-            Some(NetWrite { path, rev, change })
+            Some(PathChange { path, rev, change })
         });
         Self { expect_rev: chain.expect_rev, last: chain.last, writes: writes.collect() }
     }

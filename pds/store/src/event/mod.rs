@@ -1,12 +1,13 @@
 //! The event sequence: frames in one gapless order, the same for every reader.
 //!
-//! Frames are appended in the transaction of the change that they tell of, so an event exists if and only if its change
-//! does. A row holds frames of one transaction, packed. Numbering locks the counter's row until the transaction
-//! ends; Postgres lets go of that lock only when the commit is flushed *and* visible. So whoever gets the next numbers
-//! commits later, and a reader that saw number n has seen all below n.
+//! Frames are appended in the transaction of the change that they announce, so an event exists if and only if its change does. A row contains
+//! frames of one transaction, packed. Numbering locks the counter's row until the transaction ends; Postgres releases that lock only when
+//! the commit is flushed and visible. So the next numbers belong to a transaction that commits later, and a reader that saw number n has
+//! seen all below n.
 //!
-//! Reading rows into live subscriptions is the sequencer's task; this module only stores, pages and wakes.
+//! Reading rows into live subscriptions is the sequencer's task; this module only stores events, reads pages of them and wakes readers.
 
+mod appended;
 mod payload;
 mod wakeups;
 
@@ -16,13 +17,13 @@ use sqlx::PgPool;
 
 use crate::{
     Db, Error, Result, Source, Tx,
-    db::Pools,
     dialect::postgres::in_time,
+    pools::Pools,
     source::{execute, on},
 };
 
+pub(crate) use appended::Appended;
 pub(crate) use payload::{Row, rows};
-pub(crate) use wakeups::Appended;
 pub use wakeups::{Teller, Wakeups};
 
 /// Frames of one transaction, numbered from `first_seq` without a gap.
@@ -30,11 +31,11 @@ pub use wakeups::{Teller, Wakeups};
 pub struct Batch {
     /// Number of the first frame.
     pub first_seq: i64,
-    /// How many frames.
+    /// Number of frames.
     pub n: u32,
     /// When it was written, by the writer's clock; microseconds.
     pub at: i64,
-    /// As stored; see [`Batch::frames`].
+    /// The stored bytes; see [`Batch::frames`].
     payload: Bytes,
 }
 
@@ -69,14 +70,14 @@ impl Batch {
     }
 }
 
-/// The longest payload that stands in its page of Postgres' table. A longer one is cut into pieces of 2 KB there, each with an index
-/// entry, which costs more than the rest of a commit.
+/// The longest payload that Postgres stores in the page of its row. A longer one is cut into pieces of 2 KB, each with an index entry, which
+/// costs more than the rest of a commit.
 pub const ROW_BYTES: usize = 8_000;
 
 /// Appends frames and returns the number of the first; the rest follow. `at` is now, in microseconds.
 ///
-/// It must be the transaction's last statement: all other writers of events wait until the transaction ends. With no
-/// frames nothing happens and the answer is the number that would be next.
+/// It must be the transaction's last statement: all other writers of events wait until the transaction ends. Without frames it does nothing
+/// and returns the number that would be next.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -135,8 +136,8 @@ pub(crate) const BETWEEN_SQLITE: &str = "select first_seq, n, at, payload from e
        and first_seq + n > $1 + 1 and first_seq <= $2 \
      order by first_seq";
 
-/// The same, with the payloads that stand in the table itself; a page ends before one that does not, unless it is the first, and is then
-/// read alone. So a page is never long, and nobody has to look at the sizes first, which took the database a fifth of its time.
+/// The same, with the payloads that are in the page of their row. A page of events ends before a longer payload, unless that is the first,
+/// which is then read alone. So a page is never long, and the sizes need not be read first, which took a fifth of the database's time.
 pub(crate) const BETWEEN_POSTGRES: &str = "select first_seq, n, at, case when octet_length(payload) <= $3 then payload end \
      from event \
      where first_seq >= coalesce((select max(first_seq) from event where first_seq <= $1 + 1), 0) \
@@ -152,7 +153,7 @@ pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by
 pub struct Page {
     /// The first may begin before the number that was asked for.
     pub batches: Vec<Batch>,
-    /// It ended because it was long enough: there may be more.
+    /// It ended because it was long enough; there may be more.
     pub is_cut: bool,
 }
 
@@ -197,7 +198,7 @@ pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<P
 }
 
 async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
-    // So that no page is much longer than asked for, and a few more, as rows are mostly shorter. What is too much is read again.
+    // No page is much longer than asked for. A few rows more, because most are shorter; those that are too many are read again.
     let limit = max_bytes / ROW_BYTES + 8;
     let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(BETWEEN_POSTGRES)
         .bind(seq)
@@ -227,9 +228,9 @@ async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) 
     Ok(page)
 }
 
-/// Forgets events written before a time (microseconds), at most `limit` rows of them, and returns how many rows went.
+/// Deletes events written before a time (microseconds), at most `limit` rows. Returns the number of deleted rows.
 ///
-/// What stays is always a gapless end of the sequence, also when the writers' clocks disagree.
+/// The rest is always a gapless end of the sequence, also when the writers' clocks differ.
 ///
 /// # Errors
 /// When the database cannot be written.

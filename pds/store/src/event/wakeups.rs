@@ -1,12 +1,11 @@
-//! Telling readers that there may be new events.
+//! Waking readers of events when there may be new ones ([ADR 14](../../../../docs/adr/0014-only-listeners-are-told.md)).
 //!
-//! A wake-up is a hint: it may come without an event or be lost with a connection, so a reader polls now and then as
-//! well. On SQLite there is one process, and a signal inside it is enough. On Postgres a process whose events somebody
-//! reads also listens on a connection of its own, and the others tell it with a NOTIFY outside any transaction (inside one
-//! it would take a lock that serialises all commits), at most one per [`COALESCE`].
+//! A wake-up is a hint: it may come without an event or be lost with a connection, so readers poll as well. On SQLite there is one process,
+//! and a signal inside it is enough. On Postgres a process with readers also listens on a connection of its own, and the others notify it
+//! with a NOTIFY outside any transaction (inside one it would take a lock that serialises all commits), at most one per [`COALESCE`].
 //!
-//! A notification costs the database about as much as a small commit, and mostly there is nobody to hear it. So listeners hold an
-//! advisory lock, under a number of their own, and whoever commits looks now and then whether there are any.
+//! A notification costs the database about as much as a small commit, and mostly no process listens. So listeners hold an advisory lock with
+//! a number of their own, and processes that commit check at intervals whether there are any.
 
 use std::time::Duration;
 
@@ -20,55 +19,35 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Db, db::Pools, dialect::postgres::in_time};
+use crate::{Db, dialect::postgres::in_time, pools::Pools};
 
 const CHANNEL: &str = "pds_event";
-/// First key of the listeners' locks; the second is each process's own.
+/// First key of the listeners' locks; the second is the number of the process.
 const LISTENERS: i32 = 0x7064_7365;
 const COALESCE: Duration = Duration::from_millis(2);
-/// How long it is taken for true that somebody listens, or nobody: so long a new listener may have to poll.
+/// How long the result of that check is used. A new listener may have to poll for so long.
 const KNOWN: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection on which nothing was heard for so long may be cut off, and is made anew.
+/// A connection on which nothing arrived for so long may be broken, and is replaced.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The last event of this process's own commits. All clones of a [`Db`] share it.
-#[derive(Clone, Debug)]
-pub(crate) struct Appended {
-    upto: watch::Sender<i64>,
-    /// The process's number among the listeners.
-    listener: i32,
-}
-
-impl Default for Appended {
-    fn default() -> Self {
-        Self { upto: watch::Sender::default(), listener: rand::random_range(0..i32::MAX) }
-    }
-}
-
-impl Appended {
-    pub(crate) fn signal(&self, last_seq: i64) {
-        self.upto.send_modify(|upto| *upto = last_seq.max(*upto));
-    }
-}
-
-/// What others told.
+/// What other processes have announced.
 #[derive(Clone, Copy, Debug, Default)]
 struct News {
     /// Events up to this number exist.
     upto: i64,
-    /// How often something may have happened that nobody numbered.
+    /// Number of announcements without a number: anything may have happened.
     unknown: u64,
 }
 
-/// Passes this process's commits on to the other processes, until it is dropped.
+/// Notifies other processes of this process's commits, until it is dropped.
 #[derive(Debug)]
 pub struct Teller {
     _task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Teller {
-    /// Begins, in the background; one per process is enough. Must be called inside a Tokio runtime.
+    /// Begins to notify, in the background; one per process is enough. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn start(db: &Db) -> Self {
         let task = match &db.pools {
@@ -81,12 +60,12 @@ impl Teller {
     }
 }
 
-/// Wakes one reader of events: when this process commits, and when another one tells of it.
+/// Wakes one reader of events: when this process commits, and when another one announces a commit.
 #[derive(Debug)]
 pub struct Wakeups {
     own: watch::Receiver<i64>,
     others: watch::Receiver<News>,
-    /// As of the last wake-up.
+    /// The value in the announcements at the last wake-up.
     unknown: u64,
     _listener: Option<AbortOnDropHandle<()>>,
     /// So that `others` stays open.
@@ -111,8 +90,9 @@ impl Wakeups {
         }
     }
 
-    /// Waits until there may be new events since the last call returned. If nothing but events up to a certain one can be new, that one.
-    /// Cancelling it loses nothing.
+    /// Waits until there may be new events since the last call returned. Returns the number up to which there are, if it is known.
+    ///
+    /// Cancellation: loses nothing.
     pub async fn changed(&mut self) -> Option<i64> {
         let changed = tokio::select! {
             changed = self.own.changed() => changed,
@@ -129,12 +109,12 @@ impl Wakeups {
     }
 }
 
-/// Tells the other processes of this one's commits, at most every [`COALESCE`], while one of them listens.
+/// Notifies the other processes of this one's commits, at most every [`COALESCE`], while one of them listens.
 async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
     let (mut heard, mut looked) = (false, None::<Instant>);
     while appended.changed().await.is_ok() {
         if looked.is_none_or(|at| at.elapsed() >= KNOWN) {
-            // If it cannot be known they are told.
+            // They are notified if the check fails.
             heard = in_time(is_heard(&pool, own)).await.unwrap_or(true);
             looked = Some(Instant::now());
         }
@@ -142,7 +122,7 @@ async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
         if heard {
             let notify = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(upto.to_string());
             if let Err(error) = in_time(notify.execute(&pool)).await {
-                // The others notice by polling.
+                // The others find the events by polling.
                 tracing::debug!("cannot notify other replicas of new events: {error}");
             }
         }
@@ -150,7 +130,7 @@ async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
     }
 }
 
-/// Does another process listen?
+/// Whether another process listens.
 async fn is_heard(pool: &PgPool, own: i32) -> sqlx::Result<bool> {
     const SQL: &str = "select exists ( \
            select from pg_locks where locktype = 'advisory' and classid = $1::bigint::oid and objid <> $2::bigint::oid and granted \
@@ -173,7 +153,7 @@ async fn listen_once(pool: &PgPool, own: i32, others: &watch::Sender<News>) -> s
     let connection = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let connection = connection.connect_with((*pool.connect_options()).clone()).await?;
     let mut listener = PgListener::connect_with(&connection).await?;
-    // Whoever called makes it anew, and takes the lock again.
+    // The caller replaces it, and takes the lock again.
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     let lock = sqlx::query("select pg_advisory_lock_shared($1, $2)").bind(LISTENERS).bind(own);

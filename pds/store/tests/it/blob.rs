@@ -5,7 +5,7 @@ use pds_repo::Cid;
 use pds_store::{
     AccountId, Db,
     blob::{self, Recorded, State, Upload},
-    commit::{BlobRefusal, CommitError, Put, RefusedBlob, Write},
+    commit::{BlobRefusal, CommitError, Put, RecordWrite, RefusedBlob},
 };
 
 use crate::harness::{Alice, Store, T0, on_both, put};
@@ -72,7 +72,7 @@ async fn an_upload_is_temporary_until_a_record_refers_to_it(store: Store) {
     assert_eq!(upload(&store, alice.id, "cat", "key", T0).await, NEW);
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
 
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
 
     let found = blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
     assert_eq!(
@@ -94,7 +94,8 @@ async fn a_second_upload_is_a_twin(store: Store) {
 async fn a_missing_blob_fails_the_commit_and_leaves_nothing(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
-    let writes = vec![Write::Create(post("a.b.post/1", &["cat"])), Write::Create(post("a.b.post/2", &["dog"]))];
+    let writes =
+        vec![RecordWrite::Create(post("a.b.post/1", &["cat"])), RecordWrite::Create(post("a.b.post/2", &["dog"]))];
 
     let error = alice.write(&store.db, writes).await.unwrap_err();
 
@@ -110,7 +111,7 @@ async fn a_blob_of_another_account_is_missing(store: Store) {
     let bob = Alice::create(&store.db, "bob").await;
     upload(&store, bob.id, "cat", "key", T0).await;
 
-    let result = alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await;
+    let result = alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await;
 
     assert!(matches!(result, Err(CommitError::Blobs { .. })), "{result:?}");
 }
@@ -118,12 +119,13 @@ async fn a_blob_of_another_account_is_missing(store: Store) {
 async fn the_last_reference_keeps_a_blob(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
-    let writes = vec![Write::Create(post("a.b.post/1", &["cat"])), Write::Create(post("a.b.post/2", &["cat"]))];
+    let writes =
+        vec![RecordWrite::Create(post("a.b.post/1", &["cat"])), RecordWrite::Create(post("a.b.post/2", &["cat"]))];
     alice.write(&store.db, writes).await.unwrap();
 
-    alice.write(&store.db, vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
-    alice.write(&store.db, vec![Write::Update(post("a.b.post/2", &[]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Update(post("a.b.post/2", &[]))]).await.unwrap();
 
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
     assert_eq!(blob::list(&store.db, alice.id, None, None, 10).await.unwrap(), []);
@@ -136,9 +138,9 @@ async fn an_update_that_keeps_a_blob_keeps_it_permanent(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
     upload(&store, alice.id, "dog", "key2", T0).await;
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
 
-    alice.write(&store.db, vec![Write::Update(post("a.b.post/1", &["cat", "dog"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Update(post("a.b.post/1", &["cat", "dog"]))]).await.unwrap();
 
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
     assert_eq!(state(&store, alice.id, "dog").await, Some(State::Permanent));
@@ -149,7 +151,7 @@ async fn only_old_temporary_blobs_are_swept(store: Store) {
     upload(&store, alice.id, "used", "used", T0).await;
     upload(&store, alice.id, "old", "old", T0).await;
     upload(&store, alice.id, "young", "young", T0 + DAY).await;
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["used"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["used"]))]).await.unwrap();
 
     let found = blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap();
 
@@ -167,7 +169,7 @@ async fn a_blob_used_meanwhile_survives_the_sweeper(store: Store) {
     upload(&store, alice.id, "cat", "key", T0).await;
     assert_eq!(blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap().len(), 1);
 
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
 
     let mut tx = store.begin().await;
     assert!(!blob::delete_temporary(&mut tx, alice.id, &raw("cat"), T0 + DAY).await.unwrap());
@@ -183,7 +185,8 @@ async fn a_blob_swept_meanwhile_is_missing(store: Store) {
     assert!(blob::delete_temporary(&mut sweeper, alice.id, &raw("cat"), T0 + DAY).await.unwrap());
 
     let db = store.db.clone();
-    let commit = tokio::spawn(async move { alice.write(&db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await });
+    let commit =
+        tokio::spawn(async move { alice.write(&db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await });
     tokio::task::yield_now().await;
     sweeper.commit().await.unwrap();
 
@@ -194,17 +197,17 @@ async fn a_blob_swept_meanwhile_is_missing(store: Store) {
 async fn a_taken_down_blob_can_neither_be_used_nor_uploaded(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "key", T0).await;
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
     set_taken_down(&store, alice.id, true).await;
 
     assert_eq!(upload(&store, alice.id, "cat", "again", T0).await, Recorded::TakenDown);
-    let error = alice.write(&store.db, vec![Write::Create(post("a.b.post/2", &["cat"]))]).await.unwrap_err();
+    let error = alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/2", &["cat"]))]).await.unwrap_err();
     assert!(
         matches!(&error, CommitError::Blobs { refused } if refused[0].reason == BlobRefusal::TakenDown),
         "{error:?}"
     );
     // Records that refer to it can still be deleted, and lifting the takedown finds no reference then.
-    alice.write(&store.db, vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Delete { path: "a.b.post/1".parse().unwrap() }]).await.unwrap();
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::TakenDown));
     set_taken_down(&store, alice.id, false).await;
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Temporary));
@@ -229,7 +232,7 @@ async fn a_takedown_is_remembered_with_its_reference(store: Store) {
     assert!(blob::sweepable(&store.db, T0 + DAY, None, 10).await.unwrap().is_empty(), "its time began anew");
 
     // Lifting what was not taken down changes nothing.
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
     set_taken_down(&store, alice.id, false).await;
     assert_eq!(state(&store, alice.id, "cat").await, Some(State::Permanent));
     let mut tx = store.begin().await;
@@ -308,9 +311,9 @@ async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {
     for name in ["a", "b", "c", "unused"] {
         upload(&store, alice.id, name, name, T0).await;
     }
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["a", "b"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["a", "b"]))]).await.unwrap();
     let since = alice.rev;
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/2", &["b", "c"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/2", &["b", "c"]))]).await.unwrap();
 
     let mut all = Vec::new();
     while let page = blob::list(&store.db, alice.id, None, all.last(), 2).await.unwrap()
@@ -332,7 +335,7 @@ async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {
 async fn a_lost_blob_is_missing_until_it_is_uploaded_again(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     upload(&store, alice.id, "cat", "first", T0).await;
-    alice.write(&store.db, vec![Write::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(post("a.b.post/1", &["cat"]))]).await.unwrap();
     let get = async || blob::get(&store.db, alice.id, &raw("cat")).await.unwrap().unwrap();
     let missing = async || blob::missing(&store.db, alice.id, None, 10).await.unwrap().len();
     let lose = async |blob: &blob::Blob| {

@@ -2,7 +2,7 @@
 
 use pds_store::{
     AccountId, Db, account,
-    commit::{CommitError, Committed, Prepared, Staging, Write, commit_batch},
+    commit::{CommitError, Committed, NewCommit, RecordWrite, Staging, commit_batch},
     event, record, repo,
 };
 
@@ -24,16 +24,16 @@ on_both!(
     a_commit_that_waits_for_a_takedown_is_refused,
 );
 
-fn create(path: &str) -> Write {
-    Write::Create(put(path, path))
+fn create(path: &str) -> RecordWrite {
+    RecordWrite::Create(put(path, path))
 }
 
-fn update(path: &str, body: &str) -> Write {
-    Write::Update(put(path, body))
+fn update(path: &str, body: &str) -> RecordWrite {
+    RecordWrite::Update(put(path, body))
 }
 
-fn delete(path: &str) -> Write {
-    Write::Delete { path: path.parse().unwrap() }
+fn delete(path: &str) -> RecordWrite {
+    RecordWrite::Delete { path: path.parse().unwrap() }
 }
 
 async fn contents(db: &Db, alice: &Alice) -> Vec<(String, String)> {
@@ -117,7 +117,7 @@ async fn a_stale_member_undoes_the_whole_batch_and_is_named(store: Store) {
     let behind = bob.clone();
     bob.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
     let head = event::head(&store.db).await.unwrap();
-    let mut batch: Vec<Prepared> = [&carol, &behind, &alice].map(|who| who.prepare(vec![create("a.b.post/2")])).into();
+    let mut batch: Vec<NewCommit> = [&carol, &behind, &alice].map(|who| who.prepare(vec![create("a.b.post/2")])).into();
 
     let error = commit_batch(&store.db, &batch, T0).await.unwrap_err();
 

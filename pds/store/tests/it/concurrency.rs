@@ -11,7 +11,7 @@ use std::{
 
 use pds_store::{
     Db,
-    commit::{CommitError, Write, commit_batch},
+    commit::{CommitError, RecordWrite, commit_batch},
     event, record, repo,
 };
 use pds_syntax::Tid;
@@ -86,7 +86,7 @@ async fn write_rounds(db: Db, mut pair: [Alice; 2], rounds: u64) -> u64 {
         let path = format!("a.b.post/{round}");
         let size = 1 + (round % 2) as usize;
         let batch: Vec<_> =
-            pair[..size].iter().map(|who| who.prepare(vec![Write::Create(put(&path, &path))])).collect();
+            pair[..size].iter().map(|who| who.prepare(vec![RecordWrite::Create(put(&path, &path))])).collect();
         commit_batch(&db, &batch, T0).await.unwrap();
         for (who, prepared) in pair.iter_mut().zip(&batch) {
             who.rev = prepared.rev;
@@ -100,10 +100,10 @@ async fn of_two_commits_on_one_head_one_wins(store: Store) {
     let other = store.replica().await;
     let mut alice = Alice::create(&store.db, "alice").await;
     for round in 0..20 {
-        let one = alice.prepare(vec![Write::Create(put(&format!("a.b.post/{round}a"), "a"))]);
-        let mut two = alice.prepare(vec![Write::Create(put(&format!("a.b.post/{round}b"), "b"))]);
+        let one = alice.prepare(vec![RecordWrite::Create(put(&format!("a.b.post/{round}a"), "a"))]);
+        let mut two = alice.prepare(vec![RecordWrite::Create(put(&format!("a.b.post/{round}b"), "b"))]);
         if round % 2 == 1 {
-            two.writes.push(Write::Delete { path: "a.b.post/none".parse().unwrap() });
+            two.writes.push(RecordWrite::Delete { path: "a.b.post/none".parse().unwrap() });
         }
         let (ones, twos) = ([one], [two]);
         let (one, two) = tokio::join!(commit_batch(&store.db, &ones, T0), commit_batch(&other, &twos, T0));
@@ -127,7 +127,7 @@ async fn a_hot_repository_loses_no_write(store: Store) {
                     let path = format!("a.b.post/{w}-{n}");
                     loop {
                         // Revisions must differ between the writers, as their clocks' identities see to.
-                        let mut prepared = alice.prepare(vec![Write::Create(put(&path, &path))]);
+                        let mut prepared = alice.prepare(vec![RecordWrite::Create(put(&path, &path))]);
                         prepared.rev = Tid::from_micros(prepared.rev.micros(), w as u16);
                         match commit_batch(&db, &[prepared], T0).await {
                             Ok(_) => break,
@@ -170,7 +170,7 @@ async fn batches_that_overlap_in_any_order_do_not_deadlock(store: Store) {
                     let batch: Vec<_> = pending
                         .iter()
                         .map(|&i| {
-                            let mut prepared = people[i].prepare(vec![Write::Create(put(&path, &path))]);
+                            let mut prepared = people[i].prepare(vec![RecordWrite::Create(put(&path, &path))]);
                             prepared.rev = Tid::from_micros(prepared.rev.micros(), r as u16);
                             prepared
                         })

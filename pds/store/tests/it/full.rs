@@ -2,7 +2,7 @@
 
 use pds_store::{
     Dialect,
-    commit::{CommitError, Staging, Write},
+    commit::{CommitError, RecordWrite, Staging},
     owner,
 };
 
@@ -13,7 +13,7 @@ use crate::harness::{Alice, T0, put, run};
 async fn a_full_volume_is_known_until_a_write_succeeds() {
     run(Dialect::Postgres, |store| async move {
         let mut alice = Alice::create(&store.db, "alice").await;
-        let write = || vec![Write::Create(put("com.example.thing/one", "one"))];
+        let write = || vec![RecordWrite::Create(put("com.example.thing/one", "one"))];
         store
             .sql(
                 "create function full_volume() returns trigger language plpgsql as $$ \

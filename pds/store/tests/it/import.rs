@@ -4,7 +4,7 @@ use pds_repo::Cid;
 use pds_store::{
     Error, account,
     blob::{self, Missing, State, Upload},
-    commit::{CommitError, Put, Staging, Write, commit_batch, expired, undo_expired},
+    commit::{CommitError, Put, RecordWrite, Staging, commit_batch, expired, undo_expired},
     event,
     record::{self, Page},
     repo,
@@ -26,8 +26,8 @@ fn path(n: usize) -> String {
     format!("a.b.post/{n:05}")
 }
 
-fn create(n: usize) -> Write {
-    Write::Create(put(&path(n), &path(n)))
+fn create(n: usize) -> RecordWrite {
+    RecordWrite::Create(put(&path(n), &path(n)))
 }
 
 /// Revision, number of records as counted and as there are, events.
@@ -79,8 +79,8 @@ async fn an_import_replaces_what_was_there(store: Store) {
         assert_eq!(store.db.snapshot().await.unwrap().record(alice.id, &path).await.unwrap(), None);
     }
     let mut import = staging.swap(prepared, T0).await.unwrap();
-    import.write(vec![Write::Update(put(&path(0), "new"))]).await.unwrap();
-    import.write((1..41).map(|n| Write::Delete { path: path(n).parse().unwrap() }).collect()).await.unwrap();
+    import.write(vec![RecordWrite::Update(put(&path(0), "new"))]).await.unwrap();
+    import.write((1..41).map(|n| RecordWrite::Delete { path: path(n).parse().unwrap() }).collect()).await.unwrap();
     import.write(Vec::new()).await.unwrap();
     import.finish().await.unwrap();
 
@@ -113,9 +113,9 @@ async fn nothing_is_left_of_an_import_that_fails(store: Store) {
     let prepared = alice.prepare(Vec::new());
     let mut staging = begin(&store, &alice).await;
     let picture = Put { blobs: vec![raw("picture")], ..put("a.b.post/picture", "picture") };
-    staging.write(&prepared, vec![create(20), Write::Create(picture)], T0).await.unwrap();
+    staging.write(&prepared, vec![create(20), RecordWrite::Create(picture)], T0).await.unwrap();
     staging.write(&prepared, (30..1200).map(create).collect(), T0).await.unwrap();
-    staging.write(&prepared, vec![Write::Create(put("a.b.post/twin", &path(20)))], T0).await.unwrap_err();
+    staging.write(&prepared, vec![RecordWrite::Create(put("a.b.post/twin", &path(20)))], T0).await.unwrap_err();
     staging.undo().await.unwrap();
     assert_eq!(state(&store, &alice).await, before);
     assert_eq!(blob::missing(&store.db, alice.id, None, 10).await.unwrap(), []);
@@ -124,8 +124,8 @@ async fn nothing_is_left_of_an_import_that_fails(store: Store) {
     let mut staging = begin(&store, &alice).await;
     staging.write(&prepared, (30..300).map(create).collect(), T0).await.unwrap();
     let mut import = staging.swap(prepared, T0).await.unwrap();
-    import.write(vec![Write::Delete { path: path(0).parse().unwrap() }]).await.unwrap();
-    import.write(vec![Write::Create(put("a.b.post/twin", &path(1)))]).await.unwrap_err();
+    import.write(vec![RecordWrite::Delete { path: path(0).parse().unwrap() }]).await.unwrap();
+    import.write(vec![RecordWrite::Create(put("a.b.post/twin", &path(1)))]).await.unwrap_err();
     drop(import);
     staging.undo().await.unwrap();
     assert_eq!(state(&store, &alice).await, before, "given up");
@@ -144,7 +144,7 @@ async fn an_import_keeps_nobody_from_writing_but_its_owner(store: Store) {
         staging.write(&prepared, vec![create(n)], T0).await.unwrap();
         bob.write(&replica, vec![create(n)]).await.unwrap();
         // At once, whatever kind of commit, and nobody else's with it.
-        for write in [create(50), Write::Delete { path: path(0).parse().unwrap() }] {
+        for write in [create(50), RecordWrite::Delete { path: path(0).parse().unwrap() }] {
             let batch = [alice.prepare(vec![write]), bob.prepare(vec![create(60)])];
             for batch in [&batch[..], &batch[..1]] {
                 let error = commit_batch(&replica, batch, T0).await.unwrap_err();
@@ -230,14 +230,14 @@ async fn blobs_may_come_after_their_records(store: Store) {
     for text in ["kept", "old", "waiting"] {
         upload(&store, &alice, text).await;
     }
-    alice.write(&store.db, vec![Write::Create(picture("a.b.post/1", &["kept", "old"]))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(picture("a.b.post/1", &["kept", "old"]))]).await.unwrap();
 
     let (prepared, mut staging) = (alice.prepare(Vec::new()), begin(&store, &alice).await);
     let second = picture("a.b.post/2", &["waiting", "new", "newer"]);
-    staging.write(&prepared, vec![Write::Create(second)], T0).await.unwrap();
-    staging.write(&prepared, vec![Write::Create(picture("a.b.post/3", &["new"]))], T0).await.unwrap();
+    staging.write(&prepared, vec![RecordWrite::Create(second)], T0).await.unwrap();
+    staging.write(&prepared, vec![RecordWrite::Create(picture("a.b.post/3", &["new"]))], T0).await.unwrap();
     let mut import = staging.swap(prepared, T0).await.unwrap();
-    import.write(vec![Write::Update(picture("a.b.post/1", &["kept"]))]).await.unwrap();
+    import.write(vec![RecordWrite::Update(picture("a.b.post/1", &["kept"]))]).await.unwrap();
     import.finish().await.unwrap();
 
     for (text, wanted) in [("kept", State::Permanent), ("old", State::Temporary), ("waiting", State::Permanent)] {

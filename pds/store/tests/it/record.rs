@@ -3,7 +3,7 @@
 use pds_repo::Cid;
 use pds_store::{
     AccountId, Snapshot,
-    commit::{Put, Write},
+    commit::{Put, RecordWrite},
     record::{self, Page, subject_hash},
     repo,
 };
@@ -31,7 +31,7 @@ fn nsid(text: &str) -> Nsid {
 
 async fn with_records(store: &Store, paths: &[&str]) -> Alice {
     let mut alice = Alice::create(&store.db, "alice").await;
-    let writes = paths.iter().map(|path| Write::Create(put(path, path))).collect();
+    let writes = paths.iter().map(|path| RecordWrite::Create(put(path, path))).collect();
     alice.write(&store.db, writes).await.unwrap();
     alice
 }
@@ -68,7 +68,7 @@ async fn a_collection_is_listed_from_either_end(store: Store) {
 async fn a_page_ends_after_so_many_bytes_and_the_next_one_goes_on(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     let large = "x".repeat(400_000);
-    let writes = (1..=7).map(|n| Write::Create(put(&format!("a.b.post/{n}"), &format!("{n}{large}")))).collect();
+    let writes = (1..=7).map(|n| RecordWrite::Create(put(&format!("a.b.post/{n}"), &format!("{n}{large}")))).collect();
     alice.write(&store.db, writes).await.unwrap();
     for ascending in [true, false] {
         let (mut cursor, mut pages) = (None, Vec::new());
@@ -123,7 +123,7 @@ async fn entries_come_in_bytewise_order_of_the_whole_path(store: Store) {
 async fn a_stream_can_begin_at_a_revision(store: Store) {
     let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2"]).await;
     let since = alice.rev;
-    let writes = vec![Write::Update(put("a.b.post/2", "new")), Write::Create(put("a.b.post/3", "new"))];
+    let writes = vec![RecordWrite::Update(put("a.b.post/2", "new")), RecordWrite::Create(put("a.b.post/3", "new"))];
     alice.write(&store.db, writes).await.unwrap();
 
     let mut snapshot = store.db.snapshot().await.unwrap();
@@ -148,7 +148,7 @@ async fn bodies_come_whole_and_in_order_over_many_pages(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     let body = |at: usize| format!("{at}").repeat(if at == 7 { 200_000 } else { 3_000 });
     let path = |at: usize| format!("a.b.post/{at:03}");
-    let writes = (0..150).map(|at| Write::Create(put(&path(at), &body(at)))).collect();
+    let writes = (0..150).map(|at| RecordWrite::Create(put(&path(at), &body(at)))).collect();
     alice.write(&store.db, writes).await.unwrap();
 
     let mut snapshot = store.db.snapshot().await.unwrap();
@@ -162,7 +162,10 @@ async fn a_snapshot_does_not_see_later_commits(store: Store) {
     let mut snapshot = store.db.snapshot().await.unwrap();
     let head = snapshot.root(alice.id).await.unwrap();
 
-    let writes = vec![Write::Delete { path: "a.b.post/1".parse().unwrap() }, Write::Update(put("a.b.post/2", "new"))];
+    let writes = vec![
+        RecordWrite::Delete { path: "a.b.post/1".parse().unwrap() },
+        RecordWrite::Update(put("a.b.post/2", "new")),
+    ];
     alice.write(&store.db, writes).await.unwrap();
 
     let seen = bodies(&mut snapshot, alice.id, None).await;
@@ -174,9 +177,9 @@ async fn a_snapshot_does_not_see_later_commits(store: Store) {
 async fn records_about_a_subject_are_found(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     let about = |path: &str, subject: &str| Put { subject_hash: Some(subject_hash(subject)), ..put(path, path) };
-    let writes = ["a.b.like/1", "a.b.like/2", "a.b.repost/1"].map(|path| Write::Create(about(path, "at://x")));
+    let writes = ["a.b.like/1", "a.b.like/2", "a.b.repost/1"].map(|path| RecordWrite::Create(about(path, "at://x")));
     alice.write(&store.db, writes.to_vec()).await.unwrap();
-    alice.write(&store.db, vec![Write::Create(about("a.b.like/3", "at://y"))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(about("a.b.like/3", "at://y"))]).await.unwrap();
     let find = async |subject: &str| -> Vec<String> {
         let records =
             record::same_subject(&store.db, alice.id, &nsid("a.b.like"), subject_hash(subject)).await.unwrap();
@@ -187,7 +190,7 @@ async fn records_about_a_subject_are_found(store: Store) {
     assert_eq!(find("at://y").await, ["a.b.like/3"]);
     assert_eq!(find("at://z").await, Vec::<String>::new());
     let mut writer = alice.clone();
-    writer.write(&store.db, vec![Write::Delete { path: "a.b.like/1".parse().unwrap() }]).await.unwrap();
+    writer.write(&store.db, vec![RecordWrite::Delete { path: "a.b.like/1".parse().unwrap() }]).await.unwrap();
     assert_eq!(find("at://x").await, ["a.b.like/2"]);
 }
 
@@ -222,7 +225,7 @@ async fn a_record_that_was_taken_down_is_hidden_and_still_there(store: Store) {
     assert_eq!(takedown, Some((cid("a.b.post/1"), Some("case 1".to_owned()))));
 
     // Its owner does not bring it back with an update, only the host does.
-    alice.write(&store.db, vec![Write::Update(put("a.b.post/1", "new"))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Update(put("a.b.post/1", "new"))]).await.unwrap();
     assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap(), None);
     let mut tx = store.begin().await;
     assert!(record::set_takedown(&mut tx, alice.id, &path, None).await.unwrap());

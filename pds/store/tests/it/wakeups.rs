@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pds_store::{
     Db, Dialect,
-    commit::Write,
+    commit::RecordWrite,
     event::{self, Teller, Wakeups},
 };
 use sqlx::{Connection, PgConnection, postgres::PgListener};
@@ -35,7 +35,7 @@ async fn own_commits_wake(store: Store) {
     append(&store.db).await;
     timeout(SOON, wakeups.changed()).await.unwrap();
     quiet(&mut wakeups).await;
-    alice.write(&store.db, vec![Write::Create(put("a.b.post/1", "1"))]).await.unwrap();
+    alice.write(&store.db, vec![RecordWrite::Create(put("a.b.post/1", "1"))]).await.unwrap();
     timeout(SOON, wakeups.changed()).await.unwrap();
 }
 

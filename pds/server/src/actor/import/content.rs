@@ -1,106 +1,35 @@
-//! What a file holds: a repository of the account's, checked from its commit to its last record.
+//! The repository in a file, checked from its commit to its last record.
 
 use std::{cmp::Ordering, io, iter::Peekable, sync::Arc};
 
 use bytes::Bytes;
 use pds_repo::{
-    Cid, Codec, car, commit,
-    mst::{self, Records, Tree},
+    Cid, Codec, commit,
+    mst::{Records, Tree},
     record,
 };
-use pds_store::commit::{Put, Write};
+use pds_store::commit::{Put, RecordWrite};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
-use super::{Error, spool::Spool};
+use super::{Error, Invalid, Report, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
 
-/// What is written at once, about.
-const WRITES: usize = 500;
-const BYTES: usize = 1 << 20;
+/// Records after which a portion is full, and bytes of their bodies.
+const PORTION: usize = 500;
+const PORTION_BYTES: usize = 1 << 20;
 
-/// Why a file is not the account's repository.
-#[derive(Debug, thiserror::Error)]
-pub enum Invalid {
-    /// More records than the host takes.
-    #[error("the repository has more than {limit} records, or more blocks than they can need")]
-    TooMany {
-        /// Records.
-        limit: u64,
-    },
-    /// Not a CAR file, or a damaged one.
-    #[error(transparent)]
-    File(car::Error),
-    /// The root is not there or is no commit.
-    #[error("the root {0} of the CAR file is not a commit in it")]
-    Commit(Cid),
-    /// Somebody else's.
-    #[error("the commit is of {found}, the account is {expected}")]
-    Did {
-        /// In the commit.
-        found: Did,
-        /// The account's.
-        expected: Did,
-    },
-    /// The tree is not whole, or not the one that its records make.
-    #[error(transparent)]
-    Tree(mst::Error),
-}
-
-/// What a file holds that is not as it should be. The repository moves in all the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Records that came with the repository, without those that were left out.
-    pub records: usize,
-    /// Records outside the data model, which were kept as they are.
-    pub kept: Noted,
-    /// Records that were left out: they could be neither read nor shown here.
-    pub left_out: Noted,
-}
-
-/// Records of which something is to be told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Noted {
-    /// How many.
-    pub count: usize,
-    /// The first of them.
-    pub first: Vec<Note>,
-}
-
-/// What is to be told of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Its key in the tree, which need not be the path of a record.
-    pub path: String,
-    /// Of its block.
-    pub cid: Cid,
-    /// What is wrong.
-    pub reason: String,
-}
-
-/// Notes that are told one by one.
-const NOTES: usize = 1_000;
-
-impl Noted {
-    fn add(&mut self, path: &str, cid: Cid, reason: String) {
-        self.count += 1;
-        if self.first.len() < NOTES {
-            self.first.push(Note { path: path.to_owned(), cid, reason });
-        }
-    }
-}
-
-/// A whole repository, with its blocks on disk. In memory are only the tree and where each block is.
+/// A repository with its blocks on disk. In memory are only the tree and the place of each block.
 #[derive(Debug)]
 pub(super) struct Content {
-    /// Its records' paths and CIDs.
+    /// Paths and CIDs of the records that are imported.
     pub(super) tree: Tree,
-    /// Of the commit in the file.
+    /// Revision of the commit in the file.
     pub(super) rev: Tid,
     pub(super) report: Report,
     spool: Spool,
 }
 
-/// A record in the file: what a row has beside the body.
+/// A record in the file, with the columns of its row.
 struct Record {
     path: RepoPath,
     body: Bytes,
@@ -108,17 +37,23 @@ struct Record {
     blobs: Vec<Cid>,
 }
 
-/// What makes one repository another, in the order of paths.
-pub(super) struct Changes {
-    theirs: Peekable<Records>,
+/// The differences of two repositories, in the order of paths.
+pub(super) struct Differences {
+    imported: Peekable<Records>,
     before: Peekable<Records>,
-    /// Creations, or what changes and goes.
-    which: Which,
+    part: Part,
+}
+
+/// A record that differs. `None`: there is none at the path.
+pub(super) struct Difference {
+    key: Arc<str>,
+    imported: Option<Cid>,
+    before: Option<Cid>,
 }
 
 /// The two parts of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum Part {
     /// Records at paths where there are none.
     Created,
     /// Records that are changed or deleted.
@@ -126,15 +61,15 @@ pub(super) enum Which {
 }
 
 impl Content {
-    /// Reads what the spool holds under `root`. Every node and every record is looked at, once and in order.
-    pub(super) fn read(spool: Spool, root: &Cid, did: &Did, most_records: u64) -> Result<Self, Error> {
+    /// Reads the repository of `did` with the commit `root`. Every node and every record is read once and in order.
+    pub(super) fn read(spool: Spool, root: &Cid, did: &Did, max_records: u64) -> Result<Self, Error> {
         let commit = spool.block(root)?.and_then(|block| commit::decode(&block).ok()).ok_or(Invalid::Commit(*root))?;
         if commit.did != *did {
             return Err(Invalid::Did { found: commit.did, expected: did.clone() }.into());
         }
         let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from))?;
-        if tree.len() as u64 > most_records {
-            return Err(Invalid::TooMany { limit: most_records }.into());
+        if tree.len() as u64 > max_records {
+            return Err(Invalid::TooMany { limit: max_records }.into());
         }
         let mut report = Report::default();
         for (key, cid) in tree.records() {
@@ -165,25 +100,25 @@ impl Content {
         }
     }
 
-    /// What makes the repository `before` this one.
-    pub(super) fn changes(&self, before: &Tree, which: Which) -> Changes {
-        Changes { theirs: self.tree.records().peekable(), before: before.records().peekable(), which }
+    /// One part of the differences to the repository `before`.
+    pub(super) fn differences(&self, before: &Tree, part: Part) -> Differences {
+        Differences { imported: self.tree.records().peekable(), before: before.records().peekable(), part }
     }
 
-    /// The next portion of changes, as the store takes them; none at the end.
-    pub(super) fn portion(&self, changes: &mut Changes) -> Result<Option<Vec<Write>>, Error> {
+    /// The next portion of differences as writes; none at the end.
+    pub(super) fn portion(&self, differences: &mut Differences) -> Result<Option<Vec<RecordWrite>>, Error> {
         let (mut writes, mut bytes) = (Vec::new(), 0);
-        while writes.len() < WRITES && bytes < BYTES {
-            let Some((key, now, before)) = changes.step() else { break };
-            let write = match (now, before) {
-                (None, _) => Write::Delete { path: path(&key)? },
-                (Some(cid), before) => {
+        while writes.len() < PORTION && bytes < PORTION_BYTES {
+            let Some(Difference { key, imported, before }) = differences.next() else { break };
+            let write = match imported {
+                None => RecordWrite::Delete { path: path(&key)? },
+                Some(cid) => {
                     let record = Record::read(&self.spool, &key, cid)?;
                     let (record, _) = record.map_err(|reason| io::Error::other(format!("{key}: {reason}")))?;
                     bytes += record.body.len();
                     let Record { path, body, subject_hash, blobs } = record;
                     let put = Put { path, cid, body, subject_hash, blobs };
-                    if before.is_some() { Write::Update(put) } else { Write::Create(put) }
+                    if before.is_some() { RecordWrite::Update(put) } else { RecordWrite::Create(put) }
                 }
             };
             writes.push(write);
@@ -192,30 +127,32 @@ impl Content {
     }
 }
 
-impl Changes {
-    /// A key with its record now and before, one of which is another. Both sides are in order, so one pass over them finds what differs.
-    fn step(&mut self) -> Option<(Arc<str>, Option<Cid>, Option<Cid>)> {
+impl Iterator for Differences {
+    type Item = Difference;
+
+    /// Both sides are in order, so one pass over them finds the differences.
+    fn next(&mut self) -> Option<Difference> {
         loop {
-            let order = match (self.theirs.peek(), self.before.peek()) {
+            let order = match (self.imported.peek(), self.before.peek()) {
                 (None, None) => return None,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some((theirs, _)), Some((before, _))) => theirs.as_bytes().cmp(before.as_bytes()),
+                (Some((imported, _)), Some((before, _))) => imported.as_bytes().cmp(before.as_bytes()),
             };
-            let theirs = if order == Ordering::Greater { None } else { self.theirs.next() };
+            let imported = if order == Ordering::Greater { None } else { self.imported.next() };
             let before = if order == Ordering::Less { None } else { self.before.next() };
-            let key = theirs.as_ref().or(before.as_ref()).map(|(key, _)| key.clone())?;
-            let (now, was) = (theirs.map(|(_, cid)| cid), before.map(|(_, cid)| cid));
-            let which = if was.is_none() { Which::Created } else { Which::Replaced };
-            if now != was && which == self.which {
-                return Some((key, now, was));
+            let key = imported.as_ref().or(before.as_ref()).map(|(key, _)| key.clone())?;
+            let (imported, before) = (imported.map(|(_, cid)| cid), before.map(|(_, cid)| cid));
+            let part = if before.is_none() { Part::Created } else { Part::Replaced };
+            if imported != before && part == self.part {
+                return Some(Difference { key, imported, before });
             }
         }
     }
 }
 
 impl Record {
-    /// A record of the tree with what the data model has against it, or why it cannot be had.
+    /// A record of the tree with the rule of the data model that it breaks, or why it cannot be imported.
     fn read(spool: &Spool, key: &str, cid: Cid) -> Result<Result<(Self, Option<String>), String>, Error> {
         let path: RepoPath = match key.parse() {
             Ok(path) => path,
@@ -239,7 +176,7 @@ impl Record {
     }
 }
 
-/// A key that has been looked at before.
+/// The path of a key that [`Record::read`] has accepted before.
 fn path(key: &str) -> Result<RepoPath, Error> {
     key.parse().map_err(|error| io::Error::other(format!("{key} is no path of a record: {error}")).into())
 }

@@ -14,24 +14,25 @@ use futures::{Stream, StreamExt};
 use pds_repo::{Cid, car::Feed};
 use tokio::time::{Instant, timeout};
 
-use super::{Error, Invalid, blocking};
+use super::{Error, Invalid};
+use crate::task::run_blocking;
 
-/// Bytes that are handed on at once to be hashed and written.
+/// Bytes that are hashed and written at once.
 const PIECE: usize = 1 << 20;
-/// Blocks beside records and nodes: the commit, and what older hosts left in their files.
+/// Blocks beside records and nodes: the commit, and blocks that older hosts left in their files.
 const SPARE: u64 = 10_000;
-/// Who sends nothing for so long is gone.
+/// A client that sends nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
-/// The longest time to send a file.
+/// Maximum time to send a file.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// Blocks, each as its CID says.
+/// Blocks by their CIDs, each of which was checked.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
     places: HashMap<Cid, Place>,
     end: u64,
-    most_records: u64,
+    max_records: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +41,15 @@ struct Place {
     len: u32,
 }
 
-/// Receives a whole file of at most `limit` bytes and about `most_records` records; also answers its root.
+/// Receives a whole file of at most `limit` bytes and about `max_records` records. Returns its blocks and its root.
 pub(super) async fn receive<E>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     limit: u64,
-    most_records: u64,
+    max_records: u64,
 ) -> Result<(Spool, Cid), Error> {
     let until = Instant::now() + LIMIT;
-    let file = blocking(tempfile::tempfile).await?;
-    let mut state = (Spool { file, places: HashMap::new(), end: 0, most_records }, Feed::default());
+    let file = run_blocking(tempfile::tempfile).await?;
+    let mut state = (Spool { file, places: HashMap::new(), end: 0, max_records }, Feed::default());
     let (mut pieces, mut waiting, mut size) = (Vec::new(), 0, 0u64);
     loop {
         let piece = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)?;
@@ -69,7 +70,7 @@ pub(super) async fn receive<E>(
             let some = std::mem::take(&mut pieces);
             waiting = 0;
             let (mut spool, mut feed) = state;
-            state = blocking(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
+            state = run_blocking(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
         }
         if last {
             let (spool, feed) = state;
@@ -79,16 +80,16 @@ pub(super) async fn receive<E>(
 }
 
 impl Spool {
-    /// Writes the blocks that are whole with these pieces.
+    /// Writes the blocks that are complete with these pieces.
     fn take(&mut self, feed: &mut Feed, pieces: &[Bytes]) -> Result<(), Error> {
         let (mut out, mut at) = (BytesMut::new(), self.end);
         for piece in pieces {
             feed.push(piece);
             while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
                 let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
-                // A record each, and fewer nodes than records: whoever sends more fills the index, not a repository.
-                if self.places.len() as u64 > self.most_records.saturating_mul(2).saturating_add(SPARE) {
-                    return Err(Invalid::TooMany { limit: self.most_records }.into());
+                // A block per record, and fewer nodes than records. More would only fill the index.
+                if self.places.len() as u64 > self.max_records.saturating_mul(2).saturating_add(SPARE) {
+                    return Err(Invalid::TooMany { limit: self.max_records }.into());
                 }
                 if let Entry::Vacant(place) = self.places.entry(cid) {
                     place.insert(Place { at, len });

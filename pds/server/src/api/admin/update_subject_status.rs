@@ -23,15 +23,16 @@ pub struct UpdateSubjectStatusInput {
 
 /// `com.atproto.admin.updateSubjectStatus`
 ///
-/// Unlike in the reference, what is not there is not found: nobody is to believe that it was taken down.
+/// Unlike in the reference, a subject that does not exist is an error: nobody is to believe that it was taken down.
 pub async fn update_subject_status(
     State(app): State<App>,
     _: Admin,
     Procedure(input): Procedure<UpdateSubjectStatusInput>,
 ) -> Result<Output<Value>> {
+    let now = app.clock.now_us();
     let UpdateSubjectStatusInput { subject, takedown: asked, deactivated } = input;
     let takedown = asked.as_ref().map(|asked| match asked.applied {
-        true => Takedown::Applied(asked.reference.clone().unwrap_or_else(|| clock::text(app.clock.now_us()))),
+        true => Takedown::Applied(asked.reference.clone().unwrap_or_else(|| clock::text(now))),
         false => Takedown::Lifted,
     });
     let deactivated = deactivated.map(|asked| asked.applied);
@@ -40,15 +41,17 @@ pub async fn update_subject_status(
     }
     let found = match (&subject, takedown) {
         (Subject::Account { did }, takedown) => {
-            moderation::change_account(&app, did, &AccountChange { takedown, deactivated }).await?
+            moderation::change_account(&app.db, did, &AccountChange { takedown, deactivated }, now).await?
         }
         (_, _) if deactivated.is_some() => return Err(XrpcError::invalid("Only an account can be deactivated")),
         (_, None) => return Err(XrpcError::invalid("Input must have the property \"takedown\"")),
         (Subject::Record { uri, .. }, Some(takedown)) => {
             let (did, path) = record_of(uri)?;
-            moderation::set_record(&app, &did, &path, &takedown).await?
+            moderation::set_record(&app.db, &did, &path, &takedown).await?
         }
-        (Subject::Blob { did, cid, .. }, Some(takedown)) => moderation::set_blob(&app, did, cid, &takedown).await?,
+        (Subject::Blob { did, cid, .. }, Some(takedown)) => {
+            moderation::set_blob(&app.db, did, cid, &takedown, now).await?
+        }
     };
     if !found {
         return Err(not_found());

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    identity,
     xrpc::{Output, Query, Result, XrpcError},
 };
 
@@ -20,7 +19,7 @@ pub async fn resolve_handle(
     State(app): State<App>,
     Query(params): Query<ResolveHandleParams>,
 ) -> Result<Output<Value>> {
-    match identity::resolve(&app, &params.handle).await? {
+    match app.handles.resolve(&params.handle).await? {
         Some(did) => Ok(Output(json!({"did": did}))),
         None => Err(XrpcError::named("HandleNotFound", "Unable to resolve handle")),
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     auth::Access,
-    identity::{self, HandleError, update},
+    identity::{HandleError, UpdateError},
     report::chain,
     xrpc::{Procedure, Result, XrpcError},
 };
@@ -24,19 +24,19 @@ pub async fn update_handle(
     let account = &access.account;
     let handle = input.handle.parse().map_err(|_| XrpcError::invalid("Input/handle must be a valid handle"))?;
     let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
-    identity::check(&app, &handle, Some(&account.did)).await.map_err(refuse)?;
-    update::update(&app, account, &handle).await.map_err(|error| match error {
-        update::Error::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
-        update::Error::Store(error) => error.into(),
-        update::Error::NotInDocument => XrpcError::invalid(error.to_string()),
-        update::Error::Refused { .. } => {
+    app.handles.check(&handle, Some(&account.did)).await.map_err(refuse)?;
+    app.handles.update(account, &handle).await.map_err(|error| match error {
+        UpdateError::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
+        UpdateError::Store(error) => error.into(),
+        UpdateError::NotInDocument => XrpcError::invalid(error.to_string()),
+        UpdateError::Refused { .. } => {
             tracing::warn!(account.did = %account.did, error = chain(&error), "a handle could not be published");
             XrpcError::invalid(error.to_string())
         }
-        update::Error::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
+        UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(error = chain(&error), "a handle could not be published");
             XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
         }
-        update::Error::Directory { .. } => XrpcError::internal("changing a handle", &error),
+        UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),
     })
 }

@@ -6,10 +6,7 @@ use serde_json::Value;
 
 use super::{CommitMeta, own_writable, uri};
 use crate::{
-    actor::{
-        prepare,
-        write::{self, Change},
-    },
+    actor::write::Change,
     app::App,
     auth::Access,
     http::rate_limit::Meter,
@@ -24,7 +21,7 @@ pub struct ApplyWritesInput {
     repo: AtIdentifier,
     #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
-    writes: Vec<Write>,
+    writes: Vec<WriteInput>,
     #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
@@ -32,40 +29,40 @@ pub struct ApplyWritesInput {
 /// One write.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "$type")]
-pub(super) enum Write {
+pub(super) enum WriteInput {
     /// Fails if the record exists.
     #[serde(rename = "com.atproto.repo.applyWrites#create")]
     Create {
-        /// Collection.
+        /// The record's collection.
         collection: Nsid,
-        /// Made by the server when absent.
+        /// Record key; the server makes one if it is absent.
         #[serde(default, deserialize_with = "present")]
         rkey: Option<RecordKey>,
-        /// The record.
+        /// The record as JSON.
         value: Value,
     },
     /// Fails if it does not exist.
     #[serde(rename = "com.atproto.repo.applyWrites#update")]
     Update {
-        /// Collection.
+        /// The record's collection.
         collection: Nsid,
-        /// Record key.
+        /// The record's key.
         rkey: RecordKey,
-        /// The record.
+        /// The record as JSON.
         value: Value,
     },
     /// Fails if it does not exist.
     #[serde(rename = "com.atproto.repo.applyWrites#delete")]
     Delete {
-        /// Collection.
+        /// The record's collection.
         collection: Nsid,
-        /// Record key.
+        /// The record's key.
         rkey: RecordKey,
     },
 }
 
-impl Write {
-    /// Points of its repository's budget.
+impl WriteInput {
+    /// Points of the repository's budget.
     fn cost(&self) -> u32 {
         match self {
             Self::Create { .. } => cost::CREATE,
@@ -83,33 +80,33 @@ pub struct ApplyWritesOutput {
     results: Vec<WriteResult>,
 }
 
-/// What one write led to.
+/// The result of one write.
 #[derive(Debug, Serialize)]
 #[serde(tag = "$type")]
 pub(super) enum WriteResult {
-    /// Of a creation.
+    /// Of [`WriteInput::Create`].
     #[serde(rename = "com.atproto.repo.applyWrites#createResult", rename_all = "camelCase")]
     Created {
         /// AT URI.
         uri: String,
-        /// Of the record.
+        /// CID of the record.
         cid: Cid,
-        /// What the lexicon check said.
+        /// Result of the lexicon check.
         #[serde(skip_serializing_if = "Option::is_none")]
         validation_status: Option<&'static str>,
     },
-    /// Of an update.
+    /// Of [`WriteInput::Update`].
     #[serde(rename = "com.atproto.repo.applyWrites#updateResult", rename_all = "camelCase")]
     Updated {
         /// AT URI.
         uri: String,
-        /// Of the record.
+        /// CID of the record.
         cid: Cid,
-        /// What the lexicon check said.
+        /// Result of the lexicon check.
         #[serde(skip_serializing_if = "Option::is_none")]
         validation_status: Option<&'static str>,
     },
-    /// Of a deletion.
+    /// Of [`WriteInput::Delete`].
     #[serde(rename = "com.atproto.repo.applyWrites#deleteResult")]
     Deleted {},
 }
@@ -128,13 +125,13 @@ pub async fn apply_writes(
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
     }
-    let points = input.writes.iter().map(Write::cost).sum();
-    meter.draw(&app, &WRITES, account.did.as_str(), points).await?;
+    let points = input.writes.iter().map(WriteInput::cost).sum();
+    meter.charge(&app, &WRITES, account.did.as_str(), points).await?;
     let (mut changes, mut results) = (Vec::with_capacity(input.writes.len()), Vec::with_capacity(input.writes.len()));
     for write in input.writes {
         match write {
-            Write::Create { collection, rkey, value } => {
-                let record = prepare::record(&app, &collection, rkey, value, input.validate)?;
+            WriteInput::Create { collection, rkey, value } => {
+                let record = app.actors.prepare(&collection, rkey, value, input.validate)?;
                 let validation_status = record.status.map(|status| status.as_str());
                 results.push(WriteResult::Created {
                     uri: uri(&account.did, &record.path),
@@ -143,8 +140,8 @@ pub async fn apply_writes(
                 });
                 changes.push(Change::Create { record, replace_subject: false });
             }
-            Write::Update { collection, rkey, value } => {
-                let record = prepare::record(&app, &collection, Some(rkey), value, input.validate)?;
+            WriteInput::Update { collection, rkey, value } => {
+                let record = app.actors.prepare(&collection, Some(rkey), value, input.validate)?;
                 let validation_status = record.status.map(|status| status.as_str());
                 results.push(WriteResult::Updated {
                     uri: uri(&account.did, &record.path),
@@ -153,7 +150,7 @@ pub async fn apply_writes(
                 });
                 changes.push(Change::Update(record));
             }
-            Write::Delete { collection, rkey } => {
+            WriteInput::Delete { collection, rkey } => {
                 changes.push(Change::Delete {
                     path: RepoPath::new(&collection, &rkey),
                     swap_record: None,
@@ -163,6 +160,6 @@ pub async fn apply_writes(
             }
         }
     }
-    let outcome = write::apply(&app, account, changes, input.swap_commit).await?;
+    let outcome = app.actors.apply(account, changes, input.swap_commit).await?;
     Ok(Output(ApplyWritesOutput { commit: outcome.head.map(Into::into), results }))
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Written, own_writable, write_one};
 use crate::{
-    actor::{prepare, write::Change},
+    actor::write::Change,
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result, present},
@@ -34,7 +34,7 @@ pub async fn create_record(
     Procedure(input): Procedure<CreateRecordInput>,
 ) -> Result<Output<Written>> {
     own_writable(&input.repo, &access)?;
-    let record = prepare::record(&app, &input.collection, input.rkey, input.record, input.validate)?;
+    let record = app.actors.prepare(&input.collection, input.rkey, input.record, input.validate)?;
     let change = |record| Change::Create { record, replace_subject: true };
     write_one(&app, &access.account, record, input.swap_commit, change).await
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitMeta, own_writable};
 use crate::{
-    actor::write::{self, Change},
+    actor::write::Change,
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result, present},
@@ -33,7 +33,7 @@ pub struct DeleteRecordOutput {
 
 /// `com.atproto.repo.deleteRecord`
 ///
-/// Deleting what is not there succeeds and makes no commit.
+/// Deleting a record that does not exist succeeds and makes no commit.
 pub async fn delete_record(
     State(app): State<App>,
     access: Access,
@@ -42,6 +42,6 @@ pub async fn delete_record(
     own_writable(&input.repo, &access)?;
     let path = RepoPath::new(&input.collection, &input.rkey);
     let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
-    let outcome = write::apply(&app, &access.account, changes, input.swap_commit).await?;
+    let outcome = app.actors.apply(&access.account, changes, input.swap_commit).await?;
     Ok(Output(DeleteRecordOutput { commit: outcome.head.map(Into::into) }))
 }

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    account,
     api::open,
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
@@ -19,7 +18,7 @@ pub struct DescribeRepoParams {
 
 /// `com.atproto.repo.describeRepo`
 pub async fn describe_repo(State(app): State<App>, Query(params): Query<DescribeRepoParams>) -> Result<Output<Value>> {
-    let account = open(account::find(&app, &params.repo).await?, &params.repo)?;
+    let account = open(app.accounts.find(&params.repo).await?, &params.repo)?;
     let document = app.resolver.did_naming(&account.did, &account.handle).await;
     let document = document.map_err(|error| XrpcError::invalid(format!("Could not resolve DID: {error}")))?;
     let collections = record::collections(&app.db, account.id).await?;

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use super::write_record;
 use crate::{
-    account,
     app::App,
     xrpc::{Query, Result, Text, XrpcError},
 };
@@ -26,7 +25,7 @@ pub async fn get_record(State(app): State<App>, Query(params): Query<GetRecordPa
         let (repo, collection, rkey) = (&params.repo, &params.collection, &params.rkey);
         XrpcError::named("RecordNotFound", format!("Could not locate record: at://{repo}/{collection}/{rkey}"))
     };
-    let account = account::find(&app, &params.repo).await?.filter(|account| account.status() == Status::Active);
+    let account = app.accounts.find(&params.repo).await?.filter(|account| account.status() == Status::Active);
     let account = account.ok_or_else(missing)?;
     let found = record::visible(&app.db, account.id, &RepoPath::new(&params.collection, &params.rkey)).await?;
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;

@@ -8,17 +8,18 @@ use pds_store::account::Status;
 use pds_syntax::Did;
 use serde_json::{Value, json};
 
+use crate::api::car::CAR;
 use crate::{
-    actor::import::{self, Error, Note, Noted},
+    actor::import::{Error, Note, Notes},
     app::App,
     auth::{Access, account_takedown},
-    xrpc::{Output, Result, XrpcError, plain},
+    xrpc::{Output, Result, XrpcError, expect_content_type, refuse_compressed},
 };
 
 /// `com.atproto.repo.importRepo`
 ///
-/// The answer is empty, as the lexicon has it, unless there is something to tell: records outside the data model, which were kept as they
-/// are, and records that were left out.
+/// The answer is empty, as the lexicon says, unless some records were faulty: those outside the data model, which were kept as they are,
+/// and those that were left out.
 pub async fn import_repo(State(app): State<App>, access: Access, headers: HeaderMap, body: Body) -> Result<Response> {
     // A deactivated account may be one that is moving here.
     if access.account.status() == Status::TakenDown {
@@ -27,34 +28,29 @@ pub async fn import_repo(State(app): State<App>, access: Access, headers: Header
     if !app.settings.import.accepted {
         return Err(XrpcError::invalid("Service is not accepting repo imports"));
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.ok_or_else(|| XrpcError::invalid("Request encoding (Content-Type) required but not provided"))?;
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence != "application/vnd.ipld.car" {
-        return Err(XrpcError::invalid(format!("Wrong request encoding (Content-Type): {essence}")));
-    }
-    plain(&headers)?;
+    expect_content_type(&headers, CAR)?;
+    refuse_compressed(&headers)?;
     let limit = app.settings.import.max_bytes;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }
-    let report = import::import(&app, &access.account, body.into_data_stream()).await?;
+    let report = app.actors.import(&access.account, body.into_data_stream()).await?;
     if report.kept.count == 0 && report.left_out.count == 0 {
         return Ok(StatusCode::OK.into_response());
     }
     let did = &access.account.did;
-    let told = json!({
+    let output = json!({
         "records": report.records,
-        "kept": told(did, &report.kept),
-        "leftOut": told(did, &report.left_out),
+        "kept": notes_json(did, &report.kept),
+        "leftOut": notes_json(did, &report.left_out),
     });
-    Ok(Output(told).into_response())
+    Ok(Output(output).into_response())
 }
 
-fn told(did: &Did, noted: &Noted) -> Value {
+fn notes_json(did: &Did, notes: &Notes) -> Value {
     let one = |note: &Note| json!({"uri": format!("at://{did}/{}", note.path), "cid": note.cid, "reason": note.reason});
-    json!({"count": noted.count, "records": noted.first.iter().map(one).collect::<Vec<_>>()})
+    json!({"count": notes.count, "records": notes.first.iter().map(one).collect::<Vec<_>>()})
 }
 
 impl From<Error> for XrpcError {

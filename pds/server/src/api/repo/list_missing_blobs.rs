@@ -7,8 +7,7 @@ use super::uri;
 use crate::{
     app::App,
     auth::Access,
-    blob::look,
-    xrpc::{Output, Query, Result, XrpcError, number},
+    xrpc::{Output, Query, Result, limit, number},
 };
 
 /// Parameters of `com.atproto.repo.listMissingBlobs`.
@@ -37,18 +36,15 @@ struct RecordBlob {
 
 /// `com.atproto.repo.listMissingBlobs`
 ///
-/// Blobs whose objects the blob store lost are missing too: they are looked for now, unless that was done a few minutes ago.
+/// Blobs whose objects the blob store lost are missing too: the objects are checked now, unless that was done a few minutes ago.
 pub async fn list_missing_blobs(
     State(app): State<App>,
     access: Access,
     Query(params): Query<ListMissingBlobsParams>,
 ) -> Result<Output<ListMissingBlobsOutput>> {
-    let limit = params.limit.unwrap_or(500);
-    if !(1..=1000).contains(&limit) {
-        return Err(XrpcError::invalid("Params/limit must be between 1 and 1000"));
-    }
+    let limit = limit(params.limit, 500, 1000)?;
     let (id, did) = (access.account.id, &access.account.did);
-    look(&app, id, params.cursor).await?;
+    app.blobs.check_objects(id, params.cursor).await?;
     let missing = blob::missing(&app.db, id, params.cursor.as_ref(), limit).await?;
     Ok(Output(ListMissingBlobsOutput {
         cursor: missing.last().map(|last| last.cid),

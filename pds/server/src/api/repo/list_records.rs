@@ -7,7 +7,7 @@ use super::write_record;
 use crate::{
     api::readable,
     app::App,
-    xrpc::{Query, Result, Text, XrpcError, flag, number},
+    xrpc::{Query, Result, Text, XrpcError, flag, limit, number},
 };
 
 /// Parameters of `com.atproto.repo.listRecords`.
@@ -22,23 +22,20 @@ pub struct ListRecordsParams {
     reverse: Option<bool>,
 }
 
-/// Bytes around a record, about.
+/// Bytes of JSON around a record, about.
 const ENVELOPE: usize = 256;
 
 /// `com.atproto.repo.listRecords`
 ///
-/// Newest keys first; `reverse` turns that round. The cursor is the last key.
+/// Newest keys first, or oldest first with `reverse`. The cursor is the last key.
 pub async fn list_records(State(app): State<App>, Query(params): Query<ListRecordsParams>) -> Result<Text> {
-    let limit = params.limit.unwrap_or(50);
-    if !(1..=100).contains(&limit) {
-        return Err(XrpcError::invalid("Params/limit must be between 1 and 100"));
-    }
+    let limit = limit(params.limit, 50, 100)?;
     let account = readable(&app, &params.repo).await?;
     let cursor = params.cursor.as_deref().map(str::parse::<RecordKey>).transpose();
     let cursor = cursor.map_err(|error| XrpcError::invalid(format!("Params/cursor: {error}")))?;
     let page = Page { cursor: cursor.as_ref(), limit, ascending: params.reverse.unwrap_or(false) };
     let found = record::list(&app.db, account.id, &params.collection, page).await?;
-    // JSON is about half as long again, and stands in an envelope.
+    // JSON is about one and a half times as long as DAG-CBOR.
     let room: usize = found.iter().map(|record| record.body.len() / 2 * 3 + ENVELOPE).sum();
     let mut out = Vec::with_capacity(room + ENVELOPE);
     out.extend_from_slice(br#"{"records":["#);

@@ -32,10 +32,7 @@ use serde::Serialize;
 
 use super::own_repo;
 use crate::{
-    actor::{
-        prepare::Prepared,
-        write::{self, Change},
-    },
+    actor::{prepare::PreparedRecord, write::Change},
     app::App,
     auth::Access,
     xrpc::{Output, XrpcError},
@@ -69,7 +66,7 @@ fn write_record(out: &mut Vec<u8>, did: &Did, record: &Record) -> Result<(), Xrp
     Ok(())
 }
 
-/// What a written record is answered with.
+/// The answer to a written record.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Written {
@@ -81,22 +78,22 @@ pub struct Written {
     validation_status: Option<&'static str>,
 }
 
-/// May the caller write to the repository that the input's `repo` names?
+/// Refuses writes to a repository that is not the caller's own, or not writable.
 fn own_writable(repo: &AtIdentifier, access: &Access) -> Result<(), XrpcError> {
     own_repo(repo, &access.account)?;
     access.may_write()
 }
 
-/// Writes one record and says what became of it.
+/// Writes one record.
 async fn write_one(
     app: &App,
     account: &Account,
-    record: Prepared,
+    record: PreparedRecord,
     swap_commit: Option<Cid>,
-    change: impl FnOnce(Prepared) -> Change,
+    change: impl FnOnce(PreparedRecord) -> Change,
 ) -> Result<Output<Written>, XrpcError> {
     let (uri, cid, status) = (uri(&account.did, &record.path), record.record.cid, record.status);
-    let outcome = write::apply(app, account, vec![change(record)], swap_commit).await?;
+    let outcome = app.actors.apply(account, vec![change(record)], swap_commit).await?;
     let validation_status = status.map(|status| status.as_str());
     Ok(Output(Written { uri, cid, commit: outcome.head.map(Into::into), validation_status }))
 }

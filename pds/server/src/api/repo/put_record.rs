@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Written, own_writable, write_one};
 use crate::{
-    actor::{prepare, write::Change},
+    actor::write::Change,
     app::App,
     auth::Access,
     xrpc::{Output, Procedure, Result, present},
@@ -29,7 +29,7 @@ pub struct PutRecordInput {
     swap_commit: Option<Cid>,
 }
 
-/// Tells null from absent.
+/// Distinguishes null from absent.
 fn swap_record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Cid>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -43,7 +43,7 @@ pub async fn put_record(
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
     own_writable(&input.repo, &access)?;
-    let record = prepare::record(&app, &input.collection, Some(input.rkey), input.record, input.validate)?;
+    let record = app.actors.prepare(&input.collection, Some(input.rkey), input.record, input.validate)?;
     let change = |record| Change::Put { record, swap_record: input.swap_record };
     write_one(&app, &access.account, record, input.swap_commit, change).await
 }

@@ -1,4 +1,4 @@
-//! Failed writes in the protocol's words.
+//! The answers to failed writes.
 
 use pds_repo::Error as RepoError;
 
@@ -12,7 +12,7 @@ impl From<LoadError> for XrpcError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Store(error) => error.into(),
-            LoadError::Missing(did) => Self::named("RepoNotFound", format!("Could not find repo for DID: {did}")),
+            LoadError::Missing(did) => Self::repo_not_found(did),
             LoadError::Busy => Self::unavailable("Too many repositories are being loaded, try again", 2),
             error => Self::internal("loading a repository", &error),
         }
@@ -38,7 +38,7 @@ impl From<write::Error> for XrpcError {
             write::Error::BlobSize { .. } => Self::named("InvalidSize", error.to_string()),
             write::Error::Closed { status, .. } => match may_write(status) {
                 Err(refusal) => refusal,
-                // It was given back while this was being refused.
+                // The takedown was lifted in the meantime.
                 Ok(()) => Self::unavailable("The account changes, try again", 1),
             },
             write::Error::Imported => {

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     auth::{Access, account_takedown},
-    blob::{self, Error, take_back},
+    blob::Error,
     http::rate_limit::Meter,
     rate_limit::UPLOADS,
     report::chain,
-    xrpc::{Output, Result, XrpcError, plain},
+    xrpc::{Output, Result, XrpcError, content_type, refuse_compressed},
 };
 
 /// `com.atproto.repo.uploadBlob`
 ///
-/// Counts towards the account's limit unless a record waits for the blob: who moves here brings as many as there are.
+/// Counts towards the account's limit unless a record waits for the blob: a person who moves here brings all of theirs.
 pub async fn upload_blob(
     State(app): State<App>,
     access: Access,
@@ -31,29 +31,27 @@ pub async fn upload_blob(
     if access.account.status() == Status::TakenDown {
         return Err(account_takedown());
     }
-    plain(&headers)?;
-    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let said = said.ok_or_else(|| XrpcError::invalid("Request encoding (Content-Type) required but not provided"))?;
-    let said = said
+    refuse_compressed(&headers)?;
+    let stated = content_type(&headers)?
         .parse::<mime::Mime>()
         .map_err(|_| XrpcError::invalid("Request encoding (Content-Type) is not a media type"))?;
     // A range is no type.
-    let is_range = said.type_() == mime::STAR || said.subtype() == mime::STAR;
-    let said = if is_range { mime::APPLICATION_OCTET_STREAM } else { said };
+    let is_range = stated.type_() == mime::STAR || stated.subtype() == mime::STAR;
+    let stated = if is_range { mime::APPLICATION_OCTET_STREAM } else { stated };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    // A body of no bytes is a blob of no bytes, as in the reference; none at all is a mistake.
+    // An empty body is an empty blob, as in the reference; no body at all is a mistake.
     if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
         return Err(XrpcError::invalid("A request body is expected but none was provided"));
     }
-    if let Some(until) = app.uploads.until(id, app.clock.now_us()).await
+    if let Some(until) = app.blobs.uploads_refused_until(id).await
         && !any_missing(&app.db, id).await?
     {
-        return Err(meter.refused(&app, &UPLOADS, until));
+        return Err(meter.refuse_until(&app, &UPLOADS, until));
     }
     let share = app.upload_shares.take(&id.to_string());
     let _share = share.ok_or_else(|| XrpcError::unavailable("Too many uploads are under way, try again", 5))?;
     let mut body = body.into_data_stream();
-    let stored = blob::upload(&app, id, said.essence_str(), length, &mut body).await;
+    let stored = app.blobs.upload(id, stated.essence_str(), length, &mut body).await;
     let stored = stored.map_err(|error| match error {
         Error::TooLarge { .. } => {
             XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
@@ -69,11 +67,11 @@ pub async fn upload_blob(
         Error::Store(error) => error.into(),
     })?;
     if !stored.fills_gap
-        && let Err(refusal) = meter.draw(&app, &UPLOADS, access.account.did.as_str(), 1).await
+        && let Err(refusal) = meter.charge(&app, &UPLOADS, access.account.did.as_str(), 1).await
     {
         let seconds = i64::from(refusal.retry_after.unwrap_or(1));
-        app.uploads.close(id, app.clock.now_us() + seconds * 1_000_000).await;
-        take_back(&app, id, &stored).await?;
+        app.blobs.refuse_uploads(id, app.clock.now_us() + seconds * 1_000_000).await;
+        app.blobs.take_back(id, &stored).await?;
         return Err(refusal);
     }
     app.metrics.blob_uploaded();

@@ -11,13 +11,12 @@ use serde_json::Value;
 use super::session::{self, Session};
 use crate::{
     account::{
-        create::{self, SignUp},
         password::MAX_CHARS,
+        sign_up::{self, SignUp},
     },
     app::App,
     auth::{Bearer, Caller},
     http::rate_limit::ClientAddress,
-    identity,
     report::chain,
     xrpc::{Output, Procedure, Result, XrpcError, present},
 };
@@ -41,7 +40,7 @@ pub struct CreateAccountInput {
     plc_op: Option<Value>,
 }
 
-/// What a token has to be made for that brings a DID.
+/// The method that the service token of a person with an own DID must be made for.
 const METHOD: &str = "com.atproto.server.createAccount";
 
 /// `com.atproto.server.createAccount`
@@ -68,15 +67,16 @@ pub async fn create_account(
     }
     let recovery_key = input.recovery_key.as_deref().map(recovery_key).transpose()?;
     let invite_code = if app.settings.invite_required { Some(invite(&app, input.invite_code).await?) } else { None };
-    identity::check(&app, &handle, own_did.as_ref())
+    app.handles
+        .check(&handle, own_did.as_ref())
         .await
         .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
     let hashed = app.passwords.hash(&password, &address).await?;
     let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
-    let account = create::create(&app, sign_up).await.map_err(refuse)?;
-    caller.is(&account.did);
+    let account = app.sign_ups.create(sign_up).await.map_err(refuse)?;
+    caller.set_did(&account.did);
     tracing::info!(account.did = %account.did, "created account {} of {}", account.handle, account.did);
     session::open(&app, &account).await.map(Output)
 }
@@ -103,7 +103,7 @@ async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<&str>) -> Resu
     Ok(Some(did))
 }
 
-/// What is wrong with a token, and what would be right.
+/// What is wrong with a token, and what it should contain.
 fn unfit(settings: &pds_config::Settings, error: pds_crypto::service_token::Error) -> XrpcError {
     use pds_crypto::service_token::Error as Unfit;
     let message = match error {
@@ -147,7 +147,7 @@ fn unusable_invite() -> XrpcError {
 }
 
 async fn available(app: &App, own_did: Option<&Did>, handle: &Handle, email: Option<&str>) -> Result<()> {
-    // First: who tries again after a lost answer has taken handle and address itself.
+    // First: a person who tries again after a lost answer has taken handle and address already.
     if let Some(did) = own_did
         && account::by_did(&app.db, did).await?.is_some_and(|account| account.status() != Status::Creating)
     {
@@ -168,18 +168,18 @@ fn taken_did() -> XrpcError {
     XrpcError::named("AlreadyExists", "Repo already exists")
 }
 
-/// What the reservation or the directory found out after the checks.
-fn refuse(error: create::Error) -> XrpcError {
+/// The answer to a failure after the checks, of the reservation or the directory.
+fn refuse(error: sign_up::Error) -> XrpcError {
     use pds_store::Error as Store;
     match error {
-        create::Error::Store(Store::HandleTaken { handle }) => {
+        sign_up::Error::Store(Store::HandleTaken { handle }) => {
             XrpcError::invalid(format!("Handle already taken: {handle}"))
         }
-        create::Error::Store(Store::EmailTaken) => XrpcError::invalid("Email already taken"),
-        create::Error::Store(Store::DidTaken { .. }) => taken_did(),
-        create::Error::Store(Store::InviteUnusable) => unusable_invite(),
-        create::Error::Store(error) => error.into(),
-        create::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {
+        sign_up::Error::Store(Store::EmailTaken) => XrpcError::invalid("Email already taken"),
+        sign_up::Error::Store(Store::DidTaken { .. }) => taken_did(),
+        sign_up::Error::Store(Store::InviteUnusable) => unusable_invite(),
+        sign_up::Error::Store(error) => error.into(),
+        sign_up::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(error = chain(&error), "an account could not be published");
             XrpcError::unavailable("The PLC directory is not available, try again", 5)
         }

@@ -36,16 +36,16 @@ pub async fn create_session(
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
     let identifier = input.identifier.trim().to_lowercase();
-    meter.draw(&app, &LOGINS, &pair(&identifier, meter.address()), 1).await?;
+    meter.charge(&app, &LOGINS, &pair(&identifier, meter.address()), 1).await?;
     if input.password.chars().count() > MAX_OLD_CHARS {
         return Err(XrpcError::auth_required("Password too long"));
     }
     let account = find(&app, &identifier).await?;
-    // By account, whatever it is called; one that does not exist is as limited.
+    // By account, whichever of its identifiers is used. One that does not exist is limited too.
     let who = account.as_ref().map_or(identifier, |account| account.did.to_string());
     let place = pair(&who, &address);
-    if !app.rate_limits.is_familiar(&place).await {
-        meter.draw(&app, &GUESSES, &pair(&who, ""), 1).await?;
+    if !app.rate_limits.has_logged_in(&place).await {
+        meter.charge(&app, &GUESSES, &pair(&who, ""), 1).await?;
     }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verified = app.passwords.verify(stored, &input.password, &address).await?;
@@ -53,15 +53,15 @@ pub async fn create_session(
         app.metrics.auth_failed("password");
         return Err(XrpcError::auth_required("Invalid identifier or password"));
     };
-    caller.is(&account.did);
-    app.rate_limits.familiarise(place).await;
+    caller.set_did(&account.did);
+    app.rate_limits.remember_login(place).await;
     if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
         return Err(account_takedown());
     }
     session::open(&app, &account).await.map(Output)
 }
 
-/// Who is tried from where, as one text of bounded length that shows neither.
+/// Account and address of a login as one text of limited length that reveals neither.
 fn pair(identifier: &str, address: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(format!("{address} {identifier}"))[..16])
 }

@@ -20,7 +20,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    blob::{disposition, mark_found, mark_lost, redirect},
+    blob::disposition,
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -55,12 +55,12 @@ pub async fn get_blob(
     if matches(headers.get(header::IF_NONE_MATCH), &tag) {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
-    // A credential is for this server alone, and so is what only its bearer may see. A link is good for GET, not for HEAD.
+    // Neither a credential nor a blob that only its bearer may see leaves this server. A link is valid for GET, not for HEAD.
     let may_leave = method == Method::GET && account.status() == Status::Active && matches!(viewer, Viewer::Anybody);
     if may_leave
         && found.lost_at.is_none()
         && !headers.contains_key(CDN_LOOP)
-        && let Some(target) = redirect(&app, &params.did, &found, &key).await?
+        && let Some(target) = app.blobs.redirect(&params.did, &found, &key).await?
     {
         return Ok((
             StatusCode::FOUND,
@@ -76,16 +76,16 @@ pub async fn get_blob(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, head).into_response());
         }
     };
-    let object = match app.blobs.get(&key, range.clone()).await {
+    let object = match app.blobs.store().get(&key, range.clone()).await {
         Ok(object) => object,
         Err(BlobError::NotFound { .. }) => {
-            mark_lost(&app, &found).await?;
+            app.blobs.mark_lost(&found).await?;
             return Err(missing());
         }
         Err(error) => return Err(error.into()),
     };
     if found.lost_at.is_some() {
-        mark_found(&app, &found).await?;
+        app.blobs.mark_found(&found).await?;
     }
     head.insert(header::CONTENT_LENGTH, HeaderValue::from(object.range.end - object.range.start));
     let status = match range {
@@ -100,7 +100,7 @@ pub async fn get_blob(
         .into_response())
 }
 
-/// What is said of a blob wherever its bytes come from.
+/// The headers of a blob.
 fn head(blob: &Blob, tag: &str, status: Status) -> HeaderMap {
     let mut head = HeaderMap::new();
     let value =

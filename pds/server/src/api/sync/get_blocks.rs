@@ -12,12 +12,13 @@ use pds_repo::{
 use pds_syntax::{Did, RepoPath};
 use serde::Deserialize;
 
-use super::car;
+use crate::api::car;
 use crate::{
-    actor::{self, View},
+    actor::View,
     api::synced,
     app::App,
     auth::Viewer,
+    task::run_blocking,
     xrpc::{Query, Result, XrpcError, list},
 };
 
@@ -46,13 +47,13 @@ pub async fn get_blocks(
     if params.cids.len() > MAX {
         return Err(XrpcError::invalid(format!("Params/cids: at most {MAX}")));
     }
-    let View { mut snapshot, root, tree } = actor::view(&app, account.id, &params.did).await?;
+    let View { mut snapshot, root, tree } = app.actors.view(account.id, &params.did).await?;
     let mut wanted: HashSet<Cid> = params.cids.iter().copied().collect();
     let (mut found, mut bytes) = (HashMap::<Cid, Bytes>::new(), 0);
     if wanted.remove(&root.head.commit) {
         found.insert(root.head.commit, root.commit_bytes);
     }
-    let (nodes, paths, wanted) = actor::off_thread(move || pick(&tree, wanted)).await;
+    let (nodes, paths, wanted) = run_blocking(move || pick(&tree, wanted)).await;
     if !wanted.is_empty() {
         let missing: Vec<String> = wanted.iter().map(Cid::to_string).collect();
         return Err(XrpcError::named("BlockNotFound", format!("Could not find cids: {}", missing.join(","))));

@@ -4,9 +4,9 @@ use pds_repo::{Cid, car as format};
 use pds_syntax::{Did, Nsid, RecordKey, RepoPath};
 use serde::Deserialize;
 
-use super::car;
+use crate::api::car;
 use crate::{
-    actor::{self, View},
+    actor::View,
     api::synced,
     app::App,
     auth::Viewer,
@@ -31,7 +31,7 @@ pub async fn get_record(
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     let path = RepoPath::new(&params.collection, &params.rkey);
-    let View { mut snapshot, root, tree } = actor::view(&app, account.id, &params.did).await?;
+    let View { mut snapshot, root, tree } = app.actors.view(account.id, &params.did).await?;
     let found = snapshot.record(account.id, &path).await?;
     let nodes = tree.proof(path.as_str(), false).map_err(|error| XrpcError::internal("proving a record", &error))?;
     let mut blocks: Vec<(Cid, Bytes)> = vec![(root.head.commit, root.commit_bytes)];

@@ -2,9 +2,9 @@ use axum::{body::Body, extract::State, response::Response};
 use pds_syntax::{Did, Tid};
 use serde::Deserialize;
 
-use super::car;
+use crate::api::car;
 use crate::{
-    actor::export::{self, export},
+    actor::export,
     api::synced,
     app::App,
     auth::Viewer,
@@ -27,15 +27,11 @@ pub async fn get_repo(
     Query(params): Query<GetRepoParams>,
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
-    // A revision that cannot be read is as good as none: the whole repository.
+    // A revision that is not valid counts as none: the whole repository is exported.
     let since = params.since.as_deref().and_then(|text| text.parse::<Tid>().ok());
-    let stream = export(&app, &account, since, &address).await.map_err(|error| match error {
-        export::Error::Missing => {
-            XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did))
-        }
+    let stream = app.actors.export(&account, since, &address).await.map_err(|error| match error {
         export::Error::Busy => XrpcError::unavailable("Too many exports are running, try again", 5),
         export::Error::Load(error) => error.into(),
-        export::Error::Store(error) => error.into(),
     })?;
     Ok(car::answer(Body::from_stream(stream)))
 }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::inactive;
 use crate::{
-    account,
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
 };
@@ -32,9 +31,8 @@ pub async fn get_repo_status(
     State(app): State<App>,
     Query(params): Query<GetRepoStatusParams>,
 ) -> Result<Output<GetRepoStatusOutput>> {
-    let account = account::by_did(&app, &params.did).await?;
-    let account = account
-        .ok_or_else(|| XrpcError::named("RepoNotFound", format!("Could not find repo for DID: {}", params.did)))?;
+    let account = app.accounts.by_did(&params.did).await?;
+    let account = account.ok_or_else(|| XrpcError::repo_not_found(&params.did))?;
     let status = account.status();
     let active = status == Status::Active;
     let rev = if active { repo::root(&app.db, account.id).await?.map(|root| root.head.rev) } else { None };

@@ -8,7 +8,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    xrpc::{Output, Query, Result, XrpcError, number},
+    xrpc::{Output, Query, Result, limit, number},
 };
 
 /// Parameters of `com.atproto.sync.listBlobs`.
@@ -35,10 +35,7 @@ pub async fn list_blobs(
     viewer: Viewer,
     Query(params): Query<ListBlobsParams>,
 ) -> Result<Output<ListBlobsOutput>> {
-    let limit = params.limit.unwrap_or(500);
-    if !(1..=1000).contains(&limit) {
-        return Err(XrpcError::invalid("Params/limit must be between 1 and 1000"));
-    }
+    let limit = limit(params.limit, 500, 1000)?;
     let account = synced(&app, &params.did, &viewer).await?;
     let cids = blob::list(&app.db, account.id, params.since, params.cursor.as_ref(), limit).await?;
     Ok(Output(ListBlobsOutput { cursor: cids.last().copied(), cids }))

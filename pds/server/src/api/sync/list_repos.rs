@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::inactive;
 use crate::{
     app::App,
-    xrpc::{Output, Query, Result, XrpcError, number},
+    xrpc::{Output, Query, Result, XrpcError, limit, number},
 };
 
 /// Parameters of `com.atproto.sync.listRepos`.
@@ -44,10 +44,7 @@ pub async fn list_repos(
     State(app): State<App>,
     Query(params): Query<ListReposParams>,
 ) -> Result<Output<ListReposOutput>> {
-    let limit = params.limit.unwrap_or(500);
-    if !(1..=1000).contains(&limit) {
-        return Err(XrpcError::invalid("Params/limit must be between 1 and 1000"));
-    }
+    let limit = limit(params.limit, 500, 1000)?;
     let after = params.cursor.as_deref().map(str::parse::<i64>).transpose();
     let after = after.map_err(|_| XrpcError::invalid("Params/cursor: Malformed cursor"))?.map(AccountId);
     let found = repo::list(&app.db, after, limit).await?;

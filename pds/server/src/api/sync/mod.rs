@@ -1,6 +1,5 @@
 //! `com.atproto.sync.*`.
 
-mod car;
 mod get_blob;
 mod get_blocks;
 mod get_latest_commit;

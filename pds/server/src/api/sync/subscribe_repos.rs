@@ -14,7 +14,7 @@ use crate::{
     xrpc::{Query, Result, Socket, Upgrade, XrpcError, number},
 };
 
-/// How often an idle connection is asked whether it lives, and how long it may stay silent.
+/// How often a client is asked whether it is alive, and how long it may send and take nothing.
 const PING: Duration = Duration::from_secs(30);
 const SILENT: Duration = Duration::from_secs(90);
 
@@ -52,38 +52,38 @@ pub async fn subscribe_repos(
 
 async fn follow(mut socket: Socket, mut subscription: Subscription, outdated: bool) {
     if outdated {
-        let told = event::info("OutdatedCursor", "Requested cursor exceeded limit. Possibly missing events");
-        if socket.send(vec![message(&told)]).await.is_err() {
+        let info = event::info("OutdatedCursor", "Requested cursor exceeded limit. Possibly missing events");
+        if socket.send(vec![message(&info)]).await.is_err() {
             return too_slow(socket).await;
         }
     }
-    let (mut ping, mut heard) = (interval(PING), Instant::now());
+    let (mut ping, mut last_sign_of_life) = (interval(PING), Instant::now());
     loop {
         tokio::select! {
             next = subscription.next() => match next {
                 Ok(Next::Messages(messages)) => {
                     if socket.send(messages).await.is_err() {
-                        // What it has in memory goes before the goodbye, which takes time.
+                        // Its memory is freed before the close message, which takes time.
                         drop(subscription);
                         return too_slow(socket).await;
                     }
-                    // It takes what it gets, and was not listened to meanwhile.
-                    heard = Instant::now();
+                    // It takes messages; its own were not read in the meantime.
+                    last_sign_of_life = Instant::now();
                 }
                 Ok(Next::Stopped) => return socket.close(CloseCode::Away, "").await,
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "a subscription broke off");
+                    tracing::warn!(error = chain(&error), "a subscription ended: events could not be read");
                     return socket.close(CloseCode::Again, "").await;
                 }
             },
-            alive = socket.hear() => {
-                if !alive {
-                    return socket.let_go().await;
+            is_open = socket.wait_for_message() => {
+                if !is_open {
+                    return socket.answer_close().await;
                 }
-                heard = Instant::now();
+                last_sign_of_life = Instant::now();
             }
             _ = ping.tick() => {
-                if heard.elapsed() > SILENT || socket.ping().await.is_err() {
+                if last_sign_of_life.elapsed() > SILENT || socket.ping().await.is_err() {
                     return socket.close(CloseCode::Away, "").await;
                 }
             }
@@ -95,7 +95,7 @@ async fn too_slow(socket: Socket) {
     end(socket, "ConsumerTooSlow", "Stream consumer too slow").await;
 }
 
-/// Says why, then closes.
+/// Sends an error event, then closes.
 async fn end(mut socket: Socket, name: &'static str, text: &str) {
     let _ = socket.send(vec![message(&event::error(name, text))]).await;
     socket.close(CloseCode::Policy, name).await;

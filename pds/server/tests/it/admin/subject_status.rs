@@ -121,7 +121,7 @@ on_both!(an_account_that_was_taken_down_may_leave_but_not_stay, |pds| async move
     assert!(alice.query("com.atproto.sync.getRepo", &repo).await.status.is_success());
     let login = json!({"identifier": alice.did, "password": "correct horse", "allowTakendown": true});
     let again = send(pds.post("com.atproto.server.createSession").json(&login)).await.ok();
-    let leaving = Person::new(&pds, again);
+    let leaving = pds.person_of(again);
     assert!(leaving.query("com.atproto.sync.getRepo", &repo).await.status.is_success());
     assert_eq!(leaving.create("com.example.thing", json!({})).await.error(), (400, "InvalidToken"));
     let said = status(&pds, &repo).await.ok();
@@ -201,7 +201,7 @@ on_both!(nothing_is_written_or_read_after_a_takedown_on_any_replica, |one| async
     // F4
     let two = one.replica().await;
     let alice = one.person("alice").await;
-    let there = alice.at(&two);
+    let there = alice.at(&two.url);
     let blob = file(&alice, "picture").await;
     let cid = blob["ref"]["$link"].as_str().unwrap().to_owned();
     let rkey = alice.post("hello").await;

@@ -1,6 +1,7 @@
 //! A running server for a test: own database, blobs in memory or where the test says, a PLC directory in the process, ports of
 //! its own, and a clock that can be put forward.
 
+mod answer;
 mod blobs;
 mod clock;
 mod database;
@@ -18,13 +19,15 @@ use pds_identity::plc;
 use pds_server::{
     app::{App, Outside, open_blob_store},
     http::listener,
+    job,
     rate_limit::Connections,
     router,
 };
 use pds_store::{Db, Options};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+pub(crate) use answer::{Answer, send};
 use blobs::Blobs;
 use clock::TestClock;
 pub(crate) use database::Database;
@@ -48,35 +51,6 @@ pub(crate) struct TestPds {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) database: Arc<Database>,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    /// The body of a 200.
-    #[track_caller]
-    pub(crate) fn ok(self) -> Value {
-        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
-        self.body
-    }
-
-    /// Status and error name.
-    pub(crate) fn error(&self) -> (u16, &str) {
-        (self.status.as_u16(), self.body["error"].as_str().unwrap_or_default())
-    }
-}
-
-pub(crate) async fn send(request: RequestBuilder) -> Answer {
-    let answer = request.send().await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let text = answer.text().await.unwrap();
-    Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
 }
 
 impl TestPds {
@@ -175,13 +149,23 @@ impl TestPds {
         send(self.post("com.atproto.server.createAccount").json(&input)).await
     }
 
+    /// The person of an answer to a sign-up or a login.
+    pub(crate) fn person_of(&self, session: Value) -> Person {
+        Person::new(&self.url, &self.http, &session)
+    }
+
     /// Somebody with an account.
     pub(crate) async fn person(&self, name: &str) -> Person {
         let input = json!({
             "handle": format!("{name}.pds.test"), "email": format!("{name}@example.com"),
             "password": "correct horse", "inviteCode": self.invite(1).await,
         });
-        Person::new(self, self.sign_up(input).await.ok())
+        self.person_of(self.sign_up(input).await.ok())
+    }
+
+    /// What the job does that asks the blob store whether it takes requests.
+    pub(crate) async fn ask_blob_store(&self) -> Result<(), String> {
+        job::blob_store::ask(self.app.blobs.store(), &*self.app.clock, &self.app.metrics).await
     }
 
     /// From `cursor`, or from what has happened by now.

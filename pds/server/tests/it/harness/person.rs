@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, TestPds, send};
+use super::{Answer, send};
 
 #[derive(Clone)]
 pub(crate) struct Person {
@@ -15,15 +15,16 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(pds: &TestPds, session: Value) -> Self {
+    /// With the answer to a sign-up or a login at the server with this URL.
+    pub(crate) fn new(url: &str, http: &reqwest::Client, session: &Value) -> Self {
         let text = |field: &str| session[field].as_str().unwrap_or_else(|| panic!("{field} in {session}")).to_owned();
         let (did, handle, access, refresh) = (text("did"), text("handle"), text("accessJwt"), text("refreshJwt"));
-        Self { did, handle, access, refresh, url: pds.url.clone(), http: pds.http.clone() }
+        Self { did, handle, access, refresh, url: url.to_owned(), http: http.clone() }
     }
 
-    /// The same person at another replica.
-    pub(crate) fn at(&self, pds: &TestPds) -> Self {
-        Self { url: pds.url.clone(), ..self.clone() }
+    /// The same person at the replica with this URL.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
     }
 
     pub(crate) async fn call(&self, method: &str, input: Value) -> Answer {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pds_server::{app::DatabaseAnswer, job::blob_store};
+use pds_server::app::DatabaseAnswer;
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -80,13 +80,13 @@ async fn metrics_tell_whether_the_blob_store_answers() {
         found.map(|value| value.trim().to_owned())
     };
     assert_eq!(line("aurora_blob_store_up ").await, None, "not known yet");
-    blob_store::ask(&pds.app).await.unwrap();
+    pds.ask_blob_store().await.unwrap();
     assert_eq!(line("aurora_blob_store_up ").await.as_deref(), Some("1"));
     let success = line("aurora_blob_store_last_success_timestamp_seconds ").await.unwrap();
     assert!(success.parse::<i64>().unwrap() > 1_700_000_000, "{success}");
 
     pds.blobs.away.store(true, Ordering::Relaxed);
-    assert!(blob_store::ask(&pds.app).await.is_err());
+    assert!(pds.ask_blob_store().await.is_err());
     assert_eq!(line("aurora_blob_store_up ").await.as_deref(), Some("0"));
     assert_eq!(line("aurora_blob_store_last_success_timestamp_seconds ").await.as_deref(), Some(success.as_str()));
 }

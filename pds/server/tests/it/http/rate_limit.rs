@@ -260,7 +260,7 @@ async fn a_redis_that_goes_and_comes_back_fails_no_request() {
     let one = TestPds::with(Database::postgres().await, &settings).await;
     let two = one.replica_with(&settings).await;
     let alice = one.person("alice").await;
-    let people = [&one, &two].map(|pds| alice.at(pds));
+    let people = [&one, &two].map(|pds| alice.at(&pds.url));
     let done = AtomicBool::new(false);
     let load = people.iter().map(async |person| {
         let mut count = 0;

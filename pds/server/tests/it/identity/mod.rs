@@ -109,7 +109,7 @@ on_both!(another_replica_sees_a_new_handle_at_once, |one| async move {
     // F13
     let two = one.replica().await;
     let alice = one.person("alice").await;
-    let there = alice.at(&two);
+    let there = alice.at(&two.url);
     let describe = async || two.query("com.atproto.repo.describeRepo", &[("repo", &alice.did)]).await.ok();
     assert_eq!(describe().await["handle"], "alice.pds.test");
     there.query("com.atproto.server.getSession", &[]).await.ok();

@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use pds_server::job::crawl::Crawl;
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,12 +48,12 @@ async fn relays_are_asked_at_the_start_and_after_writes_but_not_too_often() {
     let pds = TestPds::with(Database::postgres().await, &[("PDS_CRAWLERS", &url)]).await;
     pds.clock.freeze();
     let alice = pds.person("alice").await;
-    let (mut here, mut there) = (Crawl::default(), Crawl::default());
     let other = pds.replica_with(&[("PDS_CRAWLERS", &url)]).await;
     other.clock.freeze();
+    let (mut here, mut there) = (pds.app.crawl(), other.app.crawl());
     for _ in 0..3 {
-        here.step(&pds.app).await.unwrap();
-        there.step(&other.app).await.unwrap();
+        here.step().await.unwrap();
+        there.step().await.unwrap();
     }
     assert_eq!(*relay.asked.lock().unwrap(), [json!({"hostname": "pds.test"})], "one replica, once");
 
@@ -63,8 +62,8 @@ async fn relays_are_asked_at_the_start_and_after_writes_but_not_too_often() {
         for clock in [&pds.clock, &other.clock] {
             clock.forward(Duration::from_secs(60 * minutes));
         }
-        here.step(&pds.app).await.unwrap();
-        there.step(&other.app).await.unwrap();
+        here.step().await.unwrap();
+        there.step().await.unwrap();
     }
     assert_eq!(relay.asked(), 2);
 }
@@ -81,11 +80,11 @@ async fn a_relay_that_does_not_answer_is_asked_again() {
         let text = text.as_str().unwrap().to_owned();
         text.lines().any(|line| line.starts_with("aurora_crawl_last_success_timestamp_seconds "))
     };
-    let mut crawl = Crawl::default();
+    let mut crawl = pds.app.crawl();
     for (seconds, asked) in [(0, 1), (10, 1), (30, 2), (30, 2), (60, 3), (600, 3)] {
         assert!(asked == 3 || !success().await);
         pds.clock.forward(Duration::from_secs(seconds));
-        crawl.step(&pds.app).await.unwrap();
+        crawl.step().await.unwrap();
         assert_eq!(relay.asked(), asked, "{seconds}");
     }
     assert!(success().await);

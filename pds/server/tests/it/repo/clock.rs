@@ -25,7 +25,7 @@ on_both!(revisions_rise_although_clocks_step_back, |pds| async move {
 
     // A process that starts now knows nothing of the time that was, and is an hour behind.
     let restarted = pds.replica().await;
-    let at_restarted = alice.at(&restarted);
+    let at_restarted = alice.at(&restarted.url);
     let (mut rev, mut firehose) = (back.0, restarted.firehose(Some(0)).await);
     for n in 3..9 {
         // In turn with the process whose clock was ahead.

@@ -12,7 +12,7 @@ async fn nothing_to_do_is_not_believed_of_a_stale_memory() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let here = one.person("alice").await;
-    let there = here.at(&two);
+    let there = here.at(&two.url);
     let put = |n: i64| json!({"repo": here.did, "collection": THING, "rkey": "kept", "record": {"n": n}});
     let delete = json!({"repo": here.did, "collection": THING, "rkey": "later"});
 
@@ -40,7 +40,7 @@ async fn likes_of_one_post_on_two_replicas_leave_one() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let here = one.person("alice").await;
-    let there = here.at(&two);
+    let there = here.at(&two.url);
     let like = json!({"$type": "app.bsky.feed.like", "createdAt": "2026-01-01T00:00:00Z",
         "subject": {"uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/3k2a", "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}});
     let likes = (0..24).map(|n| {

@@ -2,7 +2,6 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use pds_server::blob;
 use pds_store::{account, blob as blobs};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -139,7 +138,7 @@ on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "1000
         json!({"repo": alice.did, "collection": "com.example.file", "rkey": rkey(record["uri"].as_str().unwrap())});
     alice.call("com.atproto.repo.deleteRecord", delete).await.ok();
     pds.clock.forward(DAY + DAY);
-    blob::sweep(&pds.app).await.unwrap();
+    pds.app.blobs.sweep().await.unwrap();
     assert_eq!(used(&pds, &alice).await, 400);
 });
 
@@ -150,17 +149,17 @@ on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
     let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
     let orphan = blobs::get(&pds.app.db, account.id, &pds_repo::Cid::raw(b"orphan")).await.unwrap().unwrap();
     let key = orphan.storage_key.parse().unwrap();
-    let store = pds.app.blobs.clone();
-    assert_eq!(blob::sweep(&pds.app).await.unwrap(), 0);
+    let store = pds.app.blobs.store();
+    assert_eq!(pds.app.blobs.sweep().await.unwrap(), 0);
     assert!(store.exists(&key).await.unwrap());
 
     pds.clock.forward(DAY + DAY);
     pds.blobs.away.store(true, Ordering::Relaxed);
-    assert!(blob::sweep(&pds.app).await.is_err());
+    assert!(pds.app.blobs.sweep().await.is_err());
     assert_eq!(used(&pds, &alice).await, 0);
     pds.blobs.away.store(false, Ordering::Relaxed);
     assert!(store.exists(&key).await.unwrap());
-    blob::sweep(&pds.app).await.unwrap();
+    pds.app.blobs.sweep().await.unwrap();
     assert!(!store.exists(&key).await.unwrap());
 });
 
@@ -177,7 +176,7 @@ async fn an_upload_that_cannot_be_recorded_leaves_no_object() {
         }
         pds.database.psql("alter table blob_away rename to blob");
         let kept = file(&alice, vec![2; 2 << 20]).await;
-        blob::sweep(&pds.app).await.unwrap();
+        pds.app.blobs.sweep().await.unwrap();
         assert_eq!(place.count(), 1);
         let params = [("did", alice.did.as_str()), ("cid", &*kept)];
         assert_eq!(pds.get("com.atproto.sync.getBlob").query(&params).send().await.unwrap().status(), 200);
@@ -201,17 +200,17 @@ on_both!(a_sweep_goes_past_what_it_cannot_delete, |pds| async move {
     tx.commit().await.unwrap();
     pds.clock.forward(DAY + DAY);
 
-    let error = blob::sweep(&pds.app).await.unwrap_err().to_string();
+    let error = pds.app.blobs.sweep().await.unwrap_err().to_string();
 
     assert!(error.starts_with("2 things could not be deleted, the first is object !not a key"), "{error}");
     for (at, key) in keys.iter().enumerate() {
-        assert_eq!(pds.app.blobs.exists(&key.parse().unwrap()).await.unwrap(), at == 0, "{key}");
+        assert_eq!(pds.app.blobs.store().exists(&key.parse().unwrap()).await.unwrap(), at == 0, "{key}");
     }
     let metrics = send(pds.http.get(format!("{}/metrics", pds.metrics_url))).await.ok();
     assert!(metrics.as_str().unwrap().contains("aurora_blob_sweep_failures_total 2"), "{metrics}");
     pds.blobs.stuck.lock().unwrap().clear();
-    blob::sweep(&pds.app).await.unwrap_err();
-    assert!(!pds.app.blobs.exists(&keys[0].parse().unwrap()).await.unwrap());
+    pds.app.blobs.sweep().await.unwrap_err();
+    assert!(!pds.app.blobs.store().exists(&keys[0].parse().unwrap()).await.unwrap());
 });
 
 on_places!(a_lost_object_is_missing_until_it_is_uploaded_again, [], |pds, place| async move {
@@ -222,7 +221,7 @@ on_places!(a_lost_object_is_missing_until_it_is_uploaded_again, [], |pds, place|
     let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
     let lose = async || {
         let blob = blobs::get(&pds.app.db, account.id, &pds_repo::Cid::raw(b"lost")).await.unwrap().unwrap();
-        pds.app.blobs.delete(&blob.storage_key.parse().unwrap()).await.unwrap();
+        pds.app.blobs.store().delete(&blob.storage_key.parse().unwrap()).await.unwrap();
     };
     let read = async |cid: &str| pds.query("com.atproto.sync.getBlob", &[("did", &alice.did), ("cid", cid)]).await;
     let missing = async || {
@@ -261,7 +260,7 @@ on_places!(a_lost_object_is_missing_until_it_is_uploaded_again, [], |pds, place|
     assert_eq!(read(&lost).await.error(), (400, "BlobNotFound"));
     assert_eq!((missing().await, lost_now().await), (vec![lost.clone()], 1));
     alice.upload(b"lost".to_vec(), "application/octet-stream").await.ok();
-    blob::sweep(&pds.app).await.unwrap();
+    pds.app.blobs.sweep().await.unwrap();
     assert_eq!((read(&lost).await.ok(), missing().await.len()), (json!("lost"), 0));
 });
 
@@ -294,7 +293,7 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     }
     // F50
     assert_eq!(ready().await, 200);
-    assert!(pds_server::job::blob_store::ask(&pds.app).await.is_err());
+    assert!(pds.ask_blob_store().await.is_err());
     assert_eq!(used(&pds, &alice).await, 7);
     // What needs no bytes goes on.
     alice.post("no picture").await;
@@ -302,7 +301,7 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     way.set(Way::Open);
     assert_eq!(pds.query("com.atproto.sync.getBlob", &params).await.ok(), "picture");
     file(&alice, vec![9; 20 << 20]).await;
-    assert_eq!(pds_server::job::blob_store::ask(&pds.app).await, Ok(()));
+    assert_eq!(pds.ask_blob_store().await, Ok(()));
 
     // Cut in the middle of an upload.
     let (tell, mut told) = tokio::sync::mpsc::channel(1);
@@ -330,6 +329,6 @@ async fn a_store_that_goes_away_is_said_to_be_away_and_found_again() {
     file(&alice, vec![5; 30]).await;
     assert_eq!(used(&pds, &alice).await, 7 + (20 << 20) + 30);
     // The parts that could not be taken back while the store was away are the sweeper's.
-    pds.app.blobs.sweep(std::time::SystemTime::now() + DAY).await.unwrap();
+    pds.app.blobs.store().sweep(std::time::SystemTime::now() + DAY).await.unwrap();
     assert_eq!(place.count(), 3);
 }

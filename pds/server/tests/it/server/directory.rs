@@ -10,7 +10,7 @@ use pds_identity::{
 use serde_json::{Value, json};
 
 use super::own_identity::{claims, move_in};
-use crate::harness::{Person, TestPds, send};
+use crate::harness::{TestPds, send};
 
 /// The directory that the tests run with.
 fn directory() -> (String, Arc<HttpDirectory>) {
@@ -32,7 +32,7 @@ async fn a_real_directory_takes_the_account_and_its_new_handle() {
     });
     let session = pds.sign_up(input).await.ok();
     assert_eq!(session["didDoc"]["id"], session["did"]);
-    let alice = Person::new(&pds, session);
+    let alice = pds.person_of(session);
     let data = async || send(pds.http.get(format!("{url}/{}/data", alice.did))).await.ok();
 
     let first: Value = data().await;
@@ -59,7 +59,7 @@ async fn a_handle_that_the_directory_does_not_let_us_change_stays() {
     let (did, genesis) = plc::genesis(&key.did_key(), &rotation, None, &handle, "https://elsewhere.org");
     directory.submit(&did, &genesis).await.unwrap();
     let token = issue(&key, &claims(&did)).unwrap();
-    let alice = Person::new(&pds, move_in(&pds, &did, &pds.invite(1).await, &token).await.ok());
+    let alice = pds.person_of(move_in(&pds, &did, &pds.invite(1).await, &token).await.ok());
 
     let refused = alice.call("com.atproto.identity.updateHandle", json!({"handle": "alicia.pds.test"})).await;
     assert_eq!(refused.error(), (400, "InvalidRequest"), "{}", refused.body);

@@ -9,7 +9,7 @@ use pds_syntax::Did;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, Person, TestPds, send},
+    harness::{Answer, TestPds, send},
     on_both,
 };
 
@@ -55,7 +55,7 @@ on_both!(an_identity_from_elsewhere_starts_deactivated_and_unannounced, |pds| as
     assert_eq!(pds.directory.log(&did).len(), operations, "the directory is the owner's business");
     assert_eq!(pds_store::event::head(&pds.app.db).await.unwrap(), before);
 
-    let alice = Person::new(&pds, session);
+    let alice = pds.person_of(session);
     let refused = alice.create("com.example.thing", json!({"a": 1})).await;
     assert_eq!(refused.error(), (401, "AccountDeactivated"));
     let status = pds.query("com.atproto.sync.getRepoStatus", &[("did", did.as_str())]).await.ok();

@@ -62,21 +62,21 @@ on_both!(a_logout_ends_its_session_everywhere_and_no_other, |one| async move {
     let logout = "com.atproto.server.deleteSession";
     let phone = one.person("alice").await;
     let input = json!({"identifier": phone.handle, "password": "correct horse"});
-    let laptop = Person::new(&one, send(one.post("com.atproto.server.createSession").json(&input)).await.ok());
-    let second = Person::new(&one, phone.at(&two).with_refresh(refresh, &phone.refresh).await.ok());
-    let third = Person::new(&one, second.with_refresh(refresh, &second.refresh).await.ok());
+    let laptop = one.person_of(send(one.post("com.atproto.server.createSession").json(&input)).await.ok());
+    let second = one.person_of(phone.at(&two.url).with_refresh(refresh, &phone.refresh).await.ok());
+    let third = one.person_of(second.with_refresh(refresh, &second.refresh).await.ok());
     for person in [&phone, &second, &third, &laptop] {
         person.query("com.atproto.server.getSession", &[]).await.ok();
-        person.at(&two).query("com.atproto.server.getSession", &[]).await.ok();
+        person.at(&two.url).query("com.atproto.server.getSession", &[]).await.ok();
     }
     // What was lost on the way counts too: an older token of the session, used again in its grace.
-    let again = Person::new(&one, phone.with_refresh(refresh, &phone.refresh).await.ok());
+    let again = one.person_of(phone.with_refresh(refresh, &phone.refresh).await.ok());
 
     assert_eq!(third.with_refresh(logout, &third.refresh).await.status, 200);
 
     for person in [&phone, &second, &third, &again] {
         for pds in [&two, &one] {
-            let person = person.at(pds);
+            let person = person.at(&pds.url);
             assert_eq!(person.with_refresh(refresh, &person.refresh).await.error(), (400, "ExpiredToken"));
             refused(&person, (400, "ExpiredToken")).await;
             assert_eq!(person.create("com.example.thing", json!({})).await.error(), (400, "ExpiredToken"));
@@ -85,8 +85,8 @@ on_both!(a_logout_ends_its_session_everywhere_and_no_other, |one| async move {
     // The other session neither refreshes nor notices. Logging out twice changes nothing.
     assert_eq!(third.with_refresh(logout, &third.refresh).await.status, 200);
     for pds in [&two, &one] {
-        laptop.at(pds).query("com.atproto.server.getSession", &[]).await.ok();
-        laptop.at(pds).post("still here").await;
+        laptop.at(&pds.url).query("com.atproto.server.getSession", &[]).await.ok();
+        laptop.at(&pds.url).post("still here").await;
     }
     laptop.with_refresh(refresh, &laptop.refresh).await.ok();
 });
@@ -121,17 +121,17 @@ on_both!(expired_sessions_and_unfinished_sign_ups_are_cleaned_up, |pds| async mo
     let bob = json!({
         "handle": "bob.pds.test", "email": "bob@example.com", "password": "correct horse", "inviteCode": pds.invite(1).await,
     });
-    job::give_back_reservations(&pds.app).await.unwrap();
+    job::reservations::give_back(pds.app.db.clone(), pds.app.clock.now_us()).await.unwrap();
     assert_eq!(pds.sign_up(bob.clone()).await.error(), (400, "InvalidRequest"), "the other sign-up may still finish");
     pds.clock.forward(Duration::from_secs(11 * 60));
-    job::give_back_reservations(&pds.app).await.unwrap();
+    job::reservations::give_back(pds.app.db.clone(), pds.app.clock.now_us()).await.unwrap();
     pds.sign_up(bob).await.ok();
 
     let log_in = json!({"identifier": alice.did, "password": "correct horse"});
     pds.clock.forward(80 * DAY);
     let young = send(pds.post("com.atproto.server.createSession").json(&log_in)).await.ok();
     pds.clock.forward(11 * DAY);
-    job::forget_expired_sessions(&pds.app).await.unwrap();
+    job::sessions::forget_expired(pds.app.db.clone(), pds.app.clock.now_us()).await.unwrap();
     let mut tx = pds.app.db.begin().await.unwrap();
     assert_eq!(session::forget_expired(&mut tx, i64::MAX).await.unwrap(), 1, "only the young one was left");
     tx.rollback().await.unwrap();

@@ -186,7 +186,7 @@ async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
     let two = one.replica().await;
     let alice = one.person("alice").await;
     let start = 4;
-    let writers = [alice.clone(), alice.at(&two), alice.clone(), alice.at(&two)];
+    let writers = [alice.clone(), alice.at(&two.url), alice.clone(), alice.at(&two.url)];
     let posts = writers.iter().map(|writer| async move {
         for n in 0..15 {
             writer.post(&format!("post {n}")).await;
@@ -200,7 +200,7 @@ async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
     let sequence: Vec<i64> = first.iter().map(|event| event.seq).collect();
     assert_eq!(sequence, (1..=64).collect::<Vec<_>>());
     assert_eq!(verify(&alice.car().await, &alice.did), 60);
-    assert_eq!(verify(&alice.at(&two).car().await, &alice.did), 60);
+    assert_eq!(verify(&alice.at(&two.url).car().await, &alice.did), 60);
     // A follower may go on at the other replica.
     assert_eq!(two.firehose(Some(30)).await.next().await, first[30]);
 }
@@ -210,7 +210,7 @@ async fn a_replica_that_nobody_followed_for_a_while_misses_nothing() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let here = one.person("alice").await;
-    let there = here.at(&two);
+    let there = here.at(&two.url);
     let numbers = |events: Vec<Event>| events.into_iter().map(|event| event.seq).collect::<Vec<_>>();
     let mut follower = two.firehose(Some(0)).await;
     assert_eq!(numbers(follower.take(4).await), [1, 2, 3, 4]);

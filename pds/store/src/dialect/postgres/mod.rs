@@ -2,54 +2,28 @@
 
 pub(crate) mod commit;
 pub(crate) mod lineage;
+mod time;
 
-use std::{io, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
-use futures::{Stream, StreamExt, stream};
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-
 use tokio::time::timeout;
 
-use crate::{Error, Options, Result, db::Pools};
+use self::time::away;
+pub(crate) use self::time::{each_in_time, in_time, in_time_on};
+use crate::{Error, Options, Result, pools::Pools};
 
 /// A connection used this recently is handed out without asking the server first, which would cost each statement a
 /// round trip. If the server went away in between, the statement fails as unavailable.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// The longest wait for the answer to a statement. A server that is cut off from here without a word would be waited for
-/// until the system gives the connection up, which takes a quarter of an hour or for ever.
-const ANSWER: Duration = Duration::from_secs(10);
-/// The same for a sign of life of a connection that is at rest.
+/// The longest wait for a sign of life of an idle connection.
 const SIGN: Duration = Duration::from_secs(2);
 
-/// What a statement answers in time; else the server counts as away, and whether the statement was carried out is unknown.
-pub(crate) async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(ANSWER, statement).await.unwrap_or_else(|_| Err(away()))
-}
-
-/// The rows of a statement, each of them in time.
-pub(crate) fn each_in_time<T>(
-    rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
-) -> impl Stream<Item = sqlx::Result<T>> {
-    stream::unfold(rows, |mut rows| async move {
-        let row = in_time(async { rows.next().await.transpose() }).await;
-        Some((row.transpose()?, rows))
-    })
-}
-
-/// What is done on a connection that has to be waited for first.
-pub(crate) async fn in_time_on<T>(pool: &PgPool, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
-    timeout(pool.options().get_acquire_timeout() + ANSWER, work).await.map_err(|_| away())
-}
-
-fn away() -> sqlx::Error {
-    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
-}
-
-/// Is the connection good for another statement?
+/// Whether the connection can be used for another statement.
 async fn lives(connection: &mut PgConnection) -> bool {
     matches!(timeout(SIGN, connection.ping()).await, Ok(Ok(())))
 }

@@ -10,7 +10,7 @@ use crate::{
     Error,
     blob::State,
     column::{Digest, FullCid},
-    commit::{BlobRefusal, CommitError, Events, Net, NetWrite, Put, RefusedBlob},
+    commit::{BlobRefusal, CommitError, Events, Net, PathChange, Put, RefusedBlob},
 };
 
 /// Stores a batch and returns the number of its first event.
@@ -112,7 +112,7 @@ async fn store(
     conn: &mut SqliteConnection,
     sql: &'static str,
     repo: i64,
-    records: &[(&NetWrite<'_>, &Put)],
+    records: &[(&PathChange<'_>, &Put)],
 ) -> sqlx::Result<()> {
     let mut query = sqlx::query(sql);
     for (write, put) in records {
@@ -139,7 +139,7 @@ async fn release(conn: &mut SqliteConnection, repo: i64, path: &str) -> sqlx::Re
 async fn refer(
     conn: &mut SqliteConnection,
     repo: i64,
-    write: &NetWrite<'_>,
+    write: &PathChange<'_>,
     cid: &pds_repo::Cid,
 ) -> sqlx::Result<Option<BlobRefusal>> {
     const PROMOTE: &str = "update blob set state = 1 where repo_id = $1 and cid = $2 and state = 0";

@@ -3,18 +3,15 @@
 pub(crate) mod commit;
 pub(crate) mod reader;
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::reader::Readers;
-use crate::{Error, Options, Result, db::Pools};
-
-/// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use self::reader::{BUSY_TIMEOUT, Readers};
+use crate::{Error, Options, Result, pools::Pools};
 
 /// Opens the file, creating it if absent.
 ///

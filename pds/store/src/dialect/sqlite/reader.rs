@@ -1,6 +1,7 @@
-//! Reads of many rows, each on a thread of its own from the first row to the last.
+//! Connections for reads of many rows, each of which runs on one thread from the first row to the last.
 //!
-//! The pool's driver hands every row from one thread to another, which costs several times what the row does.
+//! The driver of the pool passes every row from one thread to another, which costs several times as much as reading it
+//! ([ADR 7](../../../../../docs/adr/0007-many-rows-of-sqlite-at-once.md)).
 
 use std::{
     borrow::Cow,
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
 use sqlx::error::{DatabaseError, ErrorKind};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,7 +19,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::BUSY_TIMEOUT;
+/// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections that only read. Cheap to clone; all clones share them.
 #[derive(Clone)]
@@ -31,9 +33,9 @@ struct Shared {
     acquire_timeout: Duration,
 }
 
-/// One of the connections, until it is dropped. What it has begun ends with it.
+/// One of the connections, until it is dropped. An open transaction is rolled back then.
 pub(crate) struct Reader {
-    /// Absent while it is in use, and for good when that was given up.
+    /// `None` while it is in use, and for good if that was cancelled.
     held: Option<Held>,
     home: Arc<Shared>,
 }
@@ -84,7 +86,9 @@ impl Shared {
 }
 
 impl Reader {
-    /// Runs `work` on a thread that may block. Cancelled, the work goes on to its end, and the connection is closed then.
+    /// Runs `work` on a thread that may block.
+    ///
+    /// Cancellation: the work runs to its end, and the connection is closed then.
     pub(crate) async fn run<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -97,6 +101,20 @@ impl Reader {
         let (held, result) = done.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
         self.held = Some(held);
         result.map_err(failed)
+    }
+}
+
+impl Reader {
+    /// Reads a single row as the `row!` struct `R`. Statements that read many rows use [`Reader::run`].
+    pub(crate) async fn optional<R>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params + Send + 'static,
+    ) -> sqlx::Result<Option<R>>
+    where
+        R: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> + Send + 'static,
+    {
+        self.run(move |conn| conn.prepare_cached(sql)?.query_row(params, |row| R::try_from(row)).optional()).await
     }
 }
 
@@ -117,7 +135,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// As the pool's driver would have said it.
+/// The error as the driver of the pool reports it.
 fn failed(error: rusqlite::Error) -> sqlx::Error {
     match error {
         rusqlite::Error::SqliteFailure(..) => sqlx::Error::Database(Box::new(Failure(error))),

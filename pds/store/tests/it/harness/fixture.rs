@@ -5,7 +5,7 @@ use pds_repo::{Cid, Head, event::Frame};
 use pds_store::{
     AccountId, Db,
     account::{self, NewAccount},
-    commit::{CommitError, Committed, Prepared, Put, Write, commit_batch},
+    commit::{CommitError, Committed, NewCommit, Put, RecordWrite, commit_batch},
     event, repo,
 };
 use pds_syntax::{Did, Handle, RecordKey, Tid};
@@ -49,9 +49,9 @@ impl Alice {
     }
 
     /// A commit on the remembered head.
-    pub(crate) fn prepare(&self, writes: Vec<Write>) -> Prepared {
+    pub(crate) fn prepare(&self, writes: Vec<RecordWrite>) -> NewCommit {
         let rev = Tid::from_micros(self.rev.micros() + 1, 0);
-        Prepared {
+        NewCommit {
             account_id: self.id,
             expect_rev: self.rev,
             rev,
@@ -64,7 +64,7 @@ impl Alice {
     }
 
     /// Commits writes and remembers the new head.
-    pub(crate) async fn write(&mut self, db: &Db, writes: Vec<Write>) -> Result<Committed, CommitError> {
+    pub(crate) async fn write(&mut self, db: &Db, writes: Vec<RecordWrite>) -> Result<Committed, CommitError> {
         let prepared = self.prepare(writes);
         let rev = prepared.rev;
         let committed = commit_batch(db, &[prepared], T0).await?;

@@ -12,11 +12,7 @@ use pds_repo::{
 use serde_json::json;
 
 use super::{THING, elsewhere, import, missing, records_of, signed};
-use crate::{
-    harness::{Person, send},
-    on_both,
-    sync::verify,
-};
+use crate::{harness::send, on_both, sync::verify};
 
 /// A repository of these blocks, under whatever keys.
 fn of_blocks(did: &str, records: &BTreeMap<String, (Cid, Option<Bytes>)>) -> Vec<u8> {
@@ -102,9 +98,9 @@ on_both!(blobs_of_the_old_form_are_blobs, |pds| async move {
     }
     assert_eq!(missing(&alice, &[]).await, json!({"blobs": []}));
     pds.clock.forward(std::time::Duration::from_secs(3 * 24 * 3600));
-    pds_server::blob::sweep(&pds.app).await.unwrap();
+    pds.app.blobs.sweep().await.unwrap();
     let session = json!({"identifier": alice.did, "password": "correct horse"});
-    let alice = Person::new(&pds, send(pds.post("com.atproto.server.createSession").json(&session)).await.ok());
+    let alice = pds.person_of(send(pds.post("com.atproto.server.createSession").json(&session)).await.ok());
     let blob = [("did", alice.did.as_str()), ("cid", &*cid.to_string())];
     assert_eq!(pds.get("com.atproto.sync.getBlob").query(&blob).send().await.unwrap().bytes().await.unwrap(), picture);
     let listed = pds.query("com.atproto.sync.listBlobs", &[("did", &alice.did)]).await.ok();

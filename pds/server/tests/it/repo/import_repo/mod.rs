@@ -151,7 +151,7 @@ on_both!(a_repository_moves_in_over_another, |pds| async move {
     assert_eq!((verify(&imported, &alice.did), commit_of(&imported).data), (24, data));
     let did: Did = alice.did.parse().unwrap();
     let id = account::by_did(&pds.app.db, &did).await.unwrap().unwrap().id;
-    let actor = pds_server::actor::load(&pds.app, id, &did).await.unwrap();
+    let actor = pds.app.actors.load(id, &did).await.unwrap();
     commit_of(&imported).verify(&actor.key.public()).unwrap();
     for collection in ["app.bsky.feed.post", "app.bsky.graph.follow", THING] {
         assert_eq!(records(&alice, collection).await, records(&bob, collection).await, "{collection}");
@@ -317,7 +317,7 @@ async fn a_replica_that_remembers_the_repository_before_goes_on() {
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let here = one.person("alice").await;
-    let there = here.at(&two);
+    let there = here.at(&two.url);
     here.post("remembered").await;
 
     import(&two, &there, elsewhere(&here.did, &BTreeMap::from([(format!("{THING}/new"), json!({"$type": THING}))])))

@@ -57,7 +57,7 @@ on_both!(an_import_of_many_records_is_noticed_by_nobody_else, |pds| async move {
         for n in 0.. {
             let began = std::time::Instant::now();
             let pds = if n % 2 == 0 { &one } else { &two };
-            let (owner, other) = (alice.at(pds), bob.at(pds));
+            let (owner, other) = (alice.at(&pds.url), bob.at(&pds.url));
             let (mine, theirs) = tokio::join!(owner.create("com.example.other", json!({"n": n})), async {
                 (other.create("com.example.other", json!({"n": n})).await, began.elapsed())
             },);
@@ -80,7 +80,7 @@ on_both!(an_import_of_many_records_is_noticed_by_nobody_else, |pds| async move {
     assert!(refused > 0, "{written} writes of the owner went between");
     assert!(longest < std::time::Duration::from_secs(3), "{longest:?}");
     // What the owner wrote before the import began gave way, what came after it stays.
-    alice.at(&two).post("after").await;
+    alice.at(&two.url).post("after").await;
     let verified = verify(&alice.car().await, &alice.did);
     assert!((12_001..12_010).contains(&verified), "{verified}");
     assert_eq!(records_of(&alice).await.len(), 100);

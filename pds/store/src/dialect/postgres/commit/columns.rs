@@ -1,4 +1,4 @@
-//! The arrays that the statements of a commit take, one per column.
+//! The parameters of the statements of a commit. Those that may have several values are arrays, one per column.
 
 use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 
@@ -18,20 +18,36 @@ pub(super) fn heads(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(),
     arguments.add(nets.iter().map(Net::added).collect::<Vec<_>>())
 }
 
-/// Account, path, CID, revision, subject and body of each record to be stored.
-pub(super) fn puts(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
-    let puts: Vec<_> =
-        nets.iter().flat_map(|net| net.puts().map(|(write, put)| (net.account_id(), write, put))).collect();
-    arguments.add(puts.iter().map(|(id, ..)| id.0).collect::<Vec<_>>())?;
-    arguments.add(puts.iter().map(|(_, write, _)| write.path.as_str()).collect::<Vec<_>>())?;
-    arguments.add(puts.iter().map(|(_, _, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())?;
-    arguments.add(puts.iter().map(|(_, write, _)| write.rev.to_string()).collect::<Vec<_>>())?;
-    arguments.add(puts.iter().map(|(_, _, put)| put.subject_hash).collect::<Vec<_>>())?;
-    arguments.add(puts.iter().map(|(_, _, put)| &*put.body).collect::<Vec<_>>())
+/// The same of a single repository, without arrays.
+pub(super) fn head(arguments: &mut PgArguments, net: &Net<'_>) -> Result<(), BoxDynError> {
+    arguments.add(net.account_id().0)?;
+    arguments.add(net.expect_rev.to_string())?;
+    arguments.add(net.last.rev.to_string())?;
+    arguments.add(digest_bytes(&net.last.commit))?;
+    arguments.add(digest_bytes(&net.last.data))?;
+    arguments.add(&*net.last.commit_bytes)?;
+    arguments.add(net.added())
 }
 
-/// Place, number of frames and payload of each row of events.
+/// The account of each record to be stored.
+pub(super) fn record_accounts(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
+    arguments.add(nets.iter().flat_map(|net| net.puts().map(|_| net.account_id().0)).collect::<Vec<_>>())
+}
+
+/// Path, CID, revision, subject and body of each record to be stored.
+pub(super) fn records(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
+    let puts: Vec<_> = nets.iter().flat_map(Net::puts).collect();
+    arguments.add(puts.iter().map(|(change, _)| change.path.as_str()).collect::<Vec<_>>())?;
+    arguments.add(puts.iter().map(|(_, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())?;
+    arguments.add(puts.iter().map(|(change, _)| change.rev.to_string()).collect::<Vec<_>>())?;
+    arguments.add(puts.iter().map(|(_, put)| put.subject_hash).collect::<Vec<_>>())?;
+    arguments.add(puts.iter().map(|(_, put)| &*put.body).collect::<Vec<_>>())
+}
+
+/// Number of events, time, and place, number of frames and payload of each of their rows.
 pub(super) fn events(arguments: &mut PgArguments, events: &Events) -> Result<(), BoxDynError> {
+    arguments.add(events.n)?;
+    arguments.add(events.at)?;
     arguments.add(events.rows.iter().map(|row| row.before).collect::<Vec<_>>())?;
     arguments.add(events.rows.iter().map(|row| row.n).collect::<Vec<_>>())?;
     arguments.add(events.rows.iter().map(|row| &*row.payload).collect::<Vec<_>>())

@@ -1,6 +1,6 @@
 //! A batch that only creates records without blobs, which is what most batches are: one statement, one round trip.
 
-use sqlx::{Arguments, PgPool, error::BoxDynError, postgres::PgArguments};
+use sqlx::{PgPool, error::BoxDynError, postgres::PgArguments};
 
 use super::{columns, lone};
 use crate::{
@@ -56,9 +56,8 @@ pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> 
 fn arguments(nets: &[Net<'_>], events: &Events) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
     columns::heads(&mut arguments, nets)?;
-    columns::puts(&mut arguments, nets)?;
-    arguments.add(events.n)?;
-    arguments.add(events.at)?;
+    columns::record_accounts(&mut arguments, nets)?;
+    columns::records(&mut arguments, nets)?;
     columns::events(&mut arguments, events)?;
     Ok(arguments)
 }

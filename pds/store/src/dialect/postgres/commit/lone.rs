@@ -1,16 +1,19 @@
-//! A lone commit that only creates records without blobs, which is what most commits are: one statement, one round trip.
+//! A single commit that only creates records without blobs, which is what most commits are: one statement, one round trip.
+//!
+//! `creates` with one repository would do the same, for more work of the database
+//! ([ADR 21](../../../../../../docs/adr/0021-two-drivers-and-three-ways-to-commit.md)).
 
-use sqlx::PgPool;
+use sqlx::{PgPool, error::BoxDynError, postgres::PgArguments};
 
+use super::columns;
 use crate::{
     Error,
-    column::digest_bytes,
-    commit::{Change, CommitError, Events, Net},
+    commit::{CommitError, Events, Net, NetChange},
 };
 
-/// Whether the statement can express it: there is something to create, and nothing else to do.
+/// Whether the statement can express the commit: it creates records, and does nothing else.
 pub(super) fn applies(net: &Net<'_>) -> bool {
-    let creates = |change: &Change<'_>| matches!(change, Change::Create(put) if put.blobs.is_empty());
+    let creates = |change: &NetChange<'_>| matches!(change, NetChange::Create(put) if put.blobs.is_empty());
     !net.writes.is_empty() && net.writes.iter().all(|write| creates(&write.change))
 }
 
@@ -35,31 +38,20 @@ pub(crate) const SQL: &str = "with moved as ( \
 
 /// Stores the commit and returns the number of its first event.
 pub(super) async fn commit(pool: &PgPool, net: &Net<'_>, events: &Events) -> Result<i64, CommitError> {
-    let last = net.last;
-    let puts: Vec<_> = net.puts().collect();
+    let id = net.account_id();
+    let failed = || Error::during("commit to repository of account", id);
+    let arguments = arguments(net, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction. Anything that stops at the first row would return before
     // the commit is durable, and would miss its failure.
-    let rows: Vec<(i64,)> = sqlx::query_as(SQL)
-        .bind(last.account_id.0)
-        .bind(net.expect_rev.to_string())
-        .bind(last.rev.to_string())
-        .bind(digest_bytes(&last.commit))
-        .bind(digest_bytes(&last.data))
-        .bind(&*last.commit_bytes)
-        .bind(net.added())
-        .bind(puts.iter().map(|(write, _)| write.path.as_str()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, put)| digest_bytes(&put.cid)).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(write, _)| write.rev.to_string()).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, put)| put.subject_hash).collect::<Vec<_>>())
-        .bind(puts.iter().map(|(_, put)| &*put.body).collect::<Vec<_>>())
-        .bind(events.n)
-        .bind(events.at)
-        .bind(events.rows.iter().map(|row| row.before).collect::<Vec<_>>())
-        .bind(events.rows.iter().map(|row| row.n).collect::<Vec<_>>())
-        .bind(events.rows.iter().map(|row| &*row.payload).collect::<Vec<_>>())
-        .fetch_all(pool)
-        .await
-        .map_err(Error::during("commit to repository of account", last.account_id))?;
+    let rows: Vec<(i64,)> = sqlx::query_as_with(SQL, arguments).fetch_all(pool).await.map_err(failed())?;
     let first_seq = rows.into_iter().map(|(first_seq,)| first_seq).min();
-    first_seq.ok_or_else(|| CommitError::Stale { accounts: vec![last.account_id] })
+    first_seq.ok_or_else(|| CommitError::Stale { accounts: vec![id] })
+}
+
+fn arguments(net: &Net<'_>, events: &Events) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    columns::head(&mut arguments, net)?;
+    columns::records(&mut arguments, std::slice::from_ref(net))?;
+    columns::events(&mut arguments, events)?;
+    Ok(arguments)
 }

@@ -1,4 +1,5 @@
-//! The commit transaction on Postgres: arrays and few round trips.
+//! The commit transaction on Postgres, with few round trips: a single commit that only creates records (`lone`), a batch of them (`creates`),
+//! or anything else, step by step ([ADR 21](../../../../../../docs/adr/0021-two-drivers-and-three-ways-to-commit.md)).
 //!
 //! Rows are locked in one order everywhere (repositories by account, then their blobs, the event counter last), so two
 //! replicas' batches wait for each other but never deadlock.
@@ -8,7 +9,7 @@ mod columns;
 pub(crate) mod creates;
 pub(crate) mod lone;
 
-use sqlx::{Arguments, PgConnection, PgPool, postgres::PgArguments};
+use sqlx::{PgConnection, PgPool, postgres::PgArguments};
 
 use super::in_time_on;
 use crate::{
@@ -91,7 +92,8 @@ async fn put_records(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<
         return Ok(());
     }
     let mut arguments = PgArguments::default();
-    columns::puts(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    columns::record_accounts(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    columns::records(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
     sqlx::query_with(PUT, arguments).execute(conn).await?;
     Ok(())
 }
@@ -129,8 +131,6 @@ pub(crate) const APPEND: &str = "with range as ( \
 /// Numbers and stores the events in one statement. From here to COMMIT every other writer of events waits.
 async fn append(conn: &mut PgConnection, events: &Events) -> sqlx::Result<i64> {
     let mut arguments = PgArguments::default();
-    arguments.add(events.n).map_err(sqlx::Error::Encode)?;
-    arguments.add(events.at).map_err(sqlx::Error::Encode)?;
     columns::events(&mut arguments, events).map_err(sqlx::Error::Encode)?;
     let rows: Vec<(i64,)> = sqlx::query_as_with(APPEND, arguments).fetch_all(conn).await?;
     rows.into_iter().map(|(first_seq,)| first_seq).min().ok_or(sqlx::Error::RowNotFound)

@@ -1,4 +1,4 @@
-//! CAR answers.
+//! CAR files in requests and answers.
 
 use axum::{
     body::Body,
@@ -7,7 +7,7 @@ use axum::{
 };
 
 /// The media type of CAR files. Source: <https://www.iana.org/assignments/media-types/application/vnd.ipld.car>.
-const CAR: &str = "application/vnd.ipld.car";
+pub(super) const CAR: &str = "application/vnd.ipld.car";
 
 /// An answer with a CAR file.
 pub(super) fn answer(body: impl Into<Body>) -> Response {

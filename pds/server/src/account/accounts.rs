@@ -1,0 +1,102 @@
+//! Reading accounts. Requests that wait at the same time are answered by one statement.
+
+use std::{fmt, sync::Arc};
+
+use pds_store::{
+    Db, Error, Result,
+    account::{self, Account, Current, Question, Status},
+};
+use pds_syntax::{AtIdentifier, Did};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Maximum number of accounts in one statement.
+const BATCH: usize = 128;
+/// Maximum number of questions that wait; further ones wait for room.
+const WAITING: usize = 1_024;
+/// Statements under way. While they are, further questions are collected.
+const AT_ONCE: usize = 2;
+
+type Answer = Result<Option<Current>, Arc<Error>>;
+type Asked = (Question, oneshot::Sender<Answer>);
+
+/// The accounts of this host as they are now. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    db: Db,
+    questions: mpsc::Sender<Asked>,
+}
+
+impl Accounts {
+    /// Starts the task that reads accounts; it ends with the last clone.
+    pub fn start(db: Db) -> Self {
+        let (questions, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(run(db.clone(), receiver));
+        Self { db, questions }
+    }
+
+    /// The account of a DID as it is after this call, and whether its session `session` was logged out. Reservations are no accounts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn current(&self, did: Did, session: Option<String>) -> Result<Option<Current>> {
+        let (sender, answer) = oneshot::channel();
+        let stopped = || Error::Stopped;
+        self.questions.send((Question { did, session }, sender)).await.map_err(|_| stopped())?;
+        let found = answer.await.map_err(|_| stopped())?.map_err(Error::Shared)?;
+        Ok(found.filter(|found| found.account.status() != Status::Creating))
+    }
+
+    /// The account of a DID as it is now. Reservations are no accounts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn by_did(&self, did: &Did) -> Result<Option<Arc<Account>>> {
+        let found = self.current(did.clone(), None).await?;
+        Ok(found.map(|found| Arc::new(found.account)))
+    }
+
+    /// The account that an identifier names on this host, whatever its state. Reservations are no accounts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find(&self, identifier: &AtIdentifier) -> Result<Option<Arc<Account>>> {
+        match identifier {
+            AtIdentifier::Did(did) => self.by_did(did).await,
+            AtIdentifier::Handle(handle) => {
+                let found = account::by_handle(&self.db, handle).await?;
+                Ok(found.filter(|account| account.status() != Status::Creating).map(Arc::new))
+            }
+        }
+    }
+}
+
+async fn run(db: Db, mut receiver: mpsc::Receiver<Asked>) {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        // The turn first: questions that arrive while there is none are part of the next statement.
+        let Ok(turn) = turns.clone().acquire_owned().await else { return };
+        let mut asked = Vec::new();
+        if receiver.recv_many(&mut asked, BATCH).await == 0 {
+            return;
+        }
+        let db = db.clone();
+        tokio::spawn(async move {
+            let _turn = turn;
+            let (questions, answers): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+            // A caller may have gone.
+            match account::current(&db, questions).await {
+                Ok(found) => answers.into_iter().zip(found).for_each(|(answer, found)| drop(answer.send(Ok(found)))),
+                Err(error) => {
+                    let error = Arc::new(error);
+                    answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+                }
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Accounts({} questions wait)", WAITING - self.questions.capacity())
+    }
+}

@@ -1,0 +1,153 @@
+//! A whole repository, or the part that changed, as a CAR file that is made while it is read.
+//!
+//! The file comes from one snapshot of the database, in preorder: the commit, then each node with its records, so that a reader can check
+//! every block against one before it. A slow reader costs neither a connection nor a turn: what it has not taken goes to a file (`reader`).
+
+mod reader;
+mod spool;
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use futures::Stream;
+use pds_repo::{
+    Cid, Head,
+    mst::{Item, Tree},
+};
+use pds_store::{AccountId, Bodies, Page, Snapshot, account::Account};
+use pds_syntax::Tid;
+use tokio::{sync::mpsc, time::timeout};
+
+use self::reader::{AHEAD, Output, Stopped, pieces};
+pub(super) use self::spool::PIECE_BYTES;
+use super::{Actors, LoadError, View};
+
+/// How long a snapshot is kept open at most: it holds vacuum back.
+const SNAPSHOT_TIME: Duration = Duration::from_secs(600);
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Too many exports are under way, of all readers or of this one.
+    #[error("too many exports are running")]
+    Busy,
+    /// The repository could not be loaded, or there is none.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl Actors {
+    /// Begins an export: of everything, or with `since` of all nodes and the records that were written after that revision.
+    ///
+    /// Deleted records leave no trace in the rows, so nobody knows which nodes a deletion changed, and all nodes are part of every export.
+    /// They are the smaller part. The stream ends with an error unless the file is complete. One `address` gets a share of all exports
+    /// under way.
+    ///
+    /// # Errors
+    /// Why there is no export.
+    pub async fn export(
+        &self,
+        account: &Account,
+        since: Option<Tid>,
+        address: &str,
+    ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
+        let turns = &self.inner().exports;
+        let place = turns.places.take(address).ok_or(Error::Busy)?;
+        let turn = turns.next().await.ok_or(Error::Busy)?;
+        let View { mut snapshot, root, tree } = self.view(account.id, &account.did).await?;
+        // A revision of the future says nothing about what its reader has.
+        let since = since.filter(|since| *since <= root.head.rev);
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (id, did) = (account.id, account.did.clone());
+        let export = Export { head: root.head, commit_bytes: root.commit_bytes, tree, since };
+        let mut output = Output::new(sender, turns.disk.clone(), turns.waiting.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let written = timeout(SNAPSHOT_TIME, export.write(&mut snapshot, id, &mut output)).await;
+            // From here on nothing waits for a slow reader.
+            drop((export, snapshot, turn));
+            let written = match written {
+                Ok(Ok(())) => Ok(output.end().await),
+                other => other,
+            };
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(Stopped::Reader)) => {
+                    tracing::info!(repo.did = %did, "the reader of an export of {did} went away");
+                }
+                Ok(Err(Stopped::Failed(reason))) => {
+                    tracing::warn!(repo.did = %did, "an export of {did} was broken off: {reason}");
+                }
+                Err(_) => tracing::warn!(repo.did = %did, "an export of {did} was broken off: it took too long"),
+            }
+        });
+        Ok(pieces(receiver))
+    }
+}
+
+struct Export {
+    head: Head,
+    commit_bytes: Bytes,
+    tree: Tree,
+    since: Option<Tid>,
+}
+
+impl Export {
+    /// The tree and the rows are in the same order, so they are read side by side and nothing is kept in memory.
+    async fn write(&self, snapshot: &mut Snapshot, id: AccountId, output: &mut Output) -> Result<(), Stopped> {
+        output.header(&self.head.commit);
+        output.block(&self.head.commit, &self.commit_bytes).await?;
+        let mut bodies = NextBody::new(snapshot.bodies(id, self.since)).await?;
+        // The root node is written even if nothing changed, so that the commit can be checked.
+        let items = if self.since == Some(self.head.rev) { 1 } else { usize::MAX };
+        for item in self.tree.preorder().take(items) {
+            match item {
+                Item::Node(cid, block) => output.block(&cid, &block).await?,
+                Item::Record(_, cid) if bodies.cid() == Some(cid) => {
+                    output.block(&cid, bodies.body()).await?;
+                    bodies.step().await?;
+                }
+                // Written before `since`.
+                Item::Record(..) if self.since.is_some() => {}
+                Item::Record(key, _) => {
+                    return Err(Stopped::Failed(format!("record {key} is not the one in the tree")));
+                }
+            }
+        }
+        match bodies.cid() {
+            None => output.flush().await,
+            Some(cid) => Err(Stopped::Failed(format!("record {cid} is not in the tree"))),
+        }
+    }
+}
+
+/// The bodies of records, one at a time.
+struct NextBody<'a> {
+    bodies: Bodies<'a>,
+    page: Page,
+    at: usize,
+}
+
+impl<'a> NextBody<'a> {
+    async fn new(mut bodies: Bodies<'a>) -> Result<Self, pds_store::Error> {
+        let page = bodies.next().await?.unwrap_or_default();
+        Ok(Self { bodies, page, at: 0 })
+    }
+
+    /// The CID of the record; `None` behind the last.
+    fn cid(&self) -> Option<Cid> {
+        self.page.get(self.at).map(|(cid, _)| cid)
+    }
+
+    fn body(&self) -> &[u8] {
+        self.page.get(self.at).map_or(&[], |(_, body)| body)
+    }
+
+    async fn step(&mut self) -> Result<(), pds_store::Error> {
+        self.at += 1;
+        if self.page.get(self.at).is_none() {
+            (self.page, self.at) = (self.bodies.next().await?.unwrap_or_default(), 0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a repository was not imported.
+
+use std::io;
+
+use pds_repo::{Cid, car, mst};
+use pds_store::commit::CommitError;
+use pds_syntax::Did;
+
+use crate::actor::LoadError;
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Too many imports run, or one of this account.
+    #[error("Too many imports are running")]
+    Busy,
+    /// The file is longer than the host's limit.
+    #[error("The repository is too large: the file may have {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The client went away, or sent nothing for too long.
+    #[error("The upload broke off")]
+    Broken,
+    /// The file is not this account's repository.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The host took the account down during the import.
+    #[error("the account is taken down")]
+    TakenDown,
+    /// The temporary file failed.
+    #[error("keep the file")]
+    Disk(#[from] io::Error),
+    /// The repository could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+}
+
+/// Why a file is not the account's repository.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// More records than the host takes.
+    #[error("the repository has more than {limit} records, or more blocks than they can need")]
+    TooMany {
+        /// Maximum number of records.
+        limit: u64,
+    },
+    /// Not a CAR file, or a damaged one.
+    #[error(transparent)]
+    File(car::Error),
+    /// The root block is missing or is not a commit.
+    #[error("the root {0} of the CAR file is not a commit in it")]
+    Commit(Cid),
+    /// The repository of another account.
+    #[error("the commit is of {found}, the account is {expected}")]
+    Did {
+        /// The DID in the commit.
+        found: Did,
+        /// The account's DID.
+        expected: Did,
+    },
+    /// Blocks of the tree are missing, or the tree is not the one that its records make.
+    #[error(transparent)]
+    Tree(mst::Error),
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Closed { .. } => Self::TakenDown,
+            CommitError::Imported { .. } | CommitError::Stale { .. } | CommitError::Blobs { .. } => Self::Busy,
+            CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<mst::Error> for Error {
+    fn from(error: mst::Error) -> Self {
+        Self::Invalid(Invalid::Tree(error))
+    }
+}

@@ -1,0 +1,117 @@
+//! Storing an imported repository: new records are staged while nobody sees them, then one short transaction moves the head.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{Stream, StreamExt, stream};
+use pds_repo::{commit as signed, event, mst::Tree};
+use pds_store::{
+    account::Account,
+    commit::{NewCommit, RecordWrite, Staging},
+};
+use pds_syntax::Tid;
+use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
+
+use super::{
+    Error,
+    content::{Content, Part},
+};
+use crate::{
+    actor::{Actor, Actors},
+    clock,
+};
+
+/// How long an import whose server has died keeps its repository from taking commits; microseconds.
+pub(super) const LEASE_US: i64 = 120 * 1_000_000;
+/// How often an import prolongs its lease.
+const PROLONG: Duration = Duration::from_secs(30);
+/// The longest pause between two portions.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How far a revision may be ahead of the clock. Source: <https://atproto.com/specs/repository#commit-objects>.
+const AHEAD_US: u64 = 5 * 60 * 1_000_000;
+
+/// Makes the repository in the database the one of the file. Returns `false` if it is that already.
+///
+/// The reference keeps the commit of the file, which the former host signed with a key that the DID document will not name any more. Here
+/// the head is a commit of this host over the same root, so that it can always be verified.
+pub(super) async fn replace(
+    actors: &Actors,
+    account: &Account,
+    content: &Arc<Content>,
+    staging: &mut Staging,
+) -> Result<bool, Error> {
+    let actor = actors.load(account.id, &account.did).await?;
+    if actor.repo.head.data == content.tree.root() {
+        return Ok(false);
+    }
+    let now = actors.now_us();
+    let rev = actors.next_rev(now, floor(actor.repo.head.rev, content.rev, now));
+    let commit = sign(account, &actor, content, rev, now);
+    let before = actor.repo.tree;
+    let mut created = portions(content, &before, Part::Created);
+    let mut prolonged = Instant::now();
+    while let Some(writes) = created.next().await {
+        let began = Instant::now();
+        staging.write(&commit, writes?, actors.now_us()).await?;
+        if prolonged.elapsed() > PROLONG {
+            staging.prolong(actors.now_us() + LEASE_US).await?;
+            prolonged = Instant::now();
+        }
+        // As much time for the writes of others as this one took.
+        sleep(began.elapsed().min(PAUSE)).await;
+    }
+    let mut swap = staging.swap(commit, actors.now_us()).await?;
+    let mut replaced = portions(content, &before, Part::Replaced);
+    while let Some(writes) = replaced.next().await {
+        swap.write(writes?).await?;
+    }
+    swap.finish().await?;
+    Ok(true)
+}
+
+/// The commit that becomes the head, without its writes. It is announced as `#sync`: no `#commit` could hold so many operations.
+fn sign(account: &Account, actor: &Actor, content: &Content, rev: Tid, now_us: i64) -> NewCommit {
+    let data = content.tree.root();
+    let commit = signed::sign(&account.did, rev, &data, &actor.key);
+    NewCommit {
+        account_id: account.id,
+        expect_rev: actor.repo.head.rev,
+        rev,
+        commit: commit.cid,
+        data,
+        commit_bytes: commit.bytes.clone(),
+        writes: Vec::new(),
+        frame: event::sync(&account.did, rev, &commit.cid, &commit.bytes, &clock::text(now_us)),
+    }
+}
+
+/// The writes of one part of the import. The next portion is read while one is being stored.
+fn portions(
+    content: &Arc<Content>,
+    before: &Tree,
+    part: Part,
+) -> impl Stream<Item = Result<Vec<RecordWrite>, Error>> + Send + Unpin + use<> {
+    let (sender, receiver) = mpsc::channel(1);
+    let (content, mut differences) = (content.clone(), content.differences(before, part));
+    spawn_blocking(move || {
+        loop {
+            let portion = content.portion(&mut differences).transpose();
+            let Some(portion) = portion else { return };
+            // A receiver that is gone has failed.
+            if sender.blocking_send(portion).is_err() {
+                return;
+            }
+        }
+    });
+    Box::pin(stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|portion| (portion, receiver))
+    }))
+}
+
+/// What the new revision has to be above: the head's, and the file's, because followers of the account at its former host would ignore a
+/// lesser one as old. A revision of the future is not counted: nobody has accepted it.
+fn floor(head: Tid, imported: Tid, now_us: i64) -> Tid {
+    if imported.micros() > now_us.unsigned_abs() + AHEAD_US { head } else { head.max(imported) }
+}

@@ -1,0 +1,25 @@
+//! The signing keys of repositories, sealed as the database has them.
+
+use pds_crypto::{Error, SigningKey, seal::SealKey};
+use pds_syntax::Did;
+
+/// The key of `did` as it is to be stored.
+///
+/// # Errors
+/// When the key cannot be encrypted.
+pub fn seal(seal: &SealKey, did: &Did, key: &SigningKey) -> Result<Vec<u8>, Error> {
+    seal.seal(&*key.to_bytes(), &purpose(did))
+}
+
+/// The key of `did` from its stored form.
+///
+/// # Errors
+/// When it was sealed with another key or for another account, or is damaged.
+pub fn open(seal: &SealKey, did: &Did, sealed: &[u8]) -> Result<SigningKey, Error> {
+    seal.open(sealed, &purpose(did)).and_then(|bytes| SigningKey::from_bytes(&bytes))
+}
+
+/// A sealed key opens for the purpose only that it was sealed for.
+fn purpose(did: &Did) -> String {
+    format!("repository signing key of {did}")
+}

@@ -1,0 +1,93 @@
+//! What this replica keeps in memory of one repository.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use pds_repo::{Head, mst::Tree};
+use tokio::sync::Notify;
+
+use super::line::Line;
+
+/// Memory that a repository takes at least, as the cache counts it. Bounds how many are kept.
+const SLOT_BYTES: u64 = 48 << 10;
+/// Memory that a tree takes per record, about.
+const RECORD_BYTES: u64 = 80;
+
+/// The place of a repository in the cache.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// Held by the writer that builds the next commit. Commits are passed to the committer in this order.
+    pub(super) writer: tokio::sync::Mutex<()>,
+    /// Held by the one import of this repository that may run.
+    pub(super) importer: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the reader that loads the tree for all readers.
+    pub(super) loader: tokio::sync::Mutex<()>,
+    line: Mutex<Line>,
+    /// Notified when the committer has answered a writer.
+    answered: Notify,
+    /// Number of records that the cache last counted.
+    counted_records: AtomicUsize,
+    /// The tree that readers loaded, until a writer has one.
+    readers_tree: Mutex<Option<(Head, Tree)>>,
+}
+
+impl Slot {
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the callers of [`Slot::settled`] to look again.
+    pub(super) fn notify_answered(&self) {
+        self.answered.notify_waiters();
+    }
+
+    /// Waits until no commit of the line waits for its answer.
+    pub(super) async fn settled(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if self.line().is_settled() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// The tree at `head`, if it is in memory.
+    pub(super) fn tree_at(&self, head: &Head) -> Option<Tree> {
+        let written = self.line().tree_at(head);
+        written
+            .or_else(|| self.readers_tree().as_ref().filter(|(known, _)| known == head).map(|(_, tree)| tree.clone()))
+    }
+
+    pub(super) fn set_readers_tree(&self, head: Head, tree: Tree) {
+        *self.readers_tree() = Some((head, tree));
+    }
+
+    pub(super) fn drop_readers_tree(&self) {
+        self.readers_tree().take();
+    }
+
+    /// Stores the number of records if it differs enough from the last one to be counted again. Says whether it does.
+    pub(super) fn recount(&self, records: usize) -> bool {
+        let counted = self.counted_records.load(Ordering::Relaxed);
+        let differs = records.abs_diff(counted) > counted / 8 + 64;
+        if differs {
+            self.counted_records.store(records, Ordering::Relaxed);
+        }
+        differs
+    }
+
+    /// Memory that the repository takes, in bytes.
+    pub(super) fn weight(&self) -> u32 {
+        let records = u64::try_from(self.counted_records.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
+        u32::try_from(SLOT_BYTES.saturating_add(records.saturating_mul(RECORD_BYTES))).unwrap_or(u32::MAX)
+    }
+
+    fn readers_tree(&self) -> MutexGuard<'_, Option<(Head, Tree)>> {
+        self.readers_tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,72 @@
+//! What readers see of a repository.
+//!
+//! A repository that is not in memory is loaded once for all readers that wait for it, one repository at a time, and stays in memory
+//! ([ADR 20](../../../../docs/adr/0020-what-clients-may-take.md)).
+
+use std::time::Duration;
+
+use pds_repo::mst::Tree;
+use pds_store::{AccountId, Snapshot, repo::Root};
+use pds_syntax::Did;
+use tokio::time::timeout;
+
+use super::{Actors, LoadError, load, slot::Slot};
+
+/// How long a reader waits for another load of the same repository, and then for a load of another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A repository at one moment.
+#[derive(Debug)]
+pub struct View {
+    /// The database at that moment.
+    pub snapshot: Snapshot,
+    /// The head with its signed commit.
+    pub root: Root,
+    /// The paths and CIDs of all records.
+    pub tree: Tree,
+}
+
+impl Actors {
+    /// The repository as the database has it now.
+    ///
+    /// # Errors
+    /// [`LoadError::Busy`] if it is not in memory and too many readers wait for loads, or for too long.
+    pub async fn view(&self, id: AccountId, did: &Did) -> Result<View, LoadError> {
+        if let Some(view) = self.view_in_memory(id, did).await? {
+            return Ok(view);
+        }
+        let loads = &self.inner().loads;
+        let _waiting = loads.waiting.try_acquire().map_err(|_| LoadError::Busy)?;
+        let slot = self.slot(id).await;
+        let _loader = timeout(PATIENCE, slot.loader.lock()).await.map_err(|_| LoadError::Busy)?;
+        if let Some(view) = self.view_in_slot(&slot, id, did).await? {
+            return Ok(view);
+        }
+        let running = timeout(PATIENCE, loads.running.acquire()).await.map_err(|_| LoadError::Busy)?;
+        let (mut snapshot, root) = self.root(id, did).await?;
+        let tree = load::tree(&mut snapshot, id, did, &root.head).await?;
+        drop(running);
+        slot.set_readers_tree(root.head, tree.clone());
+        self.weigh(id, &slot, tree.len()).await;
+        Ok(View { snapshot, root, tree })
+    }
+
+    /// The view if the tree is in memory. If not, the snapshot is closed: a reader that waits holds no connection.
+    async fn view_in_memory(&self, id: AccountId, did: &Did) -> Result<Option<View>, LoadError> {
+        let (snapshot, root) = self.root(id, did).await?;
+        let tree = self.tree_at(id, &root.head).await;
+        Ok(tree.map(|tree| View { snapshot, root, tree }))
+    }
+
+    /// The view if the tree is in this slot, which may have left the cache.
+    async fn view_in_slot(&self, slot: &Slot, id: AccountId, did: &Did) -> Result<Option<View>, LoadError> {
+        let (snapshot, root) = self.root(id, did).await?;
+        Ok(slot.tree_at(&root.head).map(|tree| View { snapshot, root, tree }))
+    }
+
+    async fn root(&self, id: AccountId, did: &Did) -> Result<(Snapshot, Root), LoadError> {
+        let mut snapshot = self.parts().db.snapshot().await?;
+        let root = snapshot.root(id).await?.ok_or_else(|| LoadError::Missing(did.clone()))?;
+        Ok((snapshot, root))
+    }
+}

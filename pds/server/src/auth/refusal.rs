@@ -1,0 +1,26 @@
+//! Refusals of accounts because of their state.
+
+use axum::http::StatusCode;
+use pds_store::account::Status;
+
+use crate::xrpc::XrpcError;
+
+/// Refuses the states in which an account may not write.
+///
+/// # Errors
+/// The answer to the client.
+pub(crate) fn may_write(status: Status) -> Result<(), XrpcError> {
+    match status {
+        Status::Active => Ok(()),
+        Status::Deactivated => {
+            Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
+        }
+        Status::TakenDown => Err(account_takedown()),
+        Status::Creating => Err(XrpcError::auth_required("Account not found")),
+    }
+}
+
+/// The error for an account that the host took down.
+pub(crate) fn account_takedown() -> XrpcError {
+    XrpcError::new(StatusCode::UNAUTHORIZED, "AccountTakedown", "Account has been taken down")
+}

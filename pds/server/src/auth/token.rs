@@ -1,0 +1,66 @@
+//! Session tokens: verifying the one of a request, and issuing new ones.
+
+use axum::http::{StatusCode, header, request::Parts};
+use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
+use pds_store::account::{Account, Status};
+
+use super::credential::credential;
+use crate::{app::App, xrpc::XrpcError};
+
+/// The claims of a request's token, when it has been verified already.
+#[derive(Clone, Debug)]
+pub(super) struct Verified(pub(super) Claims);
+
+/// The claims of a request's token.
+///
+/// # Errors
+/// The answer to the client, if there is no token or an invalid one.
+pub(super) fn claims(app: &App, parts: &mut Parts, accept_expired: bool) -> Result<Claims, XrpcError> {
+    if let Some(Verified(claims)) = parts.extensions.remove() {
+        return Ok(claims);
+    }
+    let missing = || XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required");
+    let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Bearer"));
+    verify(app, token.ok_or_else(missing)?, accept_expired).map_err(|error| {
+        app.metrics.auth_failed("token");
+        match error {
+            TokenError::Expired => XrpcError::named("ExpiredToken", error.to_string()),
+            TokenError::Invalid => XrpcError::named("InvalidToken", error.to_string()),
+        }
+    })
+}
+
+pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Claims, TokenError> {
+    app.keys.session.verify(token, app.settings.service.did.as_str(), app.clock.now_s(), accept_expired)
+}
+
+/// A new access token of the session whose refresh token has the identifier `session`.
+///
+/// # Errors
+/// When it cannot be signed.
+pub fn issue_access(app: &App, account: &Account, session: &str) -> Result<String, XrpcError> {
+    let scope = if account.status() == Status::TakenDown { Scope::Takendown } else { Scope::Access };
+    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.to_owned()) })
+}
+
+/// The refresh token with identifier `jti`.
+///
+/// # Errors
+/// When it cannot be signed.
+pub fn issue_refresh(app: &App, account: &Account, jti: &str) -> Result<String, XrpcError> {
+    issue(app, account, Scope::Refresh, REFRESH_SECONDS, Names { jti: Some(jti.to_owned()), session: None })
+}
+
+/// What a token names beside its account.
+struct Names {
+    jti: Option<String>,
+    session: Option<String>,
+}
+
+fn issue(app: &App, account: &Account, scope: Scope, seconds: i64, names: Names) -> Result<String, XrpcError> {
+    let Names { jti, session } = names;
+    let (iat, epoch) = (app.clock.now_s(), i64::from(account.token_epoch));
+    let (sub, aud) = (account.did.to_string(), app.settings.service.did.to_string());
+    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, session, epoch };
+    app.keys.session.issue(&claims).map_err(|error| XrpcError::internal("issuing a session token", &error))
+}

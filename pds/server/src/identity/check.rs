@@ -1,0 +1,62 @@
+//! Which handles an account may have on this host.
+
+use pds_syntax::{Did, Handle};
+
+use super::{Handles, reserved};
+
+/// Why an account cannot have a handle.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Not a handle that may be used here.
+    #[error("{0}")]
+    Invalid(String),
+    /// Kept for the host.
+    #[error("Reserved handle")]
+    Reserved,
+    /// Below a domain that this host does not serve.
+    #[error("Not a supported handle domain")]
+    Unsupported,
+    /// Another account has it.
+    #[error("Handle already taken: {0}")]
+    Taken(Handle),
+}
+
+impl HandleError {
+    /// The error name of an XRPC answer.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidHandle",
+            Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
+            Self::Unsupported => "UnsupportedDomain",
+        }
+    }
+}
+
+impl Handles {
+    /// Checks that an account with `did` may use `handle`: below a domain of this host by its rules, elsewhere if the handle resolves to the
+    /// DID. Whether another account has it is not checked.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
+        if handle.is_disallowed_tld() {
+            return Err(HandleError::Invalid(format!("Handle TLD is invalid or disallowed: {handle}")));
+        }
+        if let Some(label) = self.own_domain(handle).and_then(|domain| handle.label_under(domain)) {
+            let invalid = HandleError::Invalid;
+            return match label.len() {
+                _ if label.contains('.') => Err(invalid(format!("Invalid characters in handle: {label} has a dot"))),
+                0..3 => Err(invalid(format!("Handle too short: {label} has {}, at least 3 characters", label.len()))),
+                19.. => Err(invalid(format!("Handle too long: {label} has {}, at most 18 characters", label.len()))),
+                _ if reserved::LABELS.contains(&label) => Err(HandleError::Reserved),
+                _ => Ok(()),
+            };
+        }
+        let Some(did) = did else { return Err(HandleError::Unsupported) };
+        // Not from the cache: the record that proves it was often set a moment ago.
+        match self.parts().resolver.refresh_handle(handle).await {
+            Ok(found) if found == *did => Ok(()),
+            _ => Err(HandleError::Invalid(format!("External handle did not resolve to DID: {handle}"))),
+        }
+    }
+}

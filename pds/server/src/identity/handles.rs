@@ -1,0 +1,65 @@
+//! The handles of this host, and the parts that they are checked, resolved and changed with.
+
+use std::sync::Arc;
+
+use pds_crypto::SigningKey;
+use pds_identity::{Resolver, plc};
+use pds_store::{Db, account};
+use pds_syntax::{Did, Handle};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+
+/// Handles, of this host and of others. Cheap to clone.
+#[derive(Clone)]
+pub struct Handles(Arc<Parts>);
+
+/// What handles are looked up and changed with.
+pub struct Parts {
+    /// Accounts and events.
+    pub db: Db,
+    /// Finds the DIDs and handles of other hosts.
+    pub resolver: Resolver,
+    /// Where did:plc identities are published.
+    pub plc: Arc<dyn plc::Directory>,
+    /// Signs PLC operations.
+    pub rotation: Arc<SigningKey>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The domains below which this host gives out handles, each with its leading dot.
+    pub domains: Vec<String>,
+    /// Ends background work when the server stops.
+    pub shutdown: CancellationToken,
+}
+
+impl Handles {
+    /// With these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    /// The handle domain of this host that `handle` is below, with its leading dot.
+    pub(super) fn own_domain(&self, handle: &Handle) -> Option<&str> {
+        self.0.domains.iter().map(String::as_str).find(|domain| handle.label_under(domain).is_some())
+    }
+
+    /// The DID behind a handle: for accounts of this host from the database, for others from the network.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn resolve(&self, handle: &Handle) -> Result<Option<Did>, pds_store::Error> {
+        let own = account::by_handle(&self.0.db, handle).await?;
+        if let Some(account) = own.filter(|account| account.status() == account::Status::Active) {
+            return Ok(Some(account.did));
+        }
+        // A name below a domain of this host belongs to an account here or to nobody.
+        if self.own_domain(handle).is_some() {
+            return Ok(None);
+        }
+        Ok(self.0.resolver.handle(handle).await.ok())
+    }
+}

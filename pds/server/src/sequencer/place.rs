@@ -1,0 +1,88 @@
+//! Subscriptions that may be open, and turns at reading earlier events, shared among addresses.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::rate_limit::{Share, Shares, Sizes};
+
+/// Memory of a follower that reads earlier events, unless it is a fast one far behind; in bytes.
+const FOLLOWER_BYTES: usize = 2 << 20;
+
+/// A place among the open subscriptions, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _share: Share,
+    /// Turns of all followers, and those of one address.
+    pub(super) turns: Turns,
+}
+
+/// Turns at reading earlier events. Their number limits the memory of all followers that read them.
+#[derive(Clone, Debug)]
+pub(super) struct Turns {
+    all: Arc<Semaphore>,
+    of_address: Arc<Semaphore>,
+}
+
+/// A turn, until it is dropped.
+pub(super) struct Turn {
+    _of_address: Option<OwnedSemaphorePermit>,
+    _of_all: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Waits for a turn of the address, then for one of all.
+    pub(super) async fn next(&self) -> Turn {
+        let of_address = self.of_address.clone().acquire_owned().await.ok();
+        Turn { _of_address: of_address, _of_all: self.all.clone().acquire_owned().await.ok() }
+    }
+
+    /// Whether another follower may be waiting for a turn.
+    pub(super) fn are_taken(&self) -> bool {
+        self.all.available_permits() == 0 || self.of_address.available_permits() == 0
+    }
+}
+
+/// All places of this replica.
+pub(super) struct Places {
+    shares: Shares,
+    turns: Arc<Semaphore>,
+    turns_of_one: usize,
+    /// The turns of each address, as long as it has a place.
+    by_address: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl Places {
+    /// One address gets a quarter of everything.
+    pub(super) fn new(sizes: Sizes) -> Self {
+        let turns = (sizes.subscriber_bytes / FOLLOWER_BYTES).max(2);
+        Self {
+            shares: Shares::new(sizes.subscribers, sizes.subscribers.div_ceil(4)),
+            turns: Arc::new(Semaphore::new(turns)),
+            turns_of_one: (turns / 4).max(1),
+            by_address: Mutex::default(),
+        }
+    }
+
+    /// A place for a subscription from an address, if there is one. An empty address is limited only together with all others.
+    pub(super) fn take(&self, address: &str) -> Option<Place> {
+        let share = self.shares.take(address)?;
+        let of_address = match address {
+            "" => Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            address => self.turns_of(address),
+        };
+        Some(Place { _share: share, turns: Turns { all: self.turns.clone(), of_address } })
+    }
+
+    fn turns_of(&self, address: &str) -> Arc<Semaphore> {
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        by_address.retain(|_, turns| turns.strong_count() > 0);
+        let turns = by_address.get(address).and_then(Weak::upgrade);
+        let turns = turns.unwrap_or_else(|| Arc::new(Semaphore::new(self.turns_of_one)));
+        by_address.insert(address.to_owned(), Arc::downgrade(&turns));
+        turns
+    }
+}

@@ -1,0 +1,20 @@
+//! Work on another task or thread, with the caller waiting for it. If the work panics, the caller panics.
+
+use std::panic::resume_unwind;
+
+use tokio::task::{JoinError, spawn_blocking};
+
+/// Runs `work` to its end, even if the caller is cancelled.
+pub async fn run_to_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    output_of(tokio::spawn(work)).await
+}
+
+/// Runs `work` on a thread that may block: for file access, and for work that keeps a core busy for long. Cannot be cancelled.
+pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    output_of(spawn_blocking(work)).await
+}
+
+/// The output of a task that nobody aborts while this waits for it.
+pub async fn output_of<T>(task: impl Future<Output = Result<T, JoinError>>) -> T {
+    task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}

@@ -1,0 +1,13 @@
+//! The key of an account.
+
+use std::fmt;
+
+/// An account's key in the database. Never reused, and ascending in the order in which accounts were reserved.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct AccountId(pub i64);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,77 @@
+//! The columns of an account, in statements and in rows.
+
+/// The columns of a statement that selects accounts, each behind the prefix of their table.
+macro_rules! account_columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "id, ",
+            $table,
+            "did, ",
+            $table,
+            "handle, ",
+            $table,
+            "email, ",
+            $table,
+            "email_confirmed_at, ",
+            $table,
+            "password_hash, ",
+            $table,
+            "token_epoch, ",
+            $table,
+            "created_at, ",
+            $table,
+            "activated_at, ",
+            $table,
+            "deactivated_at, ",
+            $table,
+            "delete_after, ",
+            $table,
+            "takedown_ref"
+        )
+    };
+}
+
+/// A row with the columns of an account, behind others.
+macro_rules! account_row {
+    (struct $name:ident { $($column:ident: $type:ty,)* }) => {
+        row! {
+            struct $name {
+                $($column: $type,)*
+                id: i64,
+                did: Text<Did>,
+                handle: Text<Handle>,
+                email: Option<String>,
+                email_confirmed_at: Option<i64>,
+                password_hash: Option<String>,
+                token_epoch: i32,
+                created_at: i64,
+                activated_at: Option<i64>,
+                deactivated_at: Option<i64>,
+                delete_after: Option<i64>,
+                takedown_ref: Option<String>,
+            }
+        }
+
+        impl From<$name> for Account {
+            fn from(row: $name) -> Self {
+                Self {
+                    id: AccountId(row.id),
+                    did: row.did.0,
+                    handle: row.handle.0,
+                    email: row.email,
+                    email_confirmed_at: row.email_confirmed_at,
+                    password_hash: row.password_hash,
+                    token_epoch: row.token_epoch,
+                    created_at: row.created_at,
+                    activated_at: row.activated_at,
+                    deactivated_at: row.deactivated_at,
+                    delete_after: row.delete_after,
+                    takedown_ref: row.takedown_ref,
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {account_columns, account_row};

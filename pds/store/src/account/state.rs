@@ -1,0 +1,81 @@
+//! An account's row, and its state.
+
+use std::fmt;
+
+use pds_syntax::{Did, Handle};
+
+use super::AccountId;
+
+/// The state that others see. Its causes are stored separately; the strongest one counts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Status {
+    /// Reserved while its DID is published. To everybody else the account does not exist.
+    Creating,
+    /// In use.
+    Active,
+    /// Switched off by its owner.
+    Deactivated,
+    /// Switched off by the host.
+    TakenDown,
+}
+
+/// An account's row.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Account {
+    /// The account's key.
+    pub id: AccountId,
+    /// The permanent identifier.
+    pub did: Did,
+    /// The name now.
+    pub handle: Handle,
+    /// E-mail address in lower case.
+    pub email: Option<String>,
+    /// When the address was confirmed; microseconds.
+    pub email_confirmed_at: Option<i64>,
+    /// In PHC format. `None`: nobody can log in with a password.
+    pub password_hash: Option<String>,
+    /// Access tokens of an older epoch are invalid.
+    pub token_epoch: i32,
+    /// When it was reserved; microseconds.
+    pub created_at: i64,
+    /// When its sign-up was finished; `None` while it is reserved; microseconds.
+    pub activated_at: Option<i64>,
+    /// Since when its owner has switched it off; microseconds.
+    pub deactivated_at: Option<i64>,
+    /// When a deactivated account is to be deleted; microseconds.
+    pub delete_after: Option<i64>,
+    /// Reference to the decision by which it was taken down.
+    pub takedown_ref: Option<String>,
+}
+
+impl Account {
+    /// The strongest of the stored causes.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
+    }
+}
+
+impl Status {
+    pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
+        match (activated, taken_down, deactivated) {
+            (false, _, _) => Self::Creating,
+            (true, true, _) => Self::TakenDown,
+            (true, false, true) => Self::Deactivated,
+            (true, false, false) => Self::Active,
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    /// Without the e-mail address and the password hash, which have no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("did", &self.did)
+            .field("handle", &self.handle)
+            .field("status", &self.status())
+            .field("token_epoch", &self.token_epoch)
+            .finish_non_exhaustive()
+    }
+}

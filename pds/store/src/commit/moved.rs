@@ -1,0 +1,24 @@
+//! Why the heads of repositories could not be moved.
+
+use crate::{AccountId, Db, Error, commit::CommitError, source::on};
+
+/// The error for repositories whose heads could not be moved: some are closed more than `most_closed`, or are being imported, or all have
+/// other heads than expected.
+pub(super) async fn why_not_moved(db: &Db, accounts: Vec<AccountId>, most_closed: i16) -> Result<CommitError, Error> {
+    const STATE: &str = "select closed, import_token is not null from repo where account_id = $1";
+    let (mut closed, mut imported) = (Vec::new(), Vec::new());
+    for id in &accounts {
+        let row: Option<(i16, bool)> = on!(db, conn => sqlx::query_as(STATE).bind(id.0).fetch_optional(conn))
+            .map_err(Error::during("read head of account", id))?;
+        match row {
+            Some((state, _)) if state > most_closed => closed.push(*id),
+            Some((_, true)) => imported.push(*id),
+            _ => {}
+        }
+    }
+    Ok(match (closed.is_empty(), imported.is_empty()) {
+        (false, _) => CommitError::Closed { accounts: closed },
+        (_, false) => CommitError::Imported { accounts: imported },
+        _ => CommitError::Stale { accounts },
+    })
+}
