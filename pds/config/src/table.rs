@@ -166,6 +166,8 @@ table! {
             "Maximum size of an imported repository file. During the import the file is in the directory for temporary files (`TMPDIR`).";
         MAX_REPO_IMPORT_RECORDS: u32 = "PDS_MAX_REPO_IMPORT_RECORDS", Value("2000000"), codec::COUNT,
             "Maximum number of records of an imported repository. The import uses about 150 bytes of memory for each.";
+        MAX_REPO_IMPORT_REPLACED: u32 = "PDS_MAX_REPO_IMPORT_REPLACED", Value("1000"), codec::COUNT,
+            "Maximum number of records of the account that an import may change or delete. They are replaced in one transaction, for which other writes wait: about 50 microseconds for each record. New records do not count.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
             "Contact address that describeServer shows.";
         PRIVACY_POLICY_URL: Url = "PDS_PRIVACY_POLICY_URL", Unset, codec::URL,

@@ -58,6 +58,8 @@ pub struct Import {
     pub max_bytes: u64,
     /// Maximum number of records of a repository.
     pub max_records: u32,
+    /// Maximum number of records that an import may change or delete.
+    pub max_replaced: u32,
 }
 
 /// The firehose and its relays.
@@ -174,14 +176,16 @@ impl Import {
             accepted: reader.value(&setting::ACCEPTING_REPO_IMPORTS),
             max_bytes: reader.value(&setting::MAX_REPO_IMPORT_SIZE),
             max_records: reader.value(&setting::MAX_REPO_IMPORT_RECORDS),
+            max_replaced: reader.value(&setting::MAX_REPO_IMPORT_REPLACED),
         }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { accepted, max_bytes, max_records } = self;
+        let Self { accepted, max_bytes, max_records, max_replaced } = self;
         out.put(&setting::ACCEPTING_REPO_IMPORTS, accepted);
         out.put(&setting::MAX_REPO_IMPORT_SIZE, max_bytes);
         out.put(&setting::MAX_REPO_IMPORT_RECORDS, max_records);
+        out.put(&setting::MAX_REPO_IMPORT_REPLACED, max_replaced);
     }
 }
 

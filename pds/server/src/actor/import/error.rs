@@ -49,6 +49,14 @@ pub enum Invalid {
         /// Maximum number of records.
         limit: u64,
     },
+    /// It would change or delete too many records of the account.
+    #[error(
+        "the account has more than {limit} records that the CAR file lacks or has with another content; delete them before the import"
+    )]
+    Replaces {
+        /// Maximum number of such records.
+        limit: u32,
+    },
     /// Not a CAR file, or a damaged one.
     #[error(transparent)]
     File(car::Error),

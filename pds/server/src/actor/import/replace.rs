@@ -15,12 +15,13 @@ use pds_syntax::Tid;
 use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
 
 use super::{
-    Error,
+    Error, Invalid,
     content::{Content, Part},
 };
 use crate::{
     actor::{Actor, Actors},
     clock,
+    task::run_blocking,
 };
 
 /// How long an import whose server has died keeps its repository from taking commits; microseconds.
@@ -50,6 +51,7 @@ pub(super) async fn replace(
     let rev = actors.next_rev(now, floor(actor.repo.head.rev, content.rev, now));
     let commit = sign(account, &actor, content, rev, now);
     let before = actor.repo.tree;
+    check_replaced(content, &before, actors.parts().import.max_replaced).await?;
     let mut created = portions(content, &before, Part::Created);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
@@ -69,6 +71,13 @@ pub(super) async fn replace(
     }
     swap.finish().await?;
     Ok(true)
+}
+
+/// Refuses a file that changes or lacks more than `limit` records of the account: the transaction that replaces them is one that others wait for.
+async fn check_replaced(content: &Arc<Content>, before: &Tree, limit: u32) -> Result<(), Error> {
+    let (content, before, most) = (content.clone(), before.clone(), usize::try_from(limit).unwrap_or(usize::MAX));
+    let count = move || content.differences(&before, Part::Replaced).take(most.saturating_add(1)).count();
+    if run_blocking(count).await > most { Err(Invalid::Replaces { limit }.into()) } else { Ok(()) }
 }
 
 /// The commit that becomes the head, without its writes. It is announced as `#sync`: no `#commit` could hold so many operations.

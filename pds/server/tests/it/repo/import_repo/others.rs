@@ -107,3 +107,25 @@ async fn a_repository_of_too_many_records_is_refused() {
     let refused = import(&pds, &alice, file(&blocks[0].0, &blocks)).await;
     assert!(refused.body["message"].as_str().unwrap().contains("more blocks"), "{}", refused.body);
 }
+
+/// What is there before is replaced in one transaction, and everybody's writes wait for it on SQLite.
+#[tokio::test]
+async fn an_import_that_would_replace_too_many_records_is_refused_and_changes_nothing() {
+    let pds = TestPds::with(crate::harness::Database::sqlite(), &[("PDS_MAX_REPO_IMPORT_REPLACED", "5")]).await;
+    let alice = pds.person("alice").await;
+    let records = |from: usize, to: usize, text: &str| {
+        let records = (from..to).map(|n| (format!("{THING}/{n:05}"), json!({"$type": THING, "text": text}))).collect();
+        elsewhere(&alice.did, &records)
+    };
+    import(&pds, &alice, records(0, 20, "first")).await.ok();
+    let before = latest(&pds, &alice).await;
+    // Six that are gone, and six that are changed.
+    for file in [records(6, 20, "first"), records(0, 6, "other")] {
+        let refused = import(&pds, &alice, file).await;
+        assert_eq!(refused.error(), (400, "InvalidRequest"));
+        assert!(refused.body["message"].as_str().unwrap().contains("more than 5 records"), "{}", refused.body);
+        assert_eq!(latest(&pds, &alice).await, before);
+    }
+    import(&pds, &alice, records(5, 500, "first")).await.ok();
+    assert_ne!(latest(&pds, &alice).await, before);
+}
