@@ -43,8 +43,9 @@ pub(crate) struct Entry {
 }
 
 /// A subtree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Child {
+    #[default]
     Empty,
     Node(Arc<Node>),
     /// Nodes in their compact form.

@@ -36,7 +36,14 @@ impl Tree {
 
     /// From records sorted bytewise by key, without repeats.
     pub fn from_sorted(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> Self {
-        let (root, len) = build::build(records);
+        let mut builder = build::Builder::default();
+        builder.extend(records);
+        Self::built(builder)
+    }
+
+    /// Of the records that the builder was given.
+    pub fn built(builder: build::Builder) -> Self {
+        let (root, len) = builder.finish();
         Self { root, len, changes: 0 }
     }
 
