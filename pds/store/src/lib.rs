@@ -10,6 +10,7 @@
 //! [`commit::Import`], which *are* transactions, and [`blob::adopt`], which comes after one.
 
 pub mod account;
+pub mod background;
 pub mod blob;
 pub mod commit;
 pub mod event;

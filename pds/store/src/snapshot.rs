@@ -1,15 +1,16 @@
 //! Read-only views of one moment: for what must not change between two reads.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, future::ready, pin::Pin, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use pds_repo::Cid;
 use pds_syntax::{Did, RepoPath, Tid};
 use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
+use tokio::sync::mpsc;
 
 use crate::{
-    AccountId, Error, Result,
+    AccountId, Error, Result, background,
     bulk::Turn,
     column::Digest,
     dialect::{
@@ -32,6 +33,10 @@ enum View {
     Sqlite(Reader),
     Postgres(Transaction<'static, Postgres>),
 }
+
+/// Entries handed on at once, and how many such portions wait.
+const ENTRIES_AT_ONCE: usize = 1000;
+const AHEAD: usize = 2;
 
 pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
 /// The same while the repository is being imported. Slower: the revision is not in the index.
@@ -99,35 +104,24 @@ impl Snapshot {
         }
     }
 
-    /// All paths and CIDs of a repository in tree order.
+    /// Adds all paths and CIDs of a repository to `all`, in tree order, on a thread of low priority: `all` may take long over each.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn entries(&mut self, id: AccountId) -> Result<Vec<(Arc<str>, Cid)>> {
+    pub async fn entries<T>(&mut self, id: AccountId, all: T) -> Result<T>
+    where
+        T: Extend<(Arc<str>, Cid)> + Send + 'static,
+    {
         let read = match &mut self.view {
-            View::Sqlite(reader) => {
-                reader
-                    .run(move |conn| {
-                        let mut imported = conn.prepare_cached(IS_IMPORTED)?;
-                        let imported: Option<bool> = imported.query_row([id.0], |row| row.get(0)).optional()?;
-                        let sql = if imported == Some(true) { ENTRIES_STORED } else { ENTRIES };
-                        let mut statement = conn.prepare_cached(sql)?;
-                        let rows = statement.query_map([id.0], |row| {
-                            Ok((Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0))
-                        })?;
-                        rows.collect()
-                    })
-                    .await
-            }
+            View::Sqlite(reader) => reader.run_in_background(move |conn| entries_direct(conn, id, all)).await,
             View::Postgres(tx) => {
                 let imported: Option<(bool,)> =
                     in_time(sqlx::query_as(IS_IMPORTED).bind(id.0).fetch_optional(&mut **tx))
                         .await
                         .map_err(Error::during("read head of account", id))?;
                 let sql = if imported == Some((true,)) { ENTRIES_STORED } else { ENTRIES };
-                let rows = sqlx::query(sql).bind(id.0).fetch(&mut **tx);
-                let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
-                each_in_time(rows).and_then(|row| std::future::ready(entry(row))).try_collect().await
+                let rows = each_in_time(sqlx::query(sql).bind(id.0).fetch(&mut **tx));
+                added(rows, all).await
             }
         };
         read.map_err(Error::during("read entries of account", id))
@@ -230,6 +224,48 @@ fn page_direct(
         }
     }
     Ok((page, None))
+}
+
+fn entries_direct<T: Extend<(Arc<str>, Cid)>>(
+    conn: &rusqlite::Connection,
+    id: AccountId,
+    mut all: T,
+) -> rusqlite::Result<T> {
+    let mut imported = conn.prepare_cached(IS_IMPORTED)?;
+    let imported: Option<bool> = imported.query_row([id.0], |row| row.get(0)).optional()?;
+    let sql = if imported == Some(true) { ENTRIES_STORED } else { ENTRIES };
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        all.extend([(Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0)]);
+    }
+    Ok(all)
+}
+
+/// The entries of these rows, added to `all` where that keeps nobody waiting.
+async fn added<T>(rows: impl Stream<Item = sqlx::Result<PgRow>>, mut all: T) -> sqlx::Result<T>
+where
+    T: Extend<(Arc<str>, Cid)> + Send + 'static,
+{
+    let (sender, mut portions) = mpsc::channel::<Vec<_>>(AHEAD);
+    let adding = background::run(move || {
+        while let Some(portion) = portions.blocking_recv() {
+            all.extend(portion);
+        }
+        all
+    });
+    let reading = async move {
+        let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
+        let entries = rows.and_then(|row| ready(entry(row))).try_chunks(ENTRIES_AT_ONCE);
+        let mut entries = std::pin::pin!(entries.map_err(|error| error.1));
+        while let Some(portion) = entries.try_next().await? {
+            // It takes portions until there are no more.
+            let _ = sender.send(portion).await;
+        }
+        Ok(())
+    };
+    let (all, read) = tokio::join!(adding, reading);
+    read.map(|()| all)
 }
 
 async fn page_of(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {

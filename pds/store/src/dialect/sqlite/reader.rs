@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::BUSY_TIMEOUT;
+use crate::background;
 
 /// Connections that only read. Cheap to clone; all clones share them.
 #[derive(Clone)]
@@ -90,13 +91,28 @@ impl Reader {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
         let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let done = spawn_blocking(move || {
-            let result = work(&held.connection);
-            (held, result)
-        });
-        let (held, result) = done.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        let done = spawn_blocking(move || held.run(work)).await;
+        let (held, result) = done.map_err(|_| sqlx::Error::WorkerCrashed)?;
         self.held = Some(held);
-        result.map_err(failed)
+        result
+    }
+
+    /// As [`Reader::run`], for work that takes long and may.
+    pub(crate) async fn run_in_background<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let (held, result) = background::run(move || held.run(work)).await;
+        self.held = Some(held);
+        result
+    }
+}
+
+impl Held {
+    fn run<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> (Self, sqlx::Result<T>) {
+        let result = work(&self.connection);
+        (self, result.map_err(failed))
     }
 }
 
