@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use pds_crypto::SigningKey;
-use pds_repo::{Cid, Head, Repo, mst::Tree};
-use pds_store::{AccountId, Snapshot, repo::Root};
+use pds_repo::{
+    Cid, Head, Repo,
+    mst::{Builder, Tree},
+};
+use pds_store::{AccountId, Snapshot, background, repo::Root};
 use pds_syntax::Did;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
@@ -137,9 +140,9 @@ async fn look(app: &App, id: AccountId, did: &Did) -> Result<(Snapshot, Root), L
 
 /// The tree of a snapshot's rows, if it is the one that was signed.
 async fn build(snapshot: &mut Snapshot, id: AccountId, did: &Did, head: &Head) -> Result<Tree, LoadError> {
-    let entries = snapshot.entries(id).await?;
-    let (tree, found) = off_thread(move || {
-        let tree = Tree::from_sorted(entries);
+    let builder = snapshot.entries(id, Builder::default()).await?;
+    let (tree, found) = background::run(move || {
+        let tree = Tree::built(builder);
         let found = tree.root();
         (tree, found)
     })
