@@ -14,9 +14,9 @@ use pds_syntax::{Did, Nsid, RepoPath, Tid};
 use super::{Error, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
 
-/// What is written at once, about.
-const WRITES: usize = 500;
-const BYTES: usize = 1 << 20;
+/// What is written at once, about. On SQLite others wait for as long as that takes: with 100 records about as long as a commit of their own does.
+const WRITES: usize = 100;
+const BYTES: usize = 256 << 10;
 
 /// Why a file is not the account's repository.
 #[derive(Debug, thiserror::Error)]

@@ -17,13 +17,12 @@ use futures::{Stream, StreamExt, stream};
 use pds_repo::{commit as signed, event, mst::Tree};
 use pds_store::{
     account::Account,
-    blob,
+    background, blob,
     commit::{CommitError, Prepared, Staging, Write},
 };
 use pds_syntax::Tid;
 use tokio::{
     sync::{Semaphore, mpsc},
-    task::spawn_blocking,
     time::sleep,
 };
 use uuid::Uuid;
@@ -120,7 +119,7 @@ pub async fn import<E>(
     let (app, account) = (app.clone(), account.clone());
     let task = tokio::spawn(async move {
         let (did, most) = (account.did.clone(), u64::from(app.settings.import.max_records));
-        let content = Arc::new(blocking(move || Content::read(spool, &root, &did, most)).await?);
+        let content = Arc::new(background::run(move || Content::read(spool, &root, &did, most)).await?);
         let imported = in_turn(&app, &account, &content).await;
         drop((turn, own));
         imported.map(|()| tell(&account, &content.report))
@@ -139,10 +138,6 @@ fn tell(account: &Account, report: &Report) -> Report {
         }
     }
     report.clone()
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 async fn in_turn(app: &App, account: &Account, content: &Arc<Content>) -> Result<(), Error> {
@@ -224,7 +219,7 @@ fn portions(
 ) -> impl Stream<Item = Result<Vec<Write>, Error>> + Send + Unpin + use<> {
     let (sender, receiver) = mpsc::channel(1);
     let (content, mut changes) = (content.clone(), content.changes(before, which));
-    spawn_blocking(move || {
+    tokio::spawn(background::run(move || {
         loop {
             let portion = content.portion(&mut changes).transpose();
             let Some(portion) = portion else { return };
@@ -233,7 +228,7 @@ fn portions(
                 return;
             }
         }
-    });
+    }));
     Box::pin(stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|portion| (portion, receiver))
     }))

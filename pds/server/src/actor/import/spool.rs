@@ -1,20 +1,17 @@
 //! The blocks of a file that is being received: in a temporary file without a name, with an index in memory.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fs::File,
-    io,
-    io::Write,
-    os::unix::fs::FileExt,
-    time::Duration,
-};
+use std::{fs::File, io, io::Write, os::unix::fs::FileExt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use pds_repo::{Cid, car::Feed};
+use pds_repo::{
+    Cid,
+    car::{Feed, MAX_BLOCK},
+};
+use pds_store::background;
 use tokio::time::{Instant, timeout};
 
-use super::{Error, Invalid, blocking};
+use super::{Error, Invalid};
 
 /// Bytes that are handed on at once to be hashed and written.
 const PIECE: usize = 1 << 20;
@@ -29,15 +26,42 @@ const LIMIT: Duration = Duration::from_secs(1800);
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
-    places: HashMap<Cid, Place>,
+    /// In the order of the file while it is received, then sorted.
+    places: Vec<Place>,
     end: u64,
     most_records: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Where a block is: 16 bytes, of which an import has one for each record and each node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
+    /// The first bytes of its digest. Whoever looks for a block compares the whole of it.
+    prefix: u64,
+    /// Offset and length.
     at: u64,
-    len: u32,
+}
+
+/// Bits of [`Place::at`] that are the length.
+const LEN_BITS: u32 = 24;
+const _: () = assert!(MAX_BLOCK < 1 << LEN_BITS, "the length of every block fits");
+
+impl Place {
+    fn new(cid: &Cid, at: u64, len: usize) -> Self {
+        Self { prefix: prefix(cid), at: at << LEN_BITS | len as u64 }
+    }
+
+    fn at(self) -> u64 {
+        self.at >> LEN_BITS
+    }
+
+    fn len(self) -> usize {
+        usize::try_from(self.at & ((1 << LEN_BITS) - 1)).unwrap_or_default()
+    }
+}
+
+fn prefix(cid: &Cid) -> u64 {
+    let (first, _) = cid.digest().split_first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*first)
 }
 
 /// Receives a whole file of at most `limit` bytes and about `most_records` records; also answers its root.
@@ -47,8 +71,8 @@ pub(super) async fn receive<E>(
     most_records: u64,
 ) -> Result<(Spool, Cid), Error> {
     let until = Instant::now() + LIMIT;
-    let file = blocking(tempfile::tempfile).await?;
-    let mut state = (Spool { file, places: HashMap::new(), end: 0, most_records }, Feed::default());
+    let file = background::run(tempfile::tempfile).await?;
+    let mut state = (Spool { file, places: Vec::new(), end: 0, most_records }, Feed::default());
     let (mut pieces, mut waiting, mut size) = (Vec::new(), 0, 0u64);
     loop {
         let piece = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)?;
@@ -69,11 +93,16 @@ pub(super) async fn receive<E>(
             let some = std::mem::take(&mut pieces);
             waiting = 0;
             let (mut spool, mut feed) = state;
-            state = blocking(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
+            state = background::run(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
         }
         if last {
-            let (spool, feed) = state;
-            return Ok((spool, feed.end().map_err(Invalid::File)?));
+            let (mut spool, feed) = state;
+            let root = feed.end().map_err(Invalid::File)?;
+            let sorted = background::run(move || {
+                spool.places.sort_unstable();
+                spool
+            });
+            return Ok((sorted.await, root));
         }
     }
 }
@@ -85,16 +114,13 @@ impl Spool {
         for piece in pieces {
             feed.push(piece);
             while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
-                let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
                 // A record each, and fewer nodes than records: whoever sends more fills the index, not a repository.
                 if self.places.len() as u64 > self.most_records.saturating_mul(2).saturating_add(SPARE) {
                     return Err(Invalid::TooMany { limit: self.most_records }.into());
                 }
-                if let Entry::Vacant(place) = self.places.entry(cid) {
-                    place.insert(Place { at, len });
-                    out.extend_from_slice(&block);
-                    at += u64::from(len);
-                }
+                self.places.push(Place::new(&cid, at, block.len()));
+                out.extend_from_slice(&block);
+                at += block.len() as u64;
             }
         }
         self.file.write_all(&out)?;
@@ -104,14 +130,34 @@ impl Spool {
 
     /// A block, if the file held it.
     pub(super) fn block(&self, cid: &Cid) -> io::Result<Option<Bytes>> {
-        let Some(place) = self.places.get(cid) else { return Ok(None) };
-        let mut block = vec![0; self.len(cid)];
-        self.file.read_exact_at(&mut block, place.at)?;
-        Ok(Some(block.into()))
+        let prefix = prefix(cid);
+        let first = self.places.partition_point(|place| place.prefix < prefix);
+        for place in self.places[first..].iter().take_while(|place| place.prefix == prefix) {
+            let mut block = vec![0; place.len()];
+            self.file.read_exact_at(&mut block, place.at())?;
+            if cid.matches(&block) {
+                return Ok(Some(block.into()));
+            }
+        }
+        Ok(None)
     }
+}
 
-    /// Bytes of a block; 0 for one that is not there.
-    pub(super) fn len(&self, cid: &Cid) -> usize {
-        self.places.get(cid).map_or(0, |place| place.len as usize)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever makes blocks whose digests begin alike still gets each of them.
+    #[test]
+    fn a_block_is_told_by_its_whole_digest() {
+        let (one, other) = (b"one".as_slice(), b"other".as_slice());
+        let cid = Cid::dag_cbor(other);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[one, other].concat()).unwrap();
+        let alike = |at, block: &[u8]| Place::new(&cid, at, block.len());
+        let places = vec![alike(0, one), alike(3, other)];
+        let spool = Spool { file, places, end: 8, most_records: 9 };
+        assert_eq!(spool.block(&cid).unwrap().unwrap(), other);
+        assert_eq!(spool.block(&Cid::dag_cbor(one)).unwrap(), None, "nothing begins like it");
     }
 }
