@@ -8,15 +8,32 @@ use pds_repo::{
     mst::{self, Records, Tree},
     record,
 };
-use pds_store::commit::{Put, Write};
+use pds_store::{
+    Dialect,
+    commit::{Put, Write},
+};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
 use super::{Error, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
 
-/// What is written at once, about. On SQLite others wait for as long as that takes: with 100 records about as long as a commit of their own does.
-const WRITES: usize = 100;
-const BYTES: usize = 256 << 10;
+/// How much is written at once, about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portion {
+    records: usize,
+    bytes: usize,
+}
+
+impl Portion {
+    /// On SQLite others wait for as long as a portion takes: with 100 records about as long as a commit of their own does. On Postgres nobody
+    /// waits, and each portion is a transaction with a flush.
+    pub(super) fn on(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Sqlite => Self { records: 100, bytes: 256 << 10 },
+            Dialect::Postgres => Self { records: 500, bytes: 1 << 20 },
+        }
+    }
+}
 
 /// Why a file is not the account's repository.
 #[derive(Debug, thiserror::Error)]
@@ -171,9 +188,9 @@ impl Content {
     }
 
     /// The next portion of changes, as the store takes them; none at the end.
-    pub(super) fn portion(&self, changes: &mut Changes) -> Result<Option<Vec<Write>>, Error> {
+    pub(super) fn portion(&self, changes: &mut Changes, most: Portion) -> Result<Option<Vec<Write>>, Error> {
         let (mut writes, mut bytes) = (Vec::new(), 0);
-        while writes.len() < WRITES && bytes < BYTES {
+        while writes.len() < most.records && bytes < most.bytes {
             let Some((key, now, before)) = changes.step() else { break };
             let write = match (now, before) {
                 (None, _) => Write::Delete { path: path(&key)? },

@@ -27,7 +27,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use self::content::{Content, Which};
+use self::content::{Content, Portion, Which};
 pub use self::content::{Invalid, Note, Noted, Report};
 use super::{LoadError, load};
 use crate::{app::App, clock, report::chain};
@@ -189,8 +189,8 @@ async fn replace(app: &App, account: &Account, content: &Arc<Content>, staging: 
         // No #commit could hold so many operations.
         frame: event::sync(&account.did, rev, &commit.cid, &commit.bytes, &clock::text(now)),
     };
-    let before = actor.repo.tree;
-    let mut created = portions(content, &before, Which::Created);
+    let (before, most) = (actor.repo.tree, Portion::on(app.db.dialect()));
+    let mut created = portions(content, &before, Which::Created, most);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
         let began = Instant::now();
@@ -203,7 +203,7 @@ async fn replace(app: &App, account: &Account, content: &Arc<Content>, staging: 
         sleep(began.elapsed().min(PAUSE)).await;
     }
     let mut import = staging.swap(prepared, app.clock.now_us()).await?;
-    let mut replaced = portions(content, &before, Which::Replaced);
+    let mut replaced = portions(content, &before, Which::Replaced, most);
     while let Some(writes) = replaced.next().await {
         import.write(writes?).await?;
     }
@@ -216,12 +216,13 @@ fn portions(
     content: &Arc<Content>,
     before: &Tree,
     which: Which,
+    most: Portion,
 ) -> impl Stream<Item = Result<Vec<Write>, Error>> + Send + Unpin + use<> {
     let (sender, receiver) = mpsc::channel(1);
     let (content, mut changes) = (content.clone(), content.changes(before, which));
     tokio::spawn(background::run(move || {
         loop {
-            let portion = content.portion(&mut changes).transpose();
+            let portion = content.portion(&mut changes, most).transpose();
             let Some(portion) = portion else { return };
             // Whoever stops taking them has failed.
             if sender.blocking_send(portion).is_err() {
