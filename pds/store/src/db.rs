@@ -7,7 +7,7 @@ use sqlx::{PgPool, SqlitePool};
 use crate::{
     Error, Result, Snapshot, Tx,
     bulk::Bulk,
-    dialect::{self, postgres::in_time_on, sqlite::reader::Readers},
+    dialect::{self, sqlite::reader::Readers},
     event::Appended,
     full::Full,
     source::{execute, on},
@@ -118,7 +118,7 @@ impl Db {
         let began = Instant::now();
         let open = match &self.pools {
             Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
-            Pools::Postgres(pool) => in_time_on(pool, pool.begin()).await.and_then(|begun| begun).map(Open::Postgres),
+            Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
         self.waits.waited(began.elapsed());

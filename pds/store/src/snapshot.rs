@@ -14,7 +14,7 @@ use crate::{
     bulk::Turn,
     column::Digest,
     dialect::{
-        postgres::{each_in_time, in_time, in_time_on},
+        postgres::{begin, each_in_time, in_time},
         sqlite::reader::{Reader, Readers},
     },
     record::{self, Record, stored},
@@ -55,8 +55,7 @@ impl Snapshot {
     }
 
     pub(crate) async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
-        let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        let tx = in_time_on(pool, begin).await.flatten()?;
+        let tx = begin(pool, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
         Ok(Self { view: View::Postgres(tx), _turn: turn })
     }
 

@@ -7,7 +7,7 @@ use std::{io, str::FromStr, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -43,6 +43,24 @@ pub(crate) fn each_in_time<T>(
 /// What is done on a connection that has to be waited for first.
 pub(crate) async fn in_time_on<T>(pool: &PgPool, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
     timeout(pool.options().get_acquire_timeout() + ANSWER, work).await.map_err(|_| away())
+}
+
+/// Begins a transaction, with `BEGIN` unless the statement is another one.
+///
+/// A task sees it through when the caller goes away meanwhile. The driver counts a transaction as begun when it is answered: one that is given up before
+/// would come back to the pool open, and whatever is next done on the connection would be part of it (`PgTransactionManager::begin`, sqlx 0.9).
+pub(crate) async fn begin(
+    pool: &PgPool,
+    statement: Option<&'static str>,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move {
+        match statement {
+            Some(statement) => in_time_on(&pool, pool.begin_with(statement)).await.flatten(),
+            None => in_time_on(&pool, pool.begin()).await.flatten(),
+        }
+    });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 fn away() -> sqlx::Error {
