@@ -35,7 +35,7 @@ pub(super) fn markdown(rows: &[Row]) -> String {
         let reads = [&before.reads, &beside.reads, &after.reads];
         let cells = [percentiles(writes, 50), percentiles(writes, 99), percentiles(reads, 50), percentiles(reads, 99)];
         let (server_errors, others) = errors(&[writes, reads].concat());
-        let failure = beside.writes.failure.as_ref().or(beside.reads.failure.as_ref());
+        let failure = [beside, after, before].into_iter().find_map(Observed::failure);
         let failure = failure.map(|failure| format!(" (for example {failure})")).unwrap_or_default();
         let mut missed = Vec::new();
         missed.extend(late("writer", before.writes.and(&after.writes), &beside.writes));

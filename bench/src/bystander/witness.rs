@@ -43,7 +43,7 @@ pub(super) struct Latencies {
     pub(super) server_errors: u64,
     /// Other answers, broken connections, time-outs.
     pub(super) others: u64,
-    pub(super) failure: Option<String>,
+    failure: Option<String>,
 }
 
 /// What the bystander met in one phase.
@@ -51,6 +51,13 @@ pub(super) struct Latencies {
 pub(super) struct Observed {
     pub(super) writes: Latencies,
     pub(super) reads: Latencies,
+}
+
+impl Observed {
+    /// One of the failures.
+    pub(super) fn failure(&self) -> Option<&String> {
+        self.writes.failure.as_ref().or(self.reads.failure.as_ref())
+    }
 }
 
 /// A phase that has begun.
