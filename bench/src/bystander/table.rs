@@ -72,5 +72,5 @@ fn late(who: &str, alone: Latencies, beside: &Latencies) -> Option<String> {
     let (alone, beside) = (alone.percentile_ms(99), beside.percentile_ms(99));
     // NaN, when nothing was answered, is missed.
     let met = beside <= TIMES * alone && beside < P99_MS;
-    (!met).then(|| format!("{who}'s p99 is {:.1} times the one alone", beside / alone))
+    (!met).then(|| format!("{who}'s p99 is {beside:.0} ms, {:.1} times the one alone", beside / alone))
 }
