@@ -1,5 +1,6 @@
 //! Drives PDS implementations with one load driver, side by side, and compares them.
 
+mod bystander;
 mod client;
 mod curve;
 mod fixture;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
+use bystander::{Abuse, Extent};
 use curve::Curve;
 use fixture::Fixture;
 use scenario::{Amount, Prepared, Scenario};
@@ -46,6 +48,13 @@ struct Cli {
     /// Where curves go.
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// Instead of scenarios, one writer and one reader alone and beside these abuses; beside all of them if none is named. Each phase alone
+    /// takes --seconds, the one beside the abuse twice as long. Not on the reference.
+    #[arg(long, num_args = 0.., value_name = "ABUSE", conflicts_with_all = ["scenarios", "curve"])]
+    bystander: Option<Vec<Abuse>>,
+    /// Records of the large repositories beside the bystander.
+    #[arg(long, default_value_t = 1_000_000)]
+    records: usize,
     /// Every PDS writes a line for each request; without, none does.
     #[arg(long)]
     log_requests: bool,
@@ -65,12 +74,12 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     let services = Services::from_env(cli.log_requests)?;
     let mut subjects = Vec::new();
-    for kind in &cli.targets {
+    for kind in cli.targets.iter().filter(|kind| cli.bystander.is_none() || **kind != Kind::Reference) {
         let target = Target::start(*kind, &services).await.with_context(|| format!("start {}", kind.name()))?;
         subjects.push(Subject { target, fixture: Fixture::default() });
     }
     let measured = tokio::select! {
-        measured = measure(&cli, &mut subjects) => measured,
+        measured = measure(&cli, &mut subjects, &services) => measured,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     for subject in &mut subjects {
@@ -84,8 +93,14 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn measure(cli: &Cli, subjects: &mut [Subject]) -> Result<String> {
+async fn measure(cli: &Cli, subjects: &mut [Subject], services: &Services) -> Result<String> {
     let amount = Amount { length: Duration::from_secs(cli.seconds), replayed_events: cli.replayed_events };
+    if let Some(abuses) = &cli.bystander {
+        let abuses = if abuses.is_empty() { Abuse::value_variants() } else { abuses };
+        let targets = subjects.iter_mut().map(|Subject { target, fixture }| (target, fixture)).collect();
+        let extent = Extent { length: amount.length, records: cli.records };
+        return bystander::run(abuses, targets, &services.folder, extent).await;
+    }
     if let Some(folder) = cli.folder.as_deref().filter(|_| !cli.curve.is_empty()) {
         let mut text = String::new();
         for curve in &cli.curve {

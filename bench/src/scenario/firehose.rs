@@ -62,7 +62,7 @@ impl Firehose {
     }
 
     /// Reads so many frames and looks at none.
-    async fn skip(&mut self, frames: usize) -> Result<()> {
+    pub(super) async fn skip(&mut self, frames: usize) -> Result<()> {
         for begun in (0..frames).step_by(AT_ONCE) {
             let some = async {
                 for _ in begun..frames.min(begun + AT_ONCE) {

@@ -2,14 +2,17 @@
 
 mod firehose;
 mod load;
+mod mixed;
 mod replicas;
 mod requests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::client::Call;
 use crate::fixture::{Account, Fixture};
 use crate::stats::Sample;
 use crate::target::{Kind, Target};
@@ -89,6 +92,8 @@ pub(crate) enum Scenario {
     Replicas3,
     /// One subscriber reads the history; an operation is an event
     Replay,
+    /// Memory while 8 workers write, 2 export 10,000 records with gzip and 1 subscriber reads the history again and again
+    MixedMemory,
     /// From the start of the process to its first answer
     ColdStart,
     /// Memory 3 s after a start
@@ -106,6 +111,8 @@ pub(crate) enum Prepared {
     /// On so many processes.
     Replicas(usize, Calls, Account),
     Replay,
+    /// What is written and what is exported.
+    Mixed(Calls, Calls),
     ColdStart,
     RssIdle,
 }
@@ -199,6 +206,13 @@ impl Scenario {
                 firehose::prepare_replay(target, fixture, amount.replayed_events).await?;
                 Prepared::Replay
             }
+            Self::MixedMemory => {
+                firehose::prepare_replay(target, fixture, amount.replayed_events).await?;
+                let writes = Method::CreateRecord.calls(fixture, target.address, firehose::WRITERS).await?;
+                let exports = Method::GetRepo(mixed::RECORDS).calls(fixture, target.address, mixed::EXPORTERS).await?;
+                let gzip = move |worker| Call { gzip: true, ..exports(worker) };
+                Prepared::Mixed(writes, Arc::new(gzip))
+            }
             Self::ColdStart => Prepared::ColdStart,
             _ => Prepared::RssIdle,
         })
@@ -217,6 +231,9 @@ impl Prepared {
                 replicas::run(target, *processes, calls, account, &fixture.serial(), amount.length).await
             }
             Self::Replay => firehose::replay(target, amount.replayed_events).await,
+            Self::Mixed(writes, exports) => {
+                mixed::run(target, writes, exports, amount.replayed_events, amount.length).await
+            }
             Self::ColdStart => {
                 let mut sample = Sample::default();
                 sample.set_latencies(&mut [target.restart().await?.as_secs_f64() * 1e3]);

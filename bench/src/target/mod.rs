@@ -174,7 +174,7 @@ async fn launch(kind: Kind, services: &Services, folder: &std::path::Path) -> Re
 
 async fn healthy(address: SocketAddr) -> bool {
     let Ok(mut client) = Client::connect(address).await else { return false };
-    client.get("/xrpc/_health", None).await.is_ok()
+    client.get("/xrpc/_health").await.is_ok()
 }
 
 fn free_port() -> Result<u16> {

@@ -9,7 +9,8 @@ pub async fn run_to_end<T: Send + 'static>(work: impl Future<Output = T> + Send 
     output_of(tokio::spawn(work)).await
 }
 
-/// Runs `work` on a thread that may block: for file access, and for work that keeps a core busy for long. Cannot be cancelled.
+/// Runs `work` on a thread that may block: for file access, and for work too long for a thread of requests. Cannot be cancelled. Work that keeps
+/// a core busy for long runs in [`pds_store::background`].
 pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     output_of(spawn_blocking(work)).await
 }

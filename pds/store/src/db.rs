@@ -3,14 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Dialect, Error, Options, Result, Tx,
-    bulk::Bulk,
-    dialect::{self, postgres::in_time_on},
-    disk_full::DiskFull,
-    event::Appended,
-    pools::Pools,
-    tx::Open,
-    waits::Waits,
+    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
+    tx::Open, waits::Waits,
 };
 
 /// A database. Cheap to clone; all clones share the connections.
@@ -63,7 +57,7 @@ impl Db {
         let began = Instant::now();
         let open = match &self.pools {
             Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
-            Pools::Postgres(pool) => in_time_on(pool, pool.begin()).await.and_then(|begun| begun).map(Open::Postgres),
+            Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
         self.waits.waited(began.elapsed());

@@ -9,6 +9,7 @@
 //! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, and [`blob::adopt`], which follows one.
 
 pub mod account;
+pub mod background;
 pub mod blob;
 pub mod commit;
 pub mod event;

@@ -1,19 +1,20 @@
 //! Read-only views of one moment: for what must not change between two reads.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, future::ready, pin::Pin, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use pds_repo::Cid;
 use pds_syntax::{Did, RepoPath, Tid};
 use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
+use tokio::sync::mpsc;
 
 use crate::{
-    AccountId, Db, Error, Result,
+    AccountId, Db, Error, Result, background,
     bulk::Turn,
     column::Digest,
     dialect::{
-        postgres::{each_in_time, in_time, in_time_on},
+        postgres::{begin, each_in_time, in_time},
         sqlite::reader::{Reader, Readers},
     },
     pools::Pools,
@@ -33,6 +34,10 @@ enum View {
     Sqlite(Reader),
     Postgres(Transaction<'static, Postgres>),
 }
+
+/// Entries that are passed to another thread at once, and the maximum number of such portions that wait for it.
+const ENTRIES_AT_ONCE: usize = 1000;
+const PORTIONS_AHEAD: usize = 2;
 
 pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
 /// The same while the repository is being imported. Slower: the revision is not in the index.
@@ -80,8 +85,7 @@ impl Snapshot {
     }
 
     async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
-        let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        let tx = in_time_on(pool, begin).await.flatten()?;
+        let tx = begin(pool, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
         Ok(Self { view: View::Postgres(tx), _turn: turn })
     }
 
@@ -134,35 +138,25 @@ impl Snapshot {
         }
     }
 
-    /// All paths and CIDs of a repository in tree order.
+    /// Adds all paths and CIDs of a repository to `all`, in tree order. `all` is extended on a thread of low priority, so that it may compute for
+    /// long.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn entries(&mut self, id: AccountId) -> Result<Vec<(Arc<str>, Cid)>> {
+    pub async fn entries<T>(&mut self, id: AccountId, all: T) -> Result<T>
+    where
+        T: Extend<(Arc<str>, Cid)> + Send + 'static,
+    {
         let read = match &mut self.view {
-            View::Sqlite(reader) => {
-                reader
-                    .run(move |conn| {
-                        let mut imported = conn.prepare_cached(IS_IMPORTED)?;
-                        let imported: Option<bool> = imported.query_row([id.0], |row| row.get(0)).optional()?;
-                        let sql = if imported == Some(true) { ENTRIES_STORED } else { ENTRIES };
-                        let mut statement = conn.prepare_cached(sql)?;
-                        let rows = statement.query_map([id.0], |row| {
-                            Ok((Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0))
-                        })?;
-                        rows.collect()
-                    })
-                    .await
-            }
+            View::Sqlite(reader) => reader.run_in_background(move |conn| read_entries(conn, id, all)).await,
             View::Postgres(tx) => {
                 let imported: Option<(bool,)> =
                     in_time(sqlx::query_as(IS_IMPORTED).bind(id.0).fetch_optional(&mut **tx))
                         .await
                         .map_err(Error::during("read head of account", id))?;
                 let sql = if imported == Some((true,)) { ENTRIES_STORED } else { ENTRIES };
-                let rows = sqlx::query(sql).bind(id.0).fetch(&mut **tx);
-                let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
-                each_in_time(rows).and_then(|row| std::future::ready(entry(row))).try_collect().await
+                let rows = each_in_time(sqlx::query(sql).bind(id.0).fetch(&mut **tx));
+                collect_entries(rows, all).await
             }
         };
         read.map_err(Error::during("read entries of account", id))
@@ -265,6 +259,49 @@ fn read_page(
         }
     }
     Ok((page, None))
+}
+
+/// The entries of a repository, added to `all`.
+fn read_entries<T: Extend<(Arc<str>, Cid)>>(
+    conn: &rusqlite::Connection,
+    id: AccountId,
+    mut all: T,
+) -> rusqlite::Result<T> {
+    let mut imported = conn.prepare_cached(IS_IMPORTED)?;
+    let imported: Option<bool> = imported.query_row([id.0], |row| row.get(0)).optional()?;
+    let sql = if imported == Some(true) { ENTRIES_STORED } else { ENTRIES };
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        all.extend([(Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0)]);
+    }
+    Ok(all)
+}
+
+/// The entries in `rows`, added to `all` on a thread of low priority while further rows are read.
+async fn collect_entries<T>(rows: impl Stream<Item = sqlx::Result<PgRow>>, mut all: T) -> sqlx::Result<T>
+where
+    T: Extend<(Arc<str>, Cid)> + Send + 'static,
+{
+    let (sender, mut portions) = mpsc::channel::<Vec<_>>(PORTIONS_AHEAD);
+    let adding = background::run(move || {
+        while let Some(portion) = portions.blocking_recv() {
+            all.extend(portion);
+        }
+        all
+    });
+    let reading = async move {
+        let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
+        let entries = rows.and_then(|row| ready(entry(row))).try_chunks(ENTRIES_AT_ONCE);
+        let mut entries = std::pin::pin!(entries.map_err(|error| error.1));
+        while let Some(portion) = entries.try_next().await? {
+            // Fails only after a panic of the receiver, which `background::run` passes on.
+            let _ = sender.send(portion).await;
+        }
+        Ok(())
+    };
+    let (all, read) = tokio::join!(adding, reading);
+    read.map(|()| all)
 }
 
 async fn collect_page(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {

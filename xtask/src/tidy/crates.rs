@@ -38,7 +38,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("operator-runtime", &[]),
     ("operator-object-store", &[]),
     ("operator-controller", &["operator-api", "operator-object-store", "operator-runtime", "pds-config"]),
-    ("bench", &["pds-crypto", "pds-repo"]),
+    ("bench", &["pds-crypto", "pds-repo", "pds-syntax"]),
     ("fuzz", &["pds-crypto", "pds-repo", "pds-syntax"]),
     ("e2e", &["*"]),
     ("xtask", &["*"]),

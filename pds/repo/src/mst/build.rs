@@ -1,4 +1,4 @@
-//! Builds a tree from sorted keys, in one pass for each level.
+//! Builds a tree from sorted keys, in one pass.
 
 use std::sync::Arc;
 
@@ -10,30 +10,71 @@ use crate::{
     },
 };
 
-/// Builds the tree of `records`, which must be sorted bytewise by key and have no duplicates. Returns the root and the number of records.
-pub(crate) fn build(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> (Option<Arc<Node>>, usize) {
-    let items: Vec<(Entry, u8)> =
-        records.into_iter().map(|(key, value)| (height(&key), Entry { key, value })).map(|(h, e)| (e, h)).collect();
-    let level = items.iter().map(|(_, height)| *height).max().unwrap_or(0);
-    (subtree(&items, level), items.len())
+/// Builds a tree record by record. The keys must be sorted bytewise and have no duplicates.
+///
+/// Finished subtrees are packed immediately and only one node of each level is unfinished, so that a large tree is never unpacked in memory as a
+/// whole.
+#[derive(Debug, Default)]
+pub struct Builder {
+    /// The unfinished nodes, by level.
+    open: Vec<Open>,
+    len: usize,
 }
 
-fn subtree(items: &[(Entry, u8)], level: u8) -> Option<Arc<Node>> {
-    if items.is_empty() {
+/// An unfinished node: entries are still added to it.
+#[derive(Debug, Default)]
+struct Open {
+    entries: Vec<Entry>,
+    /// The subtree before each entry.
+    children: Vec<Child>,
+    /// The subtree after the last entry.
+    tail: Child,
+}
+
+impl Builder {
+    /// Adds a record. Its key must be above all keys before.
+    pub fn push(&mut self, key: Arc<str>, value: Cid) {
+        let level = usize::from(height(&key));
+        self.finish_below(level);
+        let open = &mut self.open[level];
+        open.children.push(std::mem::take(&mut open.tail));
+        open.entries.push(Entry { key, value });
+        self.len += 1;
+    }
+
+    /// The root and the number of records.
+    pub(crate) fn finish(mut self) -> (Option<Arc<Node>>, usize) {
+        let Some(top) = self.open.len().checked_sub(1) else { return (None, 0) };
+        self.finish_below(top);
+        (node(&mut self.open[top], top), self.len)
+    }
+
+    /// Finishes the nodes below `level`.
+    fn finish_below(&mut self, level: usize) {
+        if self.open.len() <= level {
+            self.open.resize_with(level + 1, Open::default);
+        }
+        for below in 0..level {
+            let Some(node) = node(&mut self.open[below], below) else { continue };
+            let packed = (node.level == LEVEL).then(|| packed(&node)).flatten();
+            self.open[below + 1].tail = packed.unwrap_or(Child::Node(node));
+        }
+    }
+}
+
+impl Extend<(Arc<str>, Cid)> for Builder {
+    fn extend<T: IntoIterator<Item = (Arc<str>, Cid)>>(&mut self, records: T) {
+        records.into_iter().for_each(|(key, value)| self.push(key, value));
+    }
+}
+
+/// Finishes a node. `None` if it has neither entries nor a subtree.
+fn node(open: &mut Open, level: usize) -> Option<Arc<Node>> {
+    let Open { entries, mut children, tail } = std::mem::take(open);
+    if entries.is_empty() && tail.is_empty() {
         return None;
     }
-    let below = |part: &[(Entry, u8)]| {
-        let node = level.checked_sub(1).and_then(|level| subtree(part, level));
-        // Packed immediately, so that a large tree is never unpacked in memory as a whole.
-        let packed = node.as_ref().filter(|node| node.level == LEVEL).and_then(|node| packed(node));
-        packed.unwrap_or_else(|| Child::from(node))
-    };
-    let (mut entries, mut children, mut from) = (Vec::new(), Vec::new(), 0);
-    for (at, (entry, _)) in items.iter().enumerate().filter(|(_, (_, height))| *height == level) {
-        children.push(below(&items[from..at]));
-        entries.push(entry.clone());
-        from = at + 1;
-    }
-    children.push(below(&items[from..]));
-    Some(Node::new(level, entries, children))
+    children.push(tail);
+    // The level always fits: it is half the number of leading zero bits of a digest of 256 bits.
+    Some(Node::new(u8::try_from(level).unwrap_or(u8::MAX), entries, children))
 }

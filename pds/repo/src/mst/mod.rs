@@ -14,6 +14,7 @@ mod read;
 mod tree;
 mod walk;
 
+pub use build::Builder;
 pub use node::height;
 pub use tree::Tree;
 pub use walk::{Item, Preorder, Records};

@@ -41,8 +41,9 @@ pub(crate) struct Entry {
 }
 
 /// A subtree of a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Child {
+    #[default]
     Empty,
     Node(Arc<Node>),
     /// A subtree in compact form.

@@ -180,7 +180,7 @@ pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mst::{Tree, build::build, node::height};
+    use crate::mst::{Builder, Tree, node::height};
 
     fn records(n: usize) -> Vec<(Arc<str>, Cid)> {
         let collection = |n: usize| ["app.bsky.feed.like", "app.bsky.feed.post", "com.exämple.x"][n * 3 / 20_001];
@@ -250,7 +250,9 @@ mod tests {
         let low = |n: usize| {
             let keys = (0..).map(|n| Arc::<str>::from(format!("com.example.record/{n:07}")));
             let low = keys.filter(|key| height(key) <= LEVEL).take(n).map(|key| (key, Cid::raw(b"")));
-            let (Some(node), _) = build(low) else { panic!("a tree") };
+            let mut builder = Builder::default();
+            builder.extend(low);
+            let (Some(node), _) = builder.finish() else { panic!("a tree") };
             assert_eq!(node.level, LEVEL);
             node
         };

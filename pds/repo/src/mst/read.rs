@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     Cid,
     mst::{
-        Error, Tree,
+        Builder, Error, Tree,
         node::{Child, Node},
     },
 };
@@ -25,16 +25,23 @@ impl Tree {
         root: &Cid,
         mut block: impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
     ) -> Result<Self, E> {
-        let mut records = Vec::new();
+        let mut records = Records::default();
         let node = read_node(root, None, &mut block)?;
         // Only the empty tree may have a root without keys.
         if node.entries.is_empty() && !node.children[0].is_empty() {
             return Err(Error::Invalid(*root).into());
         }
         descend(&node, &mut block, &mut records)?;
-        let tree = Self::from_sorted(records);
+        let tree = Self::built(records.builder);
         if tree.root() == *root { Ok(tree) } else { Err(Error::Invalid(*root).into()) }
     }
+}
+
+/// The records that were read so far, and the key of the last one.
+#[derive(Default)]
+struct Records {
+    builder: Builder,
+    last: Option<Arc<str>>,
 }
 
 fn read_node<E: From<Error>>(
@@ -50,14 +57,15 @@ fn read_node<E: From<Error>>(
 fn descend<E: From<Error>>(
     node: &Node,
     block: &mut impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
-    records: &mut Vec<(Arc<str>, Cid)>,
+    records: &mut Records,
 ) -> Result<(), E> {
     for (at, child) in node.children.iter().enumerate() {
         if let Some(entry) = at.checked_sub(1).map(|before| &node.entries[before]) {
-            if records.last().is_some_and(|(last, _)| last.as_bytes() >= entry.key.as_bytes()) {
+            if records.last.as_ref().is_some_and(|last| last.as_bytes() >= entry.key.as_bytes()) {
                 return Err(Error::Invalid(node.cid()).into());
             }
-            records.push((entry.key.clone(), entry.value));
+            records.builder.push(entry.key.clone(), entry.value);
+            records.last = Some(entry.key.clone());
         }
         if let Child::Stub(cid) = child {
             let level = node.level.checked_sub(1).ok_or(Error::Invalid(node.cid()))?;

@@ -36,7 +36,14 @@ impl Tree {
 
     /// Builds the tree of `records`, which must be sorted bytewise by key and have no duplicates.
     pub fn from_sorted(records: impl IntoIterator<Item = (Arc<str>, Cid)>) -> Self {
-        let (root, len) = build::build(records);
+        let mut builder = build::Builder::default();
+        builder.extend(records);
+        Self::built(builder)
+    }
+
+    /// The tree of the records that were pushed to `builder`.
+    pub fn built(builder: build::Builder) -> Self {
+        let (root, len) = builder.finish();
         Self { root, len, changes: 0 }
     }
 

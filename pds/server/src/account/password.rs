@@ -1,8 +1,9 @@
-//! Passwords: argon2id under a memory bound, off the request threads.
+//! Passwords: argon2id under a memory bound, on threads that give way to those of requests.
 
 use std::{fmt, sync::Arc};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use pds_store::background;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -81,7 +82,7 @@ impl Passwords {
             let _held = (permit, place);
             work()
         };
-        tokio::task::spawn_blocking(held).await.map_err(|error| Error::Failed(error.to_string()))
+        Ok(background::run(held).await)
     }
 }
 

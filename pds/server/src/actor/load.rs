@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use pds_repo::{Cid, Head, Repo, mst::Tree};
-use pds_store::{AccountId, Snapshot};
+use pds_repo::{
+    Cid, Head, Repo,
+    mst::{Builder, Tree},
+};
+use pds_store::{AccountId, Snapshot, background};
 use pds_syntax::Did;
 
 use super::{Actor, Actors, key};
-use crate::task::run_blocking;
 
 /// Why a repository could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +73,13 @@ impl Actors {
 /// # Errors
 /// [`LoadError::Root`] if it is not the tree that was signed with `head`.
 pub(super) async fn tree(snapshot: &mut Snapshot, id: AccountId, did: &Did, head: &Head) -> Result<Tree, LoadError> {
-    let entries = snapshot.entries(id).await?;
+    let builder = snapshot.entries(id, Builder::default()).await?;
     let build = || {
-        let tree = Tree::from_sorted(entries);
+        let tree = Tree::built(builder);
         let root = tree.root();
         (tree, root)
     };
-    let (tree, found) = run_blocking(build).await;
+    let (tree, found) = background::run(build).await;
     match found == head.data {
         true => Ok(tree),
         false => Err(LoadError::Root { did: did.clone(), found, signed: head.data }),

@@ -38,7 +38,7 @@ fn delete(path: &str) -> RecordWrite {
 
 async fn contents(db: &Db, alice: &Alice) -> Vec<(String, String)> {
     let mut snapshot = db.snapshot().await.unwrap();
-    let entries = snapshot.entries(alice.id).await.unwrap();
+    let entries = snapshot.entries(alice.id, Vec::new()).await.unwrap();
     let (mut texts, mut bodies) = (Vec::new(), snapshot.bodies(alice.id, None));
     while let Some(page) = bodies.next().await.unwrap() {
         let read = (0..).map_while(|at| page.get(at));

@@ -14,6 +14,7 @@ use crate::harness::{Alice, Store, T0, frame, on_both, run};
 
 on_both!(
     snapshots_leave_connections_to_those_who_write,
+    a_transaction_whose_caller_went_away_is_nobody_elses,
     a_database_answers,
     waiting_for_a_connection_ends_as_unavailable,
     a_closed_database_is_unavailable
@@ -45,6 +46,20 @@ async fn snapshots_leave_connections_to_those_who_write(store: Store) {
 
     assert!(first.is_ok());
     assert!(second.is_ok() || second.is_err_and(|error| error.is_unavailable()));
+}
+
+/// A client that closes its connection at the right moment must not leave a transaction behind, in which others then write in vain.
+async fn a_transaction_whose_caller_went_away_is_nobody_elses(store: Store) {
+    let options = Options { max_connections: 2, acquire_timeout: Duration::from_secs(30), ..Options::default() };
+    let db = Db::connect(&store.url, &options).await.unwrap();
+    for n in 0..200 {
+        // At every moment from before the statement is sent until after it is answered.
+        let patience = Duration::from_micros(n * 10);
+        drop(tokio::time::timeout(patience, db.snapshot()).await);
+        let mut tx = db.begin().await.unwrap();
+        event::append(&mut tx, &[frame("written")], T0).await.unwrap();
+        tx.commit().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ fn create(n: usize) -> RecordWrite {
 /// Revision, number of records as counted and as there are, events.
 async fn state(store: &Store, alice: &Alice) -> (String, u64, usize, Vec<String>) {
     let root = repo::root(&store.db, alice.id).await.unwrap().unwrap();
-    let entries = store.db.snapshot().await.unwrap().entries(alice.id).await.unwrap();
+    let entries = store.db.snapshot().await.unwrap().entries(alice.id, Vec::new()).await.unwrap();
     let batches = event::after(&store.db, 0, usize::MAX).await.unwrap().batches;
     let events = batches.iter().flat_map(|batch| batch.frames().unwrap()).map(|(_, frame)| label(&frame)).collect();
     (root.head.rev.to_string(), root.record_count, entries.len(), events)

@@ -113,7 +113,7 @@ async fn entries_come_in_bytewise_order_of_the_whole_path(store: Store) {
     let alice = with_records(&store, &paths).await;
 
     let mut snapshot = store.db.snapshot().await.unwrap();
-    let entries = snapshot.entries(alice.id).await.unwrap();
+    let entries = snapshot.entries(alice.id, Vec::new()).await.unwrap();
 
     let mut expected = paths.map(|path| (path.into(), cid(path)));
     expected.sort();

@@ -8,6 +8,7 @@ use std::path::Path;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use operator_api::{PdsClass, PdsInstance};
@@ -31,6 +32,7 @@ fn objects(name: &str, text: &str) -> Vec<Value> {
             "Deployment" => fits::<Deployment>(&name, document),
             "Job" => fits::<Job>(&name, document),
             "Namespace" => fits::<Namespace>(&name, document),
+            "NetworkPolicy" => fits::<NetworkPolicy>(&name, document),
             "PdsClass" => fits::<PdsClass>(&name, document),
             "PdsInstance" => fits::<PdsInstance>(&name, document),
             "PersistentVolumeClaim" => fits::<PersistentVolumeClaim>(&name, document),

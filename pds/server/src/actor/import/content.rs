@@ -8,15 +8,33 @@ use pds_repo::{
     mst::{Records, Tree},
     record,
 };
-use pds_store::commit::{Put, RecordWrite};
+use pds_store::{
+    Dialect,
+    commit::{Put, RecordWrite},
+};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
 use super::{Error, Invalid, Report, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
 
-/// Records after which a portion is full, and bytes of their bodies.
-const PORTION: usize = 500;
-const PORTION_BYTES: usize = 1 << 20;
+/// The size at which a portion is full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PortionSize {
+    records: usize,
+    /// Bytes of the records' bodies.
+    bytes: usize,
+}
+
+impl PortionSize {
+    /// On SQLite all other writes wait while a portion is stored: storing 100 records takes about as long as one ordinary commit. On Postgres
+    /// no other write waits, and each portion is a transaction with a flush, so that larger portions are faster.
+    pub(super) fn on(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Sqlite => Self { records: 100, bytes: 256 << 10 },
+            Dialect::Postgres => Self { records: 500, bytes: 1 << 20 },
+        }
+    }
+}
 
 /// A repository with its blocks on disk. In memory are only the tree and the place of each block.
 #[derive(Debug)]
@@ -106,9 +124,13 @@ impl Content {
     }
 
     /// The next portion of differences as writes; none at the end.
-    pub(super) fn portion(&self, differences: &mut Differences) -> Result<Option<Vec<RecordWrite>>, Error> {
+    pub(super) fn portion(
+        &self,
+        differences: &mut Differences,
+        size: PortionSize,
+    ) -> Result<Option<Vec<RecordWrite>>, Error> {
         let (mut writes, mut bytes) = (Vec::new(), 0);
-        while writes.len() < PORTION && bytes < PORTION_BYTES {
+        while writes.len() < size.records && bytes < size.bytes {
             let Some(Difference { key, imported, before }) = differences.next() else { break };
             let write = match imported {
                 None => RecordWrite::Delete { path: path(&key)? },

@@ -9,14 +9,15 @@ use futures::{Stream, StreamExt, stream};
 use pds_repo::{commit as signed, event, mst::Tree};
 use pds_store::{
     account::Account,
+    background,
     commit::{NewCommit, RecordWrite, Staging},
 };
 use pds_syntax::Tid;
-use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
+use tokio::{sync::mpsc, time::sleep};
 
 use super::{
     Error, Invalid,
-    content::{Content, Part},
+    content::{Content, Part, PortionSize},
 };
 use crate::{
     actor::{Actor, Actors},
@@ -50,9 +51,9 @@ pub(super) async fn replace(
     let now = actors.now_us();
     let rev = actors.next_rev(now, floor(actor.repo.head.rev, content.rev, now));
     let commit = sign(account, &actor, content, rev, now);
-    let before = actor.repo.tree;
+    let (before, size) = (actor.repo.tree, PortionSize::on(actors.parts().db.dialect()));
     check_replaced(content, &before, actors.parts().import.max_replaced).await?;
-    let mut created = portions(content, &before, Part::Created);
+    let mut created = portions(content, &before, Part::Created, size);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
         let began = Instant::now();
@@ -65,7 +66,7 @@ pub(super) async fn replace(
         sleep(began.elapsed().min(PAUSE)).await;
     }
     let mut swap = staging.swap(commit, actors.now_us()).await?;
-    let mut replaced = portions(content, &before, Part::Replaced);
+    let mut replaced = portions(content, &before, Part::Replaced, size);
     while let Some(writes) = replaced.next().await {
         swap.write(writes?).await?;
     }
@@ -101,19 +102,20 @@ fn portions(
     content: &Arc<Content>,
     before: &Tree,
     part: Part,
+    size: PortionSize,
 ) -> impl Stream<Item = Result<Vec<RecordWrite>, Error>> + Send + Unpin + use<> {
     let (sender, receiver) = mpsc::channel(1);
     let (content, mut differences) = (content.clone(), content.differences(before, part));
-    spawn_blocking(move || {
+    tokio::spawn(background::run(move || {
         loop {
-            let portion = content.portion(&mut differences).transpose();
+            let portion = content.portion(&mut differences, size).transpose();
             let Some(portion) = portion else { return };
             // A receiver that is gone has failed.
             if sender.blocking_send(portion).is_err() {
                 return;
             }
         }
-    });
+    }));
     Box::pin(stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|portion| (portion, receiver))
     }))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
-use pds_store::{account::Account, blob, commit::Staging};
+use pds_store::{account::Account, background, blob, commit::Staging};
 use uuid::Uuid;
 
 use super::{
@@ -13,11 +13,7 @@ use super::{
     replace::{LEASE_US, replace},
     spool,
 };
-use crate::{
-    actor::Actors,
-    report::chain,
-    task::{run_blocking, run_to_end},
-};
+use crate::{actor::Actors, report::chain, task::run_to_end};
 
 impl Actors {
     /// Replaces the repository of `account` by the one in the file `body`. Durable when this returns; the report names the faulty records.
@@ -40,7 +36,7 @@ impl Actors {
         let (this, account) = (self.clone(), account.clone());
         run_to_end(async move {
             let did = account.did.clone();
-            let content = Arc::new(run_blocking(move || Content::read(spool, &root, &did, max_records)).await?);
+            let content = Arc::new(background::run(move || Content::read(spool, &root, &did, max_records)).await?);
             let imported = this.import_content(&account, &content).await;
             drop((turn, importer));
             imported?;

@@ -1,21 +1,17 @@
 //! The blocks of a file that is being received: in a temporary file without a name, with an index in memory.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fs::File,
-    io,
-    io::Write,
-    os::unix::fs::FileExt,
-    time::Duration,
-};
+use std::{fs::File, io, io::Write, os::unix::fs::FileExt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use pds_repo::{Cid, car::Feed};
+use pds_repo::{
+    Cid,
+    car::{Feed, MAX_BLOCK},
+};
+use pds_store::background;
 use tokio::time::{Instant, timeout};
 
 use super::{Error, Invalid};
-use crate::task::run_blocking;
 
 /// Bytes that are hashed and written at once.
 const PIECE: usize = 1 << 20;
@@ -30,15 +26,42 @@ const LIMIT: Duration = Duration::from_secs(1800);
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
-    places: HashMap<Cid, Place>,
+    /// In the order of the file while it is received, sorted afterwards.
+    places: Vec<Place>,
     end: u64,
     max_records: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// The place of a block in the temporary file, in 16 bytes: an import keeps one in memory for each record and each node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
+    /// The first 8 bytes of the block's digest. Two blocks may have the same prefix.
+    prefix: u64,
+    /// Offset and length: the length is in the lowest [`LEN_BITS`] bits.
     at: u64,
-    len: u32,
+}
+
+/// Bits of [`Place::at`] that are the length.
+const LEN_BITS: u32 = 24;
+const _: () = assert!(MAX_BLOCK < 1 << LEN_BITS, "the length of every block fits");
+
+impl Place {
+    fn new(cid: &Cid, at: u64, len: usize) -> Self {
+        Self { prefix: prefix(cid), at: at << LEN_BITS | len as u64 }
+    }
+
+    fn at(self) -> u64 {
+        self.at >> LEN_BITS
+    }
+
+    fn len(self) -> usize {
+        usize::try_from(self.at & ((1 << LEN_BITS) - 1)).unwrap_or_default()
+    }
+}
+
+fn prefix(cid: &Cid) -> u64 {
+    let (first, _) = cid.digest().split_first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*first)
 }
 
 /// Receives a whole file of at most `limit` bytes and about `max_records` records. Returns its blocks and its root.
@@ -48,8 +71,8 @@ pub(super) async fn receive<E>(
     max_records: u64,
 ) -> Result<(Spool, Cid), Error> {
     let until = Instant::now() + LIMIT;
-    let file = run_blocking(tempfile::tempfile).await?;
-    let mut state = (Spool { file, places: HashMap::new(), end: 0, max_records }, Feed::default());
+    let file = background::run(tempfile::tempfile).await?;
+    let mut state = (Spool { file, places: Vec::new(), end: 0, max_records }, Feed::default());
     let (mut pieces, mut waiting, mut size) = (Vec::new(), 0, 0u64);
     loop {
         let piece = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)?;
@@ -70,11 +93,16 @@ pub(super) async fn receive<E>(
             let some = std::mem::take(&mut pieces);
             waiting = 0;
             let (mut spool, mut feed) = state;
-            state = run_blocking(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
+            state = background::run(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
         }
         if last {
-            let (spool, feed) = state;
-            return Ok((spool, feed.end().map_err(Invalid::File)?));
+            let (mut spool, feed) = state;
+            let root = feed.end().map_err(Invalid::File)?;
+            let sorted = background::run(move || {
+                spool.places.sort_unstable();
+                spool
+            });
+            return Ok((sorted.await, root));
         }
     }
 }
@@ -86,16 +114,13 @@ impl Spool {
         for piece in pieces {
             feed.push(piece);
             while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
-                let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
                 // A block per record, and fewer nodes than records. More would only fill the index.
                 if self.places.len() as u64 > self.max_records.saturating_mul(2).saturating_add(SPARE) {
                     return Err(Invalid::TooMany { limit: self.max_records }.into());
                 }
-                if let Entry::Vacant(place) = self.places.entry(cid) {
-                    place.insert(Place { at, len });
-                    out.extend_from_slice(&block);
-                    at += u64::from(len);
-                }
+                self.places.push(Place::new(&cid, at, block.len()));
+                out.extend_from_slice(&block);
+                at += block.len() as u64;
             }
         }
         self.file.write_all(&out)?;
@@ -105,14 +130,35 @@ impl Spool {
 
     /// A block, if the file held it.
     pub(super) fn block(&self, cid: &Cid) -> io::Result<Option<Bytes>> {
-        let Some(place) = self.places.get(cid) else { return Ok(None) };
-        let mut block = vec![0; self.len(cid)];
-        self.file.read_exact_at(&mut block, place.at)?;
-        Ok(Some(block.into()))
+        let prefix = prefix(cid);
+        let first = self.places.partition_point(|place| place.prefix < prefix);
+        for place in self.places[first..].iter().take_while(|place| place.prefix == prefix) {
+            let mut block = vec![0; place.len()];
+            self.file.read_exact_at(&mut block, place.at())?;
+            if cid.matches(&block) {
+                return Ok(Some(block.into()));
+            }
+        }
+        Ok(None)
     }
+}
 
-    /// Bytes of a block; 0 for one that is not there.
-    pub(super) fn len(&self, cid: &Cid) -> usize {
-        self.places.get(cid).map_or(0, |place| place.len as usize)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two blocks whose digests have the same prefix are told apart.
+    #[test]
+    fn a_block_is_found_by_its_whole_digest() {
+        let (one, other) = (b"one".as_slice(), b"other".as_slice());
+        let cid = Cid::dag_cbor(other);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[one, other].concat()).unwrap();
+        // Both places have the prefix of `other`.
+        let same_prefix = |at, block: &[u8]| Place::new(&cid, at, block.len());
+        let places = vec![same_prefix(0, one), same_prefix(3, other)];
+        let spool = Spool { file, places, end: 8, max_records: 9 };
+        assert_eq!(spool.block(&cid).unwrap().unwrap(), other);
+        assert_eq!(spool.block(&Cid::dag_cbor(one)).unwrap(), None, "no place has its prefix");
     }
 }

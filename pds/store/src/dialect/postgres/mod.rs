@@ -7,7 +7,7 @@ mod time;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -22,6 +22,25 @@ const TRUSTED: Duration = Duration::from_secs(1);
 
 /// The longest wait for a sign of life of an idle connection.
 const SIGN: Duration = Duration::from_secs(2);
+
+/// Begins a transaction, with `statement` in place of `BEGIN` if there is one.
+///
+/// Cancellation: a task waits for the answer and then rolls the transaction back. The driver counts a transaction as begun when the answer has
+/// arrived (`PgTransactionManager::begin`, sqlx 0.9). If it was cancelled before, the connection would return to the pool inside the
+/// transaction, and all later statements on it would be part of that transaction.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    statement: Option<&'static str>,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move {
+        match statement {
+            Some(statement) => in_time_on(&pool, pool.begin_with(statement)).await.flatten(),
+            None => in_time_on(&pool, pool.begin()).await.flatten(),
+        }
+    });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
 
 /// Whether the connection can be used for another statement.
 async fn lives(connection: &mut PgConnection) -> bool {

@@ -19,6 +19,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::background;
+
 /// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -94,13 +96,28 @@ impl Reader {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
         let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let done = spawn_blocking(move || {
-            let result = work(&held.connection);
-            (held, result)
-        });
-        let (held, result) = done.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        let done = spawn_blocking(move || held.run(work)).await;
+        let (held, result) = done.map_err(|_| sqlx::Error::WorkerCrashed)?;
         self.held = Some(held);
-        result.map_err(failed)
+        result
+    }
+
+    /// As [`Reader::run`], on a thread of low priority, for work that takes long. If the work panics, the caller panics.
+    pub(crate) async fn run_in_background<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let (held, result) = background::run(move || held.run(work)).await;
+        self.held = Some(held);
+        result
+    }
+}
+
+impl Held {
+    fn run<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> (Self, sqlx::Result<T>) {
+        let result = work(&self.connection);
+        (self, result.map_err(failed))
     }
 }
 

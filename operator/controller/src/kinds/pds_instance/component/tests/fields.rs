@@ -81,6 +81,7 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         ("objectStore.region", json!({"objectStore": {"region": "here"}}), none()),
         ("objectStore.pathStyle", json!({"objectStore": {"pathStyle": false}}), none()),
         ("objectStore.adminSecretName", json!({"objectStore": {"adminSecretName": "other"}}), none()),
+        ("objectStore.isolation", json!({"objectStore": {"isolation": "Waived"}}), none()),
         ("objectStore.bucketPrefix", json!({"objectStore": {"bucketPrefix": "other"}}), none()),
         (
             "objectStore.aws.workloadIdentity.oidcProviderArn",
