@@ -94,6 +94,9 @@ pub(crate) async fn write_class(client: &Client, name: &str, change: Value) {
         "objectStore": store, "limits": {"maxReplicas": 3},
     });
     merge(&mut spec, change);
+    if let Some(store) = spec["objectStore"].as_object_mut().filter(|store| store["provisioner"] != "Versitygw") {
+        store.remove("isolation");
+    }
     let class = json!({
         "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name}, "spec": spec,
     });

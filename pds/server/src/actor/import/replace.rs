@@ -22,7 +22,6 @@ use super::{
 use crate::{
     actor::{Actor, Actors},
     clock,
-    task::run_blocking,
 };
 
 /// How long an import whose server has died keeps its repository from taking commits; microseconds.
@@ -78,7 +77,7 @@ pub(super) async fn replace(
 async fn check_replaced(content: &Arc<Content>, before: &Tree, limit: u32) -> Result<(), Error> {
     let (content, before, most) = (content.clone(), before.clone(), usize::try_from(limit).unwrap_or(usize::MAX));
     let count = move || content.differences(&before, Part::Replaced).take(most.saturating_add(1)).count();
-    if run_blocking(count).await > most { Err(Invalid::Replaces { limit }.into()) } else { Ok(()) }
+    if background::run(count).await > most { Err(Invalid::Replaces { limit }.into()) } else { Ok(()) }
 }
 
 /// The commit that becomes the head, without its writes. It is announced as `#sync`: no `#commit` could hold so many operations.
