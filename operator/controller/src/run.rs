@@ -250,10 +250,13 @@ async fn look_after(
     sweep.tick().await;
     let mut forget = tokio::time::interval(FORGET);
     forget.tick().await;
+    let mut looked = tokio::time::Instant::now();
     loop {
         let pause = if ctx.definitions.problem().is_some() { DEFINITIONS.0 } else { DEFINITIONS.1 };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {
+            // From the last look: the other branches come more often than this one.
+            () = tokio::time::sleep_until(looked + pause) => {
+                looked = tokio::time::Instant::now();
                 if ctx.definitions.look(&ctx.client, &ctx.pages.metrics).await {
                     for about in every(&instances) {
                         let about = ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default());
