@@ -21,7 +21,7 @@ use operator_runtime::secret::Secrets;
 use tokio::sync::OnceCell;
 
 use crate::crd::Definitions;
-use crate::instances::{Instances, owned_by};
+use crate::guarded::{Instances, owned_by};
 use crate::kinds::pds_instance::component::{database, hostname, name, server};
 use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;

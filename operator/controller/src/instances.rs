@@ -1,26 +1,22 @@
 //! All instances as a watch shows them, and which of them a change concerns.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Resource;
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use operator_api::PdsInstance;
 use operator_runtime::cache::Key;
 
+use crate::guarded::{Guarded, Instances};
 use crate::kinds::pds_instance::component::hostname;
 use crate::kinds::pds_instance::finalizer::FINALIZER;
 use crate::kinds::pds_instance::observe::uses_secret;
-
-pub(crate) type Guarded = DeserializeGuard<PdsInstance>;
 
 pub(crate) type Watched = watcher::Result<watcher::Event<Guarded>>;
 
@@ -95,8 +91,6 @@ pub(crate) fn strip_instance(object: &mut Guarded) {
     }
 }
 
-pub(crate) type Instances = Store<Guarded>;
-
 pub(crate) fn reference((namespace, name): Key) -> ObjectRef<Guarded> {
     ObjectRef::new(&name).within(&namespace)
 }
@@ -108,13 +102,6 @@ pub(crate) fn every(instances: &Instances) -> Vec<ObjectRef<Guarded>> {
 pub(crate) fn those(instances: &Instances, wanted: impl Fn(&PdsInstance) -> bool) -> Vec<ObjectRef<Guarded>> {
     let found = instances.state_filter(|pds| pds.0.as_ref().is_ok_and(&wanted));
     found.iter().map(|pds| ObjectRef::from_obj(&**pds)).collect()
-}
-
-/// The instance that an owner reference names, if it exists.
-pub(crate) fn owned_by(instances: &Instances, namespace: &str, owner: &OwnerReference) -> Option<Arc<Guarded>> {
-    let found = instances.get(&ObjectRef::new(&owner.name).within(namespace))?;
-    let is_of_kind = owner.kind == PdsInstance::kind(&());
-    (is_of_kind && found.uid().as_ref() == Some(&owner.uid)).then_some(found)
 }
 
 pub(crate) fn of_namespace(instances: &Instances, namespace: &str) -> Vec<ObjectRef<Guarded>> {

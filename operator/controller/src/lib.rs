@@ -4,6 +4,7 @@ pub mod access;
 pub mod command;
 pub mod context;
 pub mod crd;
+pub mod guarded;
 mod instances;
 pub mod kinds;
 pub mod options;

@@ -31,9 +31,8 @@ use tokio_util::sync::CancellationToken;
 use crate::access;
 use crate::context::Ctx;
 use crate::crd::Definitions;
-use crate::instances::{
-    Guarded, Instances, every, merged, of_namespace, owned_by, reference, strip_instance, users_of_secret, with_domain,
-};
+use crate::guarded::{Guarded, Instances, owned_by};
+use crate::instances::{every, merged, of_namespace, reference, strip_instance, users_of_secret, with_domain};
 use crate::kinds::pds_instance;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
 use crate::kinds::pds_instance::component::hostname;

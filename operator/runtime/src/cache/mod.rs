@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::{Stream, StreamExt, stream};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
@@ -16,54 +15,29 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::labels;
 use crate::metrics::Metrics;
 use crate::object::{Object, strip};
 
+mod key;
+mod limits;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
+pub use key::Key;
+use key::{instance, key};
+pub use limits::{INSTANCE_BYTES, Known, Limits};
 use shelf::{Entry, Shelf};
 
 /// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is, also where
 /// only metadata is asked for: annotations have 256 KiB.
 pub const PAGE: u32 = 10;
 
-/// Namespace and name: of an object, or of the instance that it belongs to.
-pub type Key = (String, String);
-
-/// Whether the controller that an object of a namespace names is one that exists, or of a kind that is no instance.
-pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
-
 /// The objects of one kind.
 pub struct Cache<K> {
     limits: Limits,
     state: RwLock<State<K>>,
 }
-
-/// What decides how much of an object is kept.
-///
-/// Whoever may write to a namespace may write objects with our labels, as many and as large as quotas allow. So an object is kept whole
-/// only if an instance that exists owns it, and only up to a number of bytes per instance. Of any other object metadata is kept.
-#[derive(Clone)]
-pub struct Limits {
-    /// Tells instances that exist.
-    pub known: Known,
-    /// Largest object without an owner that is kept whole, in bytes of JSON.
-    pub unowned: usize,
-    /// Bytes of JSON that the objects of one instance may take.
-    pub instance: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { known: Arc::new(|_, _| true), unowned: 0, instance: INSTANCE_BYTES }
-    }
-}
-
-/// Bytes of JSON that objects of one kind and one instance may take. A Deployment with every setting has a fifth of it.
-pub const INSTANCE_BYTES: usize = 64 << 10;
 
 struct State<K> {
     shelf: Shelf<K>,
@@ -181,16 +155,6 @@ impl<K: Object> State<K> {
         }
         Some(instance)
     }
-}
-
-fn key<K: Resource>(object: &K) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// The instance that the label of an object names.
-fn instance<K: Resource>(object: &K) -> Option<Key> {
-    let name = object.labels().get(labels::INSTANCE)?;
-    Some((object.namespace().unwrap_or_default(), name.clone()))
 }
 
 /// Fills a cache from a watch as long as the stream is polled; gives the instances whose objects changed. `keep` makes of an object

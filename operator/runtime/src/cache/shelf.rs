@@ -7,7 +7,8 @@ use std::sync::Arc;
 use kube::Resource;
 use serde::Serialize;
 
-use super::{Key, Limits, instance, key};
+use super::key::{Key, instance, key};
+use super::limits::Limits;
 use crate::object::Object;
 
 /// An object, or its metadata.

@@ -1,7 +1,9 @@
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 
 use super::*;
+use crate::labels;
 
 fn object(name: &str, instance: &str, version: &str) -> ConfigMap {
     let labels = (!instance.is_empty()).then(|| [(labels::INSTANCE.to_owned(), instance.to_owned())].into());

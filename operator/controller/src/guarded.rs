@@ -1,0 +1,22 @@
+//! The store of all instances, also of those that cannot be read, and how the owner of an object is found in it.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use operator_api::PdsInstance;
+
+/// An instance, or why it cannot be read.
+pub type Guarded = DeserializeGuard<PdsInstance>;
+
+/// All instances.
+pub type Instances = Store<Guarded>;
+
+/// The instance that an owner reference names, if it exists.
+pub(crate) fn owned_by(instances: &Instances, namespace: &str, owner: &OwnerReference) -> Option<Arc<Guarded>> {
+    let found = instances.get(&ObjectRef::new(&owner.name).within(namespace))?;
+    let is_of_kind = owner.kind == PdsInstance::kind(&());
+    (is_of_kind && found.uid().as_ref() == Some(&owner.uid)).then_some(found)
+}

@@ -1,0 +1,31 @@
+//! How much of an object is kept.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+/// Whether the controller that an object of a namespace names is one that exists, or of a kind that is no instance.
+pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
+
+/// What decides how much of an object is kept.
+///
+/// Whoever may write to a namespace may write objects with our labels, as many and as large as quotas allow. So an object is kept whole
+/// only if an instance that exists owns it, and only up to a number of bytes per instance. Of any other object metadata is kept.
+#[derive(Clone)]
+pub struct Limits {
+    /// Tells instances that exist.
+    pub known: Known,
+    /// Largest object without an owner that is kept whole, in bytes of JSON.
+    pub unowned: usize,
+    /// Bytes of JSON that the objects of one instance may take.
+    pub instance: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { known: Arc::new(|_, _| true), unowned: 0, instance: INSTANCE_BYTES }
+    }
+}
+
+/// Bytes of JSON that objects of one kind and one instance may take. A Deployment with every setting has a fifth of it.
+pub const INSTANCE_BYTES: usize = 64 << 10;
