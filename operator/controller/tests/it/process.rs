@@ -183,7 +183,7 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
     let text = |number: usize| format!("{}{number}", "long.".repeat(40));
     let metadata = |number: usize| {
         // Some without an owner, some as if they were of the instance.
-        let owners = if number % 2 == 0 { json!([]) } else { json!([owner]) };
+        let owners = if number.is_multiple_of(2) { json!([]) } else { json!([owner]) };
         json!({"name": format!("flood-{number}"), "labels": labels, "ownerReferences": owners})
     };
     for number in 0..40 {
