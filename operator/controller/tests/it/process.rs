@@ -186,7 +186,7 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
         let owners = if number.is_multiple_of(2) { json!([]) } else { json!([owner]) };
         json!({"name": format!("flood-{number}"), "labels": labels, "ownerReferences": owners})
     };
-    for number in 0..40 {
+    for number in 0..24 {
         let secrets: Vec<_> = (0..4_000).map(|number| json!({"name": text(number)})).collect();
         world.make::<ServiceAccount>(json!({"metadata": metadata(number), "secrets": secrets})).await;
         let selector: serde_json::Map<_, _> =
