@@ -33,6 +33,10 @@ impl PublicKey {
     /// Parses a `Multikey`: `z`, then base58btc of codec and compressed point.
     pub fn from_multikey(text: &str) -> Result<Self, Error> {
         match decode_multibase(text)?.split_at_checked(2) {
+            // Each key has one text form. The libraries also read the compact form, which begins with 5, and whole points.
+            Some((codec, point)) if (codec == K256_CODEC || codec == P256_CODEC) && !matches!(point, [2 | 3, ..]) => {
+                Err(Error::PublicKey("the point must be compressed"))
+            }
             Some((codec, point)) if codec == K256_CODEC => Self::k256(point),
             Some((codec, point)) if codec == P256_CODEC => Self::p256(point),
             _ => Err(Error::PublicKey("the curve must be secp256k1 or P-256")),

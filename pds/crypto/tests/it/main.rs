@@ -59,6 +59,8 @@ fn bad_keys_are_refused() {
     assert!(SigningKey::from_hex(&"00".repeat(32)).is_err());
     assert!(PublicKey::from_did_key("did:key:zNotAKey").is_err());
     assert!(PublicKey::from_multikey("mAAAA").is_err());
+    // The compact form of a key that has the text `did:key:zQ3shX79LkfX1Lh9A9ECyfVCmKt1qnAMGiRSe4zF6SCkXqygL`.
+    assert!(PublicKey::from_did_key("did:key:zQ3siQo6TF2moiqMTrUZEM1jeuYRQXeHEx3evX9751y2qPqRA").is_err());
 }
 
 proptest! {
