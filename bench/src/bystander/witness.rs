@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Above the default of 0; lower means sooner. Needs root, and is left out without.
 const PRIORITY: i32 = -10;
 
-/// Who the bystander is.
+/// Address and accounts of the bystander.
 #[derive(Clone)]
 pub(super) struct Witness {
     pub(super) address: SocketAddr,

@@ -39,7 +39,7 @@ pub struct Ctx {
     pub options: Options,
     /// Set once everything that is watched was seen.
     pub filled: OnceCell<()>,
-    /// All instances.
+    /// The store that the watch of instances fills, with those that cannot be read.
     pub instances: Instances,
     /// The objects of all instances.
     pub caches: Caches,

@@ -11,7 +11,7 @@ use operator_api::PdsInstance;
 /// An instance, or why it cannot be read.
 pub type Guarded = DeserializeGuard<PdsInstance>;
 
-/// All instances.
+/// The store that the watch of instances fills.
 pub type Instances = Store<Guarded>;
 
 /// The instance that an owner reference names, if it exists.

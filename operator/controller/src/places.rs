@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Places {
-    /// So many places in all.
+    /// `all` places, of which one namespace takes at most half.
     #[must_use]
     pub fn new(all: usize) -> Self {
         let per_namespace = all.div_ceil(2).max(1);

@@ -102,7 +102,10 @@ impl Turns {
         for found in rolling {
             self.seen.entry(found.instance.clone()).or_insert(now);
         }
-        let namespaces: HashSet<_> = rolling.iter().map(|found| found.instance.0.as_str()).collect();
+        // A turn that was given counts too: an instance that cannot use its turn would ask for the next one at once.
+        let given: Vec<_> = self.given.keys().map(|key| key.0.clone()).collect();
+        let namespaces = rolling.iter().map(|found| found.instance.0.as_str()).chain(given.iter().map(String::as_str));
+        let namespaces: HashSet<_> = namespaces.collect();
         for (namespace, held) in &mut self.held {
             // Nobody asked for a while, so nobody was held up.
             let passed = (now - held.counted).min(UNSEEN);

@@ -13,7 +13,7 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
 use operator_runtime::cache::{Known, PAGE};
@@ -104,9 +104,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let (instances, writer) = reflector::store();
     let known: Known = {
         let instances = instances.clone();
-        Arc::new(move |namespace, owner| {
-            owner.kind != PdsInstance::kind(&()) || owned_by(&instances, namespace, owner).is_some()
-        })
+        Arc::new(move |namespace, owner| owned_by(&instances, namespace, owner).is_some())
     };
     let mut caches = Caches::new(known);
     let mut triggers: Vec<BoxStream<'static, ObjectRef<Guarded>>> = Vec::new();

@@ -21,7 +21,7 @@ pub struct Scrape {
     pub database_full: bool,
     /// What the database takes on the volume of its server, in units of [`COARSE`] bytes. Coarse, so that it is news now and then only.
     pub database_size: Option<u64>,
-    /// How much of the volume of the data directory is in use, in percent.
+    /// Used part of the volume of the data directory, in percent.
     pub data_volume_percent: Option<u8>,
 }
 

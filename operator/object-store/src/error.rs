@@ -64,7 +64,7 @@ pub enum Error {
     NotIsolated {
         /// Endpoint of the object store.
         place: String,
-        /// The bucket that was made.
+        /// Bucket in which isolation was tried.
         bucket: String,
         /// What leads out of it.
         leaves_by: &'static str,

@@ -181,9 +181,13 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
         "auroralocus.dev/component": "pds",
     });
     let text = |number: usize| format!("{}{number}", "long.".repeat(40));
+    let anchor = world.make::<ConfigMap>(json!({"metadata": {"name": "anchor"}})).await;
+    let other = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "anchor", "uid": anchor.uid(), "controller": true,
+    });
     let metadata = |number: usize| {
-        // Some without an owner, some as if they were of the instance.
-        let owners = if number.is_multiple_of(2) { json!([]) } else { json!([owner]) };
+        // Some without an owner, some of another object, some as if they were of the instance.
+        let owners = [json!([]), json!([other]), json!([owner])][number % 3].clone();
         json!({"name": format!("flood-{number}"), "labels": labels, "ownerReferences": owners})
     };
     for number in 0..24 {

@@ -49,8 +49,10 @@ impl Versitygw {
 
     async fn ensure_user(&self, request: &Request, user: &str, marker: &Marker) -> Result<Credential, Error> {
         let credential = request.credential(user);
-        // A user of before keeps its secret: another one would replace the pods of every instance at once.
-        for known in [credential.clone(), request.credential_of(user, None)] {
+        // A user of before keeps its secret: another one would replace the pods of every instance at once. Not in a bucket that was handed over,
+        // since whoever had it before knows that secret.
+        let before = marker.formerly.is_none().then(|| request.credential_of(user, None));
+        for known in [credential.clone()].into_iter().chain(before) {
             if self.works(request, &known).await? {
                 return Ok(known);
             }

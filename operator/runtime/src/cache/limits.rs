@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-/// Whether the controller that an object of a namespace names is one that exists, or of a kind that is no instance.
+/// Whether the controller that an object of a namespace names is an instance that exists.
 pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
 
 /// What decides how much of an object is kept.
@@ -15,7 +15,7 @@ pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
 pub struct Limits {
     /// Tells instances that exist.
     pub known: Known,
-    /// Largest object without an owner that is kept whole, in bytes of JSON.
+    /// Largest object of no instance that is kept whole, in bytes of JSON.
     pub unowned: usize,
     /// Bytes of JSON that the objects of one instance may take.
     pub instance: usize,

@@ -16,7 +16,7 @@ pub(super) struct Entry<K> {
     pub(super) object: Arc<K>,
     /// Bytes of JSON that count against the instance; none if only metadata is kept.
     bytes: usize,
-    /// Whether only metadata is kept because no instance that existed owned the object.
+    /// Whether only metadata is kept, and no instance that existed owned the object.
     pub(super) owner_was_unknown: bool,
 }
 
@@ -35,18 +35,17 @@ impl<K> Default for Shelf<K> {
 impl<K: Object> Shelf<K> {
     /// The entry for an object. It is kept whole if that is within the limits.
     pub(super) fn trim(&self, object: K, limits: &Limits) -> Entry<K> {
-        let has_owner = has_owner(&object);
-        let is_owned = has_owner && has_known_owner(&object, limits);
+        let is_owned = has_known_owner(&object, limits);
         let bytes = size(&object);
         let old = self.objects.get(&key(&object)).map_or(0, |entry| entry.bytes);
         let taken = instance(&object).and_then(|instance| self.bytes.get(&instance).copied()).unwrap_or(0);
         let fits = taken.saturating_sub(old) + bytes <= limits.instance;
-        if fits && (is_owned || (!has_owner && bytes <= limits.unowned)) {
+        if fits && (is_owned || bytes <= limits.unowned) {
             return Entry { object: Arc::new(object), bytes, owner_was_unknown: false };
         }
         let mut bare = K::default();
         *bare.meta_mut() = object.meta().clone();
-        Entry { object: Arc::new(bare), bytes: 0, owner_was_unknown: has_owner && !is_owned }
+        Entry { object: Arc::new(bare), bytes: 0, owner_was_unknown: !is_owned }
     }
 
     pub(super) fn put(&mut self, entry: Entry<K>) {
@@ -92,11 +91,7 @@ impl<K: Object> Shelf<K> {
     }
 }
 
-fn has_owner<K: Resource>(object: &K) -> bool {
-    object.meta().owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
-}
-
-/// Whether the controller of an object is an instance that exists, or no instance at all.
+/// Whether the controller of an object is an instance that exists. An owner of another kind proves nothing: anybody may name one.
 pub(super) fn has_known_owner<K: Resource>(object: &K, limits: &Limits) -> bool {
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     let owner = object.meta().owner_references.iter().flatten().find(|owner| owner.controller == Some(true));

@@ -7,7 +7,7 @@ mod time;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -25,20 +25,16 @@ const SIGN: Duration = Duration::from_secs(2);
 
 /// Begins a transaction, with `statement` in place of `BEGIN` if there is one.
 ///
-/// Cancellation: a task waits for the answer and then rolls the transaction back. The driver counts a transaction as begun when the answer has
+/// Cancellation: whoever waits for a connection gives its place up. Once there is one, a task waits for the answer and then rolls the transaction back. The driver counts a transaction as begun when the answer has
 /// arrived (`PgTransactionManager::begin`, sqlx 0.9). If it was cancelled before, the connection would return to the pool inside the
 /// transaction, and all later statements on it would be part of that transaction.
 pub(crate) async fn begin(
     pool: &PgPool,
     statement: Option<&'static str>,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move {
-        match statement {
-            Some(statement) => in_time_on(&pool, pool.begin_with(statement)).await.flatten(),
-            None => in_time_on(&pool, pool.begin()).await.flatten(),
-        }
-    });
+    let connection = pool.acquire().await?;
+    let begin = Transaction::begin(connection, statement.map(SqlSafeStr::into_sql_str));
+    let begun = tokio::spawn(in_time(begin));
     begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
