@@ -178,6 +178,30 @@ async fn pods_of_a_job_and_of_the_server_that_kubernetes_cannot_create_are_told(
     world.ready("full").await;
 }
 
+#[tokio::test]
+async fn the_job_that_asks_an_image_for_its_version_has_the_resources_of_jobs() {
+    let world = World::new("asks").await;
+    let _node = world.run_pods();
+    let range = json!({"limits": [{"type": "Container", "min": {"memory": "100Mi"}}]});
+    world.make::<LimitRange>(json!({"metadata": {"name": "least"}, "spec": range})).await;
+    let class = world.class(json!({})).await;
+    let enough = json!({"requests": {"memory": "128Mi"}});
+    let pod = json!({"resources": enough, "migrationResources": enough});
+    world.create("full", json!({"hostname": "full.test", "className": class, "pod": pod})).await.unwrap();
+    world.ready("full").await;
+    world.class(json!({"images": {"postgres": "registry.test/postgres:stable"}})).await;
+    let pod = world.pod("postgres-version").await;
+    world.pod_says(&pod.name_any(), ended(&pod, 0, "postgres (PostgreSQL) 17.9\n")).await;
+    let postgres = world.api::<StatefulSet>();
+    eventually("the image is in use", async || {
+        let template = postgres.get("full-pg").await.ok()?.spec?.template;
+        let image = template.spec?.containers.into_iter().next()?.image?;
+        (image == "registry.test/postgres:stable").then_some(())
+    })
+    .await;
+    world.ready("full").await;
+}
+
 /// What a scheduler and a kubelet say.
 #[tokio::test]
 async fn pods_that_are_stuck_are_told_from_their_status() {

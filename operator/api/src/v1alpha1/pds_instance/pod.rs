@@ -17,7 +17,8 @@ pub struct PodSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity::resources")]
     pub resources: Option<ResourceRequirements>,
-    /// CPU and memory of the container that migrates the schema; requests of 50m and 64Mi if absent.
+    /// CPU and memory of the containers of Jobs: the migration of the schema, and the question for the version of a PostgreSQL image;
+    /// requests of 50m and 64Mi if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity::resources")]
     pub migration_resources: Option<ResourceRequirements>,

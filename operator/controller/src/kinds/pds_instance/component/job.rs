@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt;
 use kube::api::ApiResource;
 use operator_api::PodSettings;
@@ -9,6 +10,7 @@ use operator_runtime::carry_out::Condemned;
 use operator_runtime::ownership::Lifetime;
 
 use super::super::wanted::Wanted;
+use super::pod;
 
 /// How long a failed Job stays for people to look at, before the migration is tried again.
 const FAILED_JOB_STAYS: i64 = 300;
@@ -33,6 +35,11 @@ pub(super) fn condemned(live: &Job, now: Timestamp) -> Option<Condemned> {
         lifetime: Lifetime::Instance,
         foreground: false,
     })
+}
+
+/// CPU and memory of every container of a Job. A Job runs beside the pods that serve, so it does not ask for as much as they do.
+pub(super) fn resources(wanted: &Wanted) -> ResourceRequirements {
+    wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))
 }
 
 /// The pod settings that apply to Jobs. The pod template of a Job is immutable, so a change of these settings

@@ -180,7 +180,7 @@ fn job(scene: &Scene<'_>) -> Job {
         args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
         volume_mounts: (!ca.is_empty()).then(|| vec![pod::mount(config::CA_VOLUME, "/ca", true)]),
         env: Some(database.into_iter().chain(keys::env(wanted)).chain(ca).collect()),
-        resources: Some(wanted.pod.migration_resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
+        resources: Some(job::resources(wanted)),
         ..Default::default()
     };
     let template = pod::template(wanted, name::MIGRATE, SERVER_USER, container);

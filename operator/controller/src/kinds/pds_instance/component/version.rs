@@ -140,7 +140,7 @@ fn version_job(wanted: &Wanted, image: &str, running: Option<&str>) -> Job {
         name: name.into(),
         image: Some(image.into()),
         command: Some(["sh", "-c", "postgres -V >/dev/termination-log"].map(Into::into).into()),
-        resources: Some(pod::requests("10m", "32Mi")),
+        resources: Some(job::resources(wanted)),
         ..Default::default()
     };
     let hash = hash::of(&(image, running, job::placement(wanted)), 10);

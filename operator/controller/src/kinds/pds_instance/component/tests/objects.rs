@@ -59,7 +59,7 @@ fn sqlite_is_one_pod_with_a_volume() {
 #[test]
 fn every_pod_is_restricted() {
     let mut worlds = every_kind();
-    worlds.push(("version", super::version::asking()));
+    worlds.push(("version", super::version::asking(json!({}))));
     for (kind, mut world) in worlds {
         if kind != "version" {
             world.settle();
@@ -80,6 +80,37 @@ fn every_pod_is_restricted() {
                 assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
                 assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError");
                 assert!(container["resources"]["requests"].is_object() || container["resources"]["limits"].is_object());
+            }
+        }
+    }
+}
+
+/// A namespace may have a LimitRange or a quota of limits, and a container that no field of the spec reaches would never start there.
+#[test]
+fn the_resources_of_every_container_follow_the_spec() {
+    let given = ["201Mi", "202Mi", "203Mi"];
+    let [server, job, database] =
+        given.map(|memory| json!({"requests": {"memory": memory}, "limits": {"memory": memory}}));
+    let pod = json!({"pod": {"resources": server, "migrationResources": job}});
+    let postgres = json!({"database": {"postgres": {"resources": database}}});
+    let mut worlds = every_kind();
+    for (kind, world) in &mut worlds {
+        let database = world.pds.spec.database.clone().unwrap_or_default();
+        world.spec(pod.clone());
+        if database.sqlite.is_none() && database.external.is_none() {
+            world.spec(postgres.clone());
+        }
+        world.settle();
+        assert!(!world.templates().is_empty(), "{kind}");
+    }
+    let mut spec = pod;
+    merge(&mut spec, &postgres);
+    worlds.push(("version", super::version::asking(spec)));
+    for (kind, world) in worlds {
+        for template in world.templates() {
+            for container in containers(&template) {
+                let memory = ["requests", "limits"].map(|field| container["resources"][field]["memory"].as_str());
+                assert!(given.iter().any(|given| memory == [Some(*given); 2]), "{kind}: {container}");
             }
         }
     }
