@@ -72,17 +72,22 @@ impl Failure {
     /// From what the API server answered.
     #[must_use]
     pub fn of(object: String, error: &kube::Error) -> Self {
-        let (cause, message) = match error {
-            kube::Error::Api(status) if status.code == 403 && status.message.contains("exceeded quota") => {
-                (Cause::Quota, status.message.clone())
-            }
-            kube::Error::Api(status) if matches!(status.code, 409 | 429 | 500..) => {
-                (Cause::Unavailable, status.message.clone())
-            }
-            kube::Error::Api(status) => (Cause::Refused, status.message.clone()),
-            other => (Cause::Unavailable, format!("the API server does not answer: {other}")),
+        let cause = match error {
+            kube::Error::Api(status) if status.code == 403 && status.message.contains("exceeded quota") => Cause::Quota,
+            kube::Error::Api(status) if matches!(status.code, 409 | 429 | 500..) => Cause::Unavailable,
+            kube::Error::Api(_) => Cause::Refused,
+            _ => Cause::Unavailable,
         };
-        Self { object, cause, message: one_line(&message) }
+        Self { object, cause, message: words(error) }
+    }
+}
+
+/// The API server's own words, or that it does not answer: one line for people. The text of the error itself repeats the whole answer.
+#[must_use]
+pub fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => one_line(&status.message),
+        other => one_line(&format!("the API server does not answer: {other}")),
     }
 }
 

@@ -4,7 +4,6 @@ use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, Val
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{LimitRange, ResourceQuota, Service};
-use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use operator_api::PdsInstance;
@@ -29,19 +28,6 @@ async fn lift(world: &World) {
     world.api::<ResourceQuota>().delete("tight", &DeleteParams::default()).await.unwrap();
 }
 
-/// The note of an Event about the instance.
-async fn event(world: &World, reason: &str, part: &str) -> String {
-    eventually(&format!("an Event {reason} with {part:?}"), async || {
-        let all = world.api::<Event>().list(&ListParams::default()).await.ok()?;
-        let about = |event: &Event| {
-            event.reason.as_deref() == Some(reason)
-                && event.regarding.as_ref().is_some_and(|about| about.kind.as_deref() == Some("PdsInstance"))
-        };
-        all.into_iter().filter(about).find_map(|event| event.note.filter(|note| note.contains(part)))
-    })
-    .await
-}
-
 /// F56.
 #[tokio::test]
 async fn a_quota_of_services_is_told_and_passes() {
@@ -53,7 +39,7 @@ async fn a_quota_of_services_is_told_and_passes() {
     let message = message(&pds, "Ready");
     assert!(message.starts_with("Service full") && message.contains("exceeded quota: tight"), "{message}");
     assert_eq!(pds.status.unwrap().observed_generation, pds.metadata.generation);
-    event(&world, "QuotaExceeded", "exceeded quota: tight").await;
+    world.event("QuotaExceeded", "exceeded quota: tight").await;
     lift(&world).await;
     world.ready("full").await;
 }
@@ -132,7 +118,7 @@ async fn a_policy_of_the_platform_that_denies_is_told_in_its_words() {
         message.starts_with("StatefulSet full-pg: ") && message.contains("no databases in this cluster"),
         "{message}"
     );
-    event(&world, "ApplyFailed", "no databases in this cluster").await;
+    world.event("ApplyFailed", "no databases in this cluster").await;
     // The parts that do not need it are there.
     assert!(world.api::<Service>().get_opt("full-pg").await.unwrap().is_some());
     bindings.delete(&name, &DeleteParams::default()).await.unwrap();
@@ -151,7 +137,7 @@ async fn pods_that_kubernetes_cannot_create_are_told() {
     let why = message(&pds, "DatabaseReady");
     assert!(why.starts_with("StatefulSet full-pg: ") && why.contains("exceeded quota: tight"), "{why}");
     world.condition("full", "Ready", "False", "PodRefused").await;
-    event(&world, "PodRefused", "exceeded quota: tight").await;
+    world.event("PodRefused", "exceeded quota: tight").await;
     lift(&world).await;
     world.condition("full", "DatabaseReady", "True", "AsExpected").await;
     world.ready("full").await;
@@ -231,7 +217,7 @@ async fn pods_that_are_stuck_are_told_from_their_status() {
     }]}))
     .await;
     told("Unschedulable", "0/3 nodes are available").await;
-    event(&world, "Unschedulable", "0/3 nodes are available").await;
+    world.event("Unschedulable", "0/3 nodes are available").await;
 
     let scheduled = json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": before}]);
     let waiting = |reason: &str, message: &str| {
@@ -338,7 +324,7 @@ async fn a_failed_migration_is_tried_again_and_needs_nobody() {
     tokio::select! { () = fail => {}, _ = seen => {} }
     world.condition("full", "Reconciling", "True", "MigrationFailed").await;
     world.condition("full", "Stalled", "False", "AsExpected").await;
-    event(&world, "MigrationFailed", "it is tried again after five minutes").await;
+    world.event("MigrationFailed", "it is tried again after five minutes").await;
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, Resource};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsInstance};
@@ -17,7 +18,7 @@ use super::environment::config;
 pub(crate) use super::environment::variable;
 use super::operator::{Process, options};
 use super::rights;
-use super::wire::Gate;
+use super::wire::{Gate, Spoil};
 
 /// The namespace of the shared operator.
 pub(crate) const SYSTEM: &str = "aurora-system";
@@ -206,6 +207,17 @@ impl World {
         GATE.traffic(&self.namespace)
     }
 
+    /// Spoils requests of the shared operator with this verb and path until they are mended.
+    pub(crate) fn spoil(&self, line: &str, how: Spoil) {
+        assert!(line.contains(&self.namespace), "{line} may be of another test");
+        GATE.spoil(line, how);
+    }
+
+    /// Lets these requests through again.
+    pub(crate) fn mend(&self, line: &str) {
+        GATE.mend(line);
+    }
+
     /// Merges something into the spec of an instance.
     pub(crate) async fn edit(&self, name: &str, spec: Value) -> kube::Result<PdsInstance> {
         let patch = Patch::Merge(json!({"spec": spec}));
@@ -280,6 +292,21 @@ impl World {
         let api = self.api::<K>();
         let what = format!("{} {name} is gone", K::kind(&()));
         eventually(&what, async || api.get_opt(name).await.ok()?.is_none().then_some(())).await;
+    }
+}
+
+impl World {
+    /// Waits for an Event about an instance that has `part` in its note; gives the note.
+    pub(crate) async fn event(&self, reason: &str, part: &str) -> String {
+        eventually(&format!("an Event {reason} with {part:?}"), async || {
+            let all = self.api::<Event>().list(&ListParams::default()).await.ok()?;
+            let about = |event: &Event| {
+                event.reason.as_deref() == Some(reason)
+                    && event.regarding.as_ref().is_some_and(|about| about.kind.as_deref() == Some("PdsInstance"))
+            };
+            all.into_iter().filter(about).find_map(|event| event.note.filter(|note| note.contains(part)))
+        })
+        .await
     }
 }
 

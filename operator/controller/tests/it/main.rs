@@ -17,6 +17,7 @@ mod hostnames;
 mod lifecycle;
 mod node;
 mod operator;
+mod outcome;
 mod ownership;
 mod pause;
 mod process;

@@ -20,6 +20,17 @@ enum Verdict {
     Swallow,
     /// It never leaves.
     Refuse,
+    /// Whoever waits for the answer panics.
+    Panic,
+}
+
+/// What happens to a request that a test spoils.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoil {
+    /// The API server sees a user without rights, and refuses.
+    Forbid,
+    /// The operator panics while it waits for the answer.
+    Panic,
 }
 
 /// Every request of one process passes its gate.
@@ -30,13 +41,15 @@ pub(crate) struct Gate {
     writes: AtomicUsize,
     /// Verb and path of every request other than watches.
     lines: Mutex<Vec<String>>,
+    /// Verb and path of the requests that are spoiled.
+    spoiled: Mutex<Vec<(String, Spoil)>>,
 }
 
 impl Gate {
     /// The API server sees `user`. The process dies right after a certain write, before it learns how that ended.
     pub(crate) fn new(user: &str, dies_after: Option<usize>) -> Self {
         let user = HeaderValue::from_str(user).unwrap();
-        Self { user, dies_after, writes: AtomicUsize::new(0), lines: Mutex::default() }
+        Self { user, dies_after, writes: AtomicUsize::new(0), lines: Mutex::default(), spoiled: Mutex::default() }
     }
 
     /// Writes other than Events, and other than those of the Lease, which never end.
@@ -54,6 +67,21 @@ impl Gate {
         all.iter().filter(|line| line.contains(about)).cloned().collect()
     }
 
+    /// Spoils requests with this verb and path, `GET /api/v1/...`, until they are mended.
+    pub(crate) fn spoil(&self, line: &str, how: Spoil) {
+        self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).push((line.to_owned(), how));
+    }
+
+    /// Lets requests with this verb and path through again.
+    pub(crate) fn mend(&self, line: &str) {
+        self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).retain(|(spoiled, _)| spoiled != line);
+    }
+
+    fn how_spoiled(&self, line: &str) -> Option<Spoil> {
+        let spoiled = self.spoiled.lock().unwrap_or_else(PoisonError::into_inner);
+        spoiled.iter().find(|(spoiled, _)| spoiled == line).map(|(_, how)| *how)
+    }
+
     fn judge(&self, request: &mut Request<Body>) -> Verdict {
         if self.is_dead() {
             return Verdict::Refuse;
@@ -65,7 +93,16 @@ impl Gate {
         }
         if !uri.query().unwrap_or_default().contains("watch=true") {
             let line = format!("{} {}", request.method(), uri.path());
+            let how = self.how_spoiled(&line);
             self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            match how {
+                Some(Spoil::Panic) => return Verdict::Panic,
+                Some(Spoil::Forbid) => {
+                    request.headers_mut().insert("Impersonate-User", HeaderValue::from_static("nobody"));
+                    return Verdict::Pass;
+                }
+                None => {}
+            }
         }
         if request.method() == Method::GET || uri.path().contains("/events") {
             return Verdict::Pass;
@@ -104,6 +141,7 @@ where
         let dead = || BoxError::from("the process is dead");
         match self.gate.judge(&mut request) {
             Verdict::Refuse => Box::pin(async move { Err(dead()) }),
+            Verdict::Panic => Box::pin(async { panic!("a fault that the test asked for: Secret {{ password }}") }),
             Verdict::Pass => {
                 let answer = self.inner.call(request);
                 Box::pin(async move { answer.await.map_err(Into::into) })

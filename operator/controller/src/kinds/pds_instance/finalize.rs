@@ -8,7 +8,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
 use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
-use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer};
+use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer, words};
 use operator_runtime::condition;
 use operator_runtime::object::Object;
 use operator_runtime::ownership::{Belongs, Lifetime, Owner};
@@ -23,15 +23,21 @@ use crate::context::Ctx;
 /// An error while the data of a deleted instance is removed. The deletion is tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// The API server does not do what was asked.
-    #[error(transparent)]
-    Kube(#[from] kube::Error),
+    /// The API server does not do what was asked. Its words.
+    #[error("{0}")]
+    Api(String),
     /// An object could not be deleted.
     #[error(transparent)]
     Write(#[from] Failure),
     /// The bucket could not be deleted.
     #[error("{0}")]
     Bucket(String),
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(words(&error))
+    }
 }
 
 /// Result of one attempt to delete the data of an instance.
@@ -120,12 +126,13 @@ pub(super) async fn finalize(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
         ctx.forget(namespace, &end.name, &end.uid);
         return Ok(Progress::Done);
     }
-    let progress = delete_data(ctx, end).await;
+    let mut progress = delete_data(ctx, end).await;
+    if matches!(progress, Ok(Progress::Done)) {
+        let removed = change_finalizer(ctx.client.clone(), namespace, &end.name, &end.uid, false).await;
+        progress = removed.map(|()| Progress::Done).map_err(Error::from);
+    }
     match &progress {
-        Ok(Progress::Done) => {
-            change_finalizer(ctx.client.clone(), namespace, &end.name, &end.uid, false).await?;
-            ctx.forget(namespace, &end.name, &end.uid);
-        }
+        Ok(Progress::Done) => ctx.forget(namespace, &end.name, &end.uid),
         Ok(Progress::Waiting) => {}
         Err(error) => {
             let why = condition::one_line(&error.to_string());

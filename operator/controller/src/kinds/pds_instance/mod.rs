@@ -6,6 +6,7 @@ mod carry_out;
 pub mod claim;
 pub mod component;
 mod conditions;
+mod crash;
 mod finalize;
 pub mod finalizer;
 pub mod observe;
@@ -28,11 +29,10 @@ use std::time::{Duration, Instant};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
+use operator_runtime::carry_out::words;
 use operator_runtime::guard::guarded;
 
 use crate::context::Ctx;
-use crate::options::CONTROLLER_NAME;
-use observed::ClassFound;
 use outcome::{Error, Next};
 use plan::Plan;
 use status::Report;
@@ -80,6 +80,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>
         Err(crash) => {
             ctx.pages.metrics.crashed();
             tracing::error!(namespace, name, "reconcile PdsInstance {namespace}/{name}: {crash}");
+            crash::tell(&ctx, &object, &crash).await;
             ("crash", Action::requeue(ctx.backoff.failed(&uid)))
         }
     };
@@ -101,12 +102,7 @@ async fn filled(ctx: &Ctx) {
 }
 
 async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
-    // Another installation serves the class. An instance whose class cannot be found belongs to the installation with the usual name.
-    let is_ours = match observe::class(ctx, pds) {
-        ClassFound::Found(class) => ctx.options.serves(&class),
-        ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
-    };
-    if !is_ours {
+    if !observe::is_served(ctx, &observe::class(ctx, pds)) {
         return Ok(Next::Wait(Action::await_change()));
     }
     if pds.metadata.deletion_timestamp.is_some() {
@@ -121,7 +117,9 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
     let observed = match observe::observe(ctx, pds).await {
         Ok(observed) => observed,
         Err(error) => {
-            let verdict = Verdict::bad(Reason::ReconcileFailed, format!("the API server does not answer: {error}"));
+            let why =
+                format!("what exists of the instance cannot be read: {}; the operator tries again", words(&error));
+            let verdict = Verdict::bad(Reason::ReconcileFailed, why);
             status::update(ctx, pds, None, &Report::only(ConditionType::Ready, verdict))
                 .await
                 .map_err(Error::Status)?;

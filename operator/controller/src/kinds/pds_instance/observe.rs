@@ -21,6 +21,7 @@ use super::wanted::{engine, in_bucket};
 use operator_runtime::secret::LONGEST;
 
 use crate::context::Ctx;
+use crate::options::CONTROLLER_NAME;
 
 const TLS: &str = "tls.secretName";
 const URI: &str = "database.external.uriSecret";
@@ -30,6 +31,12 @@ const PULL: &str = "pod.imagePullSecrets";
 #[must_use]
 pub fn class(ctx: &Ctx, pds: &PdsInstance) -> ClassFound {
     let chosen = pds.spec.class_name.as_ref().or(pds.status.as_ref().and_then(|status| status.class_name.as_ref()));
+    class_or_default(ctx, chosen.map(String::as_str))
+}
+
+/// The class with a name, or the default where an instance chose none.
+#[must_use]
+pub fn class_or_default(ctx: &Ctx, chosen: Option<&str>) -> ClassFound {
     if let Some(name) = chosen {
         return ctx.classes.get(&ObjectRef::new(name)).map_or(ClassFound::None, ClassFound::Found);
     }
@@ -41,6 +48,16 @@ pub fn class(ctx: &Ctx, pds: &PdsInstance) -> ClassFound {
         return ClassFound::Ambiguous(names);
     }
     defaults.pop().map_or(ClassFound::None, ClassFound::Found)
+}
+
+/// Whether this installation serves instances of a class. An instance whose class cannot be found belongs to the installation with the
+/// usual name.
+#[must_use]
+pub fn is_served(ctx: &Ctx, class: &ClassFound) -> bool {
+    match class {
+        ClassFound::Found(class) => ctx.options.serves(class),
+        ClassFound::None | ClassFound::Ambiguous(_) => ctx.options.controller_name == CONTROLLER_NAME,
+    }
 }
 
 /// Reads what the instance needs.

@@ -236,6 +236,10 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
             continue;
         }
         match (condition.type_.as_str(), condition.status.as_str()) {
+            // A failure that is of no part alone has no other condition.
+            ("Ready", "False") if is_told(&condition.reason) && !has_cause(&status.conditions, &condition.reason) => {
+                ctx.events.warning(&about, &condition.reason, &condition.message).await;
+            }
             ("Reconciling" | "Ready" | "Stalled", _)
                 if condition.reason != "AsExpected" || condition.type_ != "Ready" => {}
             (_, "True") if condition.reason == Reason::StorageFilling.as_str() => {
@@ -249,6 +253,12 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
         }
     }
     Ok(())
+}
+
+/// Whether the condition of a part has this reason.
+fn has_cause(conditions: &[Condition], reason: &str) -> bool {
+    let is_summary = |condition: &Condition| matches!(condition.type_.as_str(), "Ready" | "Reconciling" | "Stalled");
+    conditions.iter().any(|condition| !is_summary(condition) && condition.reason == reason)
 }
 
 fn is_told(reason: &str) -> bool {

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use operator_api::Reason;
 
 use super::conditions::{api, merge_conditions};
 use super::finalize::{self, End, Progress};
+use super::observe::{class_or_default, is_served};
 use super::outcome::{Error, Next};
 use crate::context::Ctx;
 
@@ -16,7 +18,7 @@ use crate::context::Ctx;
 pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next, Error> {
     let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
     let name = invalid.metadata.name.clone().unwrap_or_default();
-    let live = api(ctx, &namespace).get_opt(&name).await.map_err(Error::Observe)?;
+    let live = served(ctx, &namespace, &name).await.map_err(Error::Observe)?;
     let Some(live) = live else { return Ok(Next::Wait(Action::await_change())) };
     if live.metadata.deletion_timestamp.is_some() {
         return match finalize::finalize(ctx, &End::of_raw(&live)).await.map_err(Error::Finalize)? {
@@ -33,4 +35,14 @@ pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next
     merge_conditions(ctx, &namespace, &name, &list).await.map_err(Error::Status)?;
     ctx.pages.metrics.set_ready(&namespace, &name, false);
     Ok(Next::Wait(Action::await_change()))
+}
+
+/// An instance as it is stored, if this installation serves its class.
+pub(super) async fn served(ctx: &Ctx, namespace: &str, name: &str) -> kube::Result<Option<DynamicObject>> {
+    let live = api(ctx, namespace).get_opt(name).await?;
+    Ok(live.filter(|live| {
+        let text = |path: &str| live.data.pointer(path).and_then(|value| value.as_str());
+        let chosen = text("/spec/className").or_else(|| text("/status/className"));
+        is_served(ctx, &class_or_default(ctx, chosen))
+    }))
 }
