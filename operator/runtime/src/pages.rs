@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 
@@ -113,5 +114,42 @@ async fn metrics(State(pages): State<Pages>) -> Response {
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(pages: &Pages, path: &str) -> StatusCode {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router(pages.clone()).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reconciliation_that_does_not_end_makes_the_process_unhealthy() {
+        let pages = Pages::default();
+        let running = pages.running();
+        tokio::time::advance(STUCK).await;
+        let _young = pages.running();
+        assert_eq!(ask(&pages, "/healthz").await, StatusCode::OK);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(ask(&pages, "/healthz").await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(running);
+        assert_eq!(ask(&pages, "/healthz").await, StatusCode::OK, "the other one runs for a second");
+    }
+
+    #[tokio::test]
+    async fn a_process_is_ready_from_its_start_until_it_ends() {
+        let pages = Pages::default();
+        assert_eq!(ask(&pages, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+        pages.started();
+        assert_eq!(ask(&pages, "/readyz").await, StatusCode::OK);
+        pages.stopping();
+        assert_eq!(ask(&pages, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

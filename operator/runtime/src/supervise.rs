@@ -37,7 +37,6 @@ where
             work.abort();
             return ExitCode::FAILURE;
         }
-        // Work that was told to stop may have ended before this looked.
         ended = &mut work => {
             // Work that was told to stop may have ended before this looked.
             if !(stop.is_cancelled() && ended.is_ok()) {
@@ -67,5 +66,68 @@ where
 async fn release(candidate: &Candidate) {
     if let Err(error) = candidate.release().await {
         tracing::warn!(%error, "the lease was not given up; it runs out by itself");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::lease::fake::Server;
+
+    /// How a process ended: its exit code, how many crashes it counted, and who holds the lease afterwards.
+    async fn end<W>(server: &Server, stop: CancellationToken, work: impl FnOnce() -> W) -> (ExitCode, usize, Value)
+    where
+        W: Future<Output = String> + Send + 'static,
+    {
+        let pages = Pages::default();
+        let code = lead(server.candidate("a"), pages.clone(), stop, work).await;
+        let text = pages.metrics.text().unwrap();
+        let crashes = text.lines().find_map(|line| line.strip_prefix("aurora_operator_crashes_total ")).unwrap();
+        (code, crashes.parse().unwrap(), server.spec("holderIdentity"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_ends_the_process_and_gives_the_lease_up() {
+        let work = || async { panic!("a fault") };
+        let ended = end(&Server::default(), CancellationToken::new(), work).await;
+        assert_eq!(ended, (ExitCode::FAILURE, 1, Value::Null));
+    }
+
+    /// A leader that does nothing would keep others from leading.
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_by_itself_ends_the_process_and_gives_the_lease_up() {
+        let work = || async { "its watches ended".to_owned() };
+        let ended = end(&Server::default(), CancellationToken::new(), work).await;
+        assert_eq!(ended, (ExitCode::FAILURE, 1, Value::Null));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_told_to_stop_may_end_and_is_no_crash() {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        let work = || async move {
+            told.cancel();
+            tokio::time::sleep(DRAIN / 2).await;
+            "it was told".to_owned()
+        };
+        let ended = end(&Server::default(), stop, work).await;
+        assert_eq!(ended, (ExitCode::SUCCESS, 0, Value::Null));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_whose_lease_was_taken_stops_its_work_at_once() {
+        let server = Server::default();
+        let (alive, ended) = oneshot::channel::<()>();
+        let taker = server.clone();
+        let work = || async move {
+            let _alive = alive;
+            taker.write("holderIdentity", json!("b"));
+            std::future::pending().await
+        };
+        assert_eq!(end(&server, CancellationToken::new(), work).await, (ExitCode::FAILURE, 0, json!("b")));
+        assert!(ended.await.is_err(), "the work is gone");
     }
 }

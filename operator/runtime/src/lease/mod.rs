@@ -12,6 +12,8 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::time::Instant;
 
 #[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
 mod tests;
 
 /// How long a lease holds after its last renewal.
