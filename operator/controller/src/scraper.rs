@@ -33,16 +33,7 @@ pub(crate) async fn run(
     ready: impl Fn() -> Vec<Arc<PdsInstance>>,
     news: mpsc::Sender<ObjectRef<PdsInstance>>,
 ) {
-    let Ok(http) = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .connect_timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .build()
-    else {
-        return;
-    };
+    let Ok(http) = client() else { return };
     let mut asked: HashMap<String, Instant> = HashMap::new();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -70,12 +61,30 @@ pub(crate) async fn run(
     }
 }
 
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .connect_timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+}
+
 async fn ask(ctx: &Ctx, http: &reqwest::Client, pds: &PdsInstance) -> Option<Scrape> {
     let service = ctx.caches.of::<Service>()?.get(&pds.namespace()?, &server::metrics_name(&pds.name_any()))?;
     let address = service.spec.as_ref()?.cluster_ip.clone().filter(|address| address != "None")?;
     let host = if address.contains(':') { format!("[{address}]") } else { address };
     ctx.pages.metrics.scraped();
-    let mut response = http.get(format!("http://{host}:9464/metrics")).send().await.ok()?.error_for_status().ok()?;
+    fetch(http, &format!("http://{host}:9464/metrics")).await
+}
+
+/// What a page tells; nothing if it is no page of metrics: another status than 200, a body that is too long, no answer in time.
+async fn fetch(http: &reqwest::Client, url: &str) -> Option<Scrape> {
+    let mut response = http.get(url).send().await.ok()?;
+    if response.status() != reqwest::StatusCode::OK {
+        return None;
+    }
     let mut text = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {
         if text.len() + chunk.len() > MOST_BYTES {
@@ -107,7 +116,62 @@ fn parse(text: &str) -> Scrape {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Answers every question with these bytes, or with silence. Gives the URL, and how often it was asked.
+    async fn pod(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                if stream.read(&mut [0; 4096]).await.is_ok_and(|bytes| bytes > 0) {
+                    stream.write_all(&answer).await.ok();
+                }
+                if answer.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        (url, asked)
+    }
+
+    /// A page of this length that tells of 12 accounts.
+    fn page(bytes: usize) -> Vec<u8> {
+        let mut page = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+        let text = b"aurora_accounts 12\n#";
+        page.extend_from_slice(text);
+        page.resize(page.len() + bytes - text.len(), b'x');
+        page
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_bounded_and_leads_nowhere_else() {
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        let http = client().unwrap();
+        let ask = async |answer: Vec<u8>| fetch(&http, &pod(answer).await.0).await;
+        let accounts = Some(Scrape { accounts: Some(12), ..Scrape::default() });
+        assert_eq!(ask(page(MOST_BYTES)).await, accounts);
+        assert_eq!(ask(page(MOST_BYTES + 1)).await, None);
+
+        let (target, asked) = pod(page(100)).await;
+        let body = "aurora_accounts 12\n";
+        let redirect =
+            format!("HTTP/1.1 301 Moved\r\nlocation: {target}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(ask(redirect.into_bytes()).await, None);
+        assert_eq!(asked.load(Ordering::SeqCst), 0, "the target of the redirect is not asked");
+
+        let began = Instant::now();
+        assert_eq!(ask(Vec::new()).await, None);
+        assert!(began.elapsed() < PATIENCE * 3, "{:?}", began.elapsed());
+    }
 
     #[test]
     fn reads_the_gauges() {
