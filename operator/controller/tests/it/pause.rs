@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Secret, Service};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::harness::{World, eventually};
+use super::harness::{World, eventually, message};
+use super::node::component;
 
 #[tokio::test]
 async fn a_paused_instance_is_left_as_it_is_and_goes_on_later() {
@@ -47,4 +49,24 @@ async fn nothing_is_made_for_one_that_begins_paused_and_it_can_be_deleted() {
     world.condition("lite", "Reconciling", "False", "Paused").await;
     assert!(world.api::<Secret>().get_opt("lite-keys").await.unwrap().is_none());
     world.delete("lite").await;
+}
+
+/// F54.
+#[tokio::test]
+async fn a_paused_instance_without_a_pod_that_serves_is_not_ready() {
+    let world = World::new("truth").await;
+    let node = world.run_pods();
+    world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
+    world.ready("full").await;
+    world.edit("full", json!({"paused": true})).await.unwrap();
+    world.condition("full", "Reconciling", "False", "Paused").await;
+    world.condition("full", "Ready", "True", "AsExpected").await;
+    drop(node);
+    let pods = world.api::<Pod>().list(&ListParams::default()).await.unwrap();
+    for pod in pods.iter().filter(|pod| component(pod) == "pds") {
+        world.pod_says(&pod.name_any(), json!({"conditions": [{"type": "Ready", "status": "False"}]})).await;
+    }
+    let pds = world.condition("full", "Ready", "False", "Progressing").await;
+    assert_eq!(message(&pds, "Ready"), "0 of 2 pods serve");
+    world.condition("full", "Reconciling", "False", "Paused").await;
 }
