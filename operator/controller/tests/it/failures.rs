@@ -236,6 +236,29 @@ async fn pods_that_are_stuck_are_told_from_their_status() {
     told("PodCrashing", "container pds ended with code 78: PDS_HOSTNAME: \"a\"; allowed: a host name").await;
 }
 
+/// F57.
+#[tokio::test]
+async fn a_rollout_that_takes_too_long_needs_a_person() {
+    let world = World::new("deadline").await;
+    let _node = world.run_pods_of(&["postgres", "migrate"]);
+    world.create("full", full()).await.unwrap();
+    world.pod("pds").await;
+    let now = jiff::Timestamp::now().to_string();
+    let exceeded = json!({
+        "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": now,
+        "lastTransitionTime": now, "message": "ReplicaSet has timed out progressing.",
+    });
+    let patch = Patch::Strategic(json!({"status": {"conditions": [exceeded]}}));
+    world.api::<Deployment>().patch_status("full", &PatchParams::default(), &patch).await.unwrap();
+    let pds = world.condition("full", "Stalled", "True", "RolloutStuck").await;
+    let why = "Deployment full: new pods did not become ready within 300 s; 0 of 2 pods serve";
+    assert_eq!(message(&pds, "Stalled"), why);
+    world.condition("full", "Ready", "False", "RolloutStuck").await;
+    world.event("RolloutStuck", why).await;
+    let _node = world.run_pods();
+    world.ready("full").await;
+}
+
 /// A pod that crashes beside one that serves: the instance serves, and is not as it should be.
 #[tokio::test]
 async fn no_instance_is_ready_beside_a_pod_that_crashes() {

@@ -298,6 +298,17 @@ mod tests {
         assert_eq!(summary(&report, true), [(false, gone), (false, Reason::AsExpected), (true, gone)]);
     }
 
+    /// F57.
+    #[test]
+    fn a_rollout_that_is_stuck_needs_a_person_and_is_an_event() {
+        let stuck = Reason::RolloutStuck;
+        let verdict =
+            Verdict::bad(stuck, "Deployment a: new pods did not become ready within 300 s; 0 of 2 pods serve");
+        let report = Report::only(ConditionType::WorkloadAvailable, verdict);
+        assert_eq!(summary(&report, true), [(false, stuck), (false, Reason::AsExpected), (true, stuck)]);
+        assert!(is_told(stuck.as_str()));
+    }
+
     #[test]
     fn a_failed_migration_is_tried_again_and_not_stalled() {
         let report = Report::only(ConditionType::SchemaMigrated, Verdict::bad(Reason::MigrationFailed, "no"));
