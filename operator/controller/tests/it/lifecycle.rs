@@ -1,18 +1,24 @@
 //! From a spec to objects, and back.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::ResourceExt;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
 use operator_api::PdsInstance;
-use serde_json::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::harness::{World, eventually, message};
 
-fn lite() -> serde_json::Value {
+fn lite() -> Value {
     json!({"hostname": "lite.test", "database": {"sqlite": {"size": "1Gi"}}})
 }
 
@@ -121,6 +127,47 @@ async fn data_is_retained_and_adopted_again() {
     world.create("lite", lite()).await.unwrap();
     let after = world.condition("lite", "KeysReady", "True", "AsExpected").await.status.unwrap().keys;
     assert_eq!(before, after);
+}
+
+async fn all<K>(world: &World) -> Vec<Value>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug,
+{
+    let all = world.api::<K>().list(&ListParams::default()).await.unwrap();
+    all.iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+}
+
+/// A GitOps tool that finds its marks on objects that are not in Git would delete them, data too.
+#[tokio::test]
+async fn the_marks_of_a_gitops_tool_on_an_instance_are_not_those_of_its_objects() {
+    let world = World::new("gitops").await;
+    let _node = world.run_pods();
+    let metadata = json!({
+        "name": "full", "labels": {"app.kubernetes.io/instance": "shop"},
+        "annotations": {"argocd.argoproj.io/tracking-id": "shop:auroralocus.dev/PdsInstance:ns/full"},
+    });
+    let spec = json!({"hostname": world.hostname("full"), "className": "real"});
+    world.make::<PdsInstance>(json!({"metadata": metadata, "spec": spec})).await;
+    world.ready("full").await;
+    let mut objects = Vec::new();
+    for of_a_kind in [
+        all::<Deployment>(&world).await,
+        all::<StatefulSet>(&world).await,
+        all::<Job>(&world).await,
+        all::<Service>(&world).await,
+        all::<NetworkPolicy>(&world).await,
+        all::<PodDisruptionBudget>(&world).await,
+        all::<PersistentVolumeClaim>(&world).await,
+        all::<Pod>(&world).await,
+        all::<Secret>(&world).await,
+    ] {
+        assert!(!of_a_kind.is_empty());
+        objects.extend(of_a_kind);
+    }
+    for object in objects {
+        let text = object.to_string();
+        assert!(!text.contains("app.kubernetes.io/instance") && !text.contains("argocd.argoproj.io"), "{text}");
+    }
 }
 
 #[tokio::test]
