@@ -14,6 +14,7 @@ mod given;
 mod harness;
 mod home;
 mod hostnames;
+mod installations;
 mod lifecycle;
 mod node;
 mod operator;

@@ -19,12 +19,12 @@ async fn newer(world: &World) {
     define(&world.client, &serde_json::from_str(&newer).unwrap()).await;
 }
 
-fn api(world: &World) -> Api<DynamicObject> {
+pub(crate) fn api(world: &World) -> Api<DynamicObject> {
     Api::namespaced_with(world.client.clone(), &world.namespace, &ApiResource::erase::<PdsInstance>(&()))
 }
 
 /// Sets what this version cannot read, with the newer definition in place for that moment.
-async fn audit(world: &World, name: &str) {
+pub(crate) async fn audit(world: &World, name: &str) {
     newer(world).await;
     let patch = Patch::Merge(json!({"spec": {"network": {"policy": "Audited"}}}));
     eventually("the newer definition is in use", async || {
