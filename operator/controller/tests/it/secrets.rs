@@ -2,12 +2,13 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use super::harness::{World, bucket, eventually, message, write_secret};
+use super::node::{component, ended};
 use super::s3;
 
 /// What makes pods of the server start anew when it changes.
@@ -49,6 +50,42 @@ async fn another_database_url_migrates_and_restarts() {
     changed(&world, &before).await;
     let second = jobs(&world).await;
     assert!(second.iter().any(|job| !first.contains(job)), "{first:?} {second:?}");
+}
+
+/// F62.
+#[tokio::test]
+async fn a_database_url_that_becomes_wrong_is_told_from_the_job_and_pods_go_on() {
+    let world = World::new("wrong").await;
+    let node = world.run_pods();
+    write_secret(&world.api(), "db", &[("url", "postgres://a@one/pds")]).await;
+    let database = json!({"external": {"uriSecret": {"name": "db", "key": "url"}}});
+    world.create("full", json!({"hostname": "full.test", "className": "real", "database": database})).await.unwrap();
+    world.ready("full").await;
+    let (before, first) = (version(&world).await.unwrap(), jobs(&world).await);
+    drop(node);
+
+    write_secret(&world.api(), "db", &[("url", "postgres://a@nowhere/pds")]).await;
+    let pod = eventually("another Job asks the database", async || {
+        let pods = world.api::<Pod>().list(&ListParams::default()).await.ok()?;
+        let waits = |pod: &Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
+        pods.into_iter().find(|pod| component(pod) == "migrate" && waits(pod))
+    })
+    .await;
+    let why = "PDS_DATABASE_URL: the server \"nowhere\" is not found; allowed: postgres://USER:PASSWORD@HOST/DATABASE";
+    let report = json!({"error": {"reason": "InvalidSettings", "message": why}}).to_string();
+    world.pod_says(&pod.name_any(), ended(&pod, 78, &report)).await;
+    let pds = world.condition("full", "SchemaMigrated", "False", "CredentialsInvalid").await;
+    let told = message(&pds, "SchemaMigrated");
+    assert!(told.starts_with("Job full-migrate-") && told.ends_with(why), "{told}");
+    world.condition("full", "Ready", "False", "CredentialsInvalid").await;
+    world.condition("full", "Stalled", "True", "CredentialsInvalid").await;
+    world.event("CredentialsInvalid", why).await;
+    assert_eq!(version(&world).await, Some(before.clone()), "the pods that serve are left alone");
+
+    write_secret(&world.api(), "db", &[("url", "postgres://a@one/pds")]).await;
+    let _node = world.run_pods();
+    world.ready("full").await;
+    assert_eq!((jobs(&world).await, version(&world).await), (first, Some(before)));
 }
 
 #[tokio::test]
