@@ -147,6 +147,37 @@ async fn a_bucket_that_cannot_be_deleted_is_told_and_can_be_retained() {
     assert!(s3::exists(&bucket).await);
 }
 
+/// F66.
+#[tokio::test]
+async fn an_object_store_that_is_away_at_the_end_is_told_in_one_sentence() {
+    let world = World::new("away").await;
+    let mut door = s3::Door::open().await;
+    let class = world.class(json!({"objectStore": {"endpoint": door.endpoint()}})).await;
+    let spec = json!({
+        "hostname": "away.test", "className": class, "database": {"sqlite": {}}, "blobStore": {"s3": {}},
+        "deletionPolicy": everything(),
+    });
+    world.create("away", spec).await.unwrap();
+    let bucket = bucket(&world.condition("away", "BlobStoreReady", "True", "AsExpected").await);
+    door.close().await;
+    world.api::<PdsInstance>().delete("away", &DeleteParams::default()).await.unwrap();
+    let pds = world.condition("away", "Ready", "False", "CleanupFailed").await;
+    let why = message(&pds, "Ready");
+    let start =
+        format!("bucket {bucket} of PdsClass {class} cannot be deleted: the object store at {}", door.endpoint());
+    assert!(why.starts_with(&start), "{why}");
+    let end = "; the operator tries again; set spec.deletionPolicy.blobs to Retain to end without it";
+    assert!(why.ends_with(end) && why.len() < 450, "{} bytes: {why}", why.len());
+    for code in ["Error", "{", "source", "hyper"] {
+        assert!(!why.contains(code), "{code}: {why}");
+    }
+    world.event("CleanupFailed", &start).await;
+    assert!(s3::exists(&bucket).await);
+    door.open_again().await;
+    world.gone::<PdsInstance>("away").await;
+    assert!(!s3::exists(&bucket).await);
+}
+
 #[tokio::test]
 async fn volumes_and_keys_go_where_the_policy_says_so() {
     let world = World::new("delete").await;

@@ -1,7 +1,11 @@
 //! The S3 server of the tests, as its administrator sees it.
 
+use std::net::SocketAddr;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::harness::variable;
 
@@ -40,4 +44,47 @@ pub(crate) async fn delete(bucket: &str) {
         admin.delete_object().bucket(bucket).key(object.key().unwrap()).send().await.unwrap();
     }
     admin.delete_bucket().bucket(bucket).send().await.unwrap();
+}
+
+/// Another address of the S3 server, that can be away.
+pub(crate) struct Door {
+    address: SocketAddr,
+    open: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    pub(crate) async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self { address, open: Some(tokio::spawn(pass(listener))) }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends every connection and takes no other.
+    pub(crate) async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.abort();
+            open.await.ok();
+        }
+    }
+
+    pub(crate) async fn open_again(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.open = Some(tokio::spawn(pass(listener)));
+    }
+}
+
+async fn pass(listener: TcpListener) {
+    let server = variable("AURORA_TEST_S3_ENDPOINT").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut connections = JoinSet::new();
+    while let Ok((mut from, _)) = listener.accept().await {
+        let server = server.clone();
+        connections.spawn(async move {
+            let mut to = TcpStream::connect(server).await.unwrap();
+            tokio::io::copy_bidirectional(&mut from, &mut to).await.ok();
+        });
+    }
 }
