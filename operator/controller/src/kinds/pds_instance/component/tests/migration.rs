@@ -189,3 +189,39 @@ fn a_job_of_a_predecessor_does_not_count() {
     assert!(!world.verdict(ConditionType::SchemaMigrated).good);
     assert_eq!(titles(&world.plan()), [format!("create Job {job}")]);
 }
+
+/// An external database may have a certificate of the class's own authority; the instance's own one has none.
+#[test]
+fn the_certificates_of_the_class_reach_the_migration_of_an_external_database() {
+    let mut trusting = class();
+    merge(&mut trusting, &json!({"spec": {"caBundle": pem().0}}));
+    let external = json!({"database": {"external": {"uriSecret": {"name": "db", "key": "url"}}}});
+    for (spec, is_external) in [(external, true), (json!({}), false)] {
+        let mut world = World::of("demo", trusting.clone(), spec);
+        world.settle();
+        let pod = world.only("Job", "demo-migrate-")["spec"]["template"]["spec"].clone();
+        let container = &pod["containers"][0];
+        let variable = |name: &str| {
+            let all = container["env"].as_array().unwrap();
+            all.iter().find(|variable| variable["name"] == name).map(|variable| variable["value"].clone())
+        };
+        let volume = |list: &Value| list.as_array().unwrap().iter().find(|one| one["name"] == "ca").cloned();
+        if !is_external {
+            assert_eq!((variable("PDS_CA_FILE"), volume(&pod["volumes"])), (None, None));
+            continue;
+        }
+        let server = &world.get("Deployment", "demo")["spec"]["template"]["spec"];
+        assert_eq!(volume(&pod["volumes"]), volume(&server["volumes"]), "of the same ConfigMap as that of the server");
+        let bundle = volume(&pod["volumes"]).unwrap()["configMap"]["name"].clone();
+        assert_eq!(world.get("ConfigMap", bundle.as_str().unwrap())["data"]["ca.crt"], trusting["spec"]["caBundle"]);
+        let path = volume(&container["volumeMounts"]).unwrap()["mountPath"].clone();
+        assert_eq!(variable("PDS_CA_FILE"), Some(json!(name::CA_FILE)));
+        assert!(name::CA_FILE.starts_with(path.as_str().unwrap()));
+        assert!(variable("PDS_CA_SHA256").is_some());
+        // Another bundle is another Job.
+        let first = name_of(&world.only("Job", "demo-migrate-")).to_owned();
+        world.change_class(json!({"caBundle": pem().0}));
+        world.settle();
+        assert_ne!(name_of(&world.only("Job", "demo-migrate-")), first);
+    }
+}
