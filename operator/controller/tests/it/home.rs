@@ -48,6 +48,14 @@ impl Home {
         &self.options.controller_name
     }
 
+    /// Makes the processes that start from now on listen; gives the URL of their metrics.
+    pub(crate) fn listen(&mut self) -> String {
+        // Free a moment ago, and nobody else on this machine asks for this very one.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        self.options.listen = free;
+        format!("http://{free}/metrics")
+    }
+
     /// Writes the class with `change` over the usual spec.
     pub(crate) async fn edit(&self, world: &World, change: Value) {
         let mut spec = json!({"controllerName": self.options.controller_name});

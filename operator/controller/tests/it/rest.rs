@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch};
 use serde_json::{Value, json};
 
-use super::harness::{World, message, write_secret};
+use super::harness::{World, eventually, message, write_secret};
 use super::home::Home;
 
 async fn certificate(world: &World, name: &str) -> (String, String) {
@@ -52,16 +52,33 @@ async fn an_instance_with_secrets_of_others_asks_for_nothing() {
     assert_eq!(process.gate.traffic("").split_off(before), [path]);
 }
 
+/// The value of a gauge of the only instance, at most a second old.
+async fn gauge(url: &str, name: &str) -> Option<i64> {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let text = http.get(url).send().await.ok()?.text().await.ok()?;
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
 /// F63.
 #[tokio::test]
 async fn a_certificate_that_does_not_fit_its_key_is_told_and_pods_go_on() {
     let world = World::new("cert").await;
+    let mut home = Home::new(&world, json!({})).await;
+    let metrics = home.listen();
+    let _process = home.start(None).await;
     let _node = world.run_pods();
     let (first, _) = certificate(&world, "cert").await;
-    let spec = json!({"hostname": "full.test", "className": "real", "tls": {"secretName": "cert"}});
+    let spec = json!({"hostname": "full.test", "className": home.class, "tls": {"secretName": "cert"}});
     world.create("full", spec).await.unwrap();
     let pds = world.ready("full").await;
-    assert!(message(&pds, "CertificateReady").starts_with("Secret cert, valid until "));
+    let until = message(&pds, "CertificateReady");
+    let until: jiff::Timestamp = until.strip_prefix("Secret cert, valid until ").unwrap().parse().unwrap();
+    let expiry = async || gauge(&metrics, "aurora_operator_certificate_expiry").await;
+    let ready = async || gauge(&metrics, "aurora_operator_instance_ready").await;
+    eventually("the end of the certificate is a metric", async || (expiry().await? == until.as_second()).then_some(()))
+        .await;
+    assert_eq!(ready().await, Some(1));
     let before = world.api::<Deployment>().get("full").await.unwrap();
     let (_, key) = certificate(&world, "other").await;
     write_secret(&world.api(), "cert", &[("tls.crt", &first), ("tls.key", &key)]).await;
@@ -69,6 +86,9 @@ async fn a_certificate_that_does_not_fit_its_key_is_told_and_pods_go_on() {
     let why = "spec.tls.secretName: Secret cert holds a certificate and a key that do not match; pods keep the certificate \
                that they have";
     assert_eq!(message(&pds, "CertificateReady"), why);
+    world.event("CertificateInvalid", why).await;
+    eventually("the metric says so", async || (ready().await? == 0).then_some(())).await;
+    assert_eq!(expiry().await, Some(until.as_second()), "of the certificate that the pods keep");
     let after = world.api::<Deployment>().get("full").await.unwrap();
     assert_eq!(before.metadata.generation, after.metadata.generation);
     // A renewed certificate needs no restart either: pods read the file again.

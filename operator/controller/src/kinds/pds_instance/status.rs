@@ -149,8 +149,10 @@ pub async fn update(ctx: &Ctx, pds: &PdsInstance, wanted: Option<&Wanted>, repor
     let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
     let ready = conditions.iter().any(|(kind, verdict)| *kind == ConditionType::Ready && verdict.good);
     ctx.pages.metrics.set_ready(&namespace, &name, ready);
-    if wanted.is_some() {
-        ctx.pages.metrics.set_certificate_expiry(&namespace, &name, report.facts.certificate_expiry);
+    // Pods keep the certificate that they have while the Secret holds no good one, so the end of it stays known.
+    let expiry = report.facts.certificate_expiry;
+    if wanted.is_some_and(|wanted| wanted.tls.is_none() || expiry.is_some()) {
+        ctx.pages.metrics.set_certificate_expiry(&namespace, &name, expiry);
     }
     write(ctx, pds, status).await
 }
