@@ -1,12 +1,16 @@
 //! Disaster recovery: a namespace made anew, with Secrets from a backup and the same manifests, gets its data back or a stop that says why.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Secret};
-use kube::api::{Api, DeleteParams, Patch, PostParams};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PostParams};
 use operator_object_store::{ADOPT_KEY, bucket_name};
 use serde_json::{Value, json};
 
-use super::harness::{World, bucket, create_namespace, eventually, message};
+use super::harness::{World, bucket, create_namespace, eventually, message, write_secret};
 use super::s3;
 
 fn full() -> Value {
@@ -97,6 +101,82 @@ async fn a_bucket_that_is_missing_is_not_made_anew() {
     assert!(world.api::<Deployment>().get_opt("full").await.unwrap().is_none());
     s3::admin().create_bucket().bucket(&bucket).send().await.unwrap();
     world.ready("full").await;
+}
+
+/// F48: a volume is restored before the keys of its data, and only its labels tell whose it is.
+#[tokio::test]
+async fn a_restored_volume_waits_for_its_keys_and_is_adopted_with_them() {
+    let world = World::new("volume").await;
+    let node = world.run_pods();
+    world.create("full", full()).await.unwrap();
+    let before = world.ready("full").await;
+    let saved = backup(&world, &["full-keys", "full-pg"]).await;
+    let volume = world.api::<PersistentVolumeClaim>().get("data-full-pg-0").await.unwrap();
+    drop(node);
+    lose(&world).await;
+    let _node = world.run_pods();
+    let metadata = json!({"name": "data-full-pg-0", "labels": volume.metadata.labels});
+    let spec = volume.spec.unwrap();
+    let spec = json!({"accessModes": spec.access_modes, "resources": spec.resources});
+    let restored = world.make::<PersistentVolumeClaim>(json!({"metadata": metadata, "spec": spec})).await;
+
+    world.create("full", full()).await.unwrap();
+    let pds = world.condition("full", "KeysReady", "False", "KeySecretMissing").await;
+    let why = "Secret full-keys is gone, and data exists that needs its keys; restore the Secret";
+    assert_eq!(message(&pds, "KeysReady"), why);
+    world.condition("full", "Stalled", "True", "KeySecretMissing").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let secrets = world.api::<Secret>().list(&ListParams::default()).await.unwrap();
+    assert_eq!(secrets.items.len(), 0, "no keys and no password are made");
+    assert!(world.api::<StatefulSet>().get_opt("full-pg").await.unwrap().is_none());
+    assert!(world.api::<Deployment>().get_opt("full").await.unwrap().is_none());
+
+    restore(&world, &saved).await;
+    let after = world.ready("full").await;
+    assert_eq!(after.status.unwrap().keys, before.status.unwrap().keys);
+    let adopted = world.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap();
+    let uids: Vec<_> = adopted.iter().map(ResourceExt::uid).collect();
+    assert_eq!(uids, [restored.uid()], "the same volume and no other");
+}
+
+/// F48, with a database that stayed where it was.
+#[tokio::test]
+async fn restored_secrets_find_an_external_database_and_the_bucket_again() {
+    let world = World::new("external").await;
+    let node = world.run_pods();
+    let url = "postgres://pds:secret@db.example.com/pds";
+    write_secret(&world.api(), "db", &[("url", url)]).await;
+    let mut spec = full();
+    spec["database"] = json!({"external": {"uriSecret": {"name": "db", "key": "url"}}});
+    world.create("full", spec.clone()).await.unwrap();
+    let before = world.ready("full").await;
+    let bucket_before = bucket(&before);
+    eventually("the Secret names the bucket", async || {
+        let annotations = world.api::<Secret>().get("full-keys").await.ok()?.metadata.annotations?;
+        annotations.get("auroralocus.dev/bucket").cloned()
+    })
+    .await;
+    let saved = backup(&world, &["full-keys", "db"]).await;
+    drop(node);
+    lose(&world).await;
+    let _node = world.run_pods();
+
+    // The keys alone: nothing is asked and nothing begins without the URL.
+    restore(&world, &saved[..1]).await;
+    world.create("full", spec).await.unwrap();
+    let pds = world.condition("full", "DatabaseReady", "False", "CredentialsInvalid").await;
+    let why = "spec.database.external.uriSecret: there is no Secret db with the key url";
+    assert_eq!(message(&pds, "DatabaseReady"), why);
+    world.condition("full", "Stalled", "True", "CredentialsInvalid").await;
+    assert!(world.api::<Job>().list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(world.api::<Deployment>().get_opt("full").await.unwrap().is_none());
+
+    restore(&world, &saved[1..]).await;
+    let after = world.ready("full").await;
+    assert_eq!(bucket(&after), bucket_before);
+    assert_eq!(after.status.unwrap().keys, before.status.unwrap().keys);
+    let secret = world.api::<Secret>().get("db").await.unwrap();
+    assert!(secret.owner_references().is_empty(), "it is still the tenant's");
 }
 
 /// What was deleted on purpose is not missed when the instance comes back with its old keys.
