@@ -9,7 +9,7 @@ use crate::access::{children, in_cluster, in_namespaces, in_own_namespace};
 #[test]
 fn what_a_component_plans_is_watched_and_may_be_created_and_changed() {
     let mut planned = BTreeSet::new();
-    for (_, mut world) in every_kind().into_iter().chain([("version", super::version::asking(json!({})))]) {
+    for (_, mut world) in every_kind().into_iter().chain([("version", super::version::asking(World::new(json!({}))))]) {
         for _ in 0..20 {
             let plan = world.plan();
             for (condition, write) in &plan.writes {

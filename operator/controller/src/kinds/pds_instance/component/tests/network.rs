@@ -139,7 +139,7 @@ fn every_pod_is_meant_by_one_policy() {
     }
     assert_eq!(about(&policies, &stranger("ns"), "Ingress").count(), 0);
     // The version Job of the other test's world has the labels that are assumed here.
-    let asking = super::version::asking(json!({}));
+    let asking = super::version::asking(World::new(json!({})));
     let found = asking.only("Job", "demo-pg-")["spec"]["template"]["metadata"]["labels"].clone();
     assert_eq!(found, json!(labels::all("demo", "postgres-version")));
 }

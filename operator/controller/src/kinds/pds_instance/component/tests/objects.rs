@@ -59,7 +59,7 @@ fn sqlite_is_one_pod_with_a_volume() {
 #[test]
 fn every_pod_is_restricted() {
     let mut worlds = every_kind();
-    worlds.push(("version", super::version::asking(json!({}))));
+    worlds.push(("version", super::version::asking(World::new(json!({})))));
     for (kind, mut world) in worlds {
         if kind != "version" {
             world.settle();
@@ -105,13 +105,49 @@ fn the_resources_of_every_container_follow_the_spec() {
     }
     let mut spec = pod;
     merge(&mut spec, &postgres);
-    worlds.push(("version", super::version::asking(spec)));
+    worlds.push(("version", super::version::asking(World::new(spec))));
     for (kind, world) in worlds {
         for template in world.templates() {
             for container in containers(&template) {
                 let memory = ["requests", "limits"].map(|field| container["resources"][field]["memory"].as_str());
                 assert!(given.iter().any(|given| memory == [Some(*given); 2]), "{kind}: {container}");
             }
+        }
+    }
+}
+
+/// OpenShift gives every namespace a range of its own and refuses pods that choose.
+#[test]
+fn a_platform_that_chooses_users_is_asked_for_none() {
+    let chooses = |template: &Value| {
+        let text = template.to_string();
+        ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"].map(|field| text.contains(&format!("{field:?}:")))
+    };
+    for (run_as, chosen) in [(json!(null), [true, true, true, false]), (json!("Platform"), [false; 4])] {
+        let mut worlds = every_kind();
+        worlds.iter_mut().for_each(|(_, world)| world.change_class(json!({"runAs": run_as})));
+        worlds.iter_mut().for_each(|(_, world)| world.settle());
+        let mut asked = World::new(json!({}));
+        asked.change_class(json!({"runAs": run_as}));
+        worlds.push(("version", super::version::asking(asked)));
+        for (kind, world) in worlds {
+            assert!(!world.templates().is_empty(), "{kind}");
+            for template in world.templates() {
+                assert_eq!(chooses(&template), chosen, "{kind}: {template}");
+            }
+        }
+    }
+}
+
+/// In a cluster with IPv4 and IPv6 clients of both families are served, and in one with a single family that one.
+#[test]
+fn every_service_takes_all_address_families_of_the_cluster() {
+    for (kind, mut world) in every_kind() {
+        world.settle();
+        assert!(world.all("Service").count() >= 2, "{kind}");
+        for service in world.all("Service") {
+            assert_eq!(service["spec"]["ipFamilyPolicy"], "PreferDualStack", "{kind}: {service}");
+            assert!(service["spec"]["ipFamilies"].is_null(), "the cluster has the choice");
         }
     }
 }

@@ -6,9 +6,9 @@ use super::*;
 
 const BY_DIGEST: &str = "postgres@sha256:00";
 
-/// An instance whose class names an image that does not tell its version, with the Job that asks.
-pub(super) fn asking(spec: Value) -> World {
-    let mut world = World::settled(spec);
+/// An instance at rest, whose class then names an image that does not tell its version, with the Job that asks.
+pub(super) fn asking(mut world: World) -> World {
+    world.settle();
     world.change_class(json!({"images": {"postgres": BY_DIGEST}}));
     let plan = world.plan();
     world.carry_out(&plan);
@@ -81,7 +81,7 @@ fn an_instance_without_status_and_workload_is_refused_too() {
 
 #[test]
 fn a_job_asks_an_image_that_does_not_tell() {
-    let mut world = asking(json!({}));
+    let mut world = asking(World::new(json!({})));
     assert_eq!(image(&world), "postgres:17");
     assert_eq!(world.reason(ConditionType::DatabaseReady), Reason::WaitingForJob);
     told(&mut world, "p", &[("wanted", Some("postgres (PostgreSQL) 17.9"))]);
@@ -92,7 +92,7 @@ fn a_job_asks_an_image_that_does_not_tell() {
 
 #[test]
 fn what_the_job_was_told_can_be_another_version() {
-    let mut world = asking(json!({}));
+    let mut world = asking(World::new(json!({})));
     told(&mut world, "p", &[("wanted", Some("postgres (PostgreSQL) 18.0"))]);
     world.advance(3);
     assert_eq!(image(&world), "postgres:17");
@@ -101,7 +101,7 @@ fn what_the_job_was_told_can_be_another_version() {
 
 #[test]
 fn an_image_without_postgres_is_not_used() {
-    let mut world = asking(json!({}));
+    let mut world = asking(World::new(json!({})));
     told(&mut world, "p", &[("wanted", Some("sh: postgres: not found"))]);
     world.advance(3);
     assert_eq!(image(&world), "postgres:17");
@@ -139,7 +139,7 @@ fn the_new_image_waits_for_the_word_of_the_running_one() {
 
 #[test]
 fn a_planted_pod_tells_nothing() {
-    let mut world = asking(json!({}));
+    let mut world = asking(World::new(json!({})));
     told(&mut world, "p", &[("wanted", Some("postgres (PostgreSQL) 17.9"))]);
     world.edit(
         "Pod",
@@ -152,7 +152,7 @@ fn a_planted_pod_tells_nothing() {
 
 #[test]
 fn a_job_that_failed_is_made_anew_after_five_minutes() {
-    let mut world = asking(json!({}));
+    let mut world = asking(World::new(json!({})));
     let job = job(&world);
     let failed = |ago: i64| {
         let at = Timestamp::from_second(NOW - ago).unwrap().to_string();
