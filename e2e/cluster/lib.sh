@@ -15,6 +15,7 @@ cluster() {
   node_ip=172.31.$number.11
   range=10.$((100 + number))       # services in .0.0/20, pods in .128.0/24
   service_range=$range.0.0/20
+  service_range6=fd31:a:$number::/112  # without a node, where nothing has to route it
   pod_range=$range.128.0/24
   api_service_ip=$range.0.1
   dns_ip=$range.0.10

@@ -19,7 +19,8 @@ PY
   "$here/pki" "$state/pki" 127.0.0.1 "$port" "$api_service_ip"
   start() { local log=$1; shift; "$@" >"$state/log/$log.log" 2>&1 </dev/null & remember $!; }
   [ -z "$audit" ] || audit_policy
-  control_plane 127.0.0.1 "$port" "$etcd_port" "$peer_port" "$state/pki" "$state" "$state/log" "$service_range" start "${audit_flags[@]}"
+  control_plane 127.0.0.1 "$port" "$etcd_port" "$peer_port" "$state/pki" "$state" "$state/log" "$service_range,$service_range6" \
+    start "${audit_flags[@]}"
   wait_for 90 "API server ready" api_ready "$state/pki" 127.0.0.1 "$port"
   if [ "$level" = kwok ]; then
     controllers "$state/pki" start "$manager_port" $rate

@@ -71,6 +71,23 @@ async fn versions(world: &World) -> Vec<Option<String>> {
     versions
 }
 
+/// The cluster of the tests has a range of Services for each family.
+#[tokio::test]
+async fn services_have_addresses_of_both_families() {
+    let world = World::new("families").await;
+    let _node = world.run_pods();
+    world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
+    world.ready("full").await;
+    for name in ["full", "full-metrics", "full-pg", "full-pg-headless"] {
+        let spec = world.api::<Service>().get(name).await.unwrap().spec.unwrap();
+        let families = spec.ip_families.unwrap_or_default();
+        assert_eq!(families, ["IPv4", "IPv6"], "{name}");
+        let addresses = spec.cluster_ips.unwrap_or_default();
+        let expected = if name == "full-pg-headless" { 1 } else { 2 };
+        assert_eq!(addresses.len(), expected, "{name}: {addresses:?}");
+    }
+}
+
 #[tokio::test]
 async fn drift_is_repaired() {
     let world = World::new("drift").await;
