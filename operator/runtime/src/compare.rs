@@ -1,4 +1,4 @@
-//! Whether an object holds what is wanted.
+//! Whether an object has everything that is wanted of it.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ const AMOUNTS: [&str; 3] = ["requests", "limits", "sizeLimit"];
 /// Whether `live` lacks something that `wanted` says. The server may add fields, not list items.
 #[must_use]
 pub fn differs(live: &Value, wanted: &Value) -> bool {
-    !holds(live, wanted, false)
+    !has_all_of(live, wanted, false)
 }
 
 /// Whether two amounts are equal, however they are written. Texts that are no amounts are equal if they are the same text.
@@ -57,14 +57,15 @@ fn number_amounts(value: Value, amounts: bool) -> Value {
     }
 }
 
-fn holds(live: &Value, wanted: &Value, amounts: bool) -> bool {
+fn has_all_of(live: &Value, wanted: &Value, amounts: bool) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match live.get(key) {
-            Some(live) => holds(live, wanted, amounts || AMOUNTS.contains(&key.as_str())),
+            Some(live) => has_all_of(live, wanted, amounts || AMOUNTS.contains(&key.as_str())),
             None => is_empty(wanted),
         }),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| holds(live, wanted, amounts))
+            live.len() == wanted.len()
+                && live.iter().zip(wanted).all(|(live, wanted)| has_all_of(live, wanted, amounts))
         }
         (Value::String(live), Value::String(wanted)) if amounts => same_amount(live, wanted),
         (live, wanted) => live == wanted,

@@ -25,4 +25,4 @@ pub use pds_instance::{
 };
 pub use quantity::Quantity;
 pub use reason::Reason;
-pub use reference::{Empty, SecretKey, SecretName};
+pub use reference::{NoSettings, SecretKey, SecretName};

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Nothing to choose; write `{}`.
+/// A choice without settings of its own; write `{}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "Empty")]
-pub struct Empty {}
+#[schemars(title = "NoSettings")]
+pub struct NoSettings {}
 
 /// A Secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

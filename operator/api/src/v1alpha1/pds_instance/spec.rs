@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Empty, Quantity, SecretKey, SecretName};
+use super::super::{NoSettings, Quantity, SecretKey, SecretName};
 use super::super::{quantity, rule};
 use super::{PdsInstanceStatus, PodSettings, rules};
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -167,7 +167,7 @@ pub struct BlobStore {
     pub s3: Option<S3Bucket>,
     /// The volume of the SQLite database.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk: Option<Empty>,
+    pub disk: Option<NoSettings>,
 }
 
 /// A bucket.

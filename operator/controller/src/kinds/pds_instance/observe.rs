@@ -209,7 +209,7 @@ async fn can_grow(ctx: &Ctx, pds: &PdsInstance, volume: &PersistentVolumeClaim) 
 }
 
 /// The Secrets that a spec names: field, name and the keys that it needs.
-fn named(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
+fn secrets_of_spec(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
     let mut named = Vec::new();
     if let Some(tls) = &pds.spec.tls {
         named.push((TLS, tls.secret_name.as_str(), vec!["tls.crt", "tls.key"]));
@@ -225,7 +225,7 @@ fn named(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
 pub fn uses_secret(pds: &PdsInstance, secret: &str) -> bool {
     let name = pds.name_any();
     let given = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
-    named(pds).iter().any(|(_, name, _)| *name == secret)
+    secrets_of_spec(pds).iter().any(|(_, name, _)| *name == secret)
         || pull_secrets(pds).any(|name| name == secret)
         || given == Some(secret)
         || [keys::secret_name(&name), name::postgres(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
@@ -238,7 +238,7 @@ fn pull_secrets(pds: &PdsInstance) -> impl Iterator<Item = &str> {
 
 async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &ClassFound) -> kube::Result<References> {
     let mut found = References::default();
-    for (field, name, keys) in named(pds) {
+    for (field, name, keys) in secrets_of_spec(pds) {
         let content = ctx.secrets.get(namespace, name, &keys).await?;
         let values = content.as_ref().map(|content| &content.values);
         let missing = keys.iter().find(|key| !values.is_some_and(|values| values.contains_key(**key)));
