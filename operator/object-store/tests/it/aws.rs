@@ -9,7 +9,7 @@ use operator_object_store::{
 use secrecy::ExposeSecret;
 
 use super::proxy::Proxy;
-use super::s3::{client_at, code, exists, get, put};
+use super::s3::{client_at, client_with, code, exists, get, put, signed};
 use super::world::{credential, keys, named_request, request, service, unique, variable};
 
 fn moto() -> String {
@@ -156,6 +156,66 @@ async fn with_workload_identity_there_is_a_role_and_no_keys() {
     assert!(matches!(provisioner.ensure(&foreign, None).await, Err(Error::UserNotOwned { .. })));
     provisioner.delete(&foreign).await.unwrap();
     assert!(iam().get_role().role_name(foreign.user()).send().await.is_ok());
+}
+
+/// Keys for a role, as a pod gets them for the token of its service account. moto takes any token and wants a signature that AWS does not
+/// ask for, so who may take the role is up to the test of the trust policy. What the role may do is enforced.
+async fn assume(role: &str) -> Credentials {
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("Action", "AssumeRoleWithWebIdentity")
+        .append_pair("Version", "2011-06-15")
+        .append_pair("RoleArn", role)
+        .append_pair("RoleSessionName", "pds")
+        .append_pair("WebIdentityToken", "token")
+        .finish();
+    let form_type = "application/x-www-form-urlencoded; charset=utf-8";
+    let request = signed(&admin_keys(), ("POST", "sts"), &format!("{}/", moto()), &form);
+    let answer = request.header("content-type", form_type).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let value = |name: &str| {
+        let found = text.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
+        found.unwrap_or_else(|| panic!("no {name} in {text}")).0.to_owned()
+    };
+    Credentials::new(value("AccessKeyId"), value("SecretAccessKey"), Some(value("SessionToken")), None, "test")
+}
+
+#[tokio::test]
+async fn whoever_takes_the_role_reaches_one_bucket_and_nothing_else() {
+    let provisioner = aws_with_roles().await;
+    let role = async |request: &mut Request| {
+        request.service_account = Some("system:serviceaccount:team:pds".into());
+        match provisioner.ensure(request, None).await.unwrap() {
+            Access::Role { arn } => arn,
+            Access::Keys(keys) => panic!("{}", keys.access_key_id),
+        }
+    };
+    let (mut mine, mut other) = (request(), request());
+    let arn = role(&mut mine).await;
+    role(&mut other).await;
+    let (bucket, foreign) = (mine.bucket(), other.bucket());
+    put(&admin(), &foreign, "blob", "theirs").await;
+    let client = client_with(&moto(), assume(&arn).await);
+
+    put(&client, &bucket, "a/b", "bytes").await;
+    assert_eq!(get(&client, &bucket, "a/b").await.as_deref(), Some("bytes"));
+    client.list_objects_v2().bucket(&bucket).send().await.unwrap();
+    client.delete_object().bucket(&bucket).key("a/b").send().await.unwrap();
+
+    assert!(get(&client, &bucket, MARKER_KEY).await.is_some());
+    assert_eq!(code(client.put_object().bucket(&bucket).key(MARKER_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.delete_object().bucket(&bucket).key(MARKER_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.put_object().bucket(&bucket).key(ADOPT_KEY).send().await), "AccessDenied");
+    assert_eq!(code(client.put_bucket_policy().bucket(&bucket).policy("{}").send().await), "AccessDenied");
+    assert_eq!(code(client.list_objects_v2().bucket(&foreign).send().await), "AccessDenied");
+    assert_eq!(code(client.get_object().bucket(&foreign).key("blob").send().await), "AccessDenied");
+    assert_eq!(code(client.put_object().bucket(&foreign).key("blob").send().await), "AccessDenied");
+    assert_eq!(code(client.delete_object().bucket(&foreign).key("blob").send().await), "AccessDenied");
+    assert_eq!(code(client.list_buckets().send().await), "AccessDenied");
+
+    // With the instance goes what its pods could do.
+    provisioner.delete(&mine).await.unwrap();
+    assert_ne!(code(client.list_objects_v2().bucket(&foreign).send().await), "done");
+    assert_eq!(get(&admin(), &foreign, "blob").await.as_deref(), Some("theirs"));
 }
 
 #[tokio::test]

@@ -15,7 +15,14 @@ use secrecy::ExposeSecret;
 use super::world::{endpoint, root};
 
 pub(crate) fn client_at(endpoint: &str, keys: &Credential) -> Client {
-    let keys = Credentials::new(&keys.access_key_id, keys.secret_access_key.expose_secret(), None, None, "test");
+    client_with(
+        endpoint,
+        Credentials::new(&keys.access_key_id, keys.secret_access_key.expose_secret(), None, None, "test"),
+    )
+}
+
+/// A client whose credential may be of a session.
+pub(crate) fn client_with(endpoint: &str, keys: Credentials) -> Client {
     let config = Builder::new().behavior_version(BehaviorVersion::latest()).region(Region::new("us-east-1"));
     let config = config.endpoint_url(endpoint).credentials_provider(keys).force_path_style(true);
     Client::from_conf(config.build())
@@ -50,21 +57,31 @@ pub(crate) fn code<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -
 /// A call of the Versity Gateway's admin API: status and body.
 pub(crate) async fn admin_api(keys: &Credential, path: &str, body: &str) -> (u16, String) {
     let url = format!("{}/{path}", endpoint());
+    let response = signed(keys, ("PATCH", "s3"), &url, body).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// A request to a service of AWS, signed.
+pub(crate) fn signed(
+    keys: &Credential,
+    (method, service): (&str, &str),
+    url: &str,
+    body: &str,
+) -> reqwest::RequestBuilder {
     let secret = keys.secret_access_key.expose_secret();
     let identity = Credentials::new(&keys.access_key_id, secret, None, None, "test").into();
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    let parameters = v4::SigningParams::builder().identity(&identity).region("us-east-1").name("s3");
+    let parameters = v4::SigningParams::builder().identity(&identity).region("us-east-1").name(service);
     let parameters = parameters.time(SystemTime::now()).settings(settings).build().unwrap().into();
-    let signable = SignableRequest::new("PATCH", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
+    let signable = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
     let (instructions, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
-    let mut request = reqwest::Client::new().patch(&url);
+    let mut request = reqwest::Client::new().request(method.parse().unwrap(), url);
     for (name, value) in instructions.headers() {
         request = request.header(name, value);
     }
-    let response = request.body(body.to_owned()).send().await.unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
+    request.body(body.to_owned())
 }
 
 /// Makes a user as a person at the server would.
