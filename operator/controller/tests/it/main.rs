@@ -8,6 +8,7 @@ mod crash;
 mod definitions;
 mod deletion;
 mod environment;
+mod evictions;
 mod failures;
 mod finalizer;
 mod given;

@@ -56,6 +56,18 @@ fn sqlite_is_one_pod_with_a_volume() {
     world.get("PersistentVolumeClaim", "demo-data");
 }
 
+/// F53: otherwise a node on which no pod of the instance is ready could not be drained.
+#[test]
+fn the_budget_keeps_ready_pods_only() {
+    let world = World::settled(json!({}));
+    let budget = &world.get("PodDisruptionBudget", "demo")["spec"];
+    assert_eq!((&budget["maxUnavailable"], &budget["unhealthyPodEvictionPolicy"]), (&json!(1), &json!("AlwaysAllow")));
+    let template = &world.get("Deployment", "demo")["spec"]["template"];
+    for (label, value) in budget["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&template["metadata"]["labels"][label], value, "the budget selects the pods of the PDS");
+    }
+}
+
 #[test]
 fn every_pod_is_restricted() {
     let mut worlds = every_kind();
