@@ -22,6 +22,7 @@ mod operator;
 mod outcome;
 mod ownership;
 mod pause;
+mod postgres_start;
 mod process;
 mod quantities;
 mod rest;
