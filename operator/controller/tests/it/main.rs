@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
 mod adoption;
+mod aggregated_roles;
 mod allowed;
 mod class_edits;
 mod crash;
