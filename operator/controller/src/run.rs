@@ -54,6 +54,15 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// Between two looks for instances that are gone.
 const FORGET: Duration = Duration::from_secs(10);
 
+/// Name of the Lease of an installation. Installations that serve other classes lead beside each other.
+#[must_use]
+pub fn lease_name(controller_name: &str) -> String {
+    if controller_name == CONTROLLER_NAME {
+        return LEASE.to_owned();
+    }
+    format!("{LEASE}-{}", operator_runtime::hash::hex(controller_name.as_bytes(), 10))
+}
+
 /// Runs until it is told to stop, or loses the Lease.
 ///
 /// # Errors
@@ -77,13 +86,7 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
     pages.started();
     let identity = format!("{}_{}", options.identity, uuid::Uuid::new_v4());
     let leases = Api::<Lease>::namespaced(client.clone(), &options.namespace);
-    // Installations that serve other classes lead beside each other.
-    let lease = if options.controller_name == CONTROLLER_NAME {
-        LEASE.to_owned()
-    } else {
-        format!("{LEASE}-{}", &operator_runtime::hash::hex(options.controller_name.as_bytes(), 10))
-    };
-    let candidate = Candidate::new(leases, &lease, identity);
+    let candidate = Candidate::new(leases, &lease_name(&options.controller_name), identity);
     let work = {
         let (pages, stop) = (pages.clone(), stop.clone());
         move || async move {
