@@ -29,6 +29,9 @@ const CLOSED_V4: [&str; 5] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32",
 const CLOSED_V6: [&str; 4] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32", "64:ff9b::a9fe:0/112"];
 /// Where NodeLocal DNSCache answers, port 53 only.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
+/// Namespace of OpenShift's resolvers, and the port of their pods. The port of their Service is 53, but a network plugin compares a policy with
+/// the port of the pod.
+const OPENSHIFT_DNS: (&str, i32) = ("openshift-dns", 5353);
 /// Private networks: RFC 1918, RFC 6598, loopback, benchmarks (RFC 2544) and class E, which clouds give to pods; RFC 4193, and the networks
 /// of RFC 1918 and RFC 6598 by way of NAT64.
 const PRIVATE_V4: [&str; 7] =
@@ -140,10 +143,14 @@ fn postgres(wanted: &Wanted) -> NetworkPolicy {
 
 /// Egress rules: DNS, the PostgreSQL of the instance, `allowed.egressTo` and `outboundAllow` of the class, and public addresses.
 fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule> {
-    let names = vec![port("UDP", 53), port("TCP", 53)];
+    let names = |number| Some(vec![port("UDP", number), port("TCP", number)]);
     let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
     let resolvers = vec![any_pod, block(NODE_LOCAL_DNS.into(), &[])];
-    let mut egress = vec![NetworkPolicyEgressRule { ports: Some(names), to: Some(resolvers) }];
+    let (namespace, openshift_port) = OPENSHIFT_DNS;
+    let mut egress = vec![
+        NetworkPolicyEgressRule { ports: names(53), to: Some(resolvers) },
+        NetworkPolicyEgressRule { ports: names(openshift_port), to: Some(vec![pods_of(namespace)]) },
+    ];
     if wanted.has_postgres() {
         let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, name::POSTGRES)), ..Default::default() };
         egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
@@ -162,6 +169,13 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     ];
     egress.push(NetworkPolicyEgressRule { ports: None, to: Some(public) });
     egress
+}
+
+/// Every pod of a namespace.
+fn pods_of(namespace: &str) -> NetworkPolicyPeer {
+    let name = [("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())].into();
+    let selector = LabelSelector { match_labels: Some(name), ..Default::default() };
+    NetworkPolicyPeer { namespace_selector: Some(selector), ..Default::default() }
 }
 
 /// The peer without the networks that stay closed whatever the class names; nothing if all of it is closed.

@@ -132,8 +132,8 @@ fn selectors(json: &Value) -> Vec<Value> {
     match json {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let is_selector =
-                    ["selector", "podSelector", "namespaceSelector", "labelSelector"].contains(&key.as_str());
+                // A `namespaceSelector` finds namespaces, which are nobody's objects here.
+                let is_selector = ["selector", "podSelector", "labelSelector"].contains(&key.as_str());
                 if is_selector { found.push(value.clone()) } else { found.extend(selectors(value)) }
             }
         }
