@@ -12,13 +12,35 @@ use tokio_rustls::TlsAcceptor;
 use super::process::{Pds, run};
 use crate::harness::{Place, send};
 
-/// A certificate for localhost, written to the files that the server reads; its PEM.
-fn renew(folder: &Path) -> String {
+/// A certificate for localhost and its key, as PEM.
+fn pair() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-    std::fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-    certificate.pem()
+    (certificate.pem(), key.serialize_pem())
+}
+
+/// Writes the files that the server reads.
+fn write(folder: &Path, certificate: &str, key: &str) {
+    std::fs::write(folder.join("key.pem"), key).unwrap();
+    std::fs::write(folder.join("cert.pem"), certificate).unwrap();
+}
+
+/// A certificate for localhost, written to the files that the server reads; its PEM.
+fn renew(folder: &Path) -> String {
+    let (certificate, key) = pair();
+    write(folder, &certificate, &key);
+    certificate
+}
+
+/// Waits for something for half a minute, which is three looks at the files.
+async fn within_three_looks(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..150 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("{what}: not within half a minute");
 }
 
 /// A client that trusts that certificate and no other.
@@ -37,15 +59,31 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
     assert_eq!(client(&first).get(&url).send().await.unwrap().status(), 200);
 
     let second = renew(folder.path());
-    // Half a minute is three looks at the files.
-    for _ in 0..150 {
-        if client(&second).get(&url).send().await.is_ok() {
-            assert!(client(&first).get(&url).send().await.is_err(), "the old certificate is gone");
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("the new certificate was not taken up");
+    let is_new = async || client(&second).get(&url).send().await.is_ok();
+    within_three_looks("the new certificate is used", is_new).await;
+    assert!(client(&first).get(&url).send().await.is_err(), "the old certificate is gone");
+}
+
+/// F63
+#[tokio::test]
+async fn a_certificate_that_does_not_match_its_key_leaves_the_old_one_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = renew(folder.path());
+    let files = [("PDS_TLS_CERT_FILE", "cert.pem"), ("PDS_TLS_KEY_FILE", "key.pem")];
+    let pds = Pds::start(folder.path(), &files).await;
+    let url = format!("https://localhost:{}/xrpc/_health", pds.port());
+
+    let ((certificate, _), (_, key_of_another)) = (pair(), pair());
+    write(folder.path(), &certificate, &key_of_another);
+    let refused = async || pds.log().contains("the new TLS certificate cannot be used; the old one stays");
+    within_three_looks("the pair is refused", refused).await;
+    assert_eq!(client(&first).get(&url).send().await.unwrap().status(), 200);
+    assert!(client(&certificate).get(&url).send().await.is_err());
+    assert!(!pds.log().contains("the TLS certificate was renewed"), "{}", pds.log());
+
+    let good = renew(folder.path());
+    let is_new = async || client(&good).get(&url).send().await.is_ok();
+    within_three_looks("the certificate after that is used", is_new).await;
 }
 
 /// F9
