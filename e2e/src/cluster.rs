@@ -30,7 +30,8 @@ pub struct Cluster {
     s3_secret_key: String,
 }
 
-fn variable(name: &str) -> Result<String> {
+/// A variable that `e2e/install` wrote.
+pub(crate) fn variable(name: &str) -> Result<String> {
     env::var(name).with_context(|| format!("{name} is not set: run `make test`, which brings the cluster up"))
 }
 
@@ -103,16 +104,20 @@ impl Cluster {
         Api::all_with(self.client.clone(), &resource)
     }
 
+    /// The spec of a class.
+    pub async fn class(&self, name: &str) -> Result<Value> {
+        Ok(self.classes().get(name).await?.data["spec"].clone())
+    }
+
     /// Creates a class like the platform's, whose instances bring their buckets. Returns its name.
     pub async fn class_with_given_buckets(&self, name: &str) -> Result<String> {
-        let classes = self.classes();
-        let mut spec = classes.get("standard").await?.data["spec"].clone();
+        let mut spec = self.class("standard").await?;
         spec["default"] = json!(false);
         spec["objectStore"] = json!({"provisioner": "Given"});
         let object = json!({
             "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name}, "spec": spec,
         });
-        classes.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(object)).await?;
+        self.classes().patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(object)).await?;
         Ok(name.to_owned())
     }
 

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod client;
 pub mod cluster;
+pub mod helm;
 pub mod instance;
 pub mod load;
 pub mod relay;

@@ -3,6 +3,7 @@
 mod deletion;
 mod drift;
 mod firehose;
+mod installation;
 mod isolation;
 mod one_manifest;
 mod postgres_restarted;
