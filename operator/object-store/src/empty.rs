@@ -45,7 +45,7 @@ impl Buckets {
             if page.objects == before {
                 return Err(self.kept(bucket, "delete the objects"));
             }
-            self.delete_objects(bucket, page.objects.clone()).await?;
+            self.delete_objects(bucket, page.objects.clone(), until).await?;
             if Instant::now() >= until {
                 return Ok(false);
             }
@@ -80,9 +80,9 @@ impl Buckets {
                     }
                     _ => {}
                 }
-            }
-            if Instant::now() >= until {
-                return Ok(false);
+                if Instant::now() >= until {
+                    return Ok(false);
+                }
             }
             before = found;
         }
@@ -117,7 +117,8 @@ impl Buckets {
         Ok(Page { objects, truncated: page.is_truncated().unwrap_or_default() })
     }
 
-    async fn delete_objects(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Error> {
+    /// Deletes the objects, or as many of them as can be deleted until `until` where the service deletes only one at a time.
+    async fn delete_objects(&self, bucket: &str, objects: Vec<ObjectIdentifier>, until: Instant) -> Result<(), Error> {
         let what = format!("delete objects of bucket {bucket}");
         let list = Delete::builder().set_objects(Some(objects.clone())).quiet(true).build();
         let list = list.map_err(|error| Error::Unavailable(format!("cannot {what}: {error}")))?;
@@ -125,7 +126,7 @@ impl Buckets {
             Ok(gone) => gone,
             // Not every service deletes several at once, and a proxy may refuse it: its keys are in the body, where few proxies look.
             Err(error) if is_not_implemented(error.code()) || matches!(status(&error), Some(403 | 405 | 501)) => {
-                return self.delete_one_by_one(bucket, objects).await;
+                return self.delete_one_by_one(bucket, objects, until).await;
             }
             Err(error) => return Err(failed(&what, self.place(), &error)),
         };
@@ -136,11 +137,19 @@ impl Buckets {
         Err(Error::Unavailable(format!("the object store at {place} was asked to {what} and kept {key:?}: {why}")))
     }
 
-    async fn delete_one_by_one(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Error> {
+    async fn delete_one_by_one(
+        &self,
+        bucket: &str,
+        objects: Vec<ObjectIdentifier>,
+        until: Instant,
+    ) -> Result<(), Error> {
         for ObjectIdentifier { key, version_id, .. } in objects {
             let what = format!("delete {} of bucket {bucket}", one_line(&key));
             let gone = self.client().delete_object().bucket(bucket).key(key).set_version_id(version_id).send().await;
             gone.map_err(|error| failed(what, self.place(), &error))?;
+            if Instant::now() >= until {
+                break;
+            }
         }
         Ok(())
     }

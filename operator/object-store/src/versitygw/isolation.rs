@@ -4,6 +4,7 @@
 //! may write to one bucket can then delete any other bucket, and files beside the gateway's data. No bucket policy prevents it. The check uses the
 //! administrator's credential and touches nothing outside the operator's own folder of the new bucket.
 
+use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use crate::Error;
@@ -26,26 +27,55 @@ const UPLOAD_ID: &str = "../../../.aurora-locus/isolation";
 const BY_KEY: &str = ".aurora-locus/isolation/key";
 const KEY: &str = "isolation/../.aurora-locus/isolation/key";
 
-/// Refuses a gateway that follows `..`.
+/// A way to write the query of a request. The gateway understands all of them alike; a proxy that compares texts knows one.
+type Spelling = fn(&str) -> String;
+
+/// As usual, with an encoded name, with the parameter twice, and with other encodings of the path.
+const OF_UPLOAD_IDS: [Spelling; 6] = [
+    str::to_owned,
+    |query| query.replace("uploadId=", "%75ploadId="),
+    |query| query.replace("uploadId=", "uploadId=0&uploadId="),
+    |query| format!("{query}&uploadId=0"),
+    |query| query.replace("%2F", "/"),
+    |query| query.replace("..", "%2E%2E"),
+];
+/// As usual, with an encoded name, and with a value.
+const OF_DELETIONS: [Spelling; 3] = [
+    str::to_owned,
+    |query| query.replacen("delete", "%64elete", 1),
+    |query| query.replacen("delete", "delete=", 1).replacen("==", "=", 1),
+];
+
+/// Refuses a gateway that follows `..`, and a proxy before it that lets one of the spellings of such a request pass.
 pub(super) async fn check(buckets: &Buckets, bucket: &str) -> Result<(), Error> {
-    let leaves_by = if follows_upload_ids(buckets, bucket).await? {
-        Some("the id of an upload")
-    } else if follows_keys(buckets, bucket).await? {
-        Some("the keys of DeleteObjects")
-    } else {
-        None
-    };
-    match leaves_by {
-        None => Ok(()),
-        Some(leaves_by) => {
-            Err(Error::NotIsolated { place: buckets.place().to_owned(), bucket: bucket.to_owned(), leaves_by })
+    let refused =
+        |leaves_by| Err(Error::NotIsolated { place: buckets.place().to_owned(), bucket: bucket.to_owned(), leaves_by });
+    for spelling in OF_UPLOAD_IDS {
+        if follows_upload_ids(buckets, bucket, spelling).await? {
+            return refused("the id of an upload");
         }
+    }
+    for spelling in OF_DELETIONS {
+        if follows_keys(buckets, bucket, spelling).await? {
+            return refused("the keys of DeleteObjects");
+        }
+    }
+    Ok(())
+}
+
+/// Writes the query of a request in another way. To be called before the request is signed.
+fn spelled(request: &mut HttpRequest, spelling: Spelling) {
+    if let Some((path, query)) = request.uri().split_once('?') {
+        let uri = format!("{path}?{}", spelling(query));
+        // A URI that is not valid is one that nobody can ask for.
+        let _ = request.set_uri(uri);
     }
 }
 
-async fn follows_upload_ids(buckets: &Buckets, bucket: &str) -> Result<bool, Error> {
+async fn follows_upload_ids(buckets: &Buckets, bucket: &str, spelling: Spelling) -> Result<bool, Error> {
     buckets.write(bucket, BY_UPLOAD, b"isolation".to_vec(), false).await?;
     let abort = buckets.client().abort_multipart_upload().bucket(bucket).key("isolation").upload_id(UPLOAD_ID);
+    let abort = abort.customize().mutate_request(move |request| spelled(request, spelling));
     if let Err(error) = abort.send().await
         && !is_refusal(status(&error))
     {
@@ -54,13 +84,14 @@ async fn follows_upload_ids(buckets: &Buckets, bucket: &str) -> Result<bool, Err
     is_gone(buckets, bucket, BY_UPLOAD).await
 }
 
-async fn follows_keys(buckets: &Buckets, bucket: &str) -> Result<bool, Error> {
+async fn follows_keys(buckets: &Buckets, bucket: &str, spelling: Spelling) -> Result<bool, Error> {
     buckets.write(bucket, BY_KEY, b"isolation".to_vec(), false).await?;
     let what = format!("delete objects of bucket {bucket}");
     let cannot = |error| Error::Unavailable(format!("cannot {what}: {error}"));
     let object = ObjectIdentifier::builder().key(KEY).build().map_err(cannot)?;
     let list = Delete::builder().objects(object).quiet(true).build().map_err(cannot)?;
-    if let Err(error) = buckets.client().delete_objects().bucket(bucket).delete(list).send().await
+    let deletion = buckets.client().delete_objects().bucket(bucket).delete(list).customize();
+    if let Err(error) = deletion.mutate_request(move |request| spelled(request, spelling)).send().await
         && !is_refusal(status(&error))
     {
         return Err(failed(&what, buckets.place(), &error));

@@ -9,7 +9,7 @@ use operator_object_store::{ADOPT_KEY, Access, Deleted, Error, Isolation, MARKER
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Refusal};
 use super::s3::{admin, client, code, create_user, exists, get, put, role};
 use super::world::{endpoint, keys, named_request, request, root, service, unique, versitygw, versitygw_at};
 
@@ -37,9 +37,39 @@ fn guard(request: &Request) -> Option<(u16, &'static str)> {
     let query = request.uri().query().unwrap_or_default();
     let is_id = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let parameters = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let is_encoded = parameters().any(|(name, _)| name.contains('%') || name.contains('+'));
     let has_bad_id = parameters().any(|(name, value)| name.eq_ignore_ascii_case("uploadid") && !is_id(value));
     let deletes_several = request.method() == "POST" && parameters().any(|(name, _)| name == "delete");
-    (has_bad_id || deletes_several).then_some((403, "AccessDenied"))
+    (is_encoded || has_bad_id || deletes_several).then_some((403, "AccessDenied"))
+}
+
+/// Proxies that know one way to write a request, and the one that they miss.
+const TEXT_GUARDS: [Refusal; 4] = [
+    // Names as they were sent.
+    |request| guard(request).filter(|_| !request.uri().query().unwrap_or_default().contains("%75ploadId")),
+    // The last of several parameters.
+    |request| {
+        let query = request.uri().query().unwrap_or_default();
+        guard(request).filter(|_| !query.ends_with("&uploadId=0"))
+    },
+    |request| guard(request).filter(|_| !request.uri().query().unwrap_or_default().contains("%64elete")),
+    // The path as it is usually encoded.
+    |request| guard(request).filter(|_| !request.uri().query().unwrap_or_default().contains("%2E%2E")),
+];
+
+#[tokio::test]
+async fn a_proxy_that_knows_one_spelling_of_such_requests_is_refused() {
+    for (number, guard) in TEXT_GUARDS.into_iter().enumerate() {
+        let (_, address) = Proxy::start(&endpoint(), guard).await;
+        let request = request();
+        let error = required_at(&address).ensure(&request, None).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::NotIsolated { bucket, .. } if *bucket == request.bucket()),
+            "{number}: {error}"
+        );
+        assert_eq!(role(&request.user()).await, None, "nobody has a key for the gateway");
+        assert_eq!(versitygw().delete(&request).await.unwrap(), Deleted::Bucket);
+    }
 }
 
 #[tokio::test]
