@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use operator_api::PdsInstance;
+use operator_runtime::tolerant::Tolerant;
 
 /// An instance, or why it cannot be read.
-pub type Guarded = DeserializeGuard<PdsInstance>;
+pub type Guarded = Tolerant<PdsInstance>;
 
 /// The store that the watch of instances fills.
 pub type Instances = Store<Guarded>;

@@ -6,12 +6,12 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use operator_api::PdsInstance;
-use operator_runtime::cache::Key;
+use operator_runtime::cache::{Key, is_denied};
+use operator_runtime::tolerant::Tolerant;
 
 use crate::guarded::{Guarded, Instances};
 use crate::kinds::pds_instance::component::hostname;
@@ -33,6 +33,12 @@ pub(crate) fn merged(watches: Vec<BoxStream<'static, Watched>>) -> BoxStream<'st
             let (known, listed) = &mut lists[source];
             let first = waiting.contains(&source);
             let events = match event {
+                // A namespace that is gone, or where the rights are, keeps no other waiting.
+                Err(error) if first && is_denied(&error) => {
+                    waiting.remove(&source);
+                    let end = waiting.is_empty().then_some(Ok(watcher::Event::InitDone));
+                    std::iter::once(Err(error)).chain(end).collect()
+                }
                 Err(error) => vec![Err(error)],
                 Ok(watcher::Event::Init) => {
                     listed.clear();
@@ -74,7 +80,7 @@ pub(crate) fn key_of(object: &Guarded) -> Key {
 /// Stands for a deleted instance of which only namespace and name are known, so that a reconciliation can be asked for.
 pub(crate) fn tombstone((namespace, name): Key) -> Guarded {
     let metadata = ObjectMeta { namespace: Some(namespace), name: Some(name), ..Default::default() };
-    DeserializeGuard(Err(InvalidObject { error: "the object is gone".into(), metadata }))
+    Tolerant(Err(InvalidObject { error: "the object is gone".into(), metadata }))
 }
 
 pub(crate) fn strip_instance(object: &mut Guarded) {
@@ -117,4 +123,54 @@ pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Ve
         return every(instances);
     }
     those(instances, |pds| pds.namespace().as_deref() == Some(&key.0) && uses_secret(pds, &key.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn instance(name: &str) -> Guarded {
+        tombstone(("n".into(), name.into()))
+    }
+
+    fn denied() -> watcher::Error {
+        let status = kube::core::Status { code: 403, ..Default::default() };
+        watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)))
+    }
+
+    /// A tenant may delete the operator's RoleBinding in his namespace, and a host the namespace of one who leaves.
+    #[test]
+    fn a_namespace_whose_list_is_refused_keeps_no_other_waiting() {
+        use watcher::Event::{Apply, Init, InitApply, InitDone};
+        let gone = stream::iter([
+            Ok(Init),
+            Err(denied()),
+            Ok(Init),
+            Err(denied()),
+            Ok(Init),
+            Ok(InitApply(instance("late"))),
+            Ok(InitDone),
+        ]);
+        let there = stream::iter([Ok(Init), Ok(InitApply(instance("one"))), Ok(InitDone)]);
+        let events: Vec<_> = merged(vec![gone.boxed(), there.boxed()]).collect::<Vec<_>>().now_or_never().unwrap();
+        let done = events.iter().position(|event| matches!(event, Ok(InitDone))).unwrap();
+        let names = |event: &Watched| match event {
+            Ok(InitApply(object) | Apply(object)) => Some(object.name_any()),
+            _ => None,
+        };
+        assert!(
+            events[..done]
+                .iter()
+                .any(|event| matches!(event, Ok(InitApply(_))) && names(event).as_deref() == Some("one"))
+        );
+        assert!(events[..].iter().any(|event| names(event).as_deref() == Some("late")));
+        assert_eq!(events.iter().filter(|event| matches!(event, Ok(InitDone))).count(), 1);
+        assert_eq!(events.iter().filter(|event| event.is_err()).count(), 2);
+
+        let alone =
+            merged(vec![stream::iter([Ok(Init), Err(denied())]).boxed()]).collect::<Vec<_>>().now_or_never().unwrap();
+        assert!(matches!(alone[..], [Ok(Init), Err(_), Ok(InitDone)]), "a start without any namespace");
+    }
 }

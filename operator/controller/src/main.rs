@@ -25,6 +25,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // At the level of warnings the client logs every answer that it cannot read, as it came: a list of Secrets, for example.
+    let filter = filter.add_directive("kube_client::client=off".parse()?);
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     // Two providers may be linked; this says which one serves.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();

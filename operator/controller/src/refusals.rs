@@ -15,6 +15,7 @@ use kube::{Client, ResourceExt};
 use operator_runtime::cache::Key;
 use operator_runtime::child::{Children, api};
 use operator_runtime::condition::one_line;
+use operator_runtime::tolerant::Tolerant;
 
 /// How long a refusal counts after its last Event.
 const FRESH: Duration = Duration::from_secs(600);
@@ -68,7 +69,7 @@ impl Refusals {
         client: &Client,
         namespace: Option<&str>,
     ) -> impl Stream<Item = Key> + Send + 'static {
-        let api = api::<Event>(client, namespace);
+        let api = api::<Tolerant<Event>>(client, namespace);
         stream::unfold(Watch::default(), move |mut watch| {
             let (api, known) = (api.clone(), self.clone());
             async move {
@@ -101,7 +102,7 @@ impl Refusals {
 /// usually follows would be work at rest. A watch from version 0 begins with the Events that exist.
 struct Watch {
     version: String,
-    events: Option<BoxStream<'static, kube::Result<WatchEvent<Event>>>>,
+    events: Option<BoxStream<'static, kube::Result<WatchEvent<Tolerant<Event>>>>>,
 }
 
 impl Default for Watch {
@@ -111,7 +112,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    async fn next(&mut self, api: &Api<Event>) -> Event {
+    async fn next(&mut self, api: &Api<Tolerant<Event>>) -> Event {
         loop {
             let Some(events) = &mut self.events else {
                 let parameters = WatchParams::default().fields("reason=FailedCreate");
@@ -124,7 +125,10 @@ impl Watch {
             match events.next().await {
                 Some(Ok(WatchEvent::Added(event) | WatchEvent::Modified(event))) => {
                     self.version = event.resource_version().unwrap_or_else(|| ANY.into());
-                    return event;
+                    // One that cannot be read says nothing.
+                    if let Ok(event) = event.0 {
+                        return event;
+                    }
                 }
                 Some(Ok(WatchEvent::Deleted(event))) => {
                     self.version = event.resource_version().unwrap_or_else(|| ANY.into());

@@ -120,10 +120,11 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         }
     }
 
+    let lists = caches.lists();
     let watches = scope.watches().into_iter().map(|namespace| {
         let api = api::<Guarded>(&client, namespace.as_deref());
         // A few at a time: whoever may create instances decides how large they are.
-        kube::runtime::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff().boxed()
+        lists.limit(kube::runtime::watcher(api, watcher::Config::default().page_size(PAGE))).default_backoff().boxed()
     });
     // Not by waiting for the store: it wakes only the last one that waits, and the controller waits for it.
     let watched = merged(watches.collect()).modify(strip_instance).reflect(writer).inspect(move |event| {
@@ -140,7 +141,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     }
     for namespace in watched_secrets {
         let (own, users) = (options.namespace.clone(), instances.clone());
-        let touched = secrets.clone().follow(namespace);
+        let touched = secrets.clone().follow(namespace, &lists);
         triggers.push(touched.flat_map(move |key| stream::iter(users_of_secret(&users, &own, &key))).boxed());
     }
     let refusals = Arc::new(Refusals::default());

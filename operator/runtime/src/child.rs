@@ -10,14 +10,14 @@ use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use kube::api::{Api, PartialObjectMeta};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, Key, Known, Limits, all_filled, follow, stripped};
+use crate::cache::{Cache, Key, Known, Limits, ListTurns, all_filled, follow, stripped};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::object::{AnyObject, Object};
+use crate::tolerant::Tolerant;
 
 /// Which namespaces are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,13 +135,26 @@ pub struct Caches {
     stores: HashMap<TypeId, Box<dyn std::any::Any + Send + Sync>>,
     children: Vec<Child>,
     filled: watch::Sender<usize>,
+    lists: ListTurns,
 }
 
 impl Caches {
     /// No cache yet; `known` tells instances that exist.
     #[must_use]
     pub fn new(known: Known) -> Self {
-        Self { known, stores: HashMap::new(), children: Vec::new(), filled: watch::Sender::new(0) }
+        Self {
+            known,
+            stores: HashMap::new(),
+            children: Vec::new(),
+            filled: watch::Sender::new(0),
+            lists: ListTurns::default(),
+        }
+    }
+
+    /// The turns of the lists of these caches, for other watches of the same process.
+    #[must_use]
+    pub fn lists(&self) -> ListTurns {
+        self.lists.clone()
     }
 
     /// Reads those objects of an instance of which only metadata is kept because a watch showed them before it showed the instance.
@@ -220,8 +233,9 @@ where
     let cache = caches.add::<K>(unowned);
     let config = || watcher::Config::default().labels(&labels::any_instance());
     let watch = |namespace: Option<String>| {
-        let api = api::<DeserializeGuard<W>>(client, namespace.as_deref());
-        follow(cache.clone(), namespace, api, config(), metrics.clone(), caches.filled.clone(), keep).boxed()
+        let api = api::<Tolerant<W>>(client, namespace.as_deref());
+        follow(cache.clone(), namespace, api, config(), metrics.clone(), (&caches.lists, caches.filled.clone()), keep)
+            .boxed()
     };
     scope.watches().into_iter().map(watch).collect()
 }

@@ -23,3 +23,4 @@ pub mod pages;
 pub mod recent;
 pub mod secret;
 pub mod supervise;
+pub mod tolerant;

@@ -1,8 +1,8 @@
 //! Serves the pages, with a limit for connections and time: every pod of the cluster may reach the port, and so may slow and hostile ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,38 +24,53 @@ const HEAD_BYTES: usize = 16 << 10;
 /// Between two tries to accept, when the system has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections by address.
+/// Connections by address, the oldest first.
 #[derive(Clone, Debug, Default)]
-struct Open(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Open(Arc<Mutex<HashMap<IpAddr, VecDeque<CancellationToken>>>>);
 
-/// A connection that counts until this is dropped.
-struct Place(Open, IpAddr);
+/// A connection that counts until this is dropped. The token is cancelled when another one takes its place.
+struct Place {
+    open: Open,
+    address: IpAddr,
+    ended: CancellationToken,
+}
 
 impl Open {
+    /// A place, unless the address has its share. If all are taken, the oldest connection of the address with the most loses its own: however many
+    /// addresses a client has, one that has none yet is served.
     fn take(&self, address: IpAddr) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, own) = (open.values().sum::<usize>(), open.get(&address).copied().unwrap_or(0));
-        if all >= MOST || own >= MOST_PER_ADDRESS {
+        let mut open = self.connections();
+        if open.get(&address).is_some_and(|own| own.len() >= MOST_PER_ADDRESS) {
             return None;
         }
-        open.insert(address, own + 1);
-        Some(Place(self.clone(), address))
+        if open.values().map(VecDeque::len).sum::<usize>() >= MOST {
+            let most = open.values_mut().max_by_key(|own| own.len());
+            most.and_then(VecDeque::pop_front)?.cancel();
+        }
+        let ended = CancellationToken::new();
+        open.entry(address).or_default().push_back(ended.clone());
+        Some(Place { open: self.clone(), address, ended })
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<IpAddr, VecDeque<CancellationToken>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = open.get_mut(&self.1) {
-            *own -= 1;
-            if *own == 0 {
-                open.remove(&self.1);
+        self.ended.cancel();
+        let mut open = self.open.connections();
+        if let Some(own) = open.get_mut(&self.address) {
+            own.retain(|other| !other.is_cancelled());
+            if own.is_empty() {
+                open.remove(&self.address);
             }
         }
     }
 }
 
-/// Serves until `stop`. A connection above a limit is closed at once.
+/// Serves until `stop`. A connection above the limit of its address is closed at once.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let (open, mut connections) = (Open::default(), JoinSet::new());
     loop {
@@ -77,12 +92,13 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-async fn one(stream: TcpStream, _place: Place, router: Router) {
+async fn one(stream: TcpStream, place: Place, router: Router) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false).max_buf_size(HEAD_BYTES);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // The error of a connection is its client's affair.
-    let _ = tokio::time::timeout(CONNECTION, connection).await;
+    let served = tokio::time::timeout(CONNECTION, connection);
+    let _ = place.ended.run_until_cancelled(served).await;
 }
 
 #[cfg(test)]
@@ -99,6 +115,24 @@ mod tests {
         // A connection above a limit is reset.
         stream.read_to_string(&mut text).await.ok();
         text
+    }
+
+    #[test]
+    fn many_addresses_together_keep_nobody_else_out() {
+        let open = Open::default();
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let mut held: Vec<_> =
+            (0..16).flat_map(|last| (0..16).map(move |_| last)).map(|last| open.take(address(last)).unwrap()).collect();
+        assert!(open.take(address(0)).is_none(), "it has its share");
+        let probe = open.take(address(100)).unwrap();
+        assert_eq!(held.iter().filter(|place| place.ended.is_cancelled()).count(), 1);
+        // New ones of hostile addresses take the places of their like.
+        for last in 17..40 {
+            held.push(open.take(address(last)).unwrap());
+        }
+        assert!(!probe.ended.is_cancelled());
+        drop((held, probe));
+        assert!(open.connections().is_empty());
     }
 
     #[tokio::test]

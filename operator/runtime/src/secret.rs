@@ -15,11 +15,13 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
+use tokio::sync::Semaphore;
 
-use crate::cache::{Key, PAGE};
+use crate::cache::{Key, ListTurns, PAGE};
 use crate::child::api;
 use crate::labels;
 use crate::object::strip_owners;
+use crate::tolerant::Tolerant;
 
 /// Longest value that is kept, in bytes: a certificate with its chain fits.
 pub const LONGEST: usize = 65_536;
@@ -154,17 +156,24 @@ impl Known {
     }
 }
 
+/// Secrets that are read at once: each has up to 1.5 MB of JSON.
+const READS: usize = 4;
+
+/// A Secret with up to 1 MiB of data, which is what the API server takes.
+type Whole = Tolerant<Secret, { 2 << 20 }>;
+
 /// The Secrets that were asked for.
 pub struct Secrets {
     client: Client,
     known: Mutex<Known>,
+    reads: Semaphore,
 }
 
 impl Secrets {
     /// An empty cache.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), reads: Semaphore::new(READS) }
     }
 
     /// What a Secret holds under some keys; nothing if there is no such Secret.
@@ -187,8 +196,19 @@ impl Secrets {
             known.asked.entry(key.clone()).or_default().readers += 1;
         }
         let question = Question { secrets: self, key: Some(key) };
-        let secret = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
-        let content = secret.map(|secret| Arc::new(reduce(secret, &wanted)));
+        let secret = {
+            // Fails only if the semaphore was closed, which nobody does.
+            let _turn = self.reads.acquire().await.ok();
+            let secret = Api::<Whole>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
+            secret.map(|Tolerant(secret)| match secret {
+                Ok(secret) => Ok(Arc::new(reduce(secret, &wanted))),
+                Err(invalid) => Err(invalid.error),
+            })
+        };
+        let content = secret.transpose().map_err(|why| {
+            let text = format!("Secret {namespace}/{name} cannot be read: {why}");
+            kube::Error::Service(text.into())
+        })?;
         question.keep(Entry { keys: wanted, content: content.clone(), used: Instant::now() });
         Ok(content.map(|content| content.only(keys)))
     }
@@ -207,10 +227,14 @@ impl Secrets {
     }
 
     /// Watches the names of Secrets as long as the stream is polled; gives each one that changed. Of an object nothing else is kept.
-    pub fn follow(self: Arc<Self>, namespace: Option<String>) -> impl Stream<Item = Key> + Send + 'static {
-        let names = api::<PartialObjectMeta<Secret>>(&self.client, namespace.as_deref());
+    pub fn follow(
+        self: Arc<Self>,
+        namespace: Option<String>,
+        lists: &ListTurns,
+    ) -> impl Stream<Item = Key> + Send + 'static {
+        let names = api::<Tolerant<PartialObjectMeta<Secret>>>(&self.client, namespace.as_deref());
         let config = watcher::Config::default().fields(NO_RELEASES).page_size(PAGE);
-        watcher(names, config).default_backoff().flat_map(move |event| {
+        lists.limit(watcher(names, config)).default_backoff().flat_map(move |event| {
             let changed = match event {
                 Ok(Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret)) => {
                     let key = (secret.namespace().unwrap_or_default(), secret.name_any());

@@ -19,13 +19,18 @@ pub struct Limits {
     pub unowned: usize,
     /// Bytes of JSON that the objects of one instance may take.
     pub instance: usize,
+    /// Bytes of JSON that the objects of no instance in one namespace may take.
+    pub namespace: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { known: Arc::new(|_, _| true), unowned: 0, instance: INSTANCE_BYTES }
+        Self { known: Arc::new(|_, _| true), unowned: 0, instance: INSTANCE_BYTES, namespace: NAMESPACE_BYTES }
     }
 }
 
 /// Bytes of JSON that objects of one kind and one instance may take. A Deployment with every setting has a fifth of it.
 pub const INSTANCE_BYTES: usize = 64 << 10;
+/// Bytes of JSON that objects of one kind and one namespace may take which no instance owns: data that outlives its instance. A volume claim has
+/// about 1.5 KiB.
+const NAMESPACE_BYTES: usize = 2 << 20;

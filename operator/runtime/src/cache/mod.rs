@@ -8,7 +8,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::{Stream, StreamExt, stream};
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt};
@@ -17,21 +16,24 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::object::{Object, strip};
+use crate::tolerant::Tolerant;
 
 mod key;
 mod limits;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use key::Key;
 use key::{instance, key};
 pub use limits::{INSTANCE_BYTES, Known, Limits};
 use shelf::{Entry, Shelf};
+pub use turns::ListTurns;
 
-/// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is, also where
-/// only metadata is asked for: annotations have 256 KiB.
-pub const PAGE: u32 = 10;
+/// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is (1.5 MB), also where
+/// only metadata is asked for.
+pub const PAGE: u32 = 5;
 
 /// The objects of one kind.
 pub struct Cache<K> {
@@ -162,10 +164,10 @@ impl<K: Object> State<K> {
 pub fn follow<W, K>(
     cache: Arc<Cache<K>>,
     namespace: Option<String>,
-    api: Api<DeserializeGuard<W>>,
+    api: Api<Tolerant<W>>,
     config: watcher::Config,
     metrics: Arc<Metrics>,
-    filled: watch::Sender<usize>,
+    (lists, filled): (&ListTurns, watch::Sender<usize>),
     keep: impl Fn(W) -> K + Send + 'static,
 ) -> impl Stream<Item = Key> + Send + 'static
 where
@@ -174,7 +176,7 @@ where
 {
     filled.send_modify(|missing| *missing += 1);
     let mut first = true;
-    watcher(api, config.page_size(PAGE)).default_backoff().flat_map(move |event| {
+    lists.limit(watcher(api, config.page_size(PAGE))).default_backoff().flat_map(move |event| {
         let changed = match event {
             Ok(event) => {
                 let done = matches!(event, Event::InitDone);
@@ -186,13 +188,27 @@ where
                 changed.unwrap_or_default()
             }
             Err(error) => {
-                metrics.watch_failed(&W::kind(&()));
-                tracing::warn!(kind = %W::kind(&()), "watch of {}: {error}", W::kind(&()));
+                let (kind, place) = (W::kind(&()), namespace.as_deref().unwrap_or("all namespaces"));
+                metrics.watch_failed(&kind);
+                tracing::warn!(%kind, "watch of {kind} in {place}: {error}");
+                if is_denied(&error) && std::mem::take(&mut first) {
+                    filled.send_modify(|missing| *missing -= 1);
+                }
                 Vec::new()
             }
         };
         stream::iter(changed)
     })
+}
+
+/// Whether the API server refuses a list: the namespace is gone, or the right to list there. The start of the process does not wait for it; the watch
+/// tries again, and what it shows later counts then.
+#[must_use]
+pub fn is_denied(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }
 
 fn map<W: Resource, K>(event: Event<W>, keep: &impl Fn(W) -> K) -> Event<K> {
@@ -213,11 +229,11 @@ pub(crate) fn stripped<W: Resource, K>(mut object: W, keep: impl Fn(W) -> K) -> 
 }
 
 /// An object that cannot be read is counted and left out; the others are not held up.
-fn readable<K>(event: Event<DeserializeGuard<K>>, metrics: &Metrics) -> Option<Event<K>>
+pub fn readable<K>(event: Event<Tolerant<K>>, metrics: &Metrics) -> Option<Event<K>>
 where
     K: Resource<DynamicType = ()>,
 {
-    let check = |DeserializeGuard(object): DeserializeGuard<K>| match object {
+    let check = |Tolerant(object): Tolerant<K>| match object {
         Ok(object) => Some(object),
         Err(invalid) => {
             let kind = K::kind(&());

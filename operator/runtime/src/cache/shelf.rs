@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use serde::Serialize;
 
@@ -14,15 +15,17 @@ use crate::object::Object;
 /// An object, or its metadata.
 pub(super) struct Entry<K> {
     pub(super) object: Arc<K>,
-    /// Bytes of JSON that count against the instance; none if only metadata is kept.
+    /// Bytes of JSON that are counted; none if only metadata is kept.
     bytes: usize,
+    /// What they are counted for: the instance that owns the object, or the objects of a namespace that none owns.
+    account: Key,
     /// Whether only metadata is kept, and no instance that existed owned the object.
     pub(super) owner_was_unknown: bool,
 }
 
 pub(super) struct Shelf<K> {
     objects: HashMap<Key, Entry<K>>,
-    /// Bytes by instance. The difference between two entries of one object is at most what one object may have.
+    /// Bytes by account, see [`Entry::account`]. The difference between two entries of one object is at most what one object may have.
     bytes: HashMap<Key, usize>,
 }
 
@@ -36,35 +39,36 @@ impl<K: Object> Shelf<K> {
     /// The entry for an object. It is kept whole if that is within the limits.
     pub(super) fn trim(&self, object: K, limits: &Limits) -> Entry<K> {
         let is_owned = has_known_owner(&object, limits);
+        let account = instance(&object).filter(|_| is_owned);
+        let account = account.unwrap_or_else(|| (object.meta().namespace.clone().unwrap_or_default(), String::new()));
         let bytes = size(&object);
-        let old = self.objects.get(&key(&object)).map_or(0, |entry| entry.bytes);
-        let taken = instance(&object).and_then(|instance| self.bytes.get(&instance).copied()).unwrap_or(0);
-        let fits = taken.saturating_sub(old) + bytes <= limits.instance;
+        let old = self.objects.get(&key(&object)).filter(|entry| entry.account == account);
+        let taken = self.bytes.get(&account).copied().unwrap_or(0);
+        let most = if is_owned { limits.instance } else { limits.namespace };
+        let fits = taken.saturating_sub(old.map_or(0, |entry| entry.bytes)) + bytes <= most;
         if fits && (is_owned || bytes <= limits.unowned) {
-            return Entry { object: Arc::new(object), bytes, owner_was_unknown: false };
+            return Entry { object: Arc::new(object), bytes, account, owner_was_unknown: false };
         }
         let mut bare = K::default();
         *bare.meta_mut() = object.meta().clone();
-        Entry { object: Arc::new(bare), bytes: 0, owner_was_unknown: !is_owned }
+        Entry { object: Arc::new(bare), bytes: 0, account, owner_was_unknown: !is_owned }
     }
 
     pub(super) fn put(&mut self, entry: Entry<K>) {
         let key = key(&*entry.object);
         self.remove(&key);
-        if let Some(instance) = instance(&*entry.object).filter(|_| entry.bytes > 0) {
-            *self.bytes.entry(instance).or_default() += entry.bytes;
+        if entry.bytes > 0 {
+            *self.bytes.entry(entry.account.clone()).or_default() += entry.bytes;
         }
         self.objects.insert(key, entry);
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Entry<K>> {
         let entry = self.objects.remove(key)?;
-        if let Some(instance) = instance(&*entry.object)
-            && let Some(bytes) = self.bytes.get_mut(&instance)
-        {
+        if let Some(bytes) = self.bytes.get_mut(&entry.account) {
             *bytes = bytes.saturating_sub(entry.bytes);
             if *bytes == 0 {
-                self.bytes.remove(&instance);
+                self.bytes.remove(&entry.account);
             }
         }
         Some(entry)
@@ -91,11 +95,13 @@ impl<K: Object> Shelf<K> {
     }
 }
 
-/// Whether the controller of an object is an instance that exists. An owner of another kind proves nothing: anybody may name one.
+/// Whether the controller of an object is an instance that exists, and the label names the same one. An owner of another kind proves nothing: anybody
+/// may name one. With another name in the label than in the owner, one instance could have objects on the account of any number of others.
 pub(super) fn has_known_owner<K: Resource>(object: &K, limits: &Limits) -> bool {
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     let owner = object.meta().owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-    owner.is_some_and(|owner| (limits.known)(namespace, owner))
+    let is_named = |owner: &&OwnerReference| instance(object).is_some_and(|(_, name)| name == owner.name);
+    owner.filter(is_named).is_some_and(|owner| (limits.known)(namespace, owner))
 }
 
 /// Bytes of JSON.

@@ -61,7 +61,7 @@ fn the_list_of_one_namespace_leaves_the_others() {
 }
 
 fn owned(name: &str, uid: &str, bytes: usize) -> ConfigMap {
-    let owner = OwnerReference { uid: uid.into(), controller: Some(true), ..Default::default() };
+    let owner = OwnerReference { name: "a".into(), uid: uid.into(), controller: Some(true), ..Default::default() };
     let mut object = object(name, "a", "1");
     object.metadata.owner_references = Some(vec![owner]);
     object.data = Some([("key".to_owned(), "x".repeat(bytes))].into());
@@ -104,6 +104,31 @@ fn the_objects_of_one_instance_have_room_for_so_many_bytes() {
     cache.apply(None, Event::Apply(owned("three", "real", INSTANCE_BYTES / 2 - 1000)));
     assert!(is_whole(&cache, "three"));
     assert!(cache.withheld("ns", "a").is_empty(), "what is too large is not asked for again");
+}
+
+/// Who may write objects may write their labels: an instance that exists, and any number of names.
+#[test]
+fn an_instance_has_no_objects_on_the_account_of_others() {
+    let cache = Cache::default();
+    for number in 0..4 {
+        let mut object = owned(&format!("o{number}"), "real", 1000);
+        object.metadata.labels.as_mut().unwrap().insert(crate::labels::INSTANCE.into(), format!("x{number}"));
+        cache.apply(None, Event::Apply(object));
+        assert!(!is_whole(&cache, &format!("o{number}")));
+    }
+}
+
+/// Objects of no instance share the room of their namespace, whatever instances they name.
+#[test]
+fn objects_of_no_instance_have_room_for_so_many_bytes_in_a_namespace() {
+    let cache = Cache::new(Limits { unowned: 2000, namespace: 4000, ..Limits::default() });
+    for number in 0..4 {
+        let mut object = owned(&format!("o{number}"), "", 1000);
+        object.metadata.owner_references = None;
+        object.metadata.labels.as_mut().unwrap().insert(crate::labels::INSTANCE.into(), format!("x{number}"));
+        cache.apply(None, Event::Apply(object));
+    }
+    assert_eq!(["o0", "o1", "o2", "o3"].map(|name| is_whole(&cache, name)), [true, true, true, false]);
 }
 
 /// Two watches: one may show the object before the other shows its instance.

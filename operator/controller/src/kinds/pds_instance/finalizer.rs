@@ -1,8 +1,9 @@
 //! The finalizer: on an instance only while data is to be deleted with it.
 
 use kube::ResourceExt;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams};
 use operator_api::{PdsClass, PdsInstance};
+use operator_runtime::tolerant::Tolerant;
 use serde_json::json;
 
 use super::wanted::Deletes;
@@ -31,10 +32,10 @@ pub(super) async fn change_finalizer(
     uid: &str,
     wanted: bool,
 ) -> kube::Result<()> {
-    let api = Api::<PdsInstance>::namespaced(client, namespace);
+    let api = Api::<Tolerant<PartialObjectMeta<PdsInstance>>>::namespaced(client, namespace);
     const TRIES: usize = 20;
     for tries in 1.. {
-        let Some(live) = api.get_metadata_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
+        let Some(live) = api.get_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
             return Ok(());
         };
         let mut finalizers: Vec<_> = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
@@ -42,7 +43,7 @@ pub(super) async fn change_finalizer(
             finalizers.push(FINALIZER.into());
         }
         let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
-        match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        match api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
             Err(kube::Error::Api(status)) if status.code == 409 && tries < TRIES => {}
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
             other => return other.map(drop),
@@ -72,11 +73,11 @@ pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<u
     let kind = ApiResource::erase::<PdsInstance>(&());
     let mut all = Vec::new();
     for namespace in options.scope().watches() {
-        let api: Api<DynamicObject> = match namespace {
+        let api: Api<Tolerant<DynamicObject>> = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &kind),
             None => Api::all_with(client.clone(), &kind),
         };
-        all.extend(api.list(&ListParams::default()).await?.items);
+        all.extend(api.list(&ListParams::default()).await?.items.into_iter().filter_map(|found| found.0.ok()));
     }
     let mut released = 0;
     let waits = |pds: &&DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);

@@ -26,11 +26,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_runtime::carry_out::words;
 use operator_runtime::guard::guarded;
+use operator_runtime::tolerant::Tolerant;
 
 use crate::context::Ctx;
 use outcome::{Error, Next};
@@ -47,7 +47,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// Never.
-pub async fn reconcile(object: Arc<DeserializeGuard<PdsInstance>>, ctx: Arc<Ctx>) -> Result<Action, Infallible> {
+pub async fn reconcile(object: Arc<Tolerant<PdsInstance>>, ctx: Arc<Ctx>) -> Result<Action, Infallible> {
     let metadata = match &object.0 {
         Ok(pds) => pds.metadata.clone(),
         Err(invalid) => invalid.metadata.clone(),
