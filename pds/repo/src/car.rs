@@ -149,6 +149,11 @@ impl Feed {
         Ok(Some((cid, block.split_off(Cid::LEN))))
     }
 
+    /// Number of bytes that were pushed and are not part of a block that was returned.
+    pub fn pending(&self) -> usize {
+        self.held.len()
+    }
+
     /// The root in the header, at the end of the file.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     Cid,
     mst::{
-        node::{Child, Entry, Node, height},
-        packing::{LEVEL, packed},
+        node::{Child, Entry, NODE_BYTES, Node, entry_bytes, height},
+        packing::{LEVEL, pack},
     },
 };
 
@@ -19,6 +19,7 @@ pub struct Builder {
     /// The unfinished nodes, by level.
     open: Vec<Open>,
     len: usize,
+    bytes: usize,
 }
 
 /// An unfinished node: entries are still added to it.
@@ -29,6 +30,8 @@ struct Open {
     children: Vec<Child>,
     /// The subtree after the last entry.
     tail: Child,
+    /// Memory of the entries and the subtrees.
+    bytes: usize,
 }
 
 impl Builder {
@@ -36,17 +39,34 @@ impl Builder {
     pub fn push(&mut self, key: Arc<str>, value: Cid) {
         let level = usize::from(height(&key));
         self.finish_below(level);
-        let open = &mut self.open[level];
+        let (open, bytes) = (&mut self.open[level], entry_bytes(&key));
+        open.bytes += bytes;
+        self.bytes += bytes;
         open.children.push(std::mem::take(&mut open.tail));
         open.entries.push(Entry { key, value });
         self.len += 1;
     }
 
-    /// The root and the number of records.
-    pub(crate) fn finish(mut self) -> (Option<Arc<Node>>, usize) {
-        let Some(top) = self.open.len().checked_sub(1) else { return (None, 0) };
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no record was added.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Memory that the tree takes so far, in bytes, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The root, the number of records and the memory of the tree in bytes.
+    pub(crate) fn finish(mut self) -> (Option<Arc<Node>>, usize, usize) {
+        let Some(top) = self.open.len().checked_sub(1) else { return (None, 0, 0) };
         self.finish_below(top);
-        (node(&mut self.open[top], top), self.len)
+        (finished(&mut self.open[top], top), self.len, self.bytes)
     }
 
     /// Finishes the nodes below `level`.
@@ -55,9 +75,20 @@ impl Builder {
             self.open.resize_with(level + 1, Open::default);
         }
         for below in 0..level {
-            let Some(node) = node(&mut self.open[below], below) else { continue };
-            let packed = (node.level == LEVEL).then(|| packed(&node)).flatten();
-            self.open[below + 1].tail = packed.unwrap_or(Child::Node(node));
+            let unpacked = std::mem::take(&mut self.open[below].bytes);
+            let Some(node) = finished(&mut self.open[below], below) else { continue };
+            let pack = if node.level == LEVEL { pack(&node) } else { None };
+            let (subtree, bytes) = match pack {
+                Some(pack) => {
+                    let bytes = pack.memory_bytes();
+                    (Child::Packed(Arc::new(pack)), bytes)
+                }
+                None => (Child::Node(node), unpacked + NODE_BYTES),
+            };
+            self.bytes = self.bytes - unpacked + bytes;
+            let above = &mut self.open[below + 1];
+            above.tail = subtree;
+            above.bytes += bytes;
         }
     }
 }
@@ -69,8 +100,8 @@ impl Extend<(Arc<str>, Cid)> for Builder {
 }
 
 /// Finishes a node. `None` if it has neither entries nor a subtree.
-fn node(open: &mut Open, level: usize) -> Option<Arc<Node>> {
-    let Open { entries, mut children, tail } = std::mem::take(open);
+fn finished(open: &mut Open, level: usize) -> Option<Arc<Node>> {
+    let Open { entries, mut children, tail, bytes: _ } = std::mem::take(open);
     if entries.is_empty() && tail.is_empty() {
         return None;
     }

@@ -40,6 +40,14 @@ pub(crate) struct Entry {
     pub(crate) value: Cid,
 }
 
+/// Memory of a node without its entries and subtrees, in bytes, with what the allocator adds.
+pub(crate) const NODE_BYTES: usize = size_of::<Node>() + 32;
+
+/// Memory of an entry that is not packed, in bytes: with its key, the place of a subtree, and the part of both lists that is not in use.
+pub(crate) fn entry_bytes(key: &str) -> usize {
+    (size_of::<Entry>() + size_of::<Child>()) * 3 / 2 + key.len() + 32
+}
+
 /// A subtree of a node.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Child {
@@ -107,6 +115,11 @@ impl Node {
     /// The CID. Computed on first use, together with the CIDs of all nodes below.
     pub(crate) fn cid(&self) -> Cid {
         *self.cid.get_or_init(|| Cid::dag_cbor(&self.encode()))
+    }
+
+    /// Memory of the node without the nodes below, in bytes, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry_bytes(&entry.key)).sum::<usize>() + NODE_BYTES
     }
 
     /// Whether the CID is known. Then the CIDs of all nodes below are known too.

@@ -19,6 +19,11 @@ impl Pack {
         self.cid
     }
 
+    /// Memory that it takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.len() + size_of::<Self>() + 32
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 64 << 10;
 /// Format of a node: number of entries, digest, then alternately a subtree and an entry. Above level 0, one byte before each subtree says
 /// whether it exists. Format of an entry: number of bytes shared with the previous key, doubled, plus 1 if the CID is of raw bytes; length
 /// and bytes of the rest of the key; digest.
-fn pack(node: &Node) -> Option<Pack> {
+pub(crate) fn pack(node: &Node) -> Option<Pack> {
     let (mut bytes, mut before) = (Vec::with_capacity(RECORDS * 64), Vec::new());
     write(node, &mut bytes, &mut before)?;
     Some(Pack::new(node.cid(), bytes))
@@ -156,11 +156,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A node of [`LEVEL`] and everything below it as a pack. `None` if it cannot be packed, see [`pack`].
-pub(crate) fn packed(node: &Node) -> Option<Child> {
-    pack(node).map(|pack| Child::Packed(Arc::new(pack)))
-}
-
 /// The tree with all subtrees of [`LEVEL`] packed. `None` if there is nothing to pack. The CIDs of all nodes must be known.
 pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
     if node.level <= LEVEL {
@@ -169,7 +164,11 @@ pub(crate) fn compact(node: &Node) -> Option<Arc<Node>> {
     let mut children: Option<Vec<Child>> = None;
     for (at, child) in node.children.iter().enumerate() {
         let Child::Node(below) = child else { continue };
-        let small = if below.level == LEVEL { packed(below) } else { compact(below).map(Child::Node) };
+        let small = if below.level == LEVEL {
+            pack(below).map(|pack| Child::Packed(Arc::new(pack)))
+        } else {
+            compact(below).map(Child::Node)
+        };
         if let Some(small) = small {
             children.get_or_insert_with(|| node.children.clone())[at] = small;
         }
@@ -252,7 +251,7 @@ mod tests {
             let low = keys.filter(|key| height(key) <= LEVEL).take(n).map(|key| (key, Cid::raw(b"")));
             let mut builder = Builder::default();
             builder.extend(low);
-            let (Some(node), _) = builder.finish() else { panic!("a tree") };
+            let (Some(node), ..) = builder.finish() else { panic!("a tree") };
             assert_eq!(node.level, LEVEL);
             node
         };

@@ -16,68 +16,82 @@ impl Tree {
     /// Reads the tree with the given root. `block` returns the block of a node, or `None` if there is none. The tree must be the one that
     /// [`Tree::from_sorted`] builds from its records.
     ///
-    /// Hostile blocks cannot use more memory or time than their records justify: the level decreases with each step down, so nesting is
-    /// limited, and keys must ascend, so a subtree that occurs twice is refused.
+    /// `limit` is called for each node and each record with the number of records so far and the memory in bytes that they and the open nodes
+    /// take: it ends the reading with an error. Keys of one node share their prefixes, so that a block takes up to 16 times its size.
+    /// Nesting is limited, because the level decreases with each step down. Keys must ascend, so a subtree that occurs twice is refused.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::Invalid`], or an error of `block`.
+    /// [`Error::Missing`] or [`Error::Invalid`], or an error of `block` or `limit`.
     pub fn read<E: From<Error>>(
         root: &Cid,
-        mut block: impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
+        block: impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
+        limit: impl FnMut(usize, usize) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut records = Records::default();
-        let node = read_node(root, None, &mut block)?;
+        let mut reading = Reading { block, limit, builder: Builder::default(), last: None, open_bytes: 0 };
+        let node = reading.node(root, None)?;
         // Only the empty tree may have a root without keys.
         if node.entries.is_empty() && !node.children[0].is_empty() {
             return Err(Error::Invalid(*root).into());
         }
-        descend(&node, &mut block, &mut records)?;
-        let tree = Self::built(records.builder);
+        reading.descend(&node)?;
+        let tree = Self::built(reading.builder);
         if tree.root() == *root { Ok(tree) } else { Err(Error::Invalid(*root).into()) }
     }
 }
 
-/// The records that were read so far, and the key of the last one.
-#[derive(Default)]
-struct Records {
+struct Reading<B, L> {
+    block: B,
+    limit: L,
+    /// The records that were read so far.
     builder: Builder,
+    /// The key of the last one.
     last: Option<Arc<str>>,
+    /// Memory of the nodes on the path to it, in bytes.
+    open_bytes: usize,
 }
 
-fn read_node<E: From<Error>>(
-    cid: &Cid,
-    level: Option<u8>,
-    block: &mut impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
-) -> Result<Arc<Node>, E> {
-    let block = block(cid)?.ok_or(Error::Missing(*cid))?;
-    Ok(Node::decode(*cid, &block, level)?)
-}
-
-/// Appends the records of `node` and its subtrees.
-fn descend<E: From<Error>>(
-    node: &Node,
-    block: &mut impl FnMut(&Cid) -> Result<Option<Bytes>, E>,
-    records: &mut Records,
-) -> Result<(), E> {
-    for (at, child) in node.children.iter().enumerate() {
-        if let Some(entry) = at.checked_sub(1).map(|before| &node.entries[before]) {
-            if records.last.as_ref().is_some_and(|last| last.as_bytes() >= entry.key.as_bytes()) {
-                return Err(Error::Invalid(node.cid()).into());
-            }
-            records.builder.push(entry.key.clone(), entry.value);
-            records.last = Some(entry.key.clone());
-        }
-        if let Child::Stub(cid) = child {
-            let level = node.level.checked_sub(1).ok_or(Error::Invalid(node.cid()))?;
-            let below = read_node(cid, Some(level), block)?;
-            // A node without keys must have a subtree.
-            if below.entries.is_empty() && below.children[0].is_empty() {
-                return Err(Error::Invalid(**cid).into());
-            }
-            descend(&below, block, records)?;
-        }
+impl<B, L, E> Reading<B, L>
+where
+    B: FnMut(&Cid) -> Result<Option<Bytes>, E>,
+    L: FnMut(usize, usize) -> Result<(), E>,
+    E: From<Error>,
+{
+    fn node(&mut self, cid: &Cid, level: Option<u8>) -> Result<Arc<Node>, E> {
+        let block = (self.block)(cid)?.ok_or(Error::Missing(*cid))?;
+        let node = Node::decode(*cid, &block, level)?;
+        self.open_bytes += node.memory_bytes();
+        self.check_limit()?;
+        Ok(node)
     }
-    Ok(())
+
+    /// Appends the records of `node` and its subtrees.
+    fn descend(&mut self, node: &Node) -> Result<(), E> {
+        for (at, child) in node.children.iter().enumerate() {
+            if let Some(entry) = at.checked_sub(1).map(|before| &node.entries[before]) {
+                if self.last.as_ref().is_some_and(|last| last.as_bytes() >= entry.key.as_bytes()) {
+                    return Err(Error::Invalid(node.cid()).into());
+                }
+                self.builder.push(entry.key.clone(), entry.value);
+                self.last = Some(entry.key.clone());
+                self.check_limit()?;
+            }
+            if let Child::Stub(cid) = child {
+                let level = node.level.checked_sub(1).ok_or(Error::Invalid(node.cid()))?;
+                let below = self.node(cid, Some(level))?;
+                // A node without keys must have a subtree.
+                if below.entries.is_empty() && below.children[0].is_empty() {
+                    return Err(Error::Invalid(**cid).into());
+                }
+                self.descend(&below)?;
+            }
+        }
+        self.open_bytes -= node.memory_bytes();
+        Ok(())
+    }
+
+    fn check_limit(&mut self) -> Result<(), E> {
+        (self.limit)(self.builder.len(), self.builder.memory_bytes() + self.open_bytes)
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +110,7 @@ mod tests {
 
     fn read(nodes: &[&Arc<Node>]) -> Result<Tree, Error> {
         let blocks: HashMap<Cid, Bytes> = nodes.iter().map(|node| (node.cid(), Bytes::from(node.encode()))).collect();
-        Tree::read(&nodes[0].cid(), |cid| Ok::<_, Error>(blocks.get(cid).cloned()))
+        Tree::read(&nodes[0].cid(), |cid| Ok::<_, Error>(blocks.get(cid).cloned()), |_, _| Ok(()))
     }
 
     fn leaf(entries: Vec<Entry>) -> Arc<Node> {
@@ -116,12 +130,12 @@ mod tests {
                     crate::mst::Item::Record(..) => None,
                 })
                 .collect();
-            let found = Tree::read(&tree.root(), |cid| Ok::<_, Error>(nodes.get(cid).cloned())).unwrap();
+            let found = Tree::read(&tree.root(), |cid| Ok::<_, Error>(nodes.get(cid).cloned()), |_, _| Ok(())).unwrap();
             assert!(found.records().eq(tree.records()));
             assert_eq!((found.root(), found.len(), found.records().count()), (tree.root(), n, n));
             for gone in nodes.keys() {
                 let lacking = |cid: &Cid| Ok::<_, Error>(nodes.get(cid).filter(|_| cid != gone).cloned());
-                assert_eq!(Tree::read(&tree.root(), lacking).unwrap_err(), Error::Missing(*gone));
+                assert_eq!(Tree::read(&tree.root(), lacking, |_, _| Ok(())).unwrap_err(), Error::Missing(*gone));
                 if n > 1_000 {
                     break;
                 }

@@ -11,7 +11,7 @@ use crate::{
     Cid,
     mst::{
         Error, Preorder, build, change,
-        node::{Child, Node, height},
+        node::{Child, Node, entry_bytes, height},
         packing,
     },
 };
@@ -24,6 +24,7 @@ const UNPACKED: usize = 512;
 pub struct Tree {
     root: Option<Arc<Node>>,
     len: usize,
+    bytes: usize,
     /// Number of changes since the tree was last packed.
     changes: usize,
 }
@@ -43,23 +44,28 @@ impl Tree {
 
     /// The tree of the records that were pushed to `builder`.
     pub fn built(builder: build::Builder) -> Self {
-        let (root, len) = builder.finish();
-        Self { root, len, changes: 0 }
+        let (root, len, bytes) = builder.finish();
+        Self { root, len, bytes, changes: 0 }
     }
 
     /// A tree with only the nodes in `blocks`. Operations that need another node fail with [`Error::Missing`]. [`Tree::len`] counts only keys in
-    /// these nodes.
+    /// these nodes, and [`Tree::memory_bytes`] is 0.
     pub fn partial(root: &Cid, blocks: &HashMap<Cid, Bytes>) -> Result<Self, Error> {
         let block = blocks.get(root).ok_or(Error::Missing(*root))?;
         let node = load(root, block, None, (None, None), blocks)?;
         let len = Preorder::new(Some(&node)).filter(|item| matches!(item, super::Item::Record(..))).count();
         let empty = node.entries.is_empty() && node.children[0].is_empty();
-        Ok(Self { root: if empty { None } else { Some(node) }, len, changes: 0 })
+        Ok(Self { root: if empty { None } else { Some(node) }, len, bytes: 0, changes: 0 })
     }
 
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Memory that the tree takes, in bytes, about. Clones share it.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether the tree has no keys.
@@ -91,7 +97,10 @@ impl Tree {
     pub fn put(&mut self, key: &Arc<str>, value: Cid) -> Result<Option<Cid>, Error> {
         let (root, previous) = change::put_root(self.root.as_ref(), key, height(key), value)?;
         self.root = Some(root);
-        self.len += usize::from(previous.is_none());
+        if previous.is_none() {
+            self.len += 1;
+            self.bytes += entry_bytes(key);
+        }
         self.changes += 1;
         Ok(previous)
     }
@@ -102,6 +111,7 @@ impl Tree {
         let Some((root, value)) = change::delete_root(root, key)? else { return Ok(None) };
         self.root = root;
         self.len = self.len.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(entry_bytes(key));
         self.changes += 1;
         Ok(Some(value))
     }
