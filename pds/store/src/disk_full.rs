@@ -1,4 +1,4 @@
-//! Whether the database's volume has no room, as far as refused writes tell.
+//! Whether the database's volume is full: learned from refused writes.
 
 use std::sync::{
     Arc,

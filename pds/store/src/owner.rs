@@ -26,8 +26,8 @@ pub async fn recorded(db: &Db) -> Result<Option<String>> {
     Ok(row.map(|(fingerprint,)| fingerprint))
 }
 
-/// Records the fingerprint unless there is one, and returns the one that counts from now on. Of several that record at once one
-/// wins, and all of them get its fingerprint. Needs the current schema.
+/// Records the fingerprint unless there is one, and returns the one that counts from now on. If several callers record one at the same time, all of them
+/// get the fingerprint of the first. Needs the current schema.
 ///
 /// # Errors
 /// When the database cannot be written.

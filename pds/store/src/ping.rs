@@ -9,7 +9,7 @@ impl Db {
     /// Asks the database for an answer.
     ///
     /// # Errors
-    /// When it gives none.
+    /// When the database does not answer in time.
     pub async fn ping(&self) -> Result<()> {
         execute!(self, "select 1").map_err(Error::during("ping", "database"))?;
         Ok(())

@@ -78,7 +78,8 @@ pub(crate) const ASCENDING: &str = stored!(
     "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
     " order by path limit $4"
 );
-/// The same for Postgres, which sends all of a result: it counts the bytes itself. It does not have to read long bodies for that.
+/// The statement for Postgres, which sends the whole result: the statement itself limits the bytes. Their number is known without reading long
+/// bodies.
 macro_rules! within_bytes {
     ($order:literal) => {
         concat!(
@@ -95,10 +96,16 @@ macro_rules! within_bytes {
 }
 pub(crate) const DESCENDING_POSTGRES: &str = within_bytes!("desc");
 pub(crate) const ASCENDING_POSTGRES: &str = within_bytes!("asc");
-pub(crate) const SAME_SUBJECT: &str = "select path, cid, body from record \
-     where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path limit $5";
-/// More than one commit can delete.
-const MOST_OF_A_SUBJECT: i64 = 250;
+/// Lengths are added before any body is read.
+pub(crate) const SAME_SUBJECT: &str = "select r.path, r.cid, r.body from (select path, sum(bytes) over (order by path \
+     rows between unbounded preceding and 1 preceding) as earlier from (select path, length(body) as bytes from record \
+     where repo_id = $1 and subject_hash = $2 and path > $3 and path < $4 order by path limit $5) as found) as sized \
+     join record r on r.repo_id = $1 and r.path = sized.path where coalesce(sized.earlier, 0) < $6 order by r.path";
+/// Records about one subject that are read at once: more than one commit can delete, and more bytes than so many likes or follows have.
+const MAX_OF_A_SUBJECT: i64 = 250;
+const MAX_BYTES_OF_A_SUBJECT: i64 = 1 << 20;
+/// Maximum number of collections that [`collections`] lists.
+const MAX_COLLECTIONS: i64 = 5_000;
 
 /// Jumps from each collection's first path to the next collection's: one index look-up per collection, however many
 /// records there are. `'0'` is the byte after `'/'`, so `collection || '0'` is beyond all of its paths.
@@ -114,7 +121,7 @@ macro_rules! collections {
             $stored,
             ") from hop where path is not null) select ",
             $collection_of_path,
-            " from hop where path is not null"
+            " from hop where path is not null limit $2"
         )
     };
 }
@@ -229,9 +236,11 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
 /// When the database cannot be read.
 pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Vec<Nsid>> {
     let names: Vec<(Text<Nsid>,)> = match source.into().connection().await {
-        Ok(Connection::Sqlite(mut held)) => sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).fetch_all(&mut *held).await,
+        Ok(Connection::Sqlite(mut held)) => {
+            sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).bind(MAX_COLLECTIONS).fetch_all(&mut *held).await
+        }
         Ok(Connection::Postgres(mut held)) => {
-            in_time(sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).fetch_all(&mut *held)).await
+            in_time(sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).bind(MAX_COLLECTIONS).fetch_all(&mut *held)).await
         }
         Err(error) => Err(error),
     }
@@ -239,8 +248,8 @@ pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Re
     Ok(names.into_iter().map(|(name,)| name.0).collect())
 }
 
-/// The first records of a collection whose subjects have this hash ([`subject_hash`]), as many as one commit could delete. That they are
-/// about one subject is for the caller to see.
+/// The first records of a collection whose subjects have this hash ([`subject_hash`]): as many as one commit could delete, and about 1 MiB of
+/// them. The caller compares the subjects.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -256,7 +265,8 @@ pub async fn same_subject<'a>(
         .bind(subject_hash)
         .bind(&*above)
         .bind(&*below)
-        .bind(MOST_OF_A_SUBJECT)
+        .bind(MAX_OF_A_SUBJECT)
+        .bind(MAX_BYTES_OF_A_SUBJECT)
         .fetch_all(conn))
     .map_err(Error::during("look up the subject in", format_args!("{collection} of account {id}")))?;
     Ok(rows.into_iter().map(Record::from).collect())

@@ -7,10 +7,9 @@ use pds_repo::Cid;
 use pds_syntax::{Did, RepoPath, Tid};
 use rusqlite::{OptionalExtension, params};
 use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
-use tokio::sync::mpsc;
 
 use crate::{
-    AccountId, Db, Error, Result, background,
+    AccountId, Db, Error, Result,
     bulk::Turn,
     column::Digest,
     dialect::{
@@ -34,10 +33,6 @@ enum View {
     Sqlite(Reader),
     Postgres(Transaction<'static, Postgres>),
 }
-
-/// Entries that are passed to another thread at once, and the maximum number of such portions that wait for it.
-const ENTRIES_AT_ONCE: usize = 1000;
-const PORTIONS_AHEAD: usize = 2;
 
 pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
 /// The same while the repository is being imported. Slower: the revision is not in the index.
@@ -138,17 +133,17 @@ impl Snapshot {
         }
     }
 
-    /// Adds all paths and CIDs of a repository to `all`, in tree order. `all` is extended on a thread of low priority, so that it may compute for
-    /// long.
+    /// Adds all paths and CIDs of a repository to `all`, in tree order. This takes up to a few microseconds for each record: call it within
+    /// [`drive`](crate::background::drive).
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn entries<T>(&mut self, id: AccountId, all: T) -> Result<T>
+    pub async fn entries<T>(&mut self, id: AccountId, mut all: T) -> Result<T>
     where
         T: Extend<(Arc<str>, Cid)> + Send + 'static,
     {
         let read = match &mut self.view {
-            View::Sqlite(reader) => reader.run_in_background(move |conn| read_entries(conn, id, all)).await,
+            View::Sqlite(reader) => reader.run(move |conn| read_entries(conn, id, all)).await,
             View::Postgres(tx) => {
                 let imported: Option<(bool,)> =
                     in_time(sqlx::query_as(IS_IMPORTED).bind(id.0).fetch_optional(&mut **tx))
@@ -156,7 +151,13 @@ impl Snapshot {
                         .map_err(Error::during("read head of account", id))?;
                 let sql = if imported == Some((true,)) { ENTRIES_STORED } else { ENTRIES };
                 let rows = each_in_time(sqlx::query(sql).bind(id.0).fetch(&mut **tx));
-                collect_entries(rows, all).await
+                let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
+                let extend = |entry| {
+                    all.extend([entry]);
+                    ready(Ok(()))
+                };
+                let read = rows.and_then(|row| ready(entry(row))).try_for_each(extend).await;
+                read.map(|()| all)
             }
         };
         read.map_err(Error::during("read entries of account", id))
@@ -276,32 +277,6 @@ fn read_entries<T: Extend<(Arc<str>, Cid)>>(
         all.extend([(Arc::from(row.get_ref(0)?.as_str()?), row.get::<_, Digest>(1)?.0)]);
     }
     Ok(all)
-}
-
-/// The entries in `rows`, added to `all` on a thread of low priority while further rows are read.
-async fn collect_entries<T>(rows: impl Stream<Item = sqlx::Result<PgRow>>, mut all: T) -> sqlx::Result<T>
-where
-    T: Extend<(Arc<str>, Cid)> + Send + 'static,
-{
-    let (sender, mut portions) = mpsc::channel::<Vec<_>>(PORTIONS_AHEAD);
-    let adding = background::run(move || {
-        while let Some(portion) = portions.blocking_recv() {
-            all.extend(portion);
-        }
-        all
-    });
-    let reading = async move {
-        let entry = |row: PgRow| Ok((Arc::from(row.try_get::<&str, _>(0)?), row.try_get::<Digest, _>(1)?.0));
-        let entries = rows.and_then(|row| ready(entry(row))).try_chunks(ENTRIES_AT_ONCE);
-        let mut entries = std::pin::pin!(entries.map_err(|error| error.1));
-        while let Some(portion) = entries.try_next().await? {
-            // Fails only after a panic of the receiver, which `background::run` passes on.
-            let _ = sender.send(portion).await;
-        }
-        Ok(())
-    };
-    let (all, read) = tokio::join!(adding, reading);
-    read.map(|()| all)
 }
 
 async fn collect_page(rows: &mut (impl Stream<Item = sqlx::Result<PgRow>> + Unpin)) -> sqlx::Result<Page> {

@@ -1,8 +1,8 @@
 //! Objects of the blob store that no row names.
 //!
-//! A key stands here from the transaction that lets go of it until the object is known to be gone, so a blob store that is
-//! away in between costs time, not space. The key of a large upload stands here, due later, until its blob is recorded: what
-//! a crash leaves is found.
+//! The transaction that deletes the last row of an object stores its key here; the key is removed when the object is known to be deleted, so
+//! that nothing is left when the blob store does not answer in between. The key of a large upload is stored here, due later, until its blob is
+//! recorded: the object of an upload that a crash ended is deleted.
 
 use crate::{
     Error, Result, Source, Tx,
@@ -33,7 +33,7 @@ pub async fn discarded<'a>(source: impl Into<Source<'a>>, now: i64, after: &str,
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }
 
-/// The object is gone, or has a row now.
+/// Removes the key of an object that was deleted, or that has a row now.
 ///
 /// # Errors
 /// When the database cannot be written.

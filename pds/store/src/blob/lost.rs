@@ -11,7 +11,8 @@ use crate::{
     source::{execute, on},
 };
 
-/// Notes that a blob's object is gone; microseconds. Says whether that is news. An upload that has replaced the object meanwhile stays.
+/// Records that the object of a blob is missing since `at`, in microseconds, unless an upload has replaced it meanwhile. Returns whether this was
+/// not known before.
 ///
 /// # Errors
 /// When the database cannot be written.

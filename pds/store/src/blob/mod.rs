@@ -102,7 +102,7 @@ pub enum Recorded {
 }
 
 impl State {
-    /// As the migration lists them; a check constraint sees to it that there is no fourth.
+    /// The numbers of the migration; a check constraint allows no others.
     pub(crate) fn from_column(value: i16) -> Self {
         match value {
             0 => Self::Temporary,
@@ -142,8 +142,8 @@ impl From<Row> for Blob {
     }
 }
 
-/// Notes an upload. One of bytes that are known begins the sweeper's time anew; one that a record waits for is permanent at
-/// once. With a quota, uploads to one account take turns, so that no two of them fit where only one does.
+/// Records an upload. An upload of a known blob restarts the time after which the sweeper deletes it; a blob that a record refers to is
+/// permanent at once. With a quota, uploads to one account take turns, so that no two of them fit where only one does.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -196,7 +196,7 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId, cid: &Cid) ->
     Ok(row.map(Blob::from))
 }
 
-/// Counted as blobs come and go, by triggers.
+/// Triggers keep the sum up to date.
 pub(crate) const USED: &str = "select bytes from blob_usage where account_id = $1";
 
 /// Bytes of all blobs of an account, those included that no record refers to yet. What was taken down does not count: its

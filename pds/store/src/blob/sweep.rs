@@ -9,7 +9,7 @@ use crate::{
     source::on,
 };
 
-/// A blob that is to be deleted, or was.
+/// A blob that is due to be deleted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Swept {
     /// The account of the blob.

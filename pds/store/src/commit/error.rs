@@ -26,7 +26,7 @@ pub enum CommitError {
         /// Their accounts.
         accounts: Vec<AccountId>,
     },
-    /// These commits cannot be stored by any repetition. The rest of the batch can be sent again as it is.
+    /// These commits would be refused again. The rest of the batch can be sent again as it is.
     #[error("{} blobs that the batch refers to cannot be used", refused.len())]
     Blobs {
         /// Each reason found, at least one.

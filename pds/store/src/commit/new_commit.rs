@@ -32,9 +32,9 @@ pub struct NewCommit {
 pub enum RecordWrite {
     /// There was no record at the path.
     Create(Put),
-    /// There was one.
+    /// Replaces the record at the path.
     Update(Put),
-    /// There was one and is none any more.
+    /// Deletes the record at the path.
     Delete {
         /// Collection and key.
         path: RepoPath,

@@ -153,7 +153,7 @@ pub(crate) const AT: &str = "select first_seq from event where at >= $1 order by
 pub struct Page {
     /// The first may begin before the number that was asked for.
     pub batches: Vec<Batch>,
-    /// It ended because it was long enough; there may be more.
+    /// The page ended at its maximum size: there may be more events.
     pub is_cut: bool,
 }
 
@@ -166,7 +166,7 @@ pub async fn after(db: &Db, seq: i64, max_bytes: usize) -> Result<Page> {
     between(db, seq, i64::MAX, max_bytes).await
 }
 
-/// The same up to number `last`.
+/// As [`after`], up to number `last`.
 ///
 /// # Errors
 /// When the database cannot be read.

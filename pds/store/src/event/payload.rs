@@ -40,7 +40,7 @@ pub(crate) fn rows(frames: &[Frame], limit: usize) -> Vec<Row> {
     rows
 }
 
-/// One row, or as many as it takes.
+/// Packs the events into one row, or into several rows of at most `limit` bytes.
 fn split(frames: &[Frame], part: std::ops::Range<usize>, limit: usize, rows: &mut Vec<Row>) {
     let payload = pack(&frames[part.clone()]);
     if payload.len() > limit && part.len() > 1 {

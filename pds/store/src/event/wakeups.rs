@@ -68,7 +68,7 @@ pub struct Wakeups {
     /// The value in the announcements at the last wake-up.
     unknown: u64,
     _listener: Option<AbortOnDropHandle<()>>,
-    /// So that `others` stays open.
+    /// Keeps the channel of `others` open.
     _others: watch::Sender<News>,
 }
 

@@ -16,11 +16,13 @@ on_both!(
     a_collection_is_listed_from_either_end,
     a_page_ends_after_so_many_bytes_and_the_next_one_goes_on,
     collections_whose_names_begin_alike_stay_apart,
+    at_most_five_thousand_collections_are_named,
     collections_are_named_once_each,
     entries_come_in_bytewise_order_of_the_whole_path,
     a_stream_can_begin_at_a_revision,
     a_snapshot_does_not_see_later_commits,
     bodies_come_whole_and_in_order_over_many_pages,
+    of_long_records_about_a_subject_the_first_megabyte_is_found,
     records_about_a_subject_are_found,
     a_record_that_was_taken_down_is_hidden_and_still_there,
 );
@@ -104,6 +106,19 @@ async fn collections_are_named_once_each(store: Store) {
 
     assert_eq!(names, ["a.b.c.d", "a.b.c", "a.b.zoo"].map(nsid));
     assert_eq!(record::collections(&store.db, bob.id).await.unwrap(), []);
+}
+
+async fn at_most_five_thousand_collections_are_named(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    let paths: Vec<_> = (0..5_001).map(|n| format!("a.b.c{n:05}/x")).collect();
+    for some in paths.chunks(1_000) {
+        let writes = some.iter().map(|path| RecordWrite::Create(put(path, "x")));
+        alice.write(&store.db, writes.collect()).await.unwrap();
+    }
+
+    let names = record::collections(&store.db, alice.id).await.unwrap();
+
+    assert_eq!((names.len(), &names[4_999]), (5_000, &nsid("a.b.c04999")));
 }
 
 /// `-` and `.` sort before `/`, and capitals before small letters: neither by collection first, nor as a language would.
@@ -192,6 +207,23 @@ async fn records_about_a_subject_are_found(store: Store) {
     let mut writer = alice.clone();
     writer.write(&store.db, vec![RecordWrite::Delete { path: "a.b.like/1".parse().unwrap() }]).await.unwrap();
     assert_eq!(find("at://x").await, ["a.b.like/2"]);
+}
+
+/// One commit reads about a megabyte of records that it may replace, however many and long they are.
+async fn of_long_records_about_a_subject_the_first_megabyte_is_found(store: Store) {
+    let mut alice = Alice::create(&store.db, "alice").await;
+    for n in 1..=4 {
+        let path = format!("a.b.like/{n}");
+        let long =
+            Put { body: vec![n; 600_000].into(), subject_hash: Some(subject_hash("at://x")), ..put(&path, &path) };
+        alice.write(&store.db, vec![RecordWrite::Create(long)]).await.unwrap();
+    }
+
+    let found = record::same_subject(&store.db, alice.id, &nsid("a.b.like"), subject_hash("at://x")).await.unwrap();
+
+    let paths: Vec<_> = found.iter().map(|record| record.path.as_str()).collect();
+    assert_eq!(paths, ["a.b.like/1", "a.b.like/2"]);
+    assert_eq!(found[1].body.len(), 600_000);
 }
 
 #[test]

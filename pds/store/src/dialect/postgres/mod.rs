@@ -20,22 +20,26 @@ use crate::{Error, Options, Result, pools::Pools};
 /// round trip. If the server went away in between, the statement fails as unavailable.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// The longest wait for the answer to `BEGIN`. No lock delays it, so that a server that answers later is not reachable, and the connection ends.
+const BEGIN: Duration = Duration::from_secs(60);
+
 /// The longest wait for a sign of life of an idle connection.
 const SIGN: Duration = Duration::from_secs(2);
 
 /// Begins a transaction, with `statement` in place of `BEGIN` if there is one.
 ///
-/// Cancellation: whoever waits for a connection gives its place up. Once there is one, a task waits for the answer and then rolls the transaction back. The driver counts a transaction as begun when the answer has
-/// arrived (`PgTransactionManager::begin`, sqlx 0.9). If it was cancelled before, the connection would return to the pool inside the
-/// transaction, and all later statements on it would be part of that transaction.
+/// Cancellation: a caller that waits for a connection gives its place up. Afterwards a task waits for the answer, also when the caller was cancelled
+/// or has waited too long, and then rolls the transaction back. The driver counts a transaction as begun when the answer has arrived
+/// (`PgTransactionManager::begin`, sqlx 0.9). If it was cancelled before, the connection would return to the pool inside the transaction, and all
+/// later statements on it would be part of that transaction.
 pub(crate) async fn begin(
     pool: &PgPool,
     statement: Option<&'static str>,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let connection = pool.acquire().await?;
     let begin = Transaction::begin(connection, statement.map(SqlSafeStr::into_sql_str));
-    let begun = tokio::spawn(in_time(begin));
-    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    let begun = tokio::spawn(async move { timeout(BEGIN, begin).await.unwrap_or_else(|_| Err(away())) });
+    in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? }).await
 }
 
 /// Whether the connection can be used for another statement.

@@ -88,7 +88,7 @@ impl Shared {
 }
 
 impl Reader {
-    /// Runs `work` on a thread that may block.
+    /// Runs `work` on a thread that may block: on this one if it is a background thread.
     ///
     /// Cancellation: the work runs to its end, and the connection is closed then.
     pub(crate) async fn run<T: Send + 'static>(
@@ -96,19 +96,11 @@ impl Reader {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
         let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let done = spawn_blocking(move || held.run(work)).await;
-        let (held, result) = done.map_err(|_| sqlx::Error::WorkerCrashed)?;
-        self.held = Some(held);
-        result
-    }
-
-    /// As [`Reader::run`], on a thread of low priority, for work that takes long. If the work panics, the caller panics.
-    pub(crate) async fn run_in_background<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> sqlx::Result<T> {
-        let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let (held, result) = background::run(move || held.run(work)).await;
+        let (held, result) = if background::is_current() {
+            held.run(work)
+        } else {
+            spawn_blocking(move || held.run(work)).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        };
         self.held = Some(held);
         result
     }

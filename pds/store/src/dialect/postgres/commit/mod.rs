@@ -11,7 +11,7 @@ pub(crate) mod lone;
 
 use sqlx::{PgConnection, PgPool, postgres::PgArguments};
 
-use super::in_time_on;
+use super::{begin, in_time_on};
 use crate::{
     AccountId, Error,
     commit::{CommitError, Events, Net, RefusedBlob},
@@ -34,7 +34,7 @@ async fn store(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, 
         return Ok(first_seq);
     }
     // Step by step: this says which of the heads have moved, too.
-    let mut tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
+    let mut tx = begin(pool, None).await.map_err(Error::during("begin", "commit batch"))?;
     let swapped = swap(&mut tx, nets).await.map_err(Error::during("swap heads of", "commit batch"))?;
     if swapped.len() != nets.len() {
         let accounts = nets.iter().map(Net::account_id).filter(|id| swapped.binary_search(id).is_err()).collect();
