@@ -163,9 +163,9 @@ table! {
         ACCEPTING_REPO_IMPORTS: bool = "PDS_ACCEPTING_REPO_IMPORTS", Value("true"), codec::BOOL,
             "If true, accounts may import the repository that they have on another server.";
         MAX_REPO_IMPORT_SIZE: u64 = "PDS_MAX_REPO_IMPORT_SIZE", Value("256MiB"), codec::SIZE,
-            "Maximum size of an imported repository file. During the import the file is in the directory for temporary files (`TMPDIR`).";
+            "Maximum size of an imported repository file, and of its records together. During the import the file is in the directory for temporary files (`TMPDIR`), at most eight files at once.";
         MAX_REPO_IMPORT_RECORDS: u32 = "PDS_MAX_REPO_IMPORT_RECORDS", Value("2000000"), codec::COUNT,
-            "Maximum number of records of an imported repository. The import uses about 150 bytes of memory for each.";
+            "Maximum number of records of an imported repository. `PDS_IMPORT_MEMORY` may allow fewer.";
         MAX_REPO_IMPORT_REPLACED: u32 = "PDS_MAX_REPO_IMPORT_REPLACED", Value("1000"), codec::COUNT,
             "Maximum number of records of the account that an import may change or delete. They are replaced in one transaction, for which other writes wait: about 50 microseconds for each record. New records do not count.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
@@ -207,8 +207,11 @@ table! {
         REPO_MEMORY: u64 = "PDS_REPO_MEMORY",
             Computed("three sixteenths of the container's memory limit, at least 16 MiB; 96 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for the trees of repositories, which are kept for ten minutes after their last use. A record takes about 80 bytes.";
+        IMPORT_MEMORY: u64 = "PDS_IMPORT_MEMORY",
+            Computed("six sixteenths of the container's memory limit, between 48 MiB and 192 MiB; 192 MiB without a memory limit"), codec::SIZE,
+            "Maximum memory for the trees of all repositories that are being imported and for the lists of their blocks. An import takes about 100 bytes for each record, more if the keys are long. An import that finds the memory in use by others is answered 503, one that needs more than all of it is refused.";
         EXPORT_SPOOL: u64 = "PDS_EXPORT_SPOOL", Value("1GiB"), codec::SIZE,
-            "Maximum disk space for repository exports whose clients read slowly, in the directory for temporary files (`TMPDIR`). When it is used up, further exports are cut off.";
+            "Maximum disk space for repository exports whose clients read slowly, in the directory for temporary files (`TMPDIR`). When it is used up, the export whose client reads the slowest is cut off.";
         MAX_SUBSCRIBERS: u32 = "PDS_MAX_SUBSCRIBERS", Value("1000"), codec::COUNT,
             "Maximum number of firehose subscribers of one replica. Further ones are answered 503.";
         SUBSCRIBER_MEMORY: u64 = "PDS_SUBSCRIBER_MEMORY",

@@ -58,11 +58,11 @@ pub struct Parts {
     pub handles: Handles,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
-    /// Repositories.
+    /// Reads and writes the repositories of this host.
     pub actors: Actors,
     /// Stores commits.
     pub committer: Committer,
-    /// Blobs.
+    /// Uploads, reads and deletes blobs.
     pub blobs: Blobs,
     /// Events in order.
     pub sequencer: Sequencer,
@@ -179,7 +179,7 @@ impl App {
             admin_password: secrets.admin_password.clone(),
         };
         Ok(Self(Arc::new(Parts {
-            accounts: Accounts::start(db.clone()),
+            accounts: Accounts::start(db.clone(), &failed),
             sign_ups,
             passwords: Passwords::default(),
             handles,

@@ -1,5 +1,7 @@
 //! How errors are written to the log, and how the end of an essential task is reported.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio_util::sync::CancellationToken;
 
 /// An error and all its sources in one line.
@@ -15,26 +17,36 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Reports that a task without which the server cannot work has ended. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Failed(CancellationToken);
+pub struct Failed {
+    ended: CancellationToken,
+    task: Arc<OnceLock<&'static str>>,
+}
 
 impl Failed {
     /// Runs `task`, and reports if it panics. A task that returns does so because the server stops.
     pub fn supervise(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (task, failed) = (tokio::spawn(task), self.0.clone());
+        let (task, failed) = (tokio::spawn(task), self.clone());
         tokio::spawn(async move {
             if task.await.is_err_and(|error| error.is_panic()) {
                 tracing::error!(
                     task = name,
-                    "the {name} has failed: nothing can be stored or announced any more, the process ends"
+                    "the {name} has panicked: requests cannot be served without it, the process ends"
                 );
-                failed.cancel();
+                // Of several the first is named.
+                let _ = failed.task.set(name);
+                failed.ended.cancel();
             }
         });
     }
 
+    /// The task that has panicked.
+    pub fn task(&self) -> Option<&'static str> {
+        self.task.get().copied()
+    }
+
     /// Waits until a task has panicked.
     pub async fn wait(&self) {
-        self.0.cancelled().await;
+        self.ended.cancelled().await;
     }
 }
 
@@ -47,8 +59,9 @@ mod tests {
         let failed = Failed::default();
         failed.supervise("short one", async {});
         tokio::task::yield_now().await;
-        assert!(!failed.0.is_cancelled());
+        assert!(!failed.ended.is_cancelled());
         failed.supervise("committer", async { panic!("as a test wants it") });
         failed.wait().await;
+        assert_eq!(failed.task(), Some("committer"));
     }
 }

@@ -171,6 +171,6 @@ fn cors() -> CorsLayer {
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    tracing::error!("a request's task panicked");
+    tracing::error!("a handler panicked: the request was answered 500");
     XrpcError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error").into_response()
 }

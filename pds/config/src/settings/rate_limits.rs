@@ -32,6 +32,8 @@ pub struct Limits {
     pub answer_memory: Option<u64>,
     /// Bytes of the trees of repositories in memory.
     pub repo_memory: Option<u64>,
+    /// Memory for imports in bytes.
+    pub import_memory: Option<u64>,
     /// Bytes on disk of exports to slow clients.
     pub export_spool: u64,
     /// Firehose subscribers.
@@ -91,6 +93,7 @@ impl Limits {
             connections: reader.optional(&setting::MAX_CONNECTIONS),
             answer_memory: reader.optional(&setting::ANSWER_MEMORY),
             repo_memory: reader.optional(&setting::REPO_MEMORY),
+            import_memory: reader.optional(&setting::IMPORT_MEMORY),
             export_spool: reader.value(&setting::EXPORT_SPOOL),
             subscribers: reader.value(&setting::MAX_SUBSCRIBERS),
             subscriber_memory: reader.optional(&setting::SUBSCRIBER_MEMORY),
@@ -98,10 +101,19 @@ impl Limits {
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { connections, answer_memory, repo_memory, export_spool, subscribers, subscriber_memory } = self;
+        let Self {
+            connections,
+            answer_memory,
+            repo_memory,
+            import_memory,
+            export_spool,
+            subscribers,
+            subscriber_memory,
+        } = self;
         out.put_some(&setting::MAX_CONNECTIONS, connections.as_ref());
         out.put_some(&setting::ANSWER_MEMORY, answer_memory.as_ref());
         out.put_some(&setting::REPO_MEMORY, repo_memory.as_ref());
+        out.put_some(&setting::IMPORT_MEMORY, import_memory.as_ref());
         out.put(&setting::EXPORT_SPOOL, export_spool);
         out.put(&setting::MAX_SUBSCRIBERS, subscribers);
         out.put_some(&setting::SUBSCRIBER_MEMORY, subscriber_memory.as_ref());

@@ -9,6 +9,8 @@ use pds_store::{
 use pds_syntax::{AtIdentifier, Did};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::report::Failed;
+
 /// Maximum number of accounts in one statement.
 const BATCH: usize = 128;
 /// Maximum number of questions that wait; further ones wait for room.
@@ -28,9 +30,9 @@ pub struct Accounts {
 
 impl Accounts {
     /// Starts the task that reads accounts; it ends with the last clone.
-    pub fn start(db: Db) -> Self {
+    pub fn start(db: Db, failed: &Failed) -> Self {
         let (questions, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(run(db.clone(), receiver));
+        failed.supervise("reader of accounts", run(db.clone(), receiver));
         Self { db, questions }
     }
 

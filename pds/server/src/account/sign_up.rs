@@ -87,7 +87,7 @@ pub struct Parts {
 }
 
 impl SignUps {
-    /// With these parts.
+    /// Sign-ups on this host.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }

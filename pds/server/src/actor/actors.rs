@@ -6,12 +6,11 @@ use pds_crypto::seal::SealKey;
 use pds_repo::{Head, mst::Tree};
 use pds_store::{AccountId, Db};
 use pds_syntax::{Tid, tid};
-use tokio::sync::Semaphore;
 
 use super::{
     Committer,
     slot::Slot,
-    turns::{ExportTurns, LoadTurns, import_turns},
+    turns::{ExportTurns, ImportTurns, LoadTurns},
 };
 use crate::{clock::Clock, metrics::Metrics, rate_limit::Sizes};
 
@@ -48,12 +47,12 @@ pub(super) struct Inner {
     pub(super) parts: Parts,
     pub(super) loads: LoadTurns,
     pub(super) exports: ExportTurns,
-    pub(super) imports: Arc<Semaphore>,
+    pub(super) imports: ImportTurns,
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
 }
 
 impl Actors {
-    /// With nothing in memory.
+    /// Repositories, none of which is in memory yet.
     pub fn new(parts: Parts) -> Self {
         let sizes = parts.sizes;
         let heaviest = u32::try_from(sizes.repo_bytes / 4 * 3).unwrap_or(u32::MAX);
@@ -63,7 +62,8 @@ impl Actors {
             .max_capacity(sizes.repo_bytes)
             .time_to_idle(IDLE);
         let exports = ExportTurns::new(parts.connections, sizes.spool_bytes);
-        let (loads, imports, slots) = (LoadTurns::default(), import_turns(), slots.build());
+        let (loads, imports) = (LoadTurns::default(), ImportTurns::new(sizes.import_bytes));
+        let slots = slots.build();
         Self(Arc::new(Inner { parts, loads, exports, imports, slots }))
     }
 
@@ -93,9 +93,9 @@ impl Actors {
         self.0.slots.get_with(id, async { Arc::default() }).await
     }
 
-    /// Tells the cache how large a repository has become, if it has changed much.
-    pub(super) async fn weigh(&self, id: AccountId, slot: &Arc<Slot>, records: usize) {
-        if slot.recount(records) {
+    /// Tells the cache how many bytes the tree of a repository takes, if that has changed much.
+    pub(super) async fn weigh(&self, id: AccountId, slot: &Arc<Slot>, tree_bytes: usize) {
+        if slot.recount(tree_bytes) {
             self.0.slots.insert(id, slot.clone()).await;
         }
     }

@@ -35,11 +35,11 @@ const LOCK_RETRIES: u32 = 2;
 /// New commits are refused when the batch under way has waited for longer and more than a batch waits behind it.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// Why a commit was not stored. Nothing of it exists.
+/// Why a commit was not stored. Nothing of it is in the database.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SubmitError {
     /// Another replica wrote to the repository: load it again.
-    #[error("the repository has moved on")]
+    #[error("another replica has written to the repository")]
     Stale,
     /// The account is deactivated or taken down.
     #[error("the repository takes no commits")]
@@ -221,7 +221,7 @@ async fn store(parts: &Parts, mut commits: Vec<NewCommit>, mut waiting: Vec<Done
             Err(CommitError::Store(error)) if error.is_locked_out() && locked_out < LOCK_RETRIES => {
                 tracing::warn!(
                     error = crate::report::chain(&error),
-                    "a lock was not free in time, the batch is tried again"
+                    "a lock in the database was not free in time: the batch of commits is stored again"
                 );
                 locked_out += 1;
                 continue;

@@ -84,7 +84,7 @@ impl Line {
         };
     }
 
-    /// Ends the line because one of its commits was not stored, or nobody knows: the next writer loads the repository.
+    /// Ends the line because one of its commits was not stored, or because its outcome is unknown: the next writer loads the repository.
     pub(super) fn end_after_failure(&mut self, number: u64) {
         if number == self.number {
             self.set(State::Unknown);

@@ -57,9 +57,8 @@ impl Actors {
         let slot = self.slot(id).await;
         let tree = match slot.tree_at(&head) {
             Some(tree) => tree,
-            None => tree(&mut snapshot, id, did, &head).await?,
+            None => tree(snapshot, id, did, &head).await?.1,
         };
-        drop(snapshot);
         // The writer's tree takes its place.
         slot.drop_readers_tree();
         let key = key::open(&self.parts().seal, did, &loaded.signing_key);
@@ -68,20 +67,25 @@ impl Actors {
     }
 }
 
-/// The tree of all records in the snapshot.
+/// The tree of all records in the snapshot, and the snapshot.
 ///
 /// # Errors
 /// [`LoadError::Root`] if it is not the tree that was signed with `head`.
-pub(super) async fn tree(snapshot: &mut Snapshot, id: AccountId, did: &Did, head: &Head) -> Result<Tree, LoadError> {
-    let builder = snapshot.entries(id, Builder::default()).await?;
-    let build = || {
+pub(super) async fn tree(
+    mut snapshot: Snapshot,
+    id: AccountId,
+    did: &Did,
+    head: &Head,
+) -> Result<(Snapshot, Tree), LoadError> {
+    let loading = async move {
+        let builder = snapshot.entries(id, Builder::default()).await?;
         let tree = Tree::built(builder);
         let root = tree.root();
-        (tree, root)
+        Ok::<_, LoadError>((snapshot, tree, root))
     };
-    let (tree, found) = background::run(build).await;
+    let (snapshot, tree, found) = background::drive(loading).await?;
     match found == head.data {
-        true => Ok(tree),
+        true => Ok((snapshot, tree)),
         false => Err(LoadError::Root { did: did.clone(), found, signed: head.data }),
     }
 }

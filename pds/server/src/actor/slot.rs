@@ -12,8 +12,6 @@ use super::line::Line;
 
 /// Memory that a repository takes at least, as the cache counts it. Bounds how many are kept.
 const SLOT_BYTES: u64 = 48 << 10;
-/// Memory that a tree takes per record, about.
-const RECORD_BYTES: u64 = 80;
 
 /// The place of a repository in the cache.
 #[derive(Default)]
@@ -27,8 +25,8 @@ pub(super) struct Slot {
     line: Mutex<Line>,
     /// Notified when the committer has answered a writer.
     answered: Notify,
-    /// Number of records that the cache last counted.
-    counted_records: AtomicUsize,
+    /// Memory of the tree in bytes, as the cache last counted it.
+    counted_bytes: AtomicUsize,
     /// The tree that readers loaded, until a writer has one.
     readers_tree: Mutex<Option<(Head, Tree)>>,
 }
@@ -71,20 +69,20 @@ impl Slot {
         self.readers_tree().take();
     }
 
-    /// Stores the number of records if it differs enough from the last one to be counted again. Says whether it does.
-    pub(super) fn recount(&self, records: usize) -> bool {
-        let counted = self.counted_records.load(Ordering::Relaxed);
-        let differs = records.abs_diff(counted) > counted / 8 + 64;
+    /// Stores the memory of the tree if it differs enough from the last one to be counted again. Says whether it does.
+    pub(super) fn recount(&self, tree_bytes: usize) -> bool {
+        let counted = self.counted_bytes.load(Ordering::Relaxed);
+        let differs = tree_bytes.abs_diff(counted) > counted / 8 + 8192;
         if differs {
-            self.counted_records.store(records, Ordering::Relaxed);
+            self.counted_bytes.store(tree_bytes, Ordering::Relaxed);
         }
         differs
     }
 
     /// Memory that the repository takes, in bytes.
     pub(super) fn weight(&self) -> u32 {
-        let records = u64::try_from(self.counted_records.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
-        u32::try_from(SLOT_BYTES.saturating_add(records.saturating_mul(RECORD_BYTES))).unwrap_or(u32::MAX)
+        let tree = u64::try_from(self.counted_bytes.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
+        u32::try_from(SLOT_BYTES.saturating_add(tree)).unwrap_or(u32::MAX)
     }
 
     fn readers_tree(&self) -> MutexGuard<'_, Option<(Head, Tree)>> {

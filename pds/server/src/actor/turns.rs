@@ -14,38 +14,59 @@ use tokio::{
     time::timeout,
 };
 
-use super::export::PIECE_BYTES;
+use super::{export::Disk, import::Memory};
 use crate::rate_limit::Shares;
 
-/// Loads for readers at once: each has all entries of a repository in memory, and keeps a core busy.
+/// Loads for readers at once, and searches at once: a load has all entries of a repository in memory, and each keeps a core busy.
 const LOADS: usize = 1;
 /// Readers that may wait for a load, of all repositories and of one.
 const WAITING_READERS: usize = 256;
-/// Imports at once: each has its index and its tree in memory.
+/// Imports at once that read a file which is there, and files that are being received, of all addresses and of one.
 const IMPORTS: usize = 3;
-/// Exports that read the database at once, at most.
-const EXPORTS: usize = 64;
+const FILES: usize = 8;
+const FILES_OF_ONE: usize = 4;
+/// How long an import whose file is there waits for its turn.
+const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
 /// Exports under way, on disk or not, and how many of them to one address.
 const EXPORTS_UNDER_WAY: usize = 256;
 const EXPORTS_TO_ONE: usize = 16;
 /// How long an export waits for its turn.
 const EXPORT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Loads of repositories for readers.
+/// Loads of repositories for readers, and searches in them.
 pub(super) struct LoadTurns {
     pub(super) running: Semaphore,
+    /// Searches through all nodes of a tree.
+    pub(super) searching: Arc<Semaphore>,
+    /// Readers that wait for either.
     pub(super) waiting: Semaphore,
 }
 
 impl Default for LoadTurns {
     fn default() -> Self {
-        Self { running: Semaphore::new(LOADS), waiting: Semaphore::new(WAITING_READERS) }
+        let (running, searching) = (Semaphore::new(LOADS), Arc::new(Semaphore::new(LOADS)));
+        Self { running, searching, waiting: Semaphore::new(WAITING_READERS) }
     }
 }
 
-/// Imports.
-pub(super) fn import_turns() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(IMPORTS))
+/// Imports. A client that sends slowly has a place, not a turn.
+pub(super) struct ImportTurns {
+    /// Files that are being received, by the address of the client.
+    pub(super) places: Shares,
+    running: Arc<Semaphore>,
+    pub(super) memory: Memory,
+}
+
+impl ImportTurns {
+    pub(super) fn new(memory_bytes: u64) -> Self {
+        let (places, running) = (Shares::new(FILES, FILES_OF_ONE), Arc::new(Semaphore::new(IMPORTS)));
+        Self { places, running, memory: Memory::new(memory_bytes) }
+    }
+
+    /// Waits for a turn; `None` if none came free in time.
+    pub(super) async fn next(&self) -> Option<OwnedSemaphorePermit> {
+        timeout(IMPORT_PATIENCE, self.running.clone().acquire_owned()).await.ok()?.ok()
+    }
 }
 
 /// Exports that read the database, each on a connection, and the disk space that exports to slow readers share.
@@ -53,21 +74,20 @@ pub(super) struct ExportTurns {
     running: Arc<Semaphore>,
     /// Exports that wait for a turn.
     pub(super) waiting: Arc<AtomicUsize>,
-    /// Disk space, one permit per [`PIECE_BYTES`].
-    pub(super) disk: Arc<Semaphore>,
+    pub(super) disk: Disk,
     /// Exports under way, by the address of the reader.
     pub(super) places: Shares,
 }
 
 impl ExportTurns {
-    /// Half of the database connections may be used by exports.
-    pub(super) fn new(connections: u32, disk_bytes: usize) -> Self {
-        let at_once = usize::try_from(connections / 2).unwrap_or(usize::MAX).clamp(1, EXPORTS);
-        let pieces = (disk_bytes / PIECE_BYTES).min(Semaphore::MAX_PERMITS);
+    /// Exports may use half of the cores, and half of the database connections.
+    pub(super) fn new(connections: u32, disk_bytes: u64) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = usize::try_from(connections / 2).unwrap_or(usize::MAX).min(cores / 2).max(1);
         Self {
             running: Arc::new(Semaphore::new(at_once)),
             waiting: Arc::default(),
-            disk: Arc::new(Semaphore::new(pieces)),
+            disk: Disk::new(disk_bytes),
             places: Shares::new(EXPORTS_UNDER_WAY, EXPORTS_TO_ONE),
         }
     }

@@ -6,14 +6,18 @@
 use std::time::Duration;
 
 use pds_repo::mst::Tree;
-use pds_store::{AccountId, Snapshot, repo::Root};
+use pds_store::{AccountId, Snapshot, background, repo::Root};
 use pds_syntax::Did;
 use tokio::time::timeout;
 
 use super::{Actors, LoadError, load, slot::Slot};
+use crate::task::run_blocking;
 
 /// How long a reader waits for another load of the same repository, and then for a load of another one.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Records of a tree that is searched in less than about five milliseconds.
+const SMALL: usize = 10_000;
 
 /// A repository at one moment.
 #[derive(Debug)]
@@ -43,12 +47,36 @@ impl Actors {
             return Ok(view);
         }
         let running = timeout(PATIENCE, loads.running.acquire()).await.map_err(|_| LoadError::Busy)?;
-        let (mut snapshot, root) = self.root(id, did).await?;
-        let tree = load::tree(&mut snapshot, id, did, &root.head).await?;
+        let (snapshot, root) = self.root(id, did).await?;
+        let (snapshot, tree) = load::tree(snapshot, id, did, &root.head).await?;
         drop(running);
         slot.set_readers_tree(root.head, tree.clone());
-        self.weigh(id, &slot, tree.len()).await;
+        self.weigh(id, &slot, tree.memory_bytes()).await;
         Ok(View { snapshot, root, tree })
+    }
+
+    /// Runs `search`, which goes through all nodes of `tree`, at a low priority. Large trees are searched one at a time.
+    ///
+    /// # Errors
+    /// [`LoadError::Busy`] if too many readers wait for searches, or for too long.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        tree: Tree,
+        search: impl FnOnce(&Tree) -> T + Send + 'static,
+    ) -> Result<T, LoadError> {
+        if tree.len() <= SMALL {
+            return Ok(run_blocking(move || search(&tree)).await);
+        }
+        let loads = &self.inner().loads;
+        let _waiting = loads.waiting.try_acquire().map_err(|_| LoadError::Busy)?;
+        let turn = timeout(PATIENCE, loads.searching.clone().acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or(LoadError::Busy)?;
+        // The turn goes with the search: a caller that gives up does not let the next one begin beside it.
+        let searched = move || {
+            let _turn = turn;
+            search(&tree)
+        };
+        Ok(background::run(searched).await)
     }
 
     /// The view if the tree is in memory. If not, the snapshot is closed: a reader that waits holds no connection.

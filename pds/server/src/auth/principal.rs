@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{app::App, rate_limit::Principal};
 
-/// Whom the credential of a request proves. An invalid one proves nobody; the method that needs it refuses it later. A token is verified
-/// once: its claims are kept with the request.
+/// The caller that the credential of a request proves, or an anonymous one if the credential is missing or not valid: the method that needs it
+/// refuses the request later. A token is verified once, and its claims are kept with the request.
 pub fn principal(app: &App, request: &mut Request) -> Principal {
     let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Principal::Anybody };
     if let Some(claims) = credential(value, "Bearer").and_then(|token| verify(app, token, false).ok()) {

@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Blobs {
-    /// With these parts.
+    /// The blobs of all accounts of this host.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner { parts, checks: Checks::default(), refused_uploads: RefusedUploads::default() }))
     }

@@ -74,7 +74,10 @@ impl Blobs {
                 _ => Ok(()),
             };
             if let Err(error) = recorded {
-                tracing::warn!(error = chain(&error), "whether the object of a blob exists could not be recorded");
+                tracing::warn!(
+                    error = chain(&error),
+                    "the database could not be told whether the object of a blob exists"
+                );
             }
         });
         if timeout(PATIENCE, checked).await.is_err() {

@@ -102,7 +102,7 @@ impl<'a> Failures<'a> {
         let first = self.first.get_or_insert_with(|| format!("{what} {key}: {cause}"));
         anyhow::ensure!(
             self.in_a_row < GIVE_UP,
-            "{} things in a row could not be deleted, the first is {first}",
+            "{} blobs or objects in a row could not be deleted, the first is {first}",
             self.in_a_row
         );
         Ok(())
@@ -111,7 +111,9 @@ impl<'a> Failures<'a> {
     fn result(self) -> anyhow::Result<()> {
         match self.first {
             None => Ok(()),
-            Some(first) => Err(anyhow::anyhow!("{} things could not be deleted, the first is {first}", self.count)),
+            Some(first) => {
+                Err(anyhow::anyhow!("{} blobs or objects could not be deleted, the first is {first}", self.count))
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum Error {
     #[error("Blob has been taken down")]
     TakenDown,
     /// The client went away, or stopped sending.
-    #[error("the upload broke off")]
+    #[error("the blob did not arrive completely: the connection ended, or it was too slow")]
     Broken,
     /// The blob store failed.
     #[error(transparent)]
@@ -164,7 +164,7 @@ impl Blobs {
             Recorded::Known(known) => Ok(Uploaded { is_new: false, ..uploaded(known.mime, false) }),
             Recorded::New { .. } => Ok(uploaded(written.mime, false)),
         }
-        .inspect_err(|error| tracing::debug!(account.id = %account, %error, "an upload was refused"))
+        .inspect_err(|error| tracing::debug!(account.id = %account, %error, "uploadBlob failed"))
     }
 
     async fn record(&self, written: &Written) -> Result<Recorded, Unrecorded> {
@@ -207,7 +207,7 @@ impl Blobs {
         }
         tx.commit().await?;
         if replaced {
-            tracing::info!(account.id = %known.account_id, cid = %known.cid, "blob {} was lost and is here again", known.cid);
+            tracing::info!(account.id = %known.account_id, cid = %known.cid, "the lost object of blob {} was replaced by an upload", known.cid);
         }
         Ok(replaced)
     }

@@ -48,7 +48,7 @@ pub(super) enum Reason {
     InvalidSettings,
     /// The database does not answer; the same call may work later.
     Unavailable,
-    /// Everything else.
+    /// Another failure; its message says which.
     Failed,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{failure, owner as keys, settings};
 
-/// The most that Kubernetes keeps of a container's last words.
+/// Maximum size of a container's termination message in Kubernetes, in bytes.
 const REPORT_BYTES: usize = 4096;
 
 /// What became of a migration; for a program to read.
@@ -21,7 +21,7 @@ struct Report {
     /// 150018 for 15.18.
     #[serde(skip_serializing_if = "Option::is_none")]
     postgres_version: Option<i32>,
-    /// Of the keys that the database belongs to.
+    /// Fingerprint of the keys that the data depends on.
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

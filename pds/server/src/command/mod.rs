@@ -40,7 +40,7 @@ enum Command {
     },
     /// Ask a running server whether it is ready; exits with 1 if not. For container health checks.
     Health,
-    /// Look at the settings.
+    /// Check and print the settings.
     #[command(subcommand)]
     Config(Config),
 }

@@ -11,7 +11,7 @@ use crate::actor::key;
 
 /// Refuses a database that keeps the fingerprint of other keys. Changes nothing: to be called before a migration.
 pub(super) async fn check(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow::Result<()> {
-    match owner::recorded(db).await.context("read whose the database is")? {
+    match owner::recorded(db).await.context("read the fingerprint of the database's keys")? {
         Some(recorded) => compare(url, keys, recorded),
         None => Ok(()),
     }
@@ -21,7 +21,7 @@ pub(super) async fn check(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow
 /// accounts these keys do not open. Needs the current schema.
 pub(super) async fn claim(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow::Result<()> {
     let given = keys.fingerprint();
-    let is_recorded = owner::recorded(db).await.context("read whose the database is")?.is_some();
+    let is_recorded = owner::recorded(db).await.context("read the fingerprint of the database's keys")?.is_some();
     // A database that is older than the record.
     if !is_recorded && let Some((did, sealed)) = owner::sealed_key(db).await.context("read a sealed key")? {
         let seal = SealKey::from_hex(keys.key_encryption_key.expose_secret()).context("key encryption key")?;
@@ -29,7 +29,8 @@ pub(super) async fn claim(db: &Db, url: &DatabaseUrl, keys: &DataKeys) -> anyhow
             return Err(Refusal::OtherSeal { database: url.to_string(), given }.into());
         }
     }
-    let recorded = owner::record(db, &given.to_string()).await.context("record whose the database is")?;
+    let recorded =
+        owner::record(db, &given.to_string()).await.context("record the fingerprint of the database's keys")?;
     compare(url, keys, recorded)
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     }
     prepare_schema(&db).await?;
     if let Some(made) = made {
-        // Before the database remembers them: keys that only a database knew would lock everybody out.
+        // Before the database records their fingerprint: if writing the keys failed afterwards, no start with other keys would be possible.
         made.keep(account::count(&db).await.context("count the accounts")?)?;
     }
     owner::claim(&db, &secrets.database, &keys).await?;
@@ -89,8 +89,8 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         None => listener::plain(public, app.connections.clone())?.handle(handle).serve(routes).await?,
     }
     detail.await??;
-    if failure.is_finished() {
-        bail!("a part of the server has failed");
+    if let Some(task) = app.failed.task() {
+        bail!("the {task} has panicked, see the log before this line; start the server again");
     }
     failure.abort();
     app.db.close().await;

@@ -76,7 +76,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Writes them down. With `accounts` in the database keys are not made anew: no identity of theirs would ever obey the new ones.
+    /// Writes the new keys to the data directory. Refuses if the database has `accounts` and a key that they depend on was lost: no identity in the directory accepts a new one.
     pub(super) fn keep(self, accounts: i64) -> anyhow::Result<()> {
         match self.lost() {
             Some(lost) if accounts > 0 => Err(lost.into()),
@@ -84,7 +84,7 @@ impl Made {
         }
     }
 
-    /// That keys which a database depends on were made anew, if they were.
+    /// The refusal that names the new keys among those that existing data depends on; `None` if there is none among them.
     pub(super) fn lost(&self) -> Option<Refusal> {
         let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();
         (!lost.is_empty()).then(|| Refusal::LostKeys { file: self.file.clone(), lost: lost.join(" and ") })
@@ -101,10 +101,10 @@ pub(super) fn check() -> anyhow::Result<()> {
     parse(&kept).map(drop)
 }
 
-/// Logs variables that look like settings and are none, or do not count.
+/// Warns of environment variables without effect: unknown names, and names that another one replaces.
 pub(super) fn warn_of_idle() {
     if variable(var::REDIS_URL).is_some() && variable(var::REDIS_SCRATCH_ADDRESS).is_some() {
-        tracing::warn!("{} is set beside {}, which counts", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL);
+        tracing::warn!("{} is ignored because {} is set", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL);
     }
     for unknown in unknown_names(env::vars().map(|(name, _)| name)) {
         let hint = unknown.nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
@@ -114,7 +114,7 @@ pub(super) fn warn_of_idle() {
 
 type Kept = BTreeMap<String, SecretString>;
 
-/// The environment comes first.
+/// A secret from the environment, else from the data directory.
 fn lookup(kept: &Kept, name: &str) -> Option<String> {
     variable(name).or_else(|| kept.get(name).map(|value| value.expose_secret().to_owned()))
 }

@@ -15,7 +15,7 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::rate_limit::Busy;
 
-/// Bytes that are passed on at once. An answer of this size costs no more than a connection does.
+/// Bytes that are passed on at once. Answers up to this size are not counted: they take no more memory than a connection.
 const PIECE: usize = 64 * 1024;
 /// The answer of a reader that took nothing for so long may be given up for others.
 const SLOW: Duration = Duration::from_secs(1);
@@ -114,7 +114,9 @@ impl HttpBody for Taken {
         let Some(answer) = held.all.get_mut(&self.id) else {
             drop(held);
             self.left = 0;
-            return Poll::Ready(Some(Err(io::Error::other("the reader took too long, and the memory was needed"))));
+            return Poll::Ready(Some(Err(io::Error::other(
+                "the client read too slowly, and PDS_ANSWER_MEMORY was needed for other responses",
+            ))));
         };
         answer.moved = Instant::now();
         let piece = answer.rest.split_to(PIECE.min(answer.rest.len()));

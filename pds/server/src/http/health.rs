@@ -66,7 +66,7 @@ async fn database(app: &App) -> Result<(), &'static str> {
     answer
 }
 
-/// `/metrics`.
+/// `GET /metrics` on the metrics port, in the OpenMetrics text format.
 pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let accounts = pds_store::account::count(&app.db).await.ok();
     app.metrics.set_gauges(app.db.connections(), app.db.max_connections(), accounts);

@@ -33,7 +33,7 @@ pub struct Parts {
 }
 
 impl Handles {
-    /// With these parts.
+    /// The handles of this host.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }

@@ -66,7 +66,10 @@ impl Crawl {
         tokio::spawn(async move {
             loop {
                 if let Err(error) = self.step().await {
-                    tracing::warn!(error = chain(&error), "whether relays have to be asked could not be read");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the sequence could not be read to see whether requestCrawl is due"
+                    );
                 }
                 tokio::select! {
                     () = shutdown.cancelled() => return,

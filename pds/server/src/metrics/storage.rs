@@ -73,12 +73,12 @@ impl Storage {
         );
         registry.register(
             "data_volume_size_bytes",
-            "Size of the volume of the data directory; on SQLite alone",
+            "Size of the volume of the data directory; only with SQLite",
             self.data_volume_size.clone(),
         );
         registry.register(
             "data_volume_available_bytes",
-            "What this process may still write to the volume of the data directory; on SQLite alone",
+            "What this process may still write to the volume of the data directory; only with SQLite",
             self.data_volume_available.clone(),
         );
         registry.register(

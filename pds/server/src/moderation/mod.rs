@@ -19,9 +19,9 @@ use crate::clock;
 /// Whether something is taken down.
 #[derive(Clone, Debug)]
 pub enum Takedown {
-    /// It is, under this reference to the decision.
+    /// The subject is taken down, under this reference to the decision.
     Applied(String),
-    /// It is not.
+    /// The subject is not taken down.
     Lifted,
 }
 

@@ -21,7 +21,7 @@ pub use sizes::Sizes;
 use table::MethodLimits;
 pub use table::{GUESSES, LOGINS, UPLOADS, WRITES, cost};
 
-/// Who sent a request, as far as its head proves it.
+/// The caller that a request is counted for, known from its headers alone.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Principal {
     /// No valid credential.

@@ -46,6 +46,11 @@ impl Shares {
         Some(Share { subject: subject.to_owned(), home: self.clone() })
     }
 
+    /// Whether all places are taken.
+    pub fn is_full(&self) -> bool {
+        self.taken().all >= self.0.max
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,8 +21,10 @@ pub struct Sizes {
     pub upload_bytes: usize,
     /// Bytes of repositories in memory.
     pub repo_bytes: u64,
+    /// Bytes of trees and lists of blocks of imports.
+    pub import_bytes: u64,
     /// Bytes on disk of exports to slow readers.
-    pub spool_bytes: usize,
+    pub spool_bytes: u64,
     /// Open subscriptions.
     pub subscribers: usize,
     /// Bytes of earlier events that are being sent to subscribers.
@@ -30,7 +32,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Those of this process.
+    /// The sizes for this process, from the settings, the container's memory limit and the limit of open files.
     pub fn new(settings: &Settings) -> Self {
         let files = getrlimit(Resource::Nofile).current;
         Self::within(&settings.limits, settings.blob.upload_memory, memory_limit(), files)
@@ -48,7 +50,8 @@ impl Sizes {
             answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 16 * MIB, 64 * MIB))),
             upload_bytes: whole(upload.unwrap_or(part(4, 16 * MIB, 128 * MIB))),
             repo_bytes: limits.repo_memory.unwrap_or(repo_bytes),
-            spool_bytes: whole(limits.export_spool),
+            import_bytes: limits.import_memory.unwrap_or(part(6, 48 * MIB, 192 * MIB)),
+            spool_bytes: limits.export_spool,
             subscribers: whole(limits.subscribers.into()),
             subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(2, 8 * MIB, 64 * MIB))),
         }
@@ -76,6 +79,7 @@ mod tests {
         connections: None,
         answer_memory: None,
         repo_memory: None,
+        import_memory: None,
         export_spool: 1 << 30,
         subscribers: 1000,
         subscriber_memory: None,
@@ -92,6 +96,7 @@ mod tests {
         let set = Sizes::within(&set, Some(20 << 20), Some(256 << 20), Some(1024));
         assert_eq!((set.connections, set.repo_bytes, set.upload_bytes), (9, 5, 20 << 20));
         assert_eq!((none.upload_bytes, small.upload_bytes), (128 << 20, 64 << 20));
+        assert_eq!((none.import_bytes, small.import_bytes), (192 << 20, 96 << 20));
     }
 
     #[test]

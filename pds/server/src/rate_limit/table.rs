@@ -39,7 +39,7 @@ pub mod cost {
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
-/// An import is much work; a person who moves needs a few attempts at most.
+/// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
 const IMPORTS: [Limit; 2] =
     [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
 const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];

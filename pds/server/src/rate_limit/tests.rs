@@ -33,7 +33,7 @@ async fn passed(limits: &RateLimits, method: &str, principal: &Principal) -> (u3
 #[tokio::test]
 async fn methods_have_the_limits_of_the_reference() {
     let (nobody, alice) = (Principal::Anybody, Principal::Account("did:plc:alice".to_owned()));
-    let cases: [(&str, &Principal, u32, &str); 11] = [
+    let cases: [(&str, &Principal, u32, &str); 12] = [
         ("com.atproto.server.describeServer", &nobody, 10, "unauthenticated"),
         ("com.atproto.repo.getRecord", &nobody, 10, "unauthenticated"),
         ("com.atproto.server.createAccount", &nobody, 100, "create-account"),
@@ -44,6 +44,7 @@ async fn methods_have_the_limits_of_the_reference() {
         ("com.atproto.repo.createRecord", &alice, 5000 / 3, "repo-write-hour"),
         ("com.atproto.repo.putRecord", &alice, 5000 / 2, "repo-write-hour"),
         ("com.atproto.repo.deleteRecord", &alice, 5000, "repo-write-hour"),
+        ("com.atproto.repo.importRepo", &alice, 10, "import-repo"),
         ("com.atproto.identity.updateHandle", &alice, 10, "update-handle"),
     ];
     for (method, principal, count, limit) in cases {

@@ -64,7 +64,7 @@ impl Sequencer {
                 Ok(Read::Some) => sleep(GATHER).await,
                 Ok(Read::Nothing) => self.wait(&mut wakeups).await,
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "events could not be read");
+                    tracing::warn!(error = chain(&error), "the sequencer could not read new events and tries again");
                     sleep(BACKOFF).await;
                 }
             }

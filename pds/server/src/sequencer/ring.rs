@@ -50,7 +50,7 @@ impl Ring {
         self.head.receiver_count() > 0
     }
 
-    /// Appends the new ones of the messages that were read, and drops the oldest beyond the limit. There may be a gap before them: a restored
+    /// Appends those messages that are newer than the last one in the ring, and drops the oldest beyond the limit. There may be a gap before them: a restored
     /// database leaves one.
     pub(super) fn push(&self, messages: Vec<Numbered>) {
         self.extend(messages, |_, _| true);

@@ -8,7 +8,7 @@ use super::message::Run;
 /// Stored bytes that are read at once.
 pub(super) const READ_BYTES: usize = 256 << 10;
 
-/// The events of batches after number `after` up to `upto`, in runs of at least so many bytes, as far as there are. A run is at most one
+/// The events of batches after number `after` up to `upto`, in runs of at least [`READ_BYTES`], except for the last one. A run is at most one
 /// batch longer; batches may be much longer than they are as stored.
 pub(super) fn runs(
     batches: &[Batch],

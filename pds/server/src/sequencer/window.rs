@@ -74,7 +74,7 @@ impl<'a> Reads<'a> {
         self.window(after, Some(after.saturating_add(self.width).min(head)))
     }
 
-    /// Adjusts the width of windows to a page that had room for so many `numbers`.
+    /// Adjusts the width of windows to a page whose window was `numbers` wide.
     pub(super) fn learn(&mut self, page: &Page, numbers: i64) {
         // A page is also cut when it has as many rows as there would be room for if each were as long as it may be.
         let used: usize = page.batches.iter().map(|batch| batch.stored_bytes().max(event::ROW_BYTES)).sum();

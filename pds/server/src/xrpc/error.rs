@@ -65,7 +65,7 @@ impl XrpcError {
 impl From<pds_store::Error> for XrpcError {
     fn from(error: pds_store::Error) -> Self {
         if error.is_unavailable() {
-            tracing::warn!(error = chain(&error), "database unavailable");
+            tracing::warn!(error = chain(&error), "the database is not available: a request was answered 503");
             return Self::unavailable("The database is not available, try again", 1);
         }
         Self::internal("database operation", &error)
@@ -86,7 +86,7 @@ impl From<crate::account::password::Error> for XrpcError {
 impl From<pds_blobstore::Error> for XrpcError {
     fn from(error: pds_blobstore::Error) -> Self {
         if error.is_unavailable() {
-            tracing::warn!(error = chain(&error), "blob store unavailable");
+            tracing::warn!(error = chain(&error), "the blob store is not available: a request was answered 503");
             return Self::unavailable("The blob store is not available, try again", 1);
         }
         Self::internal("blob store operation", &error)

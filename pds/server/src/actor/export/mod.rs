@@ -3,6 +3,7 @@
 //! The file comes from one snapshot of the database, in preorder: the commit, then each node with its records, so that a reader can check
 //! every block against one before it. A slow reader costs neither a connection nor a turn: what it has not taken goes to a file (`reader`).
 
+mod disk;
 mod reader;
 mod spool;
 
@@ -14,12 +15,12 @@ use pds_repo::{
     Cid, Head,
     mst::{Item, Tree},
 };
-use pds_store::{AccountId, Bodies, Page, Snapshot, account::Account};
+use pds_store::{AccountId, Bodies, Page, Snapshot, account::Account, background};
 use pds_syntax::Tid;
 use tokio::{sync::mpsc, time::timeout};
 
+pub(super) use self::disk::Disk;
 use self::reader::{AHEAD, Output, Stopped, pieces};
-pub(super) use self::spool::PIECE_BYTES;
 use super::{Actors, LoadError, View};
 
 /// How long a snapshot is kept open at most: it holds vacuum back.
@@ -63,9 +64,13 @@ impl Actors {
         let mut output = Output::new(sender, turns.disk.clone(), turns.waiting.clone());
         tokio::spawn(async move {
             let _place = place;
-            let written = timeout(SNAPSHOT_TIME, export.write(&mut snapshot, id, &mut output)).await;
+            let writing = async move {
+                let written = timeout(SNAPSHOT_TIME, export.write(&mut snapshot, id, &mut output)).await;
+                (written, output)
+            };
+            let (written, output) = background::drive(writing).await;
             // From here on nothing waits for a slow reader.
-            drop((export, snapshot, turn));
+            drop(turn);
             let written = match written {
                 Ok(Ok(())) => Ok(output.end().await),
                 other => other,

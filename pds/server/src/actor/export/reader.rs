@@ -12,12 +12,12 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
 use pds_repo::{Cid, car as format};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 
-use super::spool::Spool;
+use super::{
+    disk::Disk,
+    spool::{Spool, full},
+};
 use crate::report::chain;
 
 /// Bytes of a piece of the file, and how many pieces wait for the reader in memory.
@@ -74,14 +74,14 @@ pub(super) struct Output {
     /// Takes all further pieces once it exists.
     spool: Option<Spool>,
     /// Disk space for the spool.
-    disk: Arc<Semaphore>,
+    disk: Disk,
     /// Number of exports that wait for their turn.
     waiting_exports: Arc<AtomicUsize>,
     stall: Duration,
 }
 
 impl Output {
-    pub(super) fn new(sender: mpsc::Sender<Piece>, disk: Arc<Semaphore>, waiting_exports: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(sender: mpsc::Sender<Piece>, disk: Disk, waiting_exports: Arc<AtomicUsize>) -> Self {
         let (chunk, waited, spool) = (BytesMut::new(), Duration::ZERO, None);
         Self { sender, chunk, waited, spool, disk, waiting_exports, stall: STALL }
     }
@@ -117,7 +117,7 @@ impl Output {
             return Err(Stopped::Reader);
         }
         match &mut self.spool {
-            Some(spool) => Ok(spool.append(piece, &self.disk).await?),
+            Some(spool) => Ok(spool.append(piece).await?),
             None => Ok(()),
         }
     }
@@ -125,11 +125,20 @@ impl Output {
     /// Passes on what is on disk, as fast as the reader takes it, and the end of the file.
     pub(super) async fn end(mut self) -> Result<(), Stopped> {
         if let Some(spool) = self.spool.take() {
-            let mut at = 0;
-            while at < spool.len() {
-                let piece = spool.read(at, CHUNK).await?;
-                at += piece.len() as u64;
-                self.send(Piece::Bytes(piece)).await?;
+            let sending = async {
+                let mut at = 0;
+                while at < spool.len() {
+                    let piece = spool.read(at, CHUNK).await?;
+                    let bytes = piece.len() as u64;
+                    at += bytes;
+                    self.send(Piece::Bytes(piece)).await?;
+                    spool.space().taken(bytes);
+                }
+                Ok::<(), Stopped>(())
+            };
+            tokio::select! {
+                sent = sending => sent?,
+                () = spool.space().lost() => return Err(full().into()),
             }
         }
         self.send(Piece::End).await
@@ -157,7 +166,7 @@ mod tests {
     async fn a_file_that_is_not_complete_ends_in_an_error() {
         for whole in [true, false] {
             let (sender, receiver) = mpsc::channel(4);
-            let mut out = Output::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
+            let mut out = Output::new(sender, Disk::new(0), Arc::default());
             out.block(&Cid::raw(b"x"), b"x").await.ok().unwrap();
             out.flush().await.ok().unwrap();
             if whole {
@@ -174,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stalls_loses_its_export() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut out = Output::new(sender, Arc::new(Semaphore::new(0)), Arc::default());
+        let mut out = Output::new(sender, Disk::new(0), Arc::default());
         out.stall = Duration::from_millis(10);
         out.send(Piece::Bytes(Bytes::from_static(b"x"))).await.ok().unwrap();
         assert!(matches!(out.send(Piece::End).await, Err(Stopped::Reader)));

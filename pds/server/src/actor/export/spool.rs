@@ -1,29 +1,29 @@
-//! The part of an export that a slow reader has still to take, on disk. All exports share the space.
+//! The part of an export that a slow reader has still to take, on disk.
 
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::disk::{Disk, Space};
 use crate::task::run_blocking;
-
-/// Bytes that one permit of the disk space stands for.
-pub(in crate::actor) const PIECE_BYTES: usize = 64 * 1024;
 
 /// A file without a name: nothing is left of it when the process ends.
 pub(super) struct Spool {
     file: Arc<File>,
     bytes: u64,
-    /// Its part of the disk space.
-    space: OwnedSemaphorePermit,
+    space: Space,
 }
 
 impl Spool {
     /// An empty file. `disk` is the space that all exports share.
-    pub(super) async fn new(disk: &Arc<Semaphore>) -> io::Result<Self> {
+    pub(super) async fn new(disk: &Disk) -> io::Result<Self> {
         let file = run_blocking(tempfile::tempfile).await?;
-        let none = disk.clone().try_acquire_many_owned(0).map_err(|_| full())?;
-        Ok(Self { file: Arc::new(file), bytes: 0, space: none })
+        Ok(Self { file: Arc::new(file), bytes: 0, space: disk.space() })
+    }
+
+    /// Its part of the disk space.
+    pub(super) fn space(&self) -> &Space {
+        &self.space
     }
 
     /// Bytes written.
@@ -33,9 +33,10 @@ impl Spool {
 
     /// # Errors
     /// [`io::ErrorKind::StorageFull`] if the space is used up, or the disk failed.
-    pub(super) async fn append(&mut self, piece: Bytes, disk: &Arc<Semaphore>) -> io::Result<()> {
-        let pieces = u32::try_from(piece.len().div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
-        self.space.merge(disk.clone().try_acquire_many_owned(pieces).map_err(|_| full())?);
+    pub(super) async fn append(&mut self, piece: Bytes) -> io::Result<()> {
+        if !self.space.grow(piece.len() as u64) {
+            return Err(full());
+        }
         let (file, at, bytes) = (self.file.clone(), self.bytes, piece.len() as u64);
         run_blocking(move || file.write_all_at(&piece, at)).await?;
         self.bytes += bytes;
@@ -53,6 +54,6 @@ impl Spool {
     }
 }
 
-fn full() -> io::Error {
-    io::Error::new(io::ErrorKind::StorageFull, "slow readers of exports have used up PDS_EXPORT_SPOOL")
+pub(super) fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "exports to readers that are not slower have used up PDS_EXPORT_SPOOL")
 }

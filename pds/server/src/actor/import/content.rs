@@ -1,11 +1,12 @@
 //! The repository in a file, checked from its commit to its last record.
 
-use std::{cmp::Ordering, io, iter::Peekable, sync::Arc};
+use std::{cmp::Ordering, fs::File, io, iter::Peekable, sync::Arc};
 
 use bytes::Bytes;
+use pds_config::Import;
 use pds_repo::{
     Cid, Codec, commit,
-    mst::{Records, Tree},
+    mst::{Builder, Records, Tree},
     record,
 };
 use pds_store::{
@@ -14,7 +15,7 @@ use pds_store::{
 };
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
-use super::{Error, Invalid, Report, spool::Spool};
+use super::{Error, Invalid, Report, memory::Part as MemoryPart, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
 
 /// The size at which a portion is full.
@@ -45,6 +46,7 @@ pub(super) struct Content {
     pub(super) rev: Tid,
     pub(super) report: Report,
     spool: Spool,
+    _memory: MemoryPart,
 }
 
 /// A record in the file, with the columns of its row.
@@ -79,21 +81,33 @@ pub(super) enum Part {
 }
 
 impl Content {
-    /// Reads the repository of `did` with the commit `root`. Every node and every record is read once and in order.
-    pub(super) fn read(spool: Spool, root: &Cid, did: &Did, max_records: u64) -> Result<Self, Error> {
-        let commit = spool.block(root)?.and_then(|block| commit::decode(&block).ok()).ok_or(Invalid::Commit(*root))?;
+    /// Reads the repository of `did` in a CAR file. Every node is read once and every record up to three times, in order. Blocks until all is read.
+    ///
+    /// # Errors
+    /// Why the file is not the repository of `did`, or is above one of the limits.
+    pub(super) fn read(file: File, did: &Did, limits: Import, mut memory: MemoryPart) -> Result<Self, Error> {
+        let max_records = u64::from(limits.max_records);
+        let (spool, root) = Spool::read(file, max_records, &mut memory)?;
+        let commit = spool.block(&root)?.and_then(|block| commit::decode(&block).ok()).ok_or(Invalid::Commit(root))?;
         if commit.did != *did {
             return Err(Invalid::Did { found: commit.did, expected: did.clone() }.into());
         }
-        let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from))?;
-        if tree.len() as u64 > max_records {
-            return Err(Invalid::TooMany { limit: max_records }.into());
-        }
-        let mut report = Report::default();
+        let mut within = |records: usize, bytes: usize| {
+            if records as u64 > max_records {
+                return Err(Invalid::TooMany { limit: max_records }.into());
+            }
+            Ok(memory.grow_to(spool.memory_bytes() + bytes)?)
+        };
+        let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from), &mut within)?;
+        let (mut report, mut body_bytes) = (Report::default(), 0);
         for (key, cid) in tree.records() {
             match Record::read(&spool, &key, cid)? {
-                Ok((_, fault)) => {
+                Ok((record, fault)) => {
                     report.records += 1;
+                    body_bytes += record.body.len() as u64;
+                    if body_bytes > limits.max_bytes {
+                        return Err(Invalid::Bodies { limit: limits.max_bytes }.into());
+                    }
                     if let Some(fault) = fault {
                         report.kept.add(&key, cid, fault);
                     }
@@ -101,21 +115,8 @@ impl Content {
                 Err(reason) => report.left_out.add(&key, cid, reason),
             }
         }
-        if report.left_out.count == 0 {
-            return Ok(Self { tree, rev: commit.rev, report, spool });
-        }
-        let (mut kept, mut failed) = (Vec::with_capacity(report.records), None);
-        for (key, cid) in tree.records() {
-            match Record::read(&spool, &key, cid) {
-                Ok(Ok(_)) => kept.push((key, cid)),
-                Ok(Err(_)) => {}
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Self { tree: Tree::from_sorted(kept), rev: commit.rev, report, spool }),
-        }
+        let tree = if report.left_out.count == 0 { tree } else { readable(&tree, &spool, &mut within)? };
+        Ok(Self { tree, rev: commit.rev, report, spool, _memory: memory })
     }
 
     /// One part of the differences to the repository `before`.
@@ -147,6 +148,22 @@ impl Content {
         }
         Ok(Some(writes).filter(|writes| !writes.is_empty()))
     }
+}
+
+/// The tree without the records that cannot be imported.
+fn readable(
+    tree: &Tree,
+    spool: &Spool,
+    within: &mut impl FnMut(usize, usize) -> Result<(), Error>,
+) -> Result<Tree, Error> {
+    let mut kept = Builder::default();
+    for (key, cid) in tree.records() {
+        if Record::read(spool, &key, cid)?.is_ok() {
+            kept.push(key, cid);
+            within(kept.len(), tree.memory_bytes() + kept.memory_bytes())?;
+        }
+    }
+    Ok(Tree::built(kept))
 }
 
 impl Iterator for Differences {

@@ -6,6 +6,7 @@ use pds_repo::{Cid, car, mst};
 use pds_store::commit::CommitError;
 use pds_syntax::Did;
 
+use super::memory::Shortage;
 use crate::actor::LoadError;
 
 /// Why nothing was imported.
@@ -21,7 +22,7 @@ pub enum Error {
         limit: u64,
     },
     /// The client went away, or sent nothing for too long.
-    #[error("The upload broke off")]
+    #[error("The CAR file did not arrive completely: the connection ended, or it was too slow")]
     Broken,
     /// The file is not this account's repository.
     #[error(transparent)]
@@ -47,6 +48,18 @@ pub enum Invalid {
     #[error("the repository has more than {limit} records, or more blocks than they can need")]
     TooMany {
         /// Maximum number of records.
+        limit: u64,
+    },
+    /// Its tree and the list of its blocks take more memory than the host has for imports.
+    #[error("the tree of the repository and the list of its blocks take more than {limit} bytes of memory")]
+    Memory {
+        /// In bytes.
+        limit: u64,
+    },
+    /// Many of its keys have one block, so that the records are much larger than the file.
+    #[error("the records have more than {limit} bytes together")]
+    Bodies {
+        /// In bytes.
         limit: u64,
     },
     /// It would change or delete too many records of the account.
@@ -82,6 +95,15 @@ impl From<CommitError> for Error {
             CommitError::Closed { .. } => Self::TakenDown,
             CommitError::Imported { .. } | CommitError::Stale { .. } | CommitError::Blobs { .. } => Self::Busy,
             CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Shortage> for Error {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::InUse => Self::Busy,
+            Shortage::TooLittle { limit } => Self::Invalid(Invalid::Memory { limit }),
         }
     }
 }

@@ -18,25 +18,31 @@ use crate::{actor::Actors, report::chain, task::run_to_end};
 impl Actors {
     /// Replaces the repository of `account` by the one in the file `body`. Durable when this returns; the report names the faulty records.
     ///
-    /// Cancellation: once the file was read the import runs to its end.
+    /// `address` is the client's: one address gets a share of the files that are received at once.
+    ///
+    /// Cancellation: once the import has its turn it runs to its end.
     ///
     /// # Errors
     /// Why nothing was imported.
     pub async fn import<E>(
         &self,
         account: &Account,
+        address: &str,
         body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Report, Error> {
-        // One of each account: nobody can take all turns by sending slowly.
         let importer = self.slot(account.id).await.importer.clone();
         let importer = importer.try_lock_owned().map_err(|_| Error::Busy)?;
-        let turn = self.inner().imports.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
-        let (max_bytes, max_records) = (self.parts().import.max_bytes, u64::from(self.parts().import.max_records));
-        let (spool, root) = spool::receive(body, max_bytes, max_records).await?;
-        let (this, account) = (self.clone(), account.clone());
+        let turns = &self.inner().imports;
+        let place = turns.places.take(address).ok_or(Error::Busy)?;
+        let limits = self.parts().import.clone();
+        let file = spool::receive(body, limits.max_bytes, || turns.places.is_full()).await?;
+        drop(place);
+        let turn = turns.next().await.ok_or(Error::Busy)?;
+        let (this, account, memory) = (self.clone(), account.clone(), turns.memory.part());
         run_to_end(async move {
             let did = account.did.clone();
-            let content = Arc::new(background::run(move || Content::read(spool, &root, &did, max_records)).await?);
+            let reading = background::run(move || Content::read(file, &did, limits, memory));
+            let content = Arc::new(reading.await?);
             let imported = this.import_content(&account, &content).await;
             drop((turn, importer));
             imported?;
@@ -57,17 +63,18 @@ impl Actors {
         if !matches!(replaced, Ok(true))
             && let Err(error) = staging.undo().await
         {
-            tracing::warn!(repo.did = %account.did, error = chain(&error), "an import could not be undone yet");
+            tracing::warn!(repo.did = %account.did, error = chain(&error), "the rows of a failed import could not be deleted: the job expired_imports will try again");
         }
         slot.line().forget();
         if replaced? {
             self.parts().metrics.committed();
             let (did, records) = (&account.did, content.tree.len());
             tracing::info!(repo.did = %did, records, "imported the repository of {did}");
-            self.weigh(account.id, &slot, content.tree.len()).await;
+            // The next reader or writer loads the tree.
+            self.weigh(account.id, &slot, 0).await;
             // The import is durable. A blob that stays temporary because of this is deleted later, and then listed as missing.
             if let Err(error) = blob::adopt(db, account.id).await {
-                tracing::warn!(repo.did = %did, error = chain(&error), "blobs may have to be uploaded again");
+                tracing::warn!(repo.did = %did, error = chain(&error), "the blobs of an imported repository are still temporary: they will be deleted and listed as missing");
             }
         }
         Ok(())

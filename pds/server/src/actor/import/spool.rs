@@ -1,8 +1,13 @@
-//! The blocks of a file that is being received: in a temporary file without a name, with an index in memory.
+//! The CAR file of an import: a temporary file without a name, and the list of its blocks.
 
-use std::{fs::File, io, io::Write, os::unix::fs::FileExt, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+    os::unix::fs::FileExt,
+    time::Duration,
+};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use pds_repo::{
     Cid,
@@ -11,9 +16,9 @@ use pds_repo::{
 use pds_store::background;
 use tokio::time::{Instant, timeout};
 
-use super::{Error, Invalid};
+use super::{Error, Invalid, memory::Part};
 
-/// Bytes that are hashed and written at once.
+/// Bytes that are written or read at once.
 const PIECE: usize = 1 << 20;
 /// Blocks beside records and nodes: the commit, and blocks that older hosts left in their files.
 const SPARE: u64 = 10_000;
@@ -21,15 +26,16 @@ const SPARE: u64 = 10_000;
 const STALL: Duration = Duration::from_secs(30);
 /// Maximum time to send a file.
 const LIMIT: Duration = Duration::from_secs(1800);
+/// Average rate below which a client loses its place while others wait, in bytes a second, and the time after which it is looked at.
+const LEAST_RATE: u64 = 128 << 10;
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Blocks by their CIDs, each of which was checked.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
-    /// In the order of the file while it is received, sorted afterwards.
+    /// Sorted.
     places: Vec<Place>,
-    end: u64,
-    max_records: u64,
 }
 
 /// The place of a block in the temporary file, in 16 bytes: an import keeps one in memory for each record and each node.
@@ -64,15 +70,15 @@ fn prefix(cid: &Cid) -> u64 {
     u64::from_be_bytes(*first)
 }
 
-/// Receives a whole file of at most `limit` bytes and about `max_records` records. Returns its blocks and its root.
+/// Receives a whole file of at most `limit` bytes into a temporary file without a name. While `is_crowded`, because others wait for a place, a
+/// client that sends less than [`LEAST_RATE`] loses its own.
 pub(super) async fn receive<E>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     limit: u64,
-    max_records: u64,
-) -> Result<(Spool, Cid), Error> {
-    let until = Instant::now() + LIMIT;
-    let file = background::run(tempfile::tempfile).await?;
-    let mut state = (Spool { file, places: Vec::new(), end: 0, max_records }, Feed::default());
+    is_crowded: impl Fn() -> bool,
+) -> Result<File, Error> {
+    let began = Instant::now();
+    let mut file = background::run(tempfile::tempfile).await?;
     let (mut pieces, mut waiting, mut size) = (Vec::new(), 0, 0u64);
     loop {
         let piece = timeout(STALL, body.next()).await.map_err(|_| Error::Broken)?;
@@ -86,46 +92,53 @@ pub(super) async fn receive<E>(
             waiting += piece.len();
             pieces.push(piece);
         }
-        if Instant::now() > until {
+        let elapsed = began.elapsed();
+        let is_slow = elapsed > GRACE && size < LEAST_RATE * elapsed.as_secs();
+        if !last && (elapsed > LIMIT || (is_slow && is_crowded())) {
             return Err(Error::Broken);
         }
         if waiting >= PIECE || last {
             let some = std::mem::take(&mut pieces);
             waiting = 0;
-            let (mut spool, mut feed) = state;
-            state = background::run(move || spool.take(&mut feed, &some).map(|()| (spool, feed))).await?;
+            file =
+                background::run(move || some.iter().try_for_each(|piece| file.write_all(piece)).map(|()| file)).await?;
         }
         if last {
-            let (mut spool, feed) = state;
-            let root = feed.end().map_err(Invalid::File)?;
-            let sorted = background::run(move || {
-                spool.places.sort_unstable();
-                spool
-            });
-            return Ok((sorted.await, root));
+            return Ok(file);
         }
     }
 }
 
 impl Spool {
-    /// Writes the blocks that are complete with these pieces.
-    fn take(&mut self, feed: &mut Feed, pieces: &[Bytes]) -> Result<(), Error> {
-        let (mut out, mut at) = (BytesMut::new(), self.end);
-        for piece in pieces {
-            feed.push(piece);
-            while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
-                // A block per record, and fewer nodes than records. More would only fill the index.
-                if self.places.len() as u64 > self.max_records.saturating_mul(2).saturating_add(SPARE) {
-                    return Err(Invalid::TooMany { limit: self.max_records }.into());
-                }
-                self.places.push(Place::new(&cid, at, block.len()));
-                out.extend_from_slice(&block);
-                at += block.len() as u64;
+    /// Lists the blocks of a CAR file and checks each against its CID. Returns them with the root in the header.
+    pub(super) fn read(mut file: File, max_records: u64, memory: &mut Part) -> Result<(Self, Cid), Error> {
+        let (mut feed, mut places, mut read, mut piece) = (Feed::default(), Vec::new(), 0, vec![0; PIECE]);
+        file.rewind()?;
+        loop {
+            let len = file.read(&mut piece)?;
+            if len == 0 {
+                break;
             }
+            feed.push(&piece[..len]);
+            read += len as u64;
+            while let Some((cid, block)) = feed.block().map_err(Invalid::File)? {
+                // A block per record, and fewer nodes than records. More would only fill the list.
+                if places.len() as u64 > max_records.saturating_mul(2).saturating_add(SPARE) {
+                    return Err(Invalid::TooMany { limit: max_records }.into());
+                }
+                let end = read - feed.pending() as u64;
+                places.push(Place::new(&cid, end - block.len() as u64, block.len()));
+            }
+            memory.grow_to(places.capacity() * size_of::<Place>() + MAX_BLOCK)?;
         }
-        self.file.write_all(&out)?;
-        self.end = at;
-        Ok(())
+        let root = feed.end().map_err(Invalid::File)?;
+        places.sort_unstable();
+        Ok((Self { file, places }, root))
+    }
+
+    /// Memory that the list takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.places.capacity() * size_of::<Place>()
     }
 
     /// A block, if the file held it.
@@ -157,7 +170,7 @@ mod tests {
         // Both places have the prefix of `other`.
         let same_prefix = |at, block: &[u8]| Place::new(&cid, at, block.len());
         let places = vec![same_prefix(0, one), same_prefix(3, other)];
-        let spool = Spool { file, places, end: 8, max_records: 9 };
+        let spool = Spool { file, places };
         assert_eq!(spool.block(&cid).unwrap().unwrap(), other);
         assert_eq!(spool.block(&Cid::dag_cbor(one)).unwrap(), None, "no place has its prefix");
     }

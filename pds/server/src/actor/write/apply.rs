@@ -120,7 +120,7 @@ impl Actors {
             settled(slot).await?;
             return Ok(Attempt::Again);
         }
-        self.weigh(account.id, slot, actor.repo.tree.len()).await;
+        self.weigh(account.id, slot, actor.repo.tree.memory_bytes()).await;
         let built = match self.build(account.id, &actor, changes, swap_commit).await {
             Ok(Some(built)) => built,
             // An answer without a commit. The tree in memory may be behind another replica, or built on a commit that will not be

@@ -23,7 +23,7 @@ pub struct UpdateSubjectStatusInput {
 
 /// `com.atproto.admin.updateSubjectStatus`
 ///
-/// Unlike in the reference, a subject that does not exist is an error: nobody is to believe that it was taken down.
+/// Unlike in the reference, a subject that does not exist is an error: a caller that made a mistake in its name must not believe that it was taken down.
 pub async fn update_subject_status(
     State(app): State<App>,
     _: Admin,

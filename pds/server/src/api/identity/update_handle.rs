@@ -30,11 +30,11 @@ pub async fn update_handle(
         UpdateError::Store(error) => error.into(),
         UpdateError::NotInDocument => XrpcError::invalid(error.to_string()),
         UpdateError::Refused { .. } => {
-            tracing::warn!(account.did = %account.did, error = chain(&error), "a handle could not be published");
+            tracing::warn!(account.did = %account.did, error = chain(&error), "updateHandle failed: the PLC directory could not be reached, and nothing was changed");
             XrpcError::invalid(error.to_string())
         }
         UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
-            tracing::warn!(error = chain(&error), "a handle could not be published");
+            tracing::warn!(error = chain(&error), "updateHandle failed: the PLC directory could not be reached, and nothing was changed");
             XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
         }
         UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),

@@ -13,6 +13,7 @@ use crate::{
     actor::import::{Error, Note, Notes},
     app::App,
     auth::{Access, account_takedown},
+    http::rate_limit::ClientAddress,
     xrpc::{Output, Result, XrpcError, expect_content_type, refuse_compressed},
 };
 
@@ -20,7 +21,13 @@ use crate::{
 ///
 /// The answer is empty, as the lexicon says, unless some records were faulty: those outside the data model, which were kept as they are,
 /// and those that were left out.
-pub async fn import_repo(State(app): State<App>, access: Access, headers: HeaderMap, body: Body) -> Result<Response> {
+pub async fn import_repo(
+    State(app): State<App>,
+    access: Access,
+    ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
     // A deactivated account may be one that is moving here.
     if access.account.status() == Status::TakenDown {
         return Err(account_takedown());
@@ -35,7 +42,7 @@ pub async fn import_repo(State(app): State<App>, access: Access, headers: Header
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }
-    let report = app.actors.import(&access.account, body.into_data_stream()).await?;
+    let report = app.actors.import(&access.account, &address, body.into_data_stream()).await?;
     if report.kept.count == 0 && report.left_out.count == 0 {
         return Ok(StatusCode::OK.into_response());
     }
@@ -63,7 +70,10 @@ impl From<Error> for XrpcError {
             Error::TakenDown => account_takedown(),
             Error::Busy => Self::unavailable(format!("{error}, try again"), 30),
             Error::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                tracing::warn!(error = crate::report::chain(&error), "no room for a repository to be imported");
+                tracing::warn!(
+                    error = crate::report::chain(&error),
+                    "the disk for temporary files is full: a CAR file to be imported was refused"
+                );
                 Self::unavailable("There is no room for the file, try again later", 60)
             }
             Error::Disk(error) => Self::internal("keeping a file", &error),

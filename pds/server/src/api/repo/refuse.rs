@@ -39,7 +39,7 @@ impl From<write::Error> for XrpcError {
             write::Error::Closed { status, .. } => match may_write(status) {
                 Err(refusal) => refusal,
                 // The takedown was lifted in the meantime.
-                Ok(()) => Self::unavailable("The account changes, try again", 1),
+                Ok(()) => Self::unavailable("The state of the account changed during the write, try again", 1),
             },
             write::Error::Imported => {
                 Self::unavailable("The repository is being imported, try again when that is over", 10)
@@ -49,7 +49,10 @@ impl From<write::Error> for XrpcError {
             write::Error::Store(error) => error.into(),
             write::Error::Submit(SubmitError::Stopped) => Self::unavailable("The server is stopping, try again", 1),
             write::Error::Submit(SubmitError::Store(error)) if error.is_unavailable() => {
-                tracing::warn!(error = crate::report::chain(&*error), "a commit could not be stored");
+                tracing::warn!(
+                    error = crate::report::chain(&*error),
+                    "the database is not available: a commit was not stored"
+                );
                 Self::unavailable("The database is not available, try again", 1)
             }
             write::Error::Submit(error) => Self::internal("storing a commit", &error),

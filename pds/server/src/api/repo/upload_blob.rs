@@ -60,7 +60,7 @@ pub async fn upload_blob(
         Error::Broken => XrpcError::invalid(error.to_string()),
         Error::TakenDown => XrpcError::named("BlobTakedown", error.to_string()),
         Error::Blobs(pds_blobstore::Error::TimedOut { .. }) => {
-            tracing::warn!(error = chain(&error), "the blob store takes too long");
+            tracing::warn!(error = chain(&error), "the blob store did not answer in time: uploadBlob failed");
             XrpcError::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", "Operation timed out, please try again.")
         }
         Error::Blobs(error) => error.into(),

@@ -180,7 +180,10 @@ fn refuse(error: sign_up::Error) -> XrpcError {
         sign_up::Error::Store(Store::InviteUnusable) => unusable_invite(),
         sign_up::Error::Store(error) => error.into(),
         sign_up::Error::Publish { source: pds_identity::Error::Unreachable { .. }, .. } => {
-            tracing::warn!(error = chain(&error), "an account could not be published");
+            tracing::warn!(
+                error = chain(&error),
+                "createAccount failed: the PLC directory could not be reached, and nothing was created"
+            );
             XrpcError::unavailable("The PLC directory is not available, try again", 5)
         }
         error => XrpcError::internal("creating an account", &error),

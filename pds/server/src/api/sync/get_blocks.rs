@@ -9,6 +9,7 @@ use pds_repo::{
     Cid, car as format,
     mst::{Item, Tree},
 };
+use pds_store::record;
 use pds_syntax::{Did, RepoPath};
 use serde::Deserialize;
 
@@ -18,7 +19,6 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    task::run_blocking,
     xrpc::{Query, Result, XrpcError, list},
 };
 
@@ -47,32 +47,40 @@ pub async fn get_blocks(
     if params.cids.len() > MAX {
         return Err(XrpcError::invalid(format!("Params/cids: at most {MAX}")));
     }
-    let View { mut snapshot, root, tree } = app.actors.view(account.id, &params.did).await?;
+    // The connection is given back: a search may have to wait for its turn.
+    let View { snapshot: _, root, tree } = app.actors.view(account.id, &params.did).await?;
     let mut wanted: HashSet<Cid> = params.cids.iter().copied().collect();
     let (mut found, mut bytes) = (HashMap::<Cid, Bytes>::new(), 0);
     if wanted.remove(&root.head.commit) {
         found.insert(root.head.commit, root.commit_bytes);
     }
-    let (nodes, paths, wanted) = run_blocking(move || pick(&tree, wanted)).await;
+    let (nodes, records, mut wanted) = if wanted.is_empty() {
+        Default::default()
+    } else {
+        app.actors.search(tree, move |tree| pick(tree, wanted)).await?
+    };
+    found.extend(nodes);
+    for (key, cid) in records {
+        let path: RepoPath = key.parse().map_err(|error| XrpcError::internal("reading a tree's key", &error))?;
+        // A record that was replaced during the search is not part of the repository any more.
+        let record = record::get(&app.db, account.id, &path).await?.filter(|record| record.cid == cid);
+        let Some(record) = record else {
+            wanted.insert(cid);
+            continue;
+        };
+        bytes += record.body.len();
+        if bytes > MAX_BYTES {
+            return Err(XrpcError::invalid(format!(
+                "Params/cids: the blocks have more than {MAX_BYTES} bytes together, ask for fewer at once"
+            )));
+        }
+        found.insert(cid, record.body);
+    }
     if !wanted.is_empty() {
         let missing: Vec<String> = wanted.iter().map(Cid::to_string).collect();
         return Err(XrpcError::named("BlockNotFound", format!("Could not find cids: {}", missing.join(","))));
     }
-    found.extend(nodes);
-    for key in paths {
-        let path: RepoPath = key.parse().map_err(|error| XrpcError::internal("reading a tree's key", &error))?;
-        if let Some(record) = snapshot.record(account.id, &path).await? {
-            bytes += record.body.len();
-            if bytes > MAX_BYTES {
-                return Err(XrpcError::invalid(format!(
-                    "Params/cids: the blocks have more than {MAX_BYTES} bytes together, ask for fewer at once"
-                )));
-            }
-            found.insert(record.cid, record.body);
-        }
-    }
-    drop(snapshot);
-    // The protocol wants no root here, and every reader wants one: the commit.
+    // The lexicon leaves the roots open. Readers of CAR files expect one: the commit.
     let mut out = BytesMut::from(format::header(&root.head.commit));
     for cid in &params.cids {
         if let Some(block) = found.get(cid) {
@@ -82,9 +90,11 @@ pub async fn get_blocks(
     Ok(car::answer(out.freeze()))
 }
 
-/// The nodes among the wanted blocks, the keys of the records among them, and what is neither.
-fn pick(tree: &Tree, mut wanted: HashSet<Cid>) -> (HashMap<Cid, Bytes>, Vec<Arc<str>>, HashSet<Cid>) {
-    let (mut nodes, mut paths) = (HashMap::new(), Vec::new());
+/// The nodes among the wanted blocks, the records among them, and what is neither.
+type Picked = (HashMap<Cid, Bytes>, Vec<(Arc<str>, Cid)>, HashSet<Cid>);
+
+fn pick(tree: &Tree, mut wanted: HashSet<Cid>) -> Picked {
+    let (mut nodes, mut records) = (HashMap::new(), Vec::new());
     for item in tree.preorder() {
         if wanted.is_empty() {
             break;
@@ -93,9 +103,9 @@ fn pick(tree: &Tree, mut wanted: HashSet<Cid>) -> (HashMap<Cid, Bytes>, Vec<Arc<
             Item::Node(cid, block) if wanted.remove(&cid) => {
                 nodes.insert(cid, block);
             }
-            Item::Record(key, cid) if wanted.remove(&cid) => paths.push(key),
+            Item::Record(key, cid) if wanted.remove(&cid) => records.push((key, cid)),
             _ => {}
         }
     }
-    (nodes, paths, wanted)
+    (nodes, records, wanted)
 }

@@ -43,7 +43,10 @@ pub async fn subscribe_repos(
                 end(socket, "FutureCursor", "Cursor in the future.").await;
             }
             Err(StartError::Store(error)) => {
-                tracing::warn!(error = chain(&error), "a subscription could not begin");
+                tracing::warn!(
+                    error = chain(&error),
+                    "the database could not be read: subscribeRepos was closed before its first event"
+                );
                 socket.close(CloseCode::Again, "").await;
             }
         }

@@ -76,7 +76,7 @@ async fn a_redis_that_is_not_there_is_said_once() {
     tokio::time::timeout(Duration::from_secs(60), back).await.expect("it is noticed");
     described().await.ok();
     assert_eq!((count("Redis cannot be reached"), count("Redis is back")), (1, 1), "{}", pds.log());
-    assert_eq!(count("PDS_REDIS_SCRATCH_ADDRESS is set beside REDIS_URL"), 1);
+    assert_eq!(count("PDS_REDIS_SCRATCH_ADDRESS is ignored because REDIS_URL is set"), 1);
 }
 
 #[tokio::test]

@@ -202,7 +202,7 @@ on_both!(a_sweep_goes_past_what_it_cannot_delete, |pds| async move {
 
     let error = pds.app.blobs.sweep().await.unwrap_err().to_string();
 
-    assert!(error.starts_with("2 things could not be deleted, the first is object !not a key"), "{error}");
+    assert!(error.starts_with("2 blobs or objects could not be deleted, the first is object !not a key"), "{error}");
     for (at, key) in keys.iter().enumerate() {
         assert_eq!(pds.app.blobs.store().exists(&key.parse().unwrap()).await.unwrap(), at == 0, "{key}");
     }

@@ -7,8 +7,12 @@ use pds_repo::Cid;
 use pds_syntax::Tid;
 use serde_json::json;
 
-use super::{Blocks, THING, blocks, commit_of, elsewhere, file, import, latest, records_of, signed_at};
-use crate::{harness::TestPds, on_both, sync::verify};
+use super::{Blocks, CAR, METHOD, THING, blocks, commit_of, elsewhere, file, import, latest, records_of, signed_at};
+use crate::{
+    harness::{TestPds, send},
+    on_both,
+    sync::verify,
+};
 
 on_both!(a_revision_of_the_future_moves_its_own_repository_only, |pds| async move {
     // F3
@@ -128,4 +132,65 @@ async fn an_import_that_would_replace_too_many_records_is_refused_and_changes_no
     }
     import(&pds, &alice, records(5, 500, "first")).await.ok();
     assert_ne!(latest(&pds, &alice).await, before);
+}
+
+/// Keys of a high level are not packed in memory, and share their beginnings in the file: it is much smaller than its tree.
+#[tokio::test]
+async fn a_repository_whose_tree_takes_too_much_memory_is_refused() {
+    let pds = TestPds::with(crate::harness::Database::sqlite(), &[("PDS_IMPORT_MEMORY", "6MiB")]).await;
+    let alice = pds.person("alice").await;
+    let keys = (0..).map(|n: u32| format!("{THING}/{}{n:08}", "x".repeat(490)));
+    let keys = keys.filter(|key| pds_repo::mst::height(key) >= 3).take(12_000);
+    let file = elsewhere(&alice.did, &keys.map(|key| (key, json!({"$type": THING}))).collect());
+    assert!(file.len() < 4 << 20, "{}", file.len());
+    let refused = import(&pds, &alice, file).await;
+    assert_eq!(refused.error(), (400, "InvalidRequest"));
+    let message = refused.body["message"].as_str().unwrap();
+    assert!(message.contains("more than 6291456 bytes of memory"), "{message}");
+    // The memory is free again.
+    import(&pds, &alice, elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))])))
+        .await
+        .ok();
+}
+
+/// A file holds each block once, whatever the number of keys that refer to it.
+#[tokio::test]
+async fn a_repository_whose_records_are_larger_than_any_file_is_refused() {
+    let pds = TestPds::with(crate::harness::Database::sqlite(), &[("PDS_MAX_REPO_IMPORT_SIZE", "1MiB")]).await;
+    let alice = pds.person("alice").await;
+    let record = json!({"$type": THING, "text": "x".repeat(100_000)});
+    let with_keys = |count: usize| {
+        let whole = elsewhere(&alice.did, &(0..count).map(|n| (format!("{THING}/{n}"), record.clone())).collect());
+        let (mut once, mut seen) = (blocks(&whole), std::collections::HashSet::new());
+        once.retain(|(cid, _)| seen.insert(*cid));
+        file(&once[0].0, &once)
+    };
+    let refused = import(&pds, &alice, with_keys(20)).await;
+    assert_eq!(refused.error(), (400, "InvalidRequest"));
+    assert_eq!(refused.body["message"], "the records have more than 1048576 bytes together");
+    import(&pds, &alice, with_keys(5)).await.ok();
+}
+
+/// As many as may read their files at once send theirs slowly: that takes a place, and no turn.
+#[tokio::test]
+async fn accounts_that_send_slowly_take_no_turn_from_others() {
+    let pds = TestPds::sqlite().await;
+    let records = BTreeMap::from([(format!("{THING}/new"), json!({"$type": THING}))]);
+    let mut slow = Vec::new();
+    for name in ["alice", "carol", "dan"] {
+        let person = pds.person(name).await;
+        let file = elsewhere(&person.did, &records);
+        let (pieces, body) = futures::channel::mpsc::unbounded::<std::io::Result<Vec<u8>>>();
+        pieces.unbounded_send(Ok(file[..100].to_vec())).unwrap();
+        let request = pds.post(METHOD).bearer_auth(&person.access).header("content-type", CAR);
+        let answer = tokio::spawn(send(request.body(reqwest::Body::wrap_stream(body))));
+        slow.push((pieces, file, answer));
+    }
+    let bob = pds.person("bob").await;
+    import(&pds, &bob, elsewhere(&bob.did, &records)).await.ok();
+    for (pieces, file, answer) in slow {
+        pieces.unbounded_send(Ok(file[100..].to_vec())).unwrap();
+        drop(pieces);
+        answer.await.unwrap().ok();
+    }
 }

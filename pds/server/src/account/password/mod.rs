@@ -1,16 +1,18 @@
-//! Passwords: argon2id under a memory bound, on threads that give way to those of requests.
+//! Passwords: argon2id, with a limit of memory, on threads of low priority.
+
+mod hash;
+mod memory;
 
 use std::{fmt, sync::Arc};
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use argon2::{Block, password_hash};
 use pds_store::background;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use self::memory::Memory;
 use crate::rate_limit::Shares;
 
-/// Memory of one hash in KiB, passes, lanes. Source: OWASP password storage, argon2id.
-const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// The longest password that is hashed; longer ones are refused before.
 pub const MAX_CHARS: usize = 256;
 /// The longest password that is compared.
@@ -27,14 +29,15 @@ pub enum Error {
     #[error("too many passwords wait to be hashed")]
     Busy,
     /// Hashing failed.
-    #[error("password hashing: {0}")]
-    Failed(String),
+    #[error("hash a password")]
+    Failed(#[source] password_hash::Error),
 }
 
 /// Hashes and verifies passwords, as many at once as the memory bound allows.
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    memory: Memory,
     /// Places of those that run or wait, by address.
     places: Shares,
     /// Verified against when there is no account, so that the answer takes as long.
@@ -46,7 +49,8 @@ impl Default for Passwords {
         // More at once would not be faster, only take more memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let places = Shares::new(cores * (WAITING + 1), cores * (WAITING_FOR_ONE + 1));
-        Self { permits: Arc::new(Semaphore::new(cores)), places, decoy: decoy().into() }
+        let (permits, memory) = (Arc::new(Semaphore::new(cores)), Memory::default());
+        Self { permits, memory, places, decoy: hash::decoy().into() }
     }
 }
 
@@ -54,51 +58,37 @@ impl Passwords {
     /// A new hash in PHC format, for a client at `address`.
     pub async fn hash(&self, password: &str, address: &str) -> Result<String, Error> {
         let password = Zeroizing::new(password.to_owned());
-        self.run(address, move || hash(&password)).await?
+        self.run(address, move |memory| hash::hash(&password, memory)).await
     }
 
     /// Does `password` belong to `stored`? Without a stored hash the work is done all the same and the answer is no.
     pub async fn verify(&self, stored: Option<&str>, password: &str, address: &str) -> Result<bool, Error> {
         let (known, stored) = (stored.is_some(), stored.unwrap_or(&self.decoy).to_owned());
         let password = Zeroizing::new(password.to_owned());
-        let matches = self
-            .run(address, move || {
-                let parsed = PasswordHash::new(&stored).map_err(|error| Error::Failed(error.to_string()))?;
-                Ok::<_, Error>(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-            })
-            .await??;
+        let matches = self.run(address, move |memory| hash::verify(&stored, &password, memory)).await?;
         Ok(known && matches)
     }
 
     async fn run<T: Send + 'static>(
         &self,
         address: &str,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, password_hash::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let place = self.places.take(address).ok_or(Error::Busy)?;
-        let permit = self.permits.clone().acquire_owned().await.map_err(|error| Error::Failed(error.to_string()))?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
+        let memory = self.memory.clone();
         // The permit goes with the work: a caller that gives up does not free memory that is still in use.
         let held = move || {
             let _held = (permit, place);
-            work()
+            let mut buffer = memory.take();
+            let done = work(&mut buffer);
+            memory.give_back(buffer);
+            done
         };
-        Ok(background::run(held).await)
+        let done = background::run(held).await;
+        tokio::spawn(self.memory.clone().free_when_unused());
+        done.map_err(Error::Failed)
     }
-}
-
-fn hash(password: &str) -> Result<String, Error> {
-    let (memory, passes, lanes) = COST;
-    let failed = |error: String| Error::Failed(error);
-    let params = Params::new(memory, passes, lanes, None).map_err(|error| failed(error.to_string()))?;
-    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| failed(error.to_string()))
-}
-
-/// A hash of nothing in particular, which costs what a real one does. To compute one at the start would leave its memory behind.
-fn decoy() -> String {
-    let (memory, passes, lanes) = COST;
-    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
-    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
 }
 
 impl fmt::Debug for Passwords {
@@ -119,9 +109,6 @@ mod tests {
         assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap());
         assert!(!passwords.verify(Some(&stored), "wrong", "").await.unwrap());
         assert!(!passwords.verify(None, "decoy", "").await.unwrap());
-        let decoy = decoy();
-        let compared = Argon2::default().verify_password(b"decoy", &PasswordHash::new(&decoy).unwrap());
-        assert_eq!(compared, Err(argon2::password_hash::Error::PasswordInvalid), "the work is done");
     }
 
     /// F18
@@ -148,7 +135,7 @@ mod tests {
         let (finish, wait) = std::sync::mpsc::channel::<()>();
         let worker = passwords.clone();
         let caller = tokio::spawn(async move {
-            let work = move || (begun.send(()).unwrap(), wait.recv().unwrap());
+            let work = move |_: &mut Vec<Block>| Ok((begun.send(()).unwrap(), wait.recv().unwrap()));
             worker.run("", work).await
         });
         tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
