@@ -12,6 +12,9 @@ use tokio::{runtime::Handle, sync::oneshot};
 /// `SCHED_IDLE`: every other thread takes the core from such a thread at once, as soon as it has something to do. Source: sched(7).
 const POLICY: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(Idle);
 
+/// The nice value of threads whose work must go on while requests keep all cores busy. They get a tenth of the time of an ordinary thread then.
+const NICE: i32 = 10;
+
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
@@ -41,10 +44,28 @@ pub async fn drive<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 /// # Panics
 /// When the work panics.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    // If the system refuses the policy, the work runs with the ordinary one.
+    let yields = || {
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, POLICY);
+    };
+    on_new_thread(yields, work).await
+}
+
+/// As [`run`], for work of milliseconds that a client waits for: it goes on, slowly, while requests keep all cores busy.
+///
+/// # Panics
+/// When the work panics.
+pub async fn run_soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let yields = || {
+        let _ = rustix::process::setpriority_process(None, NICE);
+    };
+    on_new_thread(yields, work).await
+}
+
+async fn on_new_thread<T: Send + 'static>(begin: fn(), work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = oneshot::channel();
     let body = move || {
-        // If the system refuses the policy, the work runs with the ordinary one.
-        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, POLICY);
+        begin();
         IS_BACKGROUND.set(true);
         // Fails if the caller was cancelled.
         let _ = done.send(std::panic::catch_unwind(AssertUnwindSafe(work)));
@@ -67,6 +88,15 @@ mod tests {
         let before = own();
         assert_eq!(run(own).await, POLICY);
         assert_eq!(own(), before);
+    }
+
+    #[tokio::test]
+    async fn work_that_a_client_waits_for_has_a_nice_value() {
+        let own = || {
+            (rustix::process::getpriority_process(None).unwrap(), thread_priority::thread_schedule_policy().unwrap())
+        };
+        let before = own();
+        assert_eq!(run_soon(own).await, (NICE.max(before.0), before.1));
     }
 
     #[tokio::test]

@@ -85,7 +85,7 @@ impl Passwords {
             memory.give_back(buffer);
             done
         };
-        let done = background::run(held).await;
+        let done = background::run_soon(held).await;
         tokio::spawn(self.memory.clone().free_when_unused());
         done.map_err(Error::Failed)
     }
