@@ -137,16 +137,16 @@ async fn an_import_that_would_replace_too_many_records_is_refused_and_changes_no
 /// Keys of a high level are not packed in memory, and share their beginnings in the file: it is much smaller than its tree.
 #[tokio::test]
 async fn a_repository_whose_tree_takes_too_much_memory_is_refused() {
-    let pds = TestPds::with(crate::harness::Database::sqlite(), &[("PDS_IMPORT_MEMORY", "6MiB")]).await;
+    let pds = TestPds::with(crate::harness::Database::sqlite(), &[("PDS_IMPORT_MEMORY", "3MiB")]).await;
     let alice = pds.person("alice").await;
     let keys = (0..).map(|n: u32| format!("{THING}/{}{n:08}", "x".repeat(490)));
-    let keys = keys.filter(|key| pds_repo::mst::height(key) >= 3).take(12_000);
+    let keys = keys.filter(|key| pds_repo::mst::height(key) >= 3).take(5_000);
     let file = elsewhere(&alice.did, &keys.map(|key| (key, json!({"$type": THING}))).collect());
-    assert!(file.len() < 4 << 20, "{}", file.len());
+    assert!(file.len() < 2 << 20, "{}", file.len());
     let refused = import(&pds, &alice, file).await;
     assert_eq!(refused.error(), (400, "InvalidRequest"));
     let message = refused.body["message"].as_str().unwrap();
-    assert!(message.contains("more than 6291456 bytes of memory"), "{message}");
+    assert!(message.contains("more than 3145728 bytes of memory"), "{message}");
     // The memory is free again.
     import(&pds, &alice, elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))])))
         .await
