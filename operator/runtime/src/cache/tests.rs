@@ -106,7 +106,7 @@ fn the_objects_of_one_instance_have_room_for_so_many_bytes() {
     assert!(cache.withheld("ns", "a").is_empty(), "what is too large is not asked for again");
 }
 
-/// Who may write objects may write their labels: an instance that exists, and any number of names.
+/// A tenant may own objects by one instance and label them with the names of any number of others.
 #[test]
 fn an_instance_has_no_objects_on_the_account_of_others() {
     let cache = Cache::default();

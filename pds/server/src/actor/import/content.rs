@@ -84,7 +84,7 @@ impl Content {
     /// Reads the repository of `did` in a CAR file. Every node is read once and every record up to three times, in order. Blocks until all is read.
     ///
     /// # Errors
-    /// Why the file is not the repository of `did`, or is above one of the limits.
+    /// [`Invalid`] if the file is not the repository of `did` or exceeds one of `limits`, [`Error::Busy`] if other imports have the memory.
     pub(super) fn read(file: File, did: &Did, limits: Import, mut memory: MemoryPart) -> Result<Self, Error> {
         let max_records = u64::from(limits.max_records);
         let (spool, root) = Spool::read(file, max_records, &mut memory)?;

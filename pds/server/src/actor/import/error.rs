@@ -53,13 +53,13 @@ pub enum Invalid {
     /// Its tree and the list of its blocks take more memory than the host has for imports.
     #[error("the tree of the repository and the list of its blocks take more than {limit} bytes of memory")]
     Memory {
-        /// In bytes.
+        /// Maximum memory in bytes.
         limit: u64,
     },
     /// Many of its keys have one block, so that the records are much larger than the file.
     #[error("the records have more than {limit} bytes together")]
     Bodies {
-        /// In bytes.
+        /// Maximum size of a file, and of its records together, in bytes.
         limit: u64,
     },
     /// It would change or delete too many records of the account.

@@ -14,14 +14,14 @@ pub(in crate::actor) struct Memory {
     units: usize,
 }
 
-/// Why an import gets no more memory.
+/// The reason for which an import gets no more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shortage {
     /// Other imports have it.
     InUse,
     /// There is less at all.
     TooLittle {
-        /// In bytes.
+        /// The memory of all imports together, in bytes.
         limit: u64,
     },
 }
@@ -50,7 +50,7 @@ impl Part {
     /// Takes memory until the import has `bytes`. Never gives any back.
     ///
     /// # Errors
-    /// Why there is not enough.
+    /// [`Shortage`] if the bytes are not free: the import keeps what it has.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Shortage> {
         let (wanted, held) = (bytes.div_ceil(UNIT), self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
         if wanted <= held {

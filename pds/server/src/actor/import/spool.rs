@@ -34,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
-    /// Sorted.
+    /// Sorted by the prefix of the digest, for binary search.
     places: Vec<Place>,
 }
 
