@@ -249,8 +249,18 @@ async fn a_rollout_that_takes_too_long_needs_a_person() {
         "lastTransitionTime": now, "message": "ReplicaSet has timed out progressing.",
     });
     let patch = Patch::Strategic(json!({"status": {"conditions": [exceeded]}}));
-    world.api::<Deployment>().patch_status("full", &PatchParams::default(), &patch).await.unwrap();
-    let pds = world.condition("full", "Stalled", "True", "RolloutStuck").await;
+    // The Deployment controller writes its own condition over this one for as long as it sees progress.
+    let pds = eventually("the instance is stalled", async || {
+        let pds = world.api::<PdsInstance>().get("full").await.ok()?;
+        let stalled = pds.status.as_ref()?.conditions.iter().any(|condition| {
+            (condition.type_ == "Stalled") && (condition.status == "True") && (condition.reason == "RolloutStuck")
+        });
+        if !stalled {
+            world.api::<Deployment>().patch_status("full", &PatchParams::default(), &patch).await.unwrap();
+        }
+        stalled.then_some(pds)
+    })
+    .await;
     let why = "Deployment full: new pods did not become ready within 300 s; 0 of 2 pods serve";
     assert_eq!(message(&pds, "Stalled"), why);
     world.condition("full", "Ready", "False", "RolloutStuck").await;
