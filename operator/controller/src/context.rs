@@ -18,7 +18,7 @@ use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::crd::Definitions;
 use crate::guarded::{Instances, owned_by};
@@ -47,6 +47,8 @@ pub struct Ctx {
     pub secrets: Arc<Secrets>,
     /// All classes.
     pub classes: Store<PdsClass>,
+    /// Held while a hostname is claimed that may lie below or above another one.
+    pub claiming: Mutex<()>,
     /// All claims of hostnames.
     pub claims: Store<PdsHostnameClaim>,
     /// All namespaces with their labels.

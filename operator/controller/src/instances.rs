@@ -7,9 +7,9 @@ use futures::stream::{self, BoxStream};
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use operator_api::PdsInstance;
+use operator_api::{PdsHostnameClaim, PdsInstance};
 use operator_runtime::cache::{Key, is_denied};
 use operator_runtime::tolerant::Tolerant;
 
@@ -114,8 +114,23 @@ pub(crate) fn of_namespace(instances: &Instances, namespace: &str) -> Vec<Object
     those(instances, |pds| pds.namespace().as_deref() == Some(namespace))
 }
 
-pub(crate) fn with_domain(instances: &Instances, domain: &str) -> Vec<ObjectRef<Guarded>> {
-    those(instances, |pds| hostname::domains(&pds.spec).iter().any(|own| hostname::is_at_or_below(own, domain)))
+/// The instances that a change of a claim concerns: its holder, and those with a domain at, below or above it that do not hold all of their
+/// domains. What an instance holds no other can take, so whoever makes and frees claims wakes nobody who has what he asked for.
+pub(crate) fn touched_by(
+    instances: &Instances,
+    claims: &Store<PdsHostnameClaim>,
+    claim: &PdsHostnameClaim,
+) -> Vec<ObjectRef<Guarded>> {
+    those(instances, |pds| {
+        let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
+        let holds = |domain: &String| {
+            let found = claims.get(&ObjectRef::new(&hostname::claim_name(domain)));
+            found.is_some_and(|found| hostname::is_held_by(&found, &namespace, &name))
+        };
+        let domains = hostname::domains(&pds.spec);
+        hostname::is_held_by(claim, &namespace, &name)
+            || domains.iter().any(|own| hostname::is_related(own, &claim.spec.hostname)) && !domains.iter().all(holds)
+    })
 }
 
 pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
@@ -128,6 +143,7 @@ pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Ve
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
+    use serde_json::json;
 
     use super::*;
 
@@ -172,5 +188,42 @@ mod tests {
         let alone =
             merged(vec![stream::iter([Ok(Init), Err(denied())]).boxed()]).collect::<Vec<_>>().now_or_never().unwrap();
         assert!(matches!(alone[..], [Ok(Init), Err(_), Ok(InitDone)]), "a start without any namespace");
+    }
+
+    fn asks_for(namespace: &str, name: &str, domains: &[&str]) -> Guarded {
+        let handles: Vec<_> = domains[1..].iter().map(|domain| json!({"domain": domain})).collect();
+        let spec = json!({"hostname": domains[0], "handleDomains": handles});
+        let mut pds = PdsInstance::new(name, serde_json::from_value(spec).unwrap());
+        pds.metadata.namespace = Some(namespace.into());
+        Tolerant(Ok(pds))
+    }
+
+    fn claim(domain: &str, namespace: &str, name: &str) -> PdsHostnameClaim {
+        let owner = json!({"namespace": namespace, "name": name, "uid": "1"});
+        let spec = serde_json::from_value(json!({"hostname": domain, "owner": owner})).unwrap();
+        PdsHostnameClaim::new(&hostname::claim_name(domain), spec)
+    }
+
+    /// One tenant claims and frees the domain of the class, again and again.
+    #[test]
+    fn a_claim_wakes_its_holder_and_those_who_wait_and_nobody_else() {
+        let (instances, mut writer) = kube::runtime::reflector::store();
+        for pds in [
+            asks_for("m", "toggling", &["one.pds.test", "pds.test"]),
+            asks_for("v", "settled", &["two.pds.test"]),
+            asks_for("v", "waiting", &["a.three.pds.test"]),
+            asks_for("v", "elsewhere", &["other.test"]),
+            asks_for("v", "above", &["test"]),
+        ] {
+            writer.apply_watcher_event(&watcher::Event::Apply(pds));
+        }
+        let (claims, mut writer) = kube::runtime::reflector::store();
+        for held in [claim("one.pds.test", "m", "toggling"), claim("two.pds.test", "v", "settled")] {
+            writer.apply_watcher_event(&watcher::Event::Apply(held));
+        }
+        let woken = touched_by(&instances, &claims, &claim("pds.test", "m", "toggling"));
+        let mut names: Vec<_> = woken.into_iter().map(|found| found.name).collect();
+        names.sort();
+        assert_eq!(names, ["above", "toggling", "waiting"]);
     }
 }

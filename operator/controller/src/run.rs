@@ -32,7 +32,7 @@ use crate::access;
 use crate::context::Ctx;
 use crate::crd::Definitions;
 use crate::guarded::{Guarded, Instances, owned_by};
-use crate::instances::{every, merged, of_namespace, reference, strip_instance, users_of_secret, with_domain};
+use crate::instances::{every, merged, of_namespace, reference, strip_instance, touched_by, users_of_secret};
 use crate::kinds::pds_instance;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
 use crate::kinds::pds_instance::component::hostname;
@@ -180,6 +180,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         caches,
         secrets,
         classes,
+        claiming: tokio::sync::Mutex::default(),
         claims: claims.clone(),
         namespaces,
         refusals,
@@ -207,10 +208,10 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     // How many reconcile at the same time is up to `Ctx::places`.
     let mut controller = Controller::for_stream(changed, instances.clone());
-    let (all, holders, tenants) = (instances.clone(), instances.clone(), instances.clone());
+    let (all, holders, tenants, claim_store) = (instances.clone(), instances.clone(), instances.clone(), claims.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
-        .watches_stream(changed_claims.touched_objects(), move |claim| with_domain(&holders, &claim.spec.hostname))
+        .watches_stream(changed_claims.touched_objects(), move |claim| touched_by(&holders, &claim_store, &claim))
         .watches_stream(changed_namespaces, move |namespace| of_namespace(&tenants, &namespace.name_any()))
         .reconcile_on(stream::select_all(triggers))
         .reconcile_on(told);

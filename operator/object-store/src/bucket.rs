@@ -6,6 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag};
 use serde_json::Value;
 
+use crate::aws::BucketOwner;
 use crate::error::{failed, status, unreachable};
 use crate::marker::MOST_BYTES;
 use crate::{Error, Service};
@@ -17,6 +18,10 @@ const MAKER_TAG: &str = "aurora-locus-maker";
 #[derive(Clone, Debug)]
 pub(crate) struct Buckets {
     client: Client,
+    /// Creates buckets: the one request that names no owner.
+    creator: Client,
+    /// The account that every bucket must belong to, where the service has accounts.
+    account: Option<String>,
     place: String,
 }
 
@@ -41,7 +46,18 @@ pub(crate) enum Probe {
 
 impl Buckets {
     pub(crate) fn new(service: &Service, keys: SharedCredentialsProvider) -> Result<Self, Error> {
-        Ok(Self { client: service.client(keys)?, place: service.place() })
+        let client = service.client(keys)?;
+        Ok(Self { creator: client.clone(), client, account: None, place: service.place() })
+    }
+
+    /// The same, for buckets of one account alone.
+    pub(crate) fn of_account(mut self, account: Option<String>) -> Self {
+        if let Some(account) = &account {
+            let owner = BucketOwner(account.clone());
+            self.client = Client::from_conf(self.creator.config().to_builder().interceptor(owner).build());
+        }
+        self.account = account;
+        self
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -60,6 +76,12 @@ impl Buckets {
                 return match error.code() {
                     Some("NoSuchBucket") => Ok(Found::NoBucket),
                     Some("NoSuchKey") => Ok(Found::NoObject),
+                    Some("AccessDenied") if let Some(account) = &self.account => Err(Error::Refused(format!(
+                        "the object store at {} refuses the operator's credential when asked to {}: the credential lacks the right, or bucket \
+                         {bucket} does not belong to account {account}; in that case set another prefix for names of buckets",
+                        self.place,
+                        what()
+                    ))),
                     _ => Err(failed(what(), &self.place, &error)),
                 };
             }
@@ -117,7 +139,7 @@ impl Buckets {
         let tag = Tag::builder().key(MAKER_TAG).value(maker).build();
         let tag = tag.map_err(|error| Error::Invalid(format!("cannot {}: {error}", what())))?;
         let tagged = plain.clone().unwrap_or_else(CreateBucketConfiguration::builder).tags(tag).build();
-        let create = || self.client.create_bucket().bucket(bucket);
+        let create = || self.creator.create_bucket().bucket(bucket);
         let mut made = create().create_bucket_configuration(tagged).send().await;
         if made.as_ref().is_err_and(|error| is_unknown(error) || status(error) == Some(403)) {
             made = create().set_create_bucket_configuration(plain.map(|plain| plain.build())).send().await;

@@ -140,7 +140,12 @@ pub(crate) fn answered(what: &str, place: &str, status: u16, code: Option<&str>,
     };
     let store = format!("the object store at {place}");
     match status {
-        401 | 403 => Error::Refused(format!("{store} refuses the operator's credential when asked to {what}: {said}")),
+        401 | 403 => {
+            // The service may name the administrator and its rights, which are not for tenants, who read this error in a condition.
+            tracing::warn!("{store} refuses the operator's credential when asked to {what}: {said}");
+            let said = code.map_or_else(|| format!("HTTP {status}"), |code| format!("{} (HTTP {status})", one_line(code)));
+            Error::Refused(format!("{store} refuses the operator's credential when asked to {what}: {said}"))
+        }
         300..=399 => Error::Invalid(format!(
             "{store} was asked to {what} and names another address, which is not followed; check endpoint and region: {said}"
         )),
@@ -171,7 +176,9 @@ mod tests {
     #[test]
     fn answers_fall_into_kinds() {
         let kind = |status| answered("delete bucket b", "http://s3", status, Some("Code"), "Why.");
+        let refused = "the object store at http://s3 refuses the operator's credential when asked to delete bucket b: Code (HTTP 403)";
         assert!(matches!(kind(403), Error::Refused(_)));
+        assert_eq!(kind(403).to_string(), refused, "whose credential it is stays in the log");
         assert!(matches!(kind(503), Error::Unavailable(_)));
         assert!(matches!(kind(404), Error::Unavailable(_)));
         assert!(matches!(kind(301), Error::Invalid(_)));

@@ -96,7 +96,7 @@ impl Child {
     /// A kind of whose objects only metadata is kept: what they hold can be large and is fetched when it is needed.
     #[must_use]
     pub const fn metadata<K: Object>(verbs: &'static [&'static str]) -> Self {
-        Self { begin: begin_metadata::<K>, complete: |_, _, _, _| Box::pin(async { Ok(()) }), ..Self::new::<K>(verbs) }
+        Self { begin: begin_metadata::<K>, complete: complete_metadata::<K>, ..Self::new::<K>(verbs) }
     }
 
     /// A kind of whose objects only a part is kept, which `R` leaves. Something else than an instance may own them.
@@ -267,11 +267,14 @@ fn begin_metadata<K: Object>(
     scope: &Scope,
     metrics: &Arc<Metrics>,
 ) -> Vec<BoxStream<'static, Key>> {
-    begin_with::<K, PartialObjectMeta<K>>(caches, client, scope, metrics, 0, |partial| {
-        let mut object = K::default();
-        *object.meta_mut() = partial.metadata;
-        object
-    })
+    begin_with::<K, PartialObjectMeta<K>>(caches, client, scope, metrics, 0, bare)
+}
+
+/// An object of which nothing but metadata is known.
+fn bare<K: Object>(partial: PartialObjectMeta<K>) -> K {
+    let mut object = K::default();
+    *object.meta_mut() = partial.metadata;
+    object
 }
 
 fn complete<'a, K: Object>(
@@ -285,6 +288,23 @@ fn complete<'a, K: Object>(
         for name in cache.withheld(namespace, instance) {
             if let Some(object) = api::<K>(client, Some(namespace)).get_opt(&name).await? {
                 cache.apply(Some(namespace), Event::Apply(stripped(object, |object| object)));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn complete_metadata<'a, K: Object>(
+    caches: &'a Caches,
+    client: &'a Client,
+    namespace: &'a str,
+    instance: &'a str,
+) -> BoxFuture<'a, kube::Result<()>> {
+    Box::pin(async move {
+        let Some(cache) = caches.of::<K>() else { return Ok(()) };
+        for name in cache.withheld(namespace, instance) {
+            if let Some(object) = api::<K>(client, Some(namespace)).get_metadata_opt(&name).await? {
+                cache.apply(Some(namespace), Event::Apply(stripped(object, bare)));
             }
         }
         Ok(())

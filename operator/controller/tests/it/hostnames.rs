@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
 use kube::api::{Api, DeleteParams, ListParams};
-use operator_api::PdsHostnameClaim;
+use operator_api::{PdsHostnameClaim, PdsInstance};
 use operator_controller::kinds::pds_instance::component::hostname::claim_name;
 use serde_json::{Value, json};
 
@@ -229,5 +229,39 @@ async fn of_many_at_once_one_gets_the_hostname() {
     for name in ["a", "b", "c", "d"] {
         let (status, reason) = if name == holder { ("True", "AsExpected") } else { ("False", "HostnameTaken") };
         world.condition(name, "HostnameClaimed", status, reason).await;
+    }
+}
+
+/// Two names are two claims, so the API server does not decide between one above the other.
+#[tokio::test]
+async fn of_two_names_one_above_the_other_that_come_at_once_one_is_held() {
+    let world = World::new("fence").await;
+    let other = world.neighbour().await;
+    let class = world.class(json!({"domains": [".test"]})).await;
+    for round in 0..6 {
+        let above = world.hostname(&format!("team{round}"));
+        let below = format!("deep.{above}");
+        let name = format!("pds{round}");
+        let spec = |hostname: &str| {
+            let mut spec = lite(hostname);
+            spec["className"] = json!(class);
+            spec
+        };
+        let made = tokio::join!(world.create_exactly(&name, spec(&above)), other.create_exactly(&name, spec(&below)));
+        made.0.and(made.1).unwrap();
+        let verdict = async |world: &World| {
+            eventually("the operator has decided", async || {
+                let pds = world.api::<PdsInstance>().get(&name).await.ok()?;
+                let conditions = &pds.status.as_ref()?.conditions;
+                let found = conditions.iter().find(|condition| condition.type_ == "HostnameClaimed")?;
+                (found.reason != "Progressing").then(|| found.reason.clone())
+            })
+            .await
+        };
+        let mut verdicts = [verdict(&world).await, verdict(&other).await];
+        verdicts.sort();
+        assert_eq!(verdicts, ["AsExpected", "HostnameTaken"], "round {round}");
+        let held = [claim(&world, &above).await, claim(&world, &below).await];
+        assert_eq!(held.iter().flatten().count(), 1, "round {round}");
     }
 }

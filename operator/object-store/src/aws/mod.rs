@@ -1,5 +1,6 @@
 //! AWS, and services that speak its IAM: per bucket a user with keys, or a role for one service account.
 
+mod account;
 mod block;
 mod policy;
 mod role;
@@ -12,6 +13,7 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::Buckets;
 use crate::claim::{self, State};
+pub(crate) use account::BucketOwner;
 use crate::service::timeouts;
 use crate::{Access, Credential, Deleted, Error, Marker, Owner, Provisioner, Request, Service};
 
@@ -52,17 +54,18 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Prepares clients. Looks for the operator's own identity, if no keys are given, and asks nothing else.
+    /// Prepares clients. Looks for the operator's own identity, if no keys are given, and asks STS for its account.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the CA bundle is none.
+    /// [`Error::Invalid`] if the CA bundle is none, and what STS answers.
     pub async fn new(settings: AwsSettings) -> Result<Self, Error> {
         let service = &settings.service;
         let keys = match &settings.admin {
             Some(admin) => admin.provider(),
             None => own_identity(service).await?,
         };
-        let buckets = Buckets::new(service, keys.clone())?;
+        let account = account::of(&settings, keys.clone()).await?;
+        let buckets = Buckets::new(service, keys.clone())?.of_account(account);
         let mut config = aws_sdk_iam::config::Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .http_client(service.http_client()?)

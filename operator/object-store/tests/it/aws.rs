@@ -295,3 +295,40 @@ async fn deleting_converges() {
         assert!(left <= most_left, "{left}");
     }
 }
+
+const ACCOUNT_HEADER: &str = "x-amz-expected-bucket-owner";
+
+/// Whether a request is about a bucket that exists: IAM and STS are asked at the root, and a bucket is created by a PUT of its name alone.
+fn is_about_a_bucket(request: &axum::extract::Request) -> bool {
+    let uri = request.uri();
+    let has_subresource = uri.query().is_some_and(|query| query != "x-id=CreateBucket");
+    let is_creation = request.method() == "PUT" && !uri.path().trim_matches('/').contains('/') && !has_subresource;
+    uri.path() != "/" && !is_creation
+}
+
+/// Names of buckets are the same for all of AWS: somebody else may have made the bucket and opened it to everybody.
+#[tokio::test]
+async fn every_request_names_the_account_that_the_bucket_must_belong_to() {
+    let (_, address) = Proxy::start(&moto(), |request| {
+        let is_named = request.headers().get(ACCOUNT_HEADER).is_some_and(|account| account == "123456789012");
+        (is_about_a_bucket(request) && !is_named).then_some((403, "AccessDenied"))
+    })
+    .await;
+    let (request, provisioner) = (request(), Aws::new(settings(&address)).await.unwrap());
+    keys(&provisioner, &request).await;
+    put(&admin(), &request.bucket(), "a/b", "bytes").await;
+    while provisioner.delete(&request).await.unwrap() == Deleted::InPart {}
+    assert!(!exists(&admin(), &request.bucket()).await);
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_account_is_told() {
+    let (_, address) = Proxy::start(&moto(), |request| {
+        (is_about_a_bucket(request) && request.headers().contains_key(ACCOUNT_HEADER)).then_some((403, "AccessDenied"))
+    })
+    .await;
+    let request = request();
+    let error = Aws::new(settings(&address)).await.unwrap().ensure(&request, None).await.unwrap_err().to_string();
+    let why = format!("bucket {} does not belong to account 123456789012", request.bucket());
+    assert!(error.contains(&why), "{error}");
+}

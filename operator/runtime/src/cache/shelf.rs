@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::Serialize;
 
@@ -50,7 +50,8 @@ impl<K: Object> Shelf<K> {
             return Entry { object: Arc::new(object), bytes, account, owner_was_unknown: false };
         }
         let mut bare = K::default();
-        *bare.meta_mut() = object.meta().clone();
+        // Of what is not counted there is nothing left whose length its writer chooses.
+        *bare.meta_mut() = ObjectMeta { annotations: None, generate_name: None, ..object.meta().clone() };
         Entry { object: Arc::new(bare), bytes: 0, account, owner_was_unknown: !is_owned }
     }
 

@@ -158,3 +158,18 @@ fn small_objects_without_an_owner_are_kept_where_data_is_expected() {
     }
     assert!(is_whole(&cache, "small") && !is_whole(&cache, "large"));
 }
+
+/// The writer of an object chooses how long its annotations are, and may write any number of objects.
+#[test]
+fn of_an_object_that_is_not_counted_no_annotation_is_kept() {
+    let known: Known = Arc::new(|_, owner| owner.uid == "real");
+    let cache = Cache::new(Limits { known, ..Limits::default() });
+    let annotations = || crate::labels::COMPARED.map(|key| (key.to_owned(), "x".repeat(2048)));
+    for (name, uid, bytes) in [("small", "real", 1000), ("large", "real", INSTANCE_BYTES), ("forged", "other", 1000)] {
+        let mut object = owned(name, uid, bytes);
+        object.metadata.annotations = Some(annotations().into());
+        cache.apply(None, Event::Apply(object));
+    }
+    let kept = ["small", "large", "forged"].map(|name| cache.get("ns", name).unwrap().metadata.annotations.is_some());
+    assert_eq!(kept, [true, false, false]);
+}

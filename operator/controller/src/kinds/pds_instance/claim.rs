@@ -1,19 +1,83 @@
 //! Claims of domains: made, and freed when nobody needs them any more.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams, Preconditions};
 use operator_api::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstance};
-use operator_runtime::carry_out::Failure;
+use operator_runtime::carry_out::{Cause, Failure};
 
 use super::component::{hostname, keys};
 use super::wanted::Wanted;
 use crate::context::Ctx;
 
+/// For how long a new claim may take to arrive by the watch.
+const SIGHT: Duration = Duration::from_secs(5);
+
 /// Claims a hostname. The API server lets one claim of a name exist, so of two instances one gets it.
-pub(super) async fn claim(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, hostname: &str) -> Result<(), Failure> {
+///
+/// Two names of which one is below the other are two objects, so the API server does not decide between them. With `limits`, the domains of
+/// the class, claims are therefore made one after the other, and each waits until the watch has shown it: the watch shows objects in the order
+/// of their creation, so every earlier claim is known by then, also one of another installation. A claim that should not be is freed.
+pub(super) async fn claim(
+    ctx: &Ctx,
+    pds: &PdsInstance,
+    wanted: &Wanted,
+    hostname: &str,
+    limits: Option<&[String]>,
+) -> Result<(), Failure> {
+    let Some(limits) = limits else { return write(ctx, pds, wanted, hostname).await };
+    let _turn = ctx.claiming.lock().await;
+    let namespace = wanted.namespace();
+    let in_the_way = || above(ctx, namespace, hostname, limits).or_else(|| below(ctx, namespace, hostname, limits));
+    if in_the_way().is_some() {
+        return Ok(());
+    }
+    write(ctx, pds, wanted, hostname).await?;
+    let began = Instant::now();
+    let mine = loop {
+        match ctx.claim(hostname) {
+            Some(claim) => break claim,
+            None if began.elapsed() > SIGHT => {
+                let why = "is made, and the watch of the API server has not shown it yet";
+                let object = format!("PdsHostnameClaim {}", hostname::claim_name(hostname));
+                return Err(Failure { object, cause: Cause::Unavailable, message: why.to_owned() });
+            }
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    if hostname::is_held_by(&mine, namespace, &wanted.instance) && in_the_way().is_some() {
+        return release(ctx, &mine).await;
+    }
+    Ok(())
+}
+
+/// The claim of another namespace above a domain, the nearest one. A domain that the class itself names is above everybody's, so its holder
+/// keeps nobody from what is below. What is below a domain of the own namespace is the namespace's own, whoever holds what is above that.
+pub(super) fn above(ctx: &Ctx, namespace: &str, domain: &str, limits: &[String]) -> Option<Arc<PdsHostnameClaim>> {
+    let parents = hostname::above(domain).take_while(|parent| !is_limit(limits, parent));
+    let nearest = parents.filter_map(|parent| ctx.claim(parent)).next();
+    nearest.filter(|claim| claim.spec.owner.namespace != namespace)
+}
+
+/// A claim of another namespace below a domain.
+pub(super) fn below(ctx: &Ctx, namespace: &str, domain: &str, limits: &[String]) -> Option<Arc<PdsHostnameClaim>> {
+    let is_below = |claim: &PdsHostnameClaim| {
+        claim.spec.owner.namespace != namespace
+            && claim.spec.hostname != domain
+            && hostname::is_at_or_below(&claim.spec.hostname, domain)
+    };
+    (!is_limit(limits, domain)).then(|| ctx.claims.state_filter(is_below).into_iter().next()).flatten()
+}
+
+fn is_limit(limits: &[String], domain: &str) -> bool {
+    limits.iter().any(|limit| limit.trim_start_matches('.') == domain)
+}
+
+async fn write(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, hostname: &str) -> Result<(), Failure> {
     let api = Api::<PdsHostnameClaim>::all(ctx.client.clone());
     let name = hostname::claim_name(hostname);
     let failed = |error: kube::Error| Failure::of(format!("PdsHostnameClaim {name}"), &error);

@@ -13,7 +13,7 @@ use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
 
-use super::allowed;
+use super::{allowed, claim};
 use super::component::{blobs, database, hostname, keys, name};
 use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
@@ -100,14 +100,19 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         None => false,
     };
     let limits = if let ClassFound::Found(class) = &class { class.spec.domains.as_deref() } else { None };
-    let claims_above = limits.map(|limits| claims_above(ctx, pds, &namespace, limits)).unwrap_or_default();
-    let claims_below = limits.map(|limits| claims_below(ctx, pds, &namespace, limits)).unwrap_or_default();
+    let claims = claims(ctx, pds);
+    let free: Vec<_> = hostname::domains(&pds.spec).into_iter().filter(|domain| !claims.contains_key(domain)).collect();
+    let (mut claims_above, mut claims_below) = (BTreeMap::new(), BTreeMap::new());
+    for (domain, limits) in limits.iter().flat_map(|limits| free.iter().map(move |domain| (domain, limits))) {
+        claims_above.extend(claim::above(ctx, &namespace, domain, limits).map(|claim| (domain.clone(), claim)));
+        claims_below.extend(claim::below(ctx, &namespace, domain, limits).map(|claim| (domain.clone(), claim)));
+    }
     let uid = pds.uid().unwrap_or_default();
     let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
     Ok(Observed {
         class,
         namespace_labels: ctx.namespace_labels(&namespace),
-        claims: claims(ctx, pds),
+        claims,
         needless_claims: needless_claims(ctx, pds, &namespace),
         claims_above,
         claims_below,
@@ -141,46 +146,6 @@ fn needless_claims(ctx: &Ctx, pds: &PdsInstance, namespace: &str) -> Vec<Arc<Pds
         hostname::is_held_by(claim, namespace, &name) && !domains.contains(&claim.spec.hostname)
     };
     ctx.claims.state_filter(is_needless)
-}
-
-/// A domain that the class itself names is above everybody's, so its holder keeps nobody from what is below.
-fn claims_above(
-    ctx: &Ctx,
-    pds: &PdsInstance,
-    namespace: &str,
-    limits: &[String],
-) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
-    let is_limit = |parent: &&str| limits.iter().any(|limit| limit.trim_start_matches('.') == *parent);
-    let above = |domain: &str| {
-        let parents = hostname::above(domain).take_while(|parent| !is_limit(parent));
-        // What is below one's own domain is one's own, whoever holds what is above that.
-        parents.filter_map(|parent| ctx.claim(parent)).next().filter(|claim| claim.spec.owner.namespace != namespace)
-    };
-    let domains = hostname::domains(&pds.spec).into_iter();
-    domains.filter_map(|domain| above(&domain).map(|claim| (domain, claim))).collect()
-}
-
-/// Claims of other namespaces below a domain that the instance wants and does not hold yet.
-fn claims_below(
-    ctx: &Ctx,
-    pds: &PdsInstance,
-    namespace: &str,
-    limits: &[String],
-) -> BTreeMap<String, Arc<PdsHostnameClaim>> {
-    let is_limit = |domain: &String| limits.iter().any(|limit| limit.trim_start_matches('.') == domain);
-    let is_own = |domain: &String| {
-        ctx.claim(domain).is_some_and(|claim| hostname::is_held_by(&claim, namespace, &pds.name_any()))
-    };
-    let below = |domain: &str| {
-        let is_below = |claim: &PdsHostnameClaim| {
-            claim.spec.owner.namespace != namespace
-                && claim.spec.hostname != domain
-                && hostname::is_at_or_below(&claim.spec.hostname, domain)
-        };
-        ctx.claims.state_filter(is_below).into_iter().next()
-    };
-    let domains = hostname::domains(&pds.spec).into_iter().filter(|domain| !is_limit(domain) && !is_own(domain));
-    domains.filter_map(|domain| below(&domain).map(|claim| (domain, claim))).collect()
 }
 
 /// Whether the StorageClass allows the volume to grow. Asks the API server only while the spec wants a larger volume.

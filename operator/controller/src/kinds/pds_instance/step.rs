@@ -14,6 +14,8 @@ pub enum Step {
     Claim {
         /// Hostname or handle domain to claim.
         hostname: String,
+        /// Domains of the class, if the class limits them: then no name above or below the hostname may be another namespace's.
+        limits: Option<Vec<String>>,
     },
     /// Free a claim of this instance.
     ReleaseClaim {

@@ -6,6 +6,7 @@ use data_encoding::BASE32_DNSSEC;
 use operator_api::{ConditionType, PdsHostnameClaim, PdsInstanceSpec, Reason};
 use sha2::{Digest, Sha256};
 
+use super::super::observed::ClassFound;
 use super::super::step::Step;
 use super::super::verdict::Verdict;
 use super::part::{Component, Part, Scene};
@@ -36,6 +37,12 @@ pub fn domains(spec: &PdsInstanceSpec) -> BTreeSet<String> {
 /// Parent domains, the nearest first: `b.test`, `test` for `a.b.test`.
 pub fn above(domain: &str) -> impl Iterator<Item = &str> {
     domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..])
+}
+
+/// Whether one of two domains equals the other or is a subdomain of it.
+#[must_use]
+pub fn is_related(domain: &str, other: &str) -> bool {
+    is_at_or_below(domain, other) || is_at_or_below(other, domain)
 }
 
 /// Whether `domain` equals `other` or is a subdomain of it.
@@ -72,6 +79,8 @@ fn claims(scene: &Scene<'_>) -> Part {
     if domains.is_empty() {
         return Part::absent();
     }
+    let limits = if let ClassFound::Found(class) = &scene.observed.class { class.spec.domains.clone() } else { None };
+    let claim_of = |hostname| Step::Claim { hostname, limits: limits.clone() };
     let mut free = Vec::new();
     for domain in &domains {
         match scene.observed.claims.get(domain) {
@@ -79,7 +88,7 @@ fn claims(scene: &Scene<'_>) -> Part {
             // The holder may be gone with its data: the step looks, and frees the domain if so.
             Some(claim) => {
                 let verdict = taken(&scene.pds.spec, domain, claim);
-                return Part::new(verdict).with_step(Step::Claim { hostname: domain.clone() });
+                return Part::new(verdict).with_step(claim_of(domain.clone()));
             }
             // Whoever serves a name below a domain decides on a handle that the holder of the domain may have given out.
             None => match scene.observed.claims_above.get(domain) {
@@ -103,7 +112,7 @@ fn claims(scene: &Scene<'_>) -> Part {
     }
     let mut part = Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed")));
     // One after the other, in the same order for all: two instances that ask for the same domains never hold one each.
-    part.steps.extend(free.into_iter().next().map(|hostname| Step::Claim { hostname }));
+    part.steps.extend(free.into_iter().next().map(claim_of));
     part
 }
 

@@ -23,21 +23,46 @@ use super::part::{Component, Part, Scene, metadata};
 const NAME: &str = "network";
 
 /// Never reached from pods: this network, link-local, and the metadata services of clouds, which give out credentials. Of those
-/// 168.63.129.16 is Azure's, 100.100.100.200 Alibaba's, fd00:ec2::254 Amazon's and fd20:ce::254 Google's.
-const CLOSED_V4: [&str; 5] = ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.0/24"];
-/// The last one is link-local by way of NAT64 (RFC 6052).
-const CLOSED_V6: [&str; 4] = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32", "64:ff9b::a9fe:0/112"];
+/// 168.63.129.16 is Azure's, 100.100.100.200 Alibaba's, fd00:ec2::254 Amazon's and fd20:ce::254 Google's. 192.88.99.0/24 leads to relays of
+/// 6to4 (RFC 7526).
+const CLOSED_V4: [&str; 6] =
+    ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.0/24", "192.88.99.0/24"];
+/// After the metadata services: every network of [`CLOSED_V4`] by way of NAT64 (RFC 6052), then Teredo (RFC 4380) and 6to4 (RFC 3056), whose
+/// addresses contain IPv4 addresses.
+const CLOSED_V6: [&str; 10] = [
+    "fe80::/10",
+    "fd00:ec2::/32",
+    "fd20:ce::/32",
+    "64:ff9b::/104",
+    "64:ff9b::a9fe:0/112",
+    "64:ff9b::a83f:8110/128",
+    "64:ff9b::6464:64c8/128",
+    "64:ff9b::c000:0/120",
+    "2001::/32",
+    "2002::/16",
+];
 /// Where NodeLocal DNSCache answers, port 53 only.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 /// Namespace of OpenShift's resolvers, and the port of their pods. The port of their Service is 53, but a network plugin compares a policy with
 /// the port of the pod.
 const OPENSHIFT_DNS: (&str, i32) = ("openshift-dns", 5353);
-/// Private networks: RFC 1918, RFC 6598, loopback, benchmarks (RFC 2544) and class E, which clouds give to pods; RFC 4193, and the networks
-/// of RFC 1918 and RFC 6598 by way of NAT64.
+/// Private networks: RFC 1918, RFC 6598, loopback, benchmarks (RFC 2544) and class E, which clouds give to pods.
 const PRIVATE_V4: [&str; 7] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "198.18.0.0/15", "240.0.0.0/4"];
-const PRIVATE_V6: [&str; 6] =
-    ["fc00::/7", "::1/128", "64:ff9b::a00:0/104", "64:ff9b::ac10:0/108", "64:ff9b::c0a8:0/112", "64:ff9b::6440:0/106"];
+/// RFC 4193, loopback, every network of [`PRIVATE_V4`] by way of NAT64 (RFC 6052), and the local prefix of NAT64 (RFC 8215), which may lead
+/// anywhere.
+const PRIVATE_V6: [&str; 10] = [
+    "fc00::/7",
+    "::1/128",
+    "64:ff9b::a00:0/104",
+    "64:ff9b::ac10:0/108",
+    "64:ff9b::c0a8:0/112",
+    "64:ff9b::6440:0/106",
+    "64:ff9b::7f00:0/104",
+    "64:ff9b::c612:0/111",
+    "64:ff9b::f000:0/100",
+    "64:ff9b:1::/48",
+];
 
 /// Makes the service account and the NetworkPolicies of the pods. Pods are not started before both exist.
 pub struct Network;
@@ -61,12 +86,11 @@ impl Component for Network {
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Part {
-        let wanted = scene.wanted;
         if scene.obstacle(&[ConditionType::HostnameClaimed, ConditionType::KeysReady]).is_some() {
             return Part { verdict: None, is_complete: false, ..Part::absent() };
         }
         let account = service_account(scene);
-        let policies = policies(wanted);
+        let policies = policies(scene);
         let missing = policies.iter().filter_map(|policy| policy.metadata.name.clone());
         // A policy of somebody else under the same name closes nothing.
         let missing = missing.filter(|name| scene.child::<NetworkPolicy>(name).is_none()).collect::<Vec<_>>();
@@ -99,9 +123,10 @@ fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
 
-fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
+fn policies(scene: &Scene<'_>) -> Vec<NetworkPolicy> {
+    let wanted = scene.wanted;
     let Some(rules) = &wanted.network else { return Vec::new() };
-    let mut policies = vec![server(wanted, rules)];
+    let mut policies = vec![server(wanted, rules, &scene.observed.operator_namespace)];
     if !wanted.is_sqlite() {
         let egress = outward(wanted, rules);
         policies.push(policy(wanted, format!("{}-migrate", wanted.instance), name::MIGRATE, Vec::new(), egress));
@@ -112,12 +137,13 @@ fn policies(wanted: &Wanted) -> Vec<NetworkPolicy> {
     policies
 }
 
-/// NetworkPolicy of the PDS: XRPC is open to every source, metrics to pods of the cluster.
-fn server(wanted: &Wanted, rules: &NetworkRules) -> NetworkPolicy {
-    let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
+/// NetworkPolicy of the PDS: XRPC is open to every source. Metrics tell how many accounts and failed logins there are, so they are open to the
+/// operator and to pods of namespaces with the label `metrics=enabled`, which only an administrator of the cluster can set.
+fn server(wanted: &Wanted, rules: &NetworkRules, operator_namespace: &str) -> NetworkPolicy {
+    let scrapers = vec![pods_of(operator_namespace), pods_where("metrics", "enabled")];
     let ingress = vec![
         NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 2583)]), from: None },
-        NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 9464)]), from: Some(vec![any_pod]) },
+        NetworkPolicyIngressRule { ports: Some(vec![port("TCP", 9464)]), from: Some(scrapers) },
     ];
     policy(wanted, wanted.instance.clone(), name::SERVER, ingress, outward(wanted, rules))
 }
@@ -173,8 +199,13 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
 
 /// Every pod of a namespace.
 fn pods_of(namespace: &str) -> NetworkPolicyPeer {
-    let name = [("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())].into();
-    let selector = LabelSelector { match_labels: Some(name), ..Default::default() };
+    pods_where("kubernetes.io/metadata.name", namespace)
+}
+
+/// Every pod of the namespaces with a label.
+fn pods_where(label: &str, value: &str) -> NetworkPolicyPeer {
+    let labels = [(label.to_owned(), value.to_owned())].into();
+    let selector = LabelSelector { match_labels: Some(labels), ..Default::default() };
     NetworkPolicyPeer { namespace_selector: Some(selector), ..Default::default() }
 }
 

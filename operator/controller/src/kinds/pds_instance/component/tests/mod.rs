@@ -348,7 +348,7 @@ impl World {
         let name = self.name();
         match step {
             Step::FreeClaim { .. } | Step::ReleaseClaim { .. } => {}
-            Step::Claim { hostname } => {
+            Step::Claim { hostname, .. } => {
                 let owner = ClaimOwner { namespace: "ns".into(), name, uid: "pds-uid".into() };
                 let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };
                 self.observed.claims.insert(hostname.clone(), PdsHostnameClaim::new("c", spec).into());

@@ -45,6 +45,13 @@ fn in_block(block: &IPBlock, address: IpAddr) -> bool {
     within(&block.cidr) && !block.except.iter().flatten().any(within)
 }
 
+/// Kubernetes gives every namespace a label with its name. The administrator of this cluster has marked `monitoring`.
+fn labels_of_namespace(namespace: &str) -> Labels {
+    let name = (NAMESPACE.to_owned(), namespace.to_owned());
+    let mark = (namespace == "monitoring").then(|| ("metrics".to_owned(), "enabled".to_owned()));
+    [name].into_iter().chain(mark).collect()
+}
+
 fn is_peer(peer: &NetworkPolicyPeer, home: &str, end: &End) -> bool {
     match (end, &peer.ip_block) {
         (End::Address(address), Some(block)) => in_block(block, *address),
@@ -52,10 +59,7 @@ fn is_peer(peer: &NetworkPolicyPeer, home: &str, end: &End) -> bool {
         (End::Pod { .. }, Some(_)) | (End::Address(_), None) => false,
         (End::Pod { namespace, labels }, None) => {
             match &peer.namespace_selector {
-                // Kubernetes gives every namespace this label, and no other one.
-                Some(wanted) if !selects(wanted, &[(NAMESPACE.to_owned(), (*namespace).to_owned())].into()) => {
-                    return false;
-                }
+                Some(wanted) if !selects(wanted, &labels_of_namespace(namespace)) => return false,
                 Some(_) => {}
                 None if *namespace != home => return false,
                 None => {}
@@ -184,23 +188,41 @@ fn a_database_reaches_nobody() {
 }
 
 #[test]
-fn everybody_reaches_the_server_and_only_the_cluster_its_metrics() {
+fn everybody_reaches_the_server_and_only_the_operator_and_marked_namespaces_its_metrics() {
     let (policies, demo, other) = two();
     for from in [&stranger("ns"), &stranger("ingress"), &address("203.0.113.7"), &address("2001:db8::1")] {
         assert!(may(&policies, from, &demo.server, 2583), "{from:?}");
         assert!(!may(&policies, from, &demo.server, 5432));
         assert!(!may(&policies, from, &demo.migration, 2583));
     }
-    assert!(may(&policies, &stranger("monitoring"), &demo.server, 9464));
-    assert!(!may(&policies, &address("203.0.113.7"), &demo.server, 9464));
+    for from in ["monitoring", "system"] {
+        assert!(may(&policies, &stranger(from), &demo.server, 9464), "{from}");
+    }
+    for from in [&stranger("ns"), &stranger("elsewhere"), &other.server, &address("203.0.113.7")] {
+        assert!(!may(&policies, from, &demo.server, 9464), "{from:?}");
+    }
     assert!(!may(&policies, &other.server, &demo.server, 8080));
 }
 
 const PUBLIC: [&str; 4] = ["203.0.113.7", "8.8.8.8", "2606:4700::1111", "172.15.255.255"];
-const PRIVATE: [&str; 8] =
-    ["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.255.255", "fc00::1", "fd12::1"];
-/// Link-local, and the metadata services of clouds.
-const CLOSED: [&str; 8] = [
+/// The last ones are private by way of NAT64: of 10.0.0.1, 127.0.0.1, 198.18.0.1 and 240.0.0.1, and of any network by the local prefix.
+const PRIVATE: [&str; 13] = [
+    "10.1.2.3",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "fc00::1",
+    "fd12::1",
+    "64:ff9b::a00:1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::c612:1",
+    "64:ff9b::f000:1",
+    "64:ff9b:1::a9fe:a9fe",
+];
+/// Link-local, and the metadata services of clouds; then the same by way of NAT64, 6to4 and Teredo.
+const CLOSED: [&str; 15] = [
     "169.254.169.254",
     "169.254.170.2",
     "fd00:ec2::254",
@@ -209,6 +231,13 @@ const CLOSED: [&str; 8] = [
     "0.0.0.1",
     "100.100.100.200",
     "168.63.129.16",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b::a83f:8110",
+    "64:ff9b::6464:64c8",
+    "64:ff9b::1",
+    "64:ff9b::c000:1",
+    "2002:a9fe:a9fe::1",
+    "2001::5601:5601",
 ];
 const PORTS: [i32; 5] = [53, 80, 443, 5432, 8080];
 
