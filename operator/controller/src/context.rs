@@ -100,21 +100,14 @@ impl Ctx {
     ///
     /// Only workloads count that an instance owns: whoever may write workloads with our marks would hold up everybody otherwise.
     pub fn take_turn(&self, namespace: &str, name: &str, image: &str) -> Turn {
-        let servers = self.caches.of::<Deployment>().map(|cache| cache.all()).unwrap_or_default();
-        let databases = self.caches.of::<StatefulSet>().map(|cache| cache.all()).unwrap_or_default();
-        let servers: Vec<_> =
-            servers.iter().filter(|live| self.is_working(&live.metadata, ToOwned::to_owned)).collect();
-        let databases: Vec<_> =
-            databases.iter().filter(|live| self.is_working(&live.metadata, name::postgres)).collect();
-        let rolling: Vec<_> = servers
-            .iter()
-            .filter_map(|live| server::rolling(live))
-            .chain(databases.iter().filter_map(|live| database::rolling(live)))
-            .collect();
-        let of_servers = servers.iter().filter(|live| server::serves_image(live, image)).map(|live| &live.metadata);
-        let of_databases = databases.iter().filter(|live| database::serves_image(live, image));
-        let serving = of_servers.chain(of_databases.map(|live| &live.metadata));
-        let serving = serving.filter_map(|metadata| metadata.namespace.as_ref()).collect::<HashSet<_>>().len();
+        let servers = self.caches.of::<Deployment>().map(|cache| cache.digests(server::workload));
+        let databases = self.caches.of::<StatefulSet>().map(|cache| cache.digests(database::workload));
+        let servers = servers.iter().flatten().filter(|live| self.is_working(&live.metadata, ToOwned::to_owned));
+        let databases = databases.iter().flatten().filter(|live| self.is_working(&live.metadata, name::postgres));
+        let workloads: Vec<_> = servers.chain(databases).collect();
+        let rolling: Vec<_> = workloads.iter().filter_map(|live| live.rolling.clone()).collect();
+        let serving = workloads.iter().filter(|live| live.serving.iter().any(|served| served == image));
+        let serving = serving.filter_map(|live| live.metadata.namespace.as_ref()).collect::<HashSet<_>>().len();
         let own = (namespace.to_owned(), name.to_owned());
         self.rollouts.take(own, image, &rolling, serving, self.options.max_rollouts.into())
     }

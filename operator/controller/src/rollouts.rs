@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use operator_runtime::cache::Key;
 
 /// A rollout that takes longer than this counts as stuck and no longer occupies a turn.
@@ -26,6 +27,18 @@ pub struct Rolling {
     pub image: String,
     /// Whether Kubernetes gave up waiting for the new pods.
     pub is_stuck: bool,
+}
+
+/// What turns depend on of a Deployment or StatefulSet.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub metadata: ObjectMeta,
+    /// Its rollout in a turn, if there is one.
+    pub rolling: Option<Rolling>,
+    /// Images with which its pods serve, while no others are awaited.
+    pub serving: Vec<String>,
+    /// Number of pods that are ready.
+    pub ready: i32,
 }
 
 /// Turns that were given, and since when rollouts are seen. What is under way is seen in the cluster; this bridges the time until a watch

@@ -35,7 +35,7 @@ use crate::guarded::{Guarded, Instances, owned_by};
 use crate::instances::{every, merged, of_namespace, reference, strip_instance, touched_by, users_of_secret};
 use crate::kinds::pds_instance;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
-use crate::kinds::pds_instance::component::hostname;
+use crate::kinds::pds_instance::component::{hostname, server};
 use crate::options::{CONTROLLER_NAME, Options};
 use crate::places::Places;
 use crate::refusals::Refusals;
@@ -233,8 +233,9 @@ fn ready_instances(ctx: Arc<Ctx>, instances: Instances) -> impl Fn() -> Vec<Arc<
         let serves = |pds: &PdsInstance| {
             let name = pds.name_any();
             let cache = ctx.caches.of::<k8s_openapi::api::apps::v1::Deployment>();
-            let live = cache.and_then(|cache| cache.get(&pds.namespace().unwrap_or_default(), &name));
-            live.and_then(|live| live.status.as_ref()?.ready_replicas).unwrap_or(0) > 0
+            let namespace = pds.namespace().unwrap_or_default();
+            let live = cache.and_then(|cache| cache.digest(&namespace, &name, server::workload));
+            live.is_some_and(|live| live.ready > 0)
         };
         let all = instances.state_filter(|pds| pds.0.as_ref().is_ok_and(&serves));
         all.iter().filter_map(|pds| pds.0.as_ref().ok().cloned().map(Arc::new)).collect()

@@ -10,19 +10,25 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::cache::structs;
+
 /// An object, or why it cannot be read.
 ///
 /// As [`kube::core::DeserializeGuard`], with two differences. `metadata.managedFields` is left out: whoever may write an object may fill it with JSON of
 /// any depth, and a parser that meets its limit of depth fails for the whole list, not for the object; times in it may be of years that no type
 /// here has. And a watch of metadata stays one: the guard would fetch whole objects.
 ///
-/// An object with more than `MAX` bytes of JSON without its managed fields counts as unreadable.
+/// An object with more than `MAX` bytes of JSON without its managed fields, or with more than [`MAX_STRUCTS`] JSON objects in it, counts as unreadable.
 #[derive(Debug, Clone)]
 pub struct Tolerant<K, const MAX: usize = MAX_BYTES>(pub Result<K, InvalidObject>);
 
 /// Usual maximum size of an object without its managed fields, in bytes of JSON: annotations may have 256 KiB. The number of labels, finalizers and the like
 /// has no limit of its own, and each takes many times its size once it is parsed.
 const MAX_BYTES: usize = 400 << 10;
+
+/// Maximum number of JSON objects in an object. Each can become a struct of 3.2 KB (a volume of a pod) and takes two bytes of text. A Deployment with
+/// every setting has about 120.
+const MAX_STRUCTS: usize = 512;
 
 /// Fields of an object, or of its metadata, whose values are not parsed.
 type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -51,6 +57,11 @@ fn read<K: DeserializeOwned>(text: &str, max_bytes: usize) -> serde_json::Result
     if object.len() > max_bytes {
         let error =
             format!("it has {} bytes without its managed fields, and at most {max_bytes} are read", object.len());
+        return Ok(Err(invalid(error, false)));
+    }
+    let structs = structs(&object);
+    if structs > MAX_STRUCTS {
+        let error = format!("it has up to {structs} JSON objects inside, and at most {MAX_STRUCTS} are read");
         return Ok(Err(invalid(error, false)));
     }
     Ok(serde_json::from_str(&object).map_err(|error| invalid(error.to_string(), true)))
@@ -116,7 +127,7 @@ impl<K: Resource, const MAX: usize> Resource for Tolerant<K, MAX> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+    use k8s_openapi::api::core::v1::{Event, Pod, Secret, ServiceAccount};
     use kube::api::PartialObjectMeta;
     use kube::core::{ObjectList, WatchEvent};
 
@@ -180,6 +191,19 @@ mod tests {
         let invalid = serde_json::from_str::<Tolerant<Pod>>(&large).unwrap().0.unwrap_err();
         assert_eq!((invalid.metadata.name.as_deref(), invalid.metadata.labels), (Some("p"), None));
         assert!(invalid.error.contains("at most 409600 are read"), "{}", invalid.error);
+    }
+
+    #[test]
+    fn an_object_of_many_elements_is_not_parsed() {
+        let account = |count: usize| {
+            let secrets = vec!["{}"; count].join(",");
+            format!(r#"{{"metadata":{{"name":"a","namespace":"n"}},"secrets":[{secrets}]}}"#)
+        };
+        let read = |count| serde_json::from_str::<Tolerant<ServiceAccount>>(&account(count)).unwrap().0;
+        assert_eq!(read(500).unwrap().secrets.unwrap().len(), 500);
+        let invalid = read(1_000).unwrap_err();
+        assert_eq!(invalid.metadata.name.as_deref(), Some("a"));
+        assert!(invalid.error.contains("at most 512 are read"), "{}", invalid.error);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The database handle: which database, its pools, and how transactions begin.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{
     Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
@@ -25,10 +25,11 @@ impl Db {
     /// [`Error::Url`], [`Error::Connect`], or [`Error::Unfit`] when Postgres runs with `synchronous_commit=off`, with
     /// another encoding than UTF-8 or as a standby.
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
+        let waits = Waits::default();
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let pools = match scheme {
-            "sqlite" => dialect::sqlite::connect(url, options).await?,
-            "postgres" | "postgresql" => dialect::postgres::connect(url, options).await?,
+            "sqlite" => dialect::sqlite::connect(url, options, &waits).await?,
+            "postgres" | "postgresql" => dialect::postgres::connect(url, options, &waits).await?,
             _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
         };
         Ok(Self {
@@ -36,7 +37,7 @@ impl Db {
             appended: Appended::default(),
             disk_full: DiskFull::default(),
             bulk: Bulk::new(options.max_connections, options.acquire_timeout),
-            waits: Waits::default(),
+            waits,
         })
     }
 
@@ -54,13 +55,11 @@ impl Db {
     /// # Errors
     /// Unavailable when no connection came free in time.
     pub async fn begin(&self) -> Result<Tx> {
-        let began = Instant::now();
         let open = match &self.pools {
-            Pools::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite),
+            Pools::Sqlite { write, .. } => write.begin().await.map(Open::Sqlite),
             Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        self.waits.waited(began.elapsed());
         Ok(Tx { open, appended: self.appended.clone(), disk_full: self.disk_full.clone(), last_seq: None })
     }
 
@@ -86,8 +85,11 @@ impl Db {
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
         match &self.pools {
-            Pools::Sqlite { read, write, .. } => (read.size() + write.size(), read.num_idle() + write.num_idle()),
-            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
+            Pools::Sqlite { read, write, .. } => {
+                let (read, write) = (read.open(), write.open());
+                (read.0 + write.0, read.1 + write.1)
+            }
+            Pools::Postgres(pool) => pool.open(),
         }
     }
 
@@ -101,10 +103,8 @@ impl Db {
     #[must_use]
     pub fn max_connections(&self) -> u32 {
         match &self.pools {
-            Pools::Sqlite { read, write, .. } => {
-                read.options().get_max_connections() + write.options().get_max_connections()
-            }
-            Pools::Postgres(pool) => pool.options().get_max_connections(),
+            Pools::Sqlite { read, write, .. } => read.max() + write.max(),
+            Pools::Postgres(pool) => pool.max(),
         }
     }
 }

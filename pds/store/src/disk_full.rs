@@ -63,7 +63,7 @@ mod tests {
         let db = Db::connect(&url, &Options::default()).await.unwrap();
         migrate(&db).await.unwrap();
         let Pools::Sqlite { write, .. } = &db.pools else { unreachable!("connects to SQLite") };
-        sqlx::query("pragma max_page_count = 100").execute(write).await.unwrap();
+        sqlx::query("pragma max_page_count = 100").execute(&mut *write.acquire().await.unwrap()).await.unwrap();
 
         let mut tx = db.begin().await.unwrap();
         let error = fill(&mut tx).await.unwrap_err();

@@ -10,7 +10,7 @@ use crate::{Db, Error, Result, pools::Pools};
 pub async fn size_bytes(db: &Db) -> Result<Option<i64>> {
     let Pools::Postgres(pool) = &db.pools else { return Ok(None) };
     const SQL: &str = "select pg_database_size(current_database())";
-    let (bytes,): (i64,) =
-        sqlx::query_as(SQL).fetch_one(pool).await.map_err(Error::during("measure", "the database"))?;
+    let measured = async { sqlx::query_as(SQL).fetch_one(&mut *pool.acquire().await?).await };
+    let (bytes,): (i64,) = measured.await.map_err(Error::during("measure", "the database"))?;
     Ok(Some(bytes))
 }

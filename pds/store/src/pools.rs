@@ -1,16 +1,79 @@
 //! The connections to the database.
 
-use sqlx::{PgPool, SqlitePool};
+use std::time::{Duration, Instant};
 
-use crate::dialect::sqlite::reader::Readers;
+use sqlx::{Database, Postgres, SqlSafeStr, Sqlite, Transaction, pool::PoolConnection};
+
+use crate::{dialect::sqlite::reader::Readers, waits::Waits};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
     /// `bulk` is for reads of many rows.
     Sqlite {
-        read: SqlitePool,
-        write: SqlitePool,
+        read: Pool<Sqlite>,
+        write: Pool<Sqlite>,
         bulk: Readers,
     },
-    Postgres(PgPool),
+    Postgres(Pool<Postgres>),
+}
+
+/// Connections that are taken one by one, so that every wait for one is counted. Cheap to clone; all clones share the connections.
+#[derive(Debug)]
+pub(crate) struct Pool<DB: Database> {
+    inner: sqlx::Pool<DB>,
+    waits: Waits,
+}
+
+impl<DB: Database> Clone for Pool<DB> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), waits: self.waits.clone() }
+    }
+}
+
+impl<DB: Database> Pool<DB> {
+    pub(crate) fn new(inner: sqlx::Pool<DB>, waits: &Waits) -> Self {
+        Self { inner, waits: waits.clone() }
+    }
+
+    /// A connection, as soon as one is free.
+    pub(crate) async fn acquire(&self) -> sqlx::Result<PoolConnection<DB>> {
+        let began = Instant::now();
+        let connection = self.inner.acquire().await;
+        self.waits.waited(began.elapsed());
+        connection
+    }
+
+    pub(crate) fn connect_options(&self) -> <DB::Connection as sqlx::Connection>::Options {
+        (*self.inner.connect_options()).clone()
+    }
+
+    pub(crate) fn acquire_timeout(&self) -> Duration {
+        self.inner.options().get_acquire_timeout()
+    }
+
+    /// Connections that may be open at once.
+    pub(crate) fn max(&self) -> u32 {
+        self.inner.options().get_max_connections()
+    }
+
+    /// Connections open now, and how many of them are idle.
+    pub(crate) fn open(&self) -> (u32, usize) {
+        (self.inner.size(), self.inner.num_idle())
+    }
+
+    /// Waits for connections in use. Later calls of [`Pool::acquire`] fail.
+    pub(crate) async fn close(&self) {
+        self.inner.close().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+}
+
+impl Pool<Sqlite> {
+    /// Begins a transaction that takes the write lock first, so that it cannot fail half-way for want of it.
+    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        Transaction::begin(self.acquire().await?, Some("BEGIN IMMEDIATE".into_sql_str())).await
+    }
 }

@@ -221,7 +221,7 @@ pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> 
                 let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES };
                 let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
                 let rows = sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).bind(bytes);
-                in_time(rows.fetch_all(pool)).await
+                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await }).await
             }
             Err(error) => Err(error),
         },

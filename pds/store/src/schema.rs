@@ -78,7 +78,7 @@ pub async fn migrate(db: &Db) -> Result<()> {
         }
         Pools::Sqlite { write, .. } => {
             // The migrator has no lock for SQLite, so the whole run is one transaction that takes the write lock first.
-            let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(e.into()))?;
+            let mut tx = write.begin().await.map_err(|e| failed(e.into()))?;
             known(Dialect::Sqlite).run_direct(None, &mut *tx, false).await.map_err(failed)?;
             tx.commit().await.map_err(|e| failed(MigrateError::Execute(e)))
         }

@@ -6,7 +6,7 @@ use futures::{Stream, TryStreamExt};
 use pds_repo::Cid;
 use pds_syntax::{Did, RepoPath, Tid};
 use rusqlite::{OptionalExtension, params};
-use sqlx::{PgPool, Postgres, Row, Transaction, postgres::PgRow};
+use sqlx::{Postgres, Row, Transaction, postgres::PgRow};
 
 use crate::{
     AccountId, Db, Error, Result,
@@ -16,7 +16,7 @@ use crate::{
         postgres::{begin, each_in_time, in_time},
         sqlite::reader::{Reader, Readers},
     },
-    pools::Pools,
+    pools::{Pool, Pools},
     record::{self, Record, RecordRow, stored},
     repo::{self, Loaded, LoadedRow, Root, RootRow},
 };
@@ -79,7 +79,7 @@ impl Snapshot {
         Ok(Self { view: View::Sqlite(reader), _turn: None })
     }
 
-    async fn on_postgres(pool: &PgPool, turn: Option<Turn>) -> sqlx::Result<Self> {
+    async fn on_postgres(pool: &Pool<Postgres>, turn: Option<Turn>) -> sqlx::Result<Self> {
         let tx = begin(pool, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
         Ok(Self { view: View::Postgres(tx), _turn: turn })
     }

@@ -1,9 +1,6 @@
 //! One way to run a statement on either database, through the pool or a transaction.
 
-use std::{
-    ops::{Deref, DerefMut},
-    time::Instant,
-};
+use std::ops::{Deref, DerefMut};
 
 use sqlx::{Database, PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
@@ -51,15 +48,10 @@ impl<'a> Source<'a> {
     /// A connection, for as long as the statement runs.
     pub(crate) async fn connection(self) -> sqlx::Result<Connection<'a>> {
         Ok(match self.place {
-            Place::Pool(db) => {
-                let began = Instant::now();
-                let connection = match &db.pools {
-                    Pools::Sqlite { read, .. } => Connection::Sqlite(Held::Pooled(read.acquire().await?)),
-                    Pools::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await?)),
-                };
-                db.waits.waited(began.elapsed());
-                connection
-            }
+            Place::Pool(db) => match &db.pools {
+                Pools::Sqlite { read, .. } => Connection::Sqlite(Held::Pooled(read.acquire().await?)),
+                Pools::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await?)),
+            },
             Place::Open(Open::Sqlite(tx)) => Connection::Sqlite(Held::Borrowed(&mut **tx)),
             Place::Open(Open::Postgres(tx)) => Connection::Postgres(Held::Borrowed(&mut **tx)),
             Place::Postgres(connection) => Connection::Postgres(Held::Borrowed(connection)),

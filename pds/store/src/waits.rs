@@ -1,4 +1,4 @@
-//! How long statements waited for a connection, for metrics.
+//! How long statements and transactions waited for connections, for metrics.
 
 use std::{
     sync::{

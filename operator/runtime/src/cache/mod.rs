@@ -1,8 +1,9 @@
 //! What the watches of one kind have shown, indexed by instance, so that looking again costs the API server nothing.
 //!
-//! A cache lags. A decision that is made from an old state is made again when the change arrives; writes carry preconditions, so a
+//! Objects are kept as text ([`entry`]). A cache lags. A decision that is made from an old state is made again when the change arrives; writes carry preconditions, so a
 //! decision made from an old state cannot overwrite a newer one.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::object::{Object, strip};
 use crate::tolerant::Tolerant;
 
+mod entry;
 mod key;
 mod limits;
 mod shelf;
@@ -26,9 +28,11 @@ mod tests;
 mod turns;
 
 pub use key::Key;
+use entry::Entry;
+pub(crate) use entry::structs;
 use key::{instance, key};
 pub use limits::{INSTANCE_BYTES, Known, Limits};
-use shelf::{Entry, Shelf};
+use shelf::Shelf;
 pub use turns::ListTurns;
 
 /// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is (1.5 MB), also where
@@ -62,40 +66,61 @@ impl<K: Object> Cache<K> {
         Self { limits, state: RwLock::new(state) }
     }
 
-    /// The object under a name.
+    /// The object under a name. Parses it.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.shelf.get(&(namespace.to_owned(), name.to_owned())).map(|entry| entry.object.clone())
+        self.entry(namespace, name, Entry::unpack)
     }
 
-    /// The objects of an instance, by name.
+    /// What `digest` makes of the object under a name. It is asked once for as long as the object stays as it is, so that looking again costs
+    /// nothing.
+    pub fn digest<D: Any + Send + Sync>(
+        &self,
+        namespace: &str,
+        name: &str,
+        digest: impl Fn(&K) -> D,
+    ) -> Option<Arc<D>> {
+        self.entry(namespace, name, |entry| entry.digest(digest))
+    }
+
+    /// What `digest` makes of each object, as in [`Cache::digest`].
+    pub fn digests<D: Any + Send + Sync>(&self, digest: impl Fn(&K) -> D) -> Vec<Arc<D>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.shelf.entries().map(|entry| entry.digest(&digest)).collect()
+    }
+
+    /// The objects of an instance, by name. Parses them, up to [`Limits::at_once`] of them; of the others there is metadata.
     #[must_use]
     pub fn of_instance(&self, namespace: &str, instance: &str) -> Vec<Arc<K>> {
-        self.entries(namespace, instance, |entry| Some(entry.object.clone()))
+        let mut left = self.limits.at_once;
+        self.entries(namespace, instance, |entry| match left.checked_sub(entry.weight()) {
+            Some(rest) => {
+                left = rest;
+                Some(entry.unpack())
+            }
+            None => Some(Arc::new(entry.bare())),
+        })
     }
 
     /// The names of an instance's objects of which only metadata is kept because their owner was not known yet, and is known by now.
     #[must_use]
     pub fn withheld(&self, namespace: &str, instance: &str) -> Vec<String> {
         self.entries(namespace, instance, |entry| {
-            let is_known = || shelf::has_known_owner(&*entry.object, &self.limits);
-            (entry.owner_was_unknown && is_known()).then(|| entry.object.name_any())
+            let is_known = || shelf::has_known_owner(&entry.metadata, &self.limits);
+            (entry.owner_was_unknown() && is_known()).then(|| entry.metadata.name.clone()).flatten()
         })
     }
 
-    fn entries<T>(&self, namespace: &str, instance: &str, what: impl Fn(&Entry<K>) -> Option<T>) -> Vec<T> {
+    fn entry<T>(&self, namespace: &str, name: &str, what: impl FnOnce(&Entry<K>) -> T) -> Option<T> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let names = state.instances.get(&(namespace.to_owned(), instance.to_owned()));
-        let find = |name: &String| state.shelf.get(&(namespace.to_owned(), name.clone())).and_then(&what);
-        names.into_iter().flatten().filter_map(find).collect()
+        state.shelf.get(&(namespace.to_owned(), name.to_owned())).map(what)
     }
 
-    /// All objects.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<K>> {
+    fn entries<T>(&self, namespace: &str, instance: &str, mut what: impl FnMut(&Entry<K>) -> Option<T>) -> Vec<T> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.shelf.entries().map(|entry| entry.object.clone()).collect()
+        let names = state.instances.get(&(namespace.to_owned(), instance.to_owned()));
+        let find = |name: &String| state.shelf.get(&(namespace.to_owned(), name.clone())).and_then(&mut what);
+        names.into_iter().flatten().filter_map(find).collect()
     }
 
     /// Takes an event of the watch of `namespace` in; gives the instances whose objects changed.
@@ -104,17 +129,17 @@ impl<K: Object> Cache<K> {
         let source = namespace.map(ToOwned::to_owned);
         match event {
             Event::Apply(object) => {
-                let entry = state.shelf.trim(object, &self.limits);
+                let entry = state.shelf.trim(&object, &self.limits);
                 state.put(entry).into_iter().collect()
             }
-            Event::Delete(object) => state.remove(&key(&object)).into_iter().collect(),
+            Event::Delete(object) => state.remove(&key(object.meta())).into_iter().collect(),
             Event::Init => {
                 state.listed.insert(source, Shelf::default());
                 Vec::new()
             }
             Event::InitApply(object) => {
                 let listed = state.listed.entry(source).or_default();
-                let entry = listed.trim(object, &self.limits);
+                let entry = listed.trim(&object, &self.limits);
                 listed.put(entry);
                 Vec::new()
             }
@@ -133,13 +158,12 @@ impl<K: Object> Cache<K> {
 impl<K: Object> State<K> {
     /// Keeps an object; gives its instance if it is not what was kept before.
     fn put(&mut self, entry: Entry<K>) -> Option<Key> {
-        let key = key(&*entry.object);
-        let is_same = |old: &Entry<K>| old.object == entry.object && old.owner_was_unknown == entry.owner_was_unknown;
-        if self.shelf.get(&key).is_some_and(is_same) {
+        let key = key(&entry.metadata);
+        if self.shelf.get(&key).is_some_and(|old| old.is_same(&entry)) {
             return None;
         }
         let before = self.remove(&key);
-        let instance = instance(&*entry.object);
+        let instance = instance(&entry.metadata);
         if let Some(instance) = &instance {
             self.instances.entry(instance.clone()).or_default().insert(key.1.clone());
         }
@@ -148,7 +172,7 @@ impl<K: Object> State<K> {
     }
 
     fn remove(&mut self, key: &Key) -> Option<Key> {
-        let instance = instance(&*self.shelf.remove(key)?.object)?;
+        let instance = instance(&self.shelf.remove(key)?.metadata)?;
         if let Some(names) = self.instances.get_mut(&instance) {
             names.remove(&key.1);
             if names.is_empty() {
@@ -180,8 +204,7 @@ where
         let changed = match event {
             Ok(event) => {
                 let done = matches!(event, Event::InitDone);
-                let changed =
-                    readable(event, &metrics).map(|event| cache.apply(namespace.as_deref(), map(event, &keep)));
+                let changed = readable(event, &metrics, &keep).map(|event| cache.apply(namespace.as_deref(), event));
                 if done && std::mem::take(&mut first) {
                     filled.send_modify(|missing| *missing -= 1);
                 }
@@ -211,44 +234,35 @@ pub fn is_denied(error: &watcher::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }
 
-fn map<W: Resource, K>(event: Event<W>, keep: &impl Fn(W) -> K) -> Event<K> {
-    let keep = |object: W| stripped(object, keep);
-    match event {
-        Event::Apply(object) => Event::Apply(keep(object)),
-        Event::Delete(object) => Event::Delete(keep(object)),
-        Event::InitApply(object) => Event::InitApply(keep(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
-}
-
 /// What is kept of an object, before its size is looked at.
 pub(crate) fn stripped<W: Resource, K>(mut object: W, keep: impl Fn(W) -> K) -> K {
     strip(object.meta_mut());
     keep(object)
 }
 
-/// An object that cannot be read is counted and left out; the others are not held up.
-pub fn readable<K>(event: Event<Tolerant<K>>, metrics: &Metrics) -> Option<Event<K>>
+/// The same event with what is kept of the objects. An object that cannot be read is counted and left out, and what was known of it before is
+/// forgotten; the others are not held up.
+fn readable<W, K>(event: Event<Tolerant<W>>, metrics: &Metrics, keep: &impl Fn(W) -> K) -> Option<Event<K>>
 where
-    K: Resource<DynamicType = ()>,
+    W: Resource<DynamicType = ()>,
+    K: Object,
 {
-    let check = |Tolerant(object): Tolerant<K>| match object {
-        Ok(object) => Some(object),
-        Err(invalid) => {
-            let kind = K::kind(&());
-            let (namespace, name) = (invalid.metadata.namespace.unwrap_or_default(), invalid.metadata.name);
-            let name = name.unwrap_or_default();
+    let check = |Tolerant(object): Tolerant<W>| {
+        object.map(|object| stripped(object, keep)).map_err(|invalid| {
+            let kind = W::kind(&());
+            let mut gone = K::default();
+            *gone.meta_mut() = invalid.metadata;
+            let (namespace, name) = (gone.namespace().unwrap_or_default(), gone.name_any());
             tracing::warn!(%kind, namespace, name, "{kind} {namespace}/{name} cannot be read: {}", invalid.error);
             metrics.unreadable(&kind);
-            None
-        }
+            gone
+        })
     };
     Some(match event {
-        Event::Apply(object) => Event::Apply(check(object)?),
-        Event::Delete(object) => Event::Delete(check(object)?),
+        Event::Apply(object) => check(object).map_or_else(Event::Delete, Event::Apply),
+        Event::Delete(object) => Event::Delete(check(object).unwrap_or_else(|gone| gone)),
         Event::Init => Event::Init,
-        Event::InitApply(object) => Event::InitApply(check(object)?),
+        Event::InitApply(object) => Event::InitApply(check(object).ok()?),
         Event::InitDone => Event::InitDone,
     })
 }

@@ -1,27 +1,13 @@
 //! Objects of one kind, each as much of it as the limits allow, and the bytes that instances take.
 
 use std::collections::HashMap;
-use std::io;
-use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::Resource;
-use serde::Serialize;
 
+use super::entry::{Entry, Packed};
 use super::key::{Key, instance, key};
 use super::limits::Limits;
 use crate::object::Object;
-
-/// An object, or its metadata.
-pub(super) struct Entry<K> {
-    pub(super) object: Arc<K>,
-    /// Bytes of JSON that are counted; none if only metadata is kept.
-    bytes: usize,
-    /// What they are counted for: the instance that owns the object, or the objects of a namespace that none owns.
-    account: Key,
-    /// Whether only metadata is kept, and no instance that existed owned the object.
-    pub(super) owner_was_unknown: bool,
-}
 
 pub(super) struct Shelf<K> {
     objects: HashMap<Key, Entry<K>>,
@@ -37,29 +23,34 @@ impl<K> Default for Shelf<K> {
 
 impl<K: Object> Shelf<K> {
     /// The entry for an object. It is kept whole if that is within the limits.
-    pub(super) fn trim(&self, object: K, limits: &Limits) -> Entry<K> {
-        let is_owned = has_known_owner(&object, limits);
-        let account = instance(&object).filter(|_| is_owned);
-        let account = account.unwrap_or_else(|| (object.meta().namespace.clone().unwrap_or_default(), String::new()));
-        let bytes = size(&object);
-        let old = self.objects.get(&key(&object)).filter(|entry| entry.account == account);
-        let taken = self.bytes.get(&account).copied().unwrap_or(0);
-        let most = if is_owned { limits.instance } else { limits.namespace };
-        let fits = taken.saturating_sub(old.map_or(0, |entry| entry.bytes)) + bytes <= most;
-        if fits && (is_owned || bytes <= limits.unowned) {
-            return Entry { object: Arc::new(object), bytes, account, owner_was_unknown: false };
+    pub(super) fn trim(&self, object: &K, limits: &Limits) -> Entry<K> {
+        let metadata = object.meta();
+        let is_owned = has_known_owner(metadata, limits);
+        let account = instance(metadata).filter(|_| is_owned);
+        let account = account.unwrap_or_else(|| (metadata.namespace.clone().unwrap_or_default(), String::new()));
+        let old = self.objects.get(&key(metadata)).filter(|entry| entry.account == account);
+        let taken = self.bytes.get(&account).copied().unwrap_or(0).saturating_sub(old.map_or(0, Entry::counted));
+        let fits = |packed: &Packed| {
+            if is_owned {
+                taken + packed.weight <= limits.instance
+            } else {
+                taken + packed.bytes() <= limits.namespace && packed.bytes() <= limits.unowned
+            }
+        };
+        if let Some(packed) = Packed::of(object).filter(fits) {
+            return Entry::new(metadata.clone(), Some(packed), account, is_owned);
         }
-        let mut bare = K::default();
         // Of what is not counted there is nothing left whose length its writer chooses.
-        *bare.meta_mut() = ObjectMeta { annotations: None, generate_name: None, ..object.meta().clone() };
-        Entry { object: Arc::new(bare), bytes: 0, account, owner_was_unknown: !is_owned }
+        let bare = ObjectMeta { annotations: None, generate_name: None, ..metadata.clone() };
+        Entry::new(bare, None, account, is_owned)
     }
 
     pub(super) fn put(&mut self, entry: Entry<K>) {
-        let key = key(&*entry.object);
+        let key = key(&entry.metadata);
         self.remove(&key);
-        if entry.bytes > 0 {
-            *self.bytes.entry(entry.account.clone()).or_default() += entry.bytes;
+        let counted = entry.counted();
+        if counted > 0 {
+            *self.bytes.entry(entry.account.clone()).or_default() += counted;
         }
         self.objects.insert(key, entry);
     }
@@ -67,7 +58,7 @@ impl<K: Object> Shelf<K> {
     pub(super) fn remove(&mut self, key: &Key) -> Option<Entry<K>> {
         let entry = self.objects.remove(key)?;
         if let Some(bytes) = self.bytes.get_mut(&entry.account) {
-            *bytes = bytes.saturating_sub(entry.bytes);
+            *bytes = bytes.saturating_sub(entry.counted());
             if *bytes == 0 {
                 self.bytes.remove(&entry.account);
             }
@@ -98,26 +89,9 @@ impl<K: Object> Shelf<K> {
 
 /// Whether the controller of an object is an instance that exists, and the label names the same one. An owner of another kind proves nothing: anybody
 /// may name one. With another name in the label than in the owner, one instance could have objects on the account of any number of others.
-pub(super) fn has_known_owner<K: Resource>(object: &K, limits: &Limits) -> bool {
-    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
-    let owner = object.meta().owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-    let is_named = |owner: &&OwnerReference| instance(object).is_some_and(|(_, name)| name == owner.name);
+pub(super) fn has_known_owner(metadata: &ObjectMeta, limits: &Limits) -> bool {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let is_named = |owner: &&OwnerReference| instance(metadata).is_some_and(|(_, name)| name == owner.name);
     owner.filter(is_named).is_some_and(|owner| (limits.known)(namespace, owner))
-}
-
-/// Bytes of JSON.
-fn size<K: Serialize>(object: &K) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // An object that is no JSON counts as too large.
-    serde_json::to_writer(&mut count, object).map_or(usize::MAX / 2, |()| count.0)
 }

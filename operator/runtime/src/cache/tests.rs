@@ -90,18 +90,78 @@ fn of_an_object_that_no_instance_owns_metadata_is_kept() {
     assert_eq!(names(&cache, "a"), ["forged", "good", "unowned"], "each is still found by name");
 }
 
+/// An element of three bytes can become a struct of three kilobytes.
+#[test]
+fn elements_count_beside_their_text() {
+    use k8s_openapi::api::core::v1::{ObjectReference, ServiceAccount};
+    let cache = Cache::<ServiceAccount>::default();
+    for (name, count) in [("few", 100), ("many", 300)] {
+        let metadata = owned(name, "real", 0).metadata;
+        let secrets = Some(vec![ObjectReference::default(); count]);
+        cache.apply(None, Event::Apply(ServiceAccount { metadata, secrets, ..Default::default() }));
+    }
+    let count = |name: &str| cache.get("ns", name).unwrap().secrets.clone().map(|secrets| secrets.len());
+    assert_eq!((count("few"), count("many")), (Some(100), None));
+}
+
+#[test]
+fn a_digest_is_made_once_for_as_long_as_the_object_stays_as_it_is() {
+    let cache = Cache::default();
+    let asked = std::cell::Cell::new(0);
+    let bytes = || {
+        let digest = |object: &ConfigMap| {
+            asked.set(asked.get() + 1);
+            object.data.as_ref().map_or(0, |data| data["key"].len())
+        };
+        (*cache.digest("ns", "one", digest).unwrap(), asked.get())
+    };
+    cache.apply(None, Event::Apply(owned("one", "real", 10)));
+    assert_eq!([bytes(), bytes()], [(10, 1), (10, 1)]);
+    cache.apply(None, Event::Apply(owned("one", "real", 10)));
+    assert_eq!(bytes(), (10, 1));
+    cache.apply(None, Event::Apply(owned("one", "real", 20)));
+    assert_eq!(bytes(), (20, 2));
+}
+
+/// Pods of one label may be many: they are not parsed all at once.
+#[test]
+fn of_many_objects_of_one_instance_so_many_are_parsed_at_once() {
+    let cache = Cache::new(Limits { at_once: 4000, ..Limits::default() });
+    for name in ["one", "two", "three"] {
+        cache.apply(None, Event::Apply(owned(name, "real", 0)));
+    }
+    let whole = cache.of_instance("ns", "a").into_iter().filter(|object| object.data.is_some()).count();
+    assert_eq!((whole, names(&cache, "a").len()), (2, 3));
+}
+
+/// Otherwise it would stay for ever: the deletion of an object that cannot be read cannot be read either.
+#[test]
+fn an_object_that_cannot_be_read_any_more_is_forgotten() {
+    let (cache, metrics) = (Cache::default(), Metrics::default());
+    let unreadable = || {
+        let metadata = owned("one", "real", 0).metadata;
+        Tolerant(Err(kube::core::error_boundary::InvalidObject { error: "it is too large".into(), metadata }))
+    };
+    for event in [Event::Apply(unreadable()), Event::Delete(unreadable())] {
+        cache.apply(None, Event::Apply(owned("one", "real", 10)));
+        let event = readable(event, &metrics, &|object: ConfigMap| object).unwrap();
+        cache.apply(None, event);
+        assert!(cache.get("ns", "one").is_none());
+    }
+}
+
 #[test]
 fn the_objects_of_one_instance_have_room_for_so_many_bytes() {
     let cache = Cache::default();
     for name in ["one", "two", "three"] {
-        cache.apply(None, Event::Apply(owned(name, "real", INSTANCE_BYTES / 2 - 1000)));
+        cache.apply(None, Event::Apply(owned(name, "real", INSTANCE_BYTES / 2 - 4000)));
     }
     let all = || ["one", "two", "three"].map(|name| is_whole(&cache, name));
     assert_eq!(all(), [true, true, false]);
     cache.apply(None, Event::Apply(owned("one", "real", INSTANCE_BYTES / 2)));
     assert_eq!(all(), [true, true, false], "an object may grow within what is free");
     cache.apply(None, Event::Delete(owned("one", "real", 0)));
-    cache.apply(None, Event::Apply(owned("three", "real", INSTANCE_BYTES / 2 - 1000)));
+    cache.apply(None, Event::Apply(owned("three", "real", INSTANCE_BYTES / 2 - 4000)));
     assert!(is_whole(&cache, "three"));
     assert!(cache.withheld("ns", "a").is_empty(), "what is too large is not asked for again");
 }

@@ -17,6 +17,7 @@ use tokio::{
     time::sleep,
 };
 
+use super::LOCK_RETRIES;
 use crate::{clock::Clock, report::Failed, sequencer::Sequencer};
 
 /// Maximum number of commits in one batch.
@@ -30,8 +31,6 @@ const WAITING: usize = 2_048;
 const GATHER: Duration = Duration::from_millis(10);
 /// Number of commits in a batch that makes a replica a busy one.
 const BUSY: usize = 8;
-/// How often a batch is tried again that could not get a lock in time.
-const LOCK_RETRIES: u32 = 2;
 /// New commits are refused when the batch under way has waited for longer and more than a batch waits behind it.
 const DELAY: Duration = Duration::from_millis(250);
 

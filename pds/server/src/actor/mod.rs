@@ -24,3 +24,7 @@ pub use committer::{Committer, SubmitError};
 pub use load::LoadError;
 pub use state::Actor;
 pub use view::View;
+
+/// How often something is stored again because a lock in the database was not free in time. Each time takes as long as the database lets a statement
+/// wait for a lock.
+const LOCK_RETRIES: u32 = 2;

@@ -2,13 +2,13 @@
 
 use pds_syntax::{Did, Handle};
 use rusqlite::OptionalExtension;
-use sqlx::PgPool;
+use sqlx::Postgres;
 
 use super::{
     Account, AccountId,
     row::{account_columns, account_row},
 };
-use crate::{Db, Error, Result, column::Text, dialect::postgres::in_time_on, pools::Pools, row::row};
+use crate::{Db, Error, Result, column::Text, dialect::postgres::in_time_on, pools::{Pool, Pools}, row::row};
 
 /// An account, and the session that a request belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,10 +85,11 @@ fn one_by_one(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::
     questions.iter().map(&mut answer).collect()
 }
 
-async fn all_at_once(pool: &PgPool, questions: &[Question]) -> sqlx::Result<Vec<Option<Current>>> {
+async fn all_at_once(pool: &Pool<Postgres>, questions: &[Question]) -> sqlx::Result<Vec<Option<Current>>> {
     let dids: Vec<&str> = questions.iter().map(|question| question.did.as_str()).collect();
     let sessions: Vec<Option<&str>> = questions.iter().map(|question| question.session.as_deref()).collect();
-    let rows = sqlx::query_as(CURRENT_POSTGRES).bind(&dids).bind(&sessions).fetch_all(pool);
+    let query = sqlx::query_as(CURRENT_POSTGRES).bind(&dids).bind(&sessions);
+    let rows = async { query.fetch_all(&mut *pool.acquire().await?).await };
     let rows: Vec<CurrentRow> = in_time_on(pool, rows).await.flatten()?;
     let mut answers = vec![None; questions.len()];
     for row in rows {

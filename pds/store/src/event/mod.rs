@@ -13,12 +13,12 @@ mod wakeups;
 
 use bytes::Bytes;
 use pds_repo::event::Frame;
-use sqlx::PgPool;
+use sqlx::Postgres;
 
 use crate::{
     Db, Error, Result, Source, Tx,
     dialect::postgres::in_time,
-    pools::Pools,
+    pools::{Pool, Pools},
     source::{execute, on},
 };
 
@@ -197,7 +197,7 @@ pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<P
     .map_err(Error::during("read events after", seq))
 }
 
-async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
+async fn between_postgres(pool: &Pool<Postgres>, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
     // No page is much longer than asked for. A few rows more, because most are shorter; those that are too many are read again.
     let limit = max_bytes / ROW_BYTES + 8;
     let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(BETWEEN_POSTGRES)
@@ -205,13 +205,13 @@ async fn between_postgres(pool: &PgPool, seq: i64, last: i64, max_bytes: usize) 
         .bind(last)
         .bind(i32::try_from(ROW_BYTES).unwrap_or(i32::MAX))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(pool)
+        .fetch_all(&mut *pool.acquire().await?)
         .await?;
     let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: rows.len() == limit }, 0_usize);
     for (first_seq, n, at, payload) in rows {
         let is_first = page.batches.is_empty();
         let payload = match payload {
-            None if is_first => sqlx::query_scalar(PAYLOAD).bind(first_seq).fetch_optional(pool).await?,
+            None if is_first => sqlx::query_scalar(PAYLOAD).bind(first_seq).fetch_optional(&mut *pool.acquire().await?).await?,
             payload => payload.filter(|_| bytes < max_bytes),
         };
         let Some(payload) = payload else {

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    Executor, PgPool,
+    Executor, Postgres,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::{
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Db, dialect::postgres::in_time, pools::Pools};
+use crate::{Db, dialect::postgres::in_time, pools::{Pool, Pools}};
 
 const CHANNEL: &str = "pds_event";
 /// First key of the listeners' locks; the second is the number of the process.
@@ -110,7 +110,7 @@ impl Wakeups {
 }
 
 /// Notifies the other processes of this one's commits, at most every [`COALESCE`], while one of them listens.
-async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
+async fn tell(pool: Pool<Postgres>, mut appended: watch::Receiver<i64>, own: i32) {
     let (mut heard, mut looked) = (false, None::<Instant>);
     while appended.changed().await.is_ok() {
         if looked.is_none_or(|at| at.elapsed() >= KNOWN) {
@@ -121,7 +121,8 @@ async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
         let upto = *appended.borrow_and_update();
         if heard {
             let notify = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(upto.to_string());
-            if let Err(error) = in_time(notify.execute(&pool)).await {
+            let notified = in_time(async { notify.execute(&mut *pool.acquire().await?).await }).await;
+            if let Err(error) = notified {
                 // The others find the events by polling.
                 tracing::debug!("cannot notify other replicas of new events: {error}");
             }
@@ -131,15 +132,15 @@ async fn tell(pool: PgPool, mut appended: watch::Receiver<i64>, own: i32) {
 }
 
 /// Whether another process listens.
-async fn is_heard(pool: &PgPool, own: i32) -> sqlx::Result<bool> {
+async fn is_heard(pool: &Pool<Postgres>, own: i32) -> sqlx::Result<bool> {
     const SQL: &str = "select exists ( \
            select from pg_locks where locktype = 'advisory' and classid = $1::bigint::oid and objid <> $2::bigint::oid and granted \
              and database = (select oid from pg_database where datname = current_database()))";
-    sqlx::query_scalar(SQL).bind(i64::from(LISTENERS)).bind(i64::from(own)).fetch_one(pool).await
+    sqlx::query_scalar(SQL).bind(i64::from(LISTENERS)).bind(i64::from(own)).fetch_one(&mut *pool.acquire().await?).await
 }
 
 /// Turns notifications into wake-ups, reconnecting for ever. Each reconnection is a wake-up too: some may have been lost.
-async fn listen(pool: PgPool, own: i32, others: watch::Sender<News>) {
+async fn listen(pool: Pool<Postgres>, own: i32, others: watch::Sender<News>) {
     loop {
         if let Err(error) = listen_once(&pool, own, &others).await {
             tracing::warn!("cannot listen for new events, polling only: {error}");
@@ -148,10 +149,10 @@ async fn listen(pool: PgPool, own: i32, others: watch::Sender<News>) {
     }
 }
 
-async fn listen_once(pool: &PgPool, own: i32, others: &watch::Sender<News>) -> sqlx::Result<()> {
+async fn listen_once(pool: &Pool<Postgres>, own: i32, others: &watch::Sender<News>) -> sqlx::Result<()> {
     // A pool of its own, so that listening never competes with queries for a connection.
     let connection = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let connection = connection.connect_with((*pool.connect_options()).clone()).await?;
+    let connection = connection.connect_with(pool.connect_options()).await?;
     let mut listener = PgListener::connect_with(&connection).await?;
     // The caller replaces it, and takes the lock again.
     listener.eager_reconnect(false);

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pds_store::{Db, Error, Options, event};
+use pds_store::{
+    Db, Error, Options,
+    commit::{RecordWrite, commit_batch},
+    event,
+    record::{self, Page},
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,9 +15,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::{Alice, Store, T0, frame, on_both, run};
+use crate::harness::{Alice, Store, T0, frame, on_both, put, run};
 
 on_both!(
+    every_wait_for_a_connection_is_counted,
     snapshots_leave_connections_to_those_who_write,
     a_transaction_whose_caller_went_away_is_nobody_elses,
     a_database_answers,
@@ -34,6 +40,31 @@ async fn waiting_for_a_connection_ends_as_unavailable(store: Store) {
 
     assert!(error.is_unavailable(), "{error:?}");
     holder.rollback().await.unwrap();
+}
+
+/// Metrics that leave the busiest paths out would say that nobody waits.
+async fn every_wait_for_a_connection_is_counted(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let mut before = store.db.waits().1;
+    let mut counts = |what: &str| {
+        let now = store.db.waits().1;
+        assert!(now > before, "{what}");
+        before = now;
+    };
+    let prepared = alice.prepare(vec![RecordWrite::Create(put("a.b.post/1", "one"))]);
+    commit_batch(&store.db, std::slice::from_ref(&prepared), T0).await.unwrap();
+    counts("a batch of commits");
+    store.db.begin().await.unwrap().rollback().await.unwrap();
+    counts("a transaction");
+    drop(store.db.snapshot().await.unwrap());
+    counts("a snapshot");
+    let page = Page { cursor: None, limit: 10, ascending: true };
+    record::list(&store.db, alice.id, &"a.b.post".parse().unwrap(), page).await.unwrap();
+    counts("a list of records");
+    event::after(&store.db, 0, usize::MAX).await.unwrap();
+    counts("events");
+    event::head(&store.db).await.unwrap();
+    counts("a statement");
 }
 
 /// F2

@@ -20,8 +20,9 @@ use super::{
     content::{Content, Part, PortionSize},
 };
 use crate::{
-    actor::{Actor, Actors},
+    actor::{Actor, Actors, LOCK_RETRIES},
     clock,
+    report::chain,
 };
 
 /// How long an import whose server has died keeps its repository from taking commits; microseconds.
@@ -55,8 +56,10 @@ pub(super) async fn replace(
     let mut created = portions(content, &before, Part::Created, size);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
-        let began = Instant::now();
-        staging.write(&commit, writes?, actors.now_us()).await?;
+        let (began, writes, mut locked_out) = (Instant::now(), writes?, 0);
+        while let Err(error) = staging.write(&commit, writes.clone(), actors.now_us()).await {
+            try_again(error, &mut locked_out)?;
+        }
         if prolonged.elapsed() > PROLONG {
             staging.prolong(actors.now_us() + LEASE_US).await?;
             prolonged = Instant::now();
@@ -64,13 +67,44 @@ pub(super) async fn replace(
         // As much time for the writes of others as this one took.
         sleep(began.elapsed().min(PAUSE)).await;
     }
-    let mut swap = staging.swap(commit, actors.now_us()).await?;
-    let mut replaced = portions(content, &before, Part::Replaced, size);
+    let mut locked_out = 0;
+    while let Err(error) = swap(actors, content, staging, &commit, (&before, size)).await {
+        match error {
+            Error::Store(error) => try_again(error, &mut locked_out)?,
+            error => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// The last transaction of the import.
+async fn swap(
+    actors: &Actors,
+    content: &Arc<Content>,
+    staging: &Staging,
+    commit: &NewCommit,
+    (before, size): (&Tree, PortionSize),
+) -> Result<(), Error> {
+    let mut swap = staging.swap(commit.clone(), actors.now_us()).await?;
+    let mut replaced = portions(content, before, Part::Replaced, size);
     while let Some(writes) = replaced.next().await {
         swap.write(writes?).await?;
     }
-    swap.finish().await?;
-    Ok(true)
+    Ok(swap.finish().await?)
+}
+
+/// Gives the error back unless a lock was not free in time and that happened less than [`LOCK_RETRIES`] times before. A transaction that waited for
+/// a lock was rolled back, and the import is still staged.
+fn try_again(error: pds_store::Error, locked_out: &mut u32) -> Result<(), Error> {
+    if !error.is_locked_out() || *locked_out >= LOCK_RETRIES {
+        return Err(error.into());
+    }
+    *locked_out += 1;
+    tracing::warn!(
+        error = chain(&error),
+        "a lock in the database was not free in time: this part of the import is stored again"
+    );
+    Ok(())
 }
 
 /// Refuses a file that changes or lacks more than `limit` records of the account: the transaction that replaces them is one that others wait for.

@@ -98,6 +98,32 @@ async fn well_known_documents_are_the_same_over_http_2() {
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
 }
 
+/// F9: over HTTP/2 the name of the host is in the URI, not in a header.
+#[tokio::test]
+async fn the_did_of_a_handle_is_found_over_http_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = renew(folder.path());
+    let directory = std::env::var("AURORA_TEST_PLC_URL").expect("AURORA_TEST_PLC_URL: see CONTRIBUTING.md");
+    let settings = [
+        ("PDS_TLS_CERT_FILE", "cert.pem"),
+        ("PDS_TLS_KEY_FILE", "key.pem"),
+        ("PDS_DID_PLC_URL", &directory),
+        ("PDS_INVITE_REQUIRED", "false"),
+    ];
+    let pds = Pds::start(folder.path(), &settings).await;
+    let sign_up = format!("https://localhost:{}/xrpc/com.atproto.server.createAccount", pds.port());
+    let person = json!({"handle": "alice.test", "email": "alice@example.com", "password": "correct horse"});
+    let session = send(client(&certificate).post(sign_up).json(&person)).await.ok();
+
+    let address = SocketAddr::from(([127, 0, 0, 1], pds.port()));
+    // The certificate is for another name.
+    let client = reqwest::Client::builder().resolve("alice.test", address).tls_danger_accept_invalid_certs(true);
+    let url = format!("https://alice.test:{}/.well-known/atproto-did", pds.port());
+    let answer = client.build().unwrap().get(url).send().await.unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+    assert_eq!(answer.text().await.unwrap(), session["did"].as_str().unwrap());
+}
+
 /// An authority, its certificate in PEM form, and a server's TLS for localhost that it signed.
 fn authority() -> (String, TlsAcceptor) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

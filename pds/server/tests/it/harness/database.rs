@@ -1,6 +1,7 @@
 //! A database that lives as long as its test.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -29,6 +30,20 @@ impl Database {
 }
 
 impl Database {
+    /// Holds the lock that everybody needs who adds events, until the process is killed or `seconds` are over; Postgres only. Ready when it returns.
+    pub(crate) fn hold_events(&self, seconds: u32) -> std::process::Child {
+        let sql = format!(
+            "begin; update seq_state set next = next; select 1; \\echo held\nselect pg_sleep({seconds}); rollback;"
+        );
+        let mut psql = Command::new("psql");
+        psql.args([&self.url, "-XqAt"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = psql.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "held"), "psql ended");
+        child
+    }
+
     /// Breaks something on purpose; Postgres only.
     pub(crate) fn psql(&self, sql: &str) {
         psql(&self.url, sql);

@@ -369,3 +369,20 @@ async fn nobody_is_a_proxy_unless_the_host_says_so() {
     }
     assert_eq!(passed, 10);
 }
+
+/// F18
+#[tokio::test]
+async fn a_login_that_finds_no_place_to_wait_is_told_so_and_the_next_one_gets_in() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let login = async |password: &str| {
+        let input = json!({"identifier": alice.handle, "password": password});
+        send(pds.post("com.atproto.server.createSession").json(&input)).await
+    };
+    let answers = futures::future::join_all((0..100).map(|_| login("wrong"))).await;
+    let count = |status: u16, error: &str| answers.iter().filter(|answer| answer.error() == (status, error)).count();
+    let (wrong, busy) = (count(401, "AuthenticationRequired"), count(503, "ServiceUnavailable"));
+    assert_eq!(wrong + busy, 100);
+    assert!(wrong > 0 && busy > 0, "{wrong} answered, {busy} refused");
+    login("correct horse").await.ok();
+}

@@ -7,7 +7,7 @@ use pds_store::{account, session};
 use serde_json::json;
 
 use crate::{
-    harness::{Person, TestPds, send},
+    harness::{Answer, Person, TestPds, send},
     on_both,
 };
 
@@ -162,3 +162,30 @@ async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
     // Without the work an answer takes a twentieth.
     assert!(best.iter().all(|took| *took * 3 > known), "{best:?} instead of {known:?}");
 }
+
+on_both!(tokens_are_refused_in_the_words_of_the_reference, |pds| async move {
+    // F32
+    let (refresh, get) = ("com.atproto.server.refreshSession", "com.atproto.server.getSession");
+    let alice = pds.person("alice").await;
+    let of = async |method: &str, token: &str| {
+        let request = if method == refresh { pds.post(method) } else { pds.get(method) };
+        send(request.bearer_auth(token)).await
+    };
+    let said = |answer: &Answer| (answer.body["error"].clone(), answer.body["message"].clone());
+    let is = |error: &str, message: &str| (json!(error), json!(message));
+    assert_eq!(said(&of(get, &alice.refresh).await), is("InvalidToken", "Bad token scope"));
+    assert_eq!(said(&of(refresh, &alice.access).await), is("InvalidToken", "Bad token scope"));
+    for token in ["x", "a.b.c", &format!("{}x", alice.access)] {
+        assert_eq!(said(&of(get, token).await), is("InvalidToken", "Token could not be verified"), "{token}");
+        assert_eq!(said(&of(refresh, token).await), is("InvalidToken", "Token could not be verified"), "{token}");
+    }
+
+    let bob = pds.person("bob").await;
+    assert_eq!(bob.with_refresh("com.atproto.server.deleteSession", &bob.refresh).await.status, 200);
+    assert_eq!(said(&of(get, &bob.access).await), is("ExpiredToken", "Token has been revoked"));
+    assert_eq!(said(&of(refresh, &bob.refresh).await), is("ExpiredToken", "Token has been revoked"));
+
+    pds.clock.forward(90 * DAY + HOUR);
+    assert_eq!(said(&of(get, &alice.access).await), is("ExpiredToken", "Token has expired"));
+    assert_eq!(said(&of(refresh, &alice.refresh).await), is("ExpiredToken", "Token has expired"));
+});

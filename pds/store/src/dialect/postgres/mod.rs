@@ -7,14 +7,18 @@ mod time;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
+    ConnectOptions, Connection, PgConnection, Postgres, SqlSafeStr, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
 
 use self::time::away;
 pub(crate) use self::time::{each_in_time, in_time, in_time_on};
-use crate::{Error, Options, Result, pools::Pools};
+use crate::{
+    Error, Options, Result,
+    pools::{Pool, Pools},
+    waits::Waits,
+};
 
 /// A connection used this recently is handed out without asking the server first, which would cost each statement a
 /// round trip. If the server went away in between, the statement fails as unavailable.
@@ -33,7 +37,7 @@ const SIGN: Duration = Duration::from_secs(2);
 /// (`PgTransactionManager::begin`, sqlx 0.9). If it was cancelled before, the connection would return to the pool inside the transaction, and all
 /// later statements on it would be part of that transaction.
 pub(crate) async fn begin(
-    pool: &PgPool,
+    pool: &Pool<Postgres>,
     statement: Option<&'static str>,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let connection = pool.acquire().await?;
@@ -51,7 +55,7 @@ async fn lives(connection: &mut PgConnection) -> bool {
 ///
 /// The first connection stands outside the pool, so that a refusal is an error with a reason rather than a pool that
 /// retries until its time-out. The pool repeats the checks: after a failover its next connection may reach another server.
-pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
+pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Result<Pools> {
     let mut server = PgConnectOptions::from_str(url)
         .map_err(|error| Error::Url { reason: error.to_string() })?
         .application_name(&options.application_name)
@@ -90,7 +94,7 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .connect_with(server)
         .await
         .map_err(|source| Error::Connect { source })?;
-    Ok(Pools::Postgres(pool))
+    Ok(Pools::Postgres(Pool::new(pool, waits)))
 }
 
 /// What must hold for a connection that writes; the inner error says what does not.

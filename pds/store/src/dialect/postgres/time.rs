@@ -3,8 +3,10 @@
 use std::{io, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
-use sqlx::PgPool;
+use sqlx::Postgres;
 use tokio::time::timeout;
+
+use crate::pools::Pool;
 
 /// The longest wait for the answer to a statement. Without it a lost connection would be waited for until the system gives it up, which takes
 /// a quarter of an hour or for ever.
@@ -26,8 +28,8 @@ pub(crate) fn each_in_time<T>(
 }
 
 /// The same for work that first waits for a connection.
-pub(crate) async fn in_time_on<T>(pool: &PgPool, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
-    timeout(pool.options().get_acquire_timeout() + ANSWER, work).await.map_err(|_| away())
+pub(crate) async fn in_time_on<T>(pool: &Pool<Postgres>, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
+    timeout(pool.acquire_timeout() + ANSWER, work).await.map_err(|_| away())
 }
 
 pub(super) fn away() -> sqlx::Error {

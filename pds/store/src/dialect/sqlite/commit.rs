@@ -4,18 +4,19 @@
 
 use std::sync::LazyLock;
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Sqlite, SqliteConnection};
 
 use crate::{
     Error,
     blob::State,
     column::{Digest, FullCid},
     commit::{BlobRefusal, CommitError, Events, Net, PathChange, Put, RefusedBlob},
+    pools::Pool,
 };
 
 /// Stores a batch and returns the number of its first event.
-pub(crate) async fn batch(pool: &SqlitePool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(Error::during("begin", "commit batch"))?;
+pub(crate) async fn batch(pool: &Pool<Sqlite>, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
+    let mut tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
     let mut stale = Vec::new();
     for net in nets {
         if !swap(&mut tx, net).await? {

@@ -11,13 +11,17 @@ use sqlx::{
 };
 
 use self::reader::{BUSY_TIMEOUT, Readers};
-use crate::{Error, Options, Result, pools::Pools};
+use crate::{
+    Error, Options, Result,
+    pools::{Pool, Pools},
+    waits::Waits,
+};
 
 /// Opens the file, creating it if absent.
 ///
 /// `synchronous=FULL` with WAL: an acknowledged commit survives a power cut. The writing connection is opened first and
 /// kept, because it creates the WAL that the readers need.
-pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
+pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Result<Pools> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(Error::Url {
             reason: "SQLite in memory has no durability and is not shared; give a path".to_owned(),
@@ -43,13 +47,13 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools> {
         .connect_with(file.clone())
         .await
         .map_err(|source| Error::Connect { source })?;
-    let bulk = Readers::new(file.get_filename(), options.max_connections, options.acquire_timeout);
+    let bulk = Readers::new(file.get_filename(), options.max_connections, options.acquire_timeout, waits);
     let read = pool()
         .max_connections(options.max_connections.max(1))
         .connect_with(file.pragma("query_only", "on"))
         .await
         .map_err(|source| Error::Connect { source })?;
-    Ok(Pools::Sqlite { read, write, bulk })
+    Ok(Pools::Sqlite { read: Pool::new(read, waits), write: Pool::new(write, waits), bulk })
 }
 
 #[cfg(test)]
@@ -61,14 +65,14 @@ mod tests {
     async fn connections_are_durable_and_readers_cannot_write() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("pds.sqlite").display());
-        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default()).await.unwrap() else {
+        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default(), &Waits::default()).await.unwrap() else {
             unreachable!("connects to SQLite")
         };
 
-        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&write).await.unwrap();
+        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
-        let (foreign_keys,): (i64,) = sqlx::query_as("pragma foreign_keys").fetch_one(&write).await.unwrap();
+        let (foreign_keys,): (i64,) = sqlx::query_as("pragma foreign_keys").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
         assert_eq!(foreign_keys, 1);
-        assert!(sqlx::query("create table t (x)").execute(&read).await.is_err());
+        assert!(sqlx::query("create table t (x)").execute(&mut *read.acquire().await.unwrap()).await.is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::background;
+use crate::{background, waits::Waits};
 
 /// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ struct Shared {
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     acquire_timeout: Duration,
+    waits: Waits,
 }
 
 /// One of the connections, until it is dropped. An open transaction is rolled back then.
@@ -49,14 +50,17 @@ struct Held {
 
 impl Readers {
     /// For the file at `path`, which exists; at most `max` connections, each opened when it is needed.
-    pub(super) fn new(path: &Path, max: u32, acquire_timeout: Duration) -> Self {
+    pub(super) fn new(path: &Path, max: u32, acquire_timeout: Duration, waits: &Waits) -> Self {
         let permits = Arc::new(Semaphore::new(usize::try_from(max.max(1)).unwrap_or(usize::MAX)));
-        Self(Arc::new(Shared { path: path.to_owned(), idle: Mutex::default(), permits, acquire_timeout }))
+        let waits = waits.clone();
+        Self(Arc::new(Shared { path: path.to_owned(), idle: Mutex::default(), permits, acquire_timeout, waits }))
     }
 
     /// A connection, as soon as one is free.
     pub(crate) async fn acquire(&self) -> sqlx::Result<Reader> {
+        let began = Instant::now();
         let permit = timeout(self.0.acquire_timeout, self.0.permits.clone().acquire_owned()).await;
+        self.0.waits.waited(began.elapsed());
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.0.idle().pop();
         let connection = match idle {

@@ -29,7 +29,7 @@ use super::part::{Component, Part, Scene, metadata, waiting};
 use super::pod::{self, POSTGRES_USER};
 use super::version::Version;
 use super::{keys, name, rollout, version, volume};
-use crate::rollouts::Rolling;
+use crate::rollouts::{Rolling, Workload};
 use crate::scrape::COARSE;
 
 /// Use of a volume in percent from which `StorageFilling` is reported. The size of PostgreSQL's write-ahead log is not counted.
@@ -82,11 +82,17 @@ pub fn rolling(live: &StatefulSet) -> Option<Rolling> {
     rollout::rolling(live, image_of(live), is_rolling(live), false)
 }
 
-/// Whether the pod of a PostgreSQL serves with an image.
+/// What turns depend on of the StatefulSet of a PostgreSQL.
 #[must_use]
-pub fn serves_image(live: &StatefulSet, image: &str) -> bool {
+pub fn workload(live: &StatefulSet) -> Workload {
     let ready = live.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
-    image_of(live) == Some(image) && !is_rolling(live) && ready >= 1
+    let serving = image_of(live).filter(|_| !is_rolling(live) && ready >= 1);
+    Workload {
+        metadata: live.metadata.clone(),
+        rolling: rolling(live),
+        serving: serving.map(ToOwned::to_owned).into_iter().collect(),
+        ready,
+    }
 }
 
 fn is_rolling(live: &StatefulSet) -> bool {

@@ -26,7 +26,7 @@ use super::super::wanted::{Blobs, Database, Wanted};
 use super::part::{Component, Part, Scene, data_metadata, metadata};
 use super::pod::{self, Maker, SERVER_USER};
 use super::{blobs, config, database, keys, name, network, rollout, volume};
-use crate::rollouts::Rolling;
+use crate::rollouts::{Rolling, Workload};
 
 /// How long a rollout may take before it counts as stuck, in seconds.
 const PROGRESS_DEADLINE: i32 = 300;
@@ -61,14 +61,19 @@ pub fn rolling(live: &Deployment) -> Option<Rolling> {
     rollout::rolling(live, image, is_rolling, stuck(live).is_some())
 }
 
-/// Whether pods of a Deployment serve with an image, and no others are awaited.
+/// What turns depend on of a Deployment.
 #[must_use]
-pub fn serves_image(live: &Deployment, image: &str) -> bool {
-    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    let has_image = pod.is_some_and(|pod| pod.containers.iter().any(|found| found.image.as_deref() == Some(image)));
-    has_image
-        && is_complete(live, live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1))
-        && replicas(live) >= 1
+pub fn workload(live: &Deployment) -> Workload {
+    let wanted = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let serves = is_complete(live, wanted) && replicas(live) >= 1;
+    let pod = live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).filter(|_| serves);
+    let images = pod.iter().flat_map(|pod| &pod.containers).filter_map(|container| container.image.clone());
+    Workload {
+        metadata: live.metadata.clone(),
+        rolling: rolling(live),
+        serving: images.collect(),
+        ready: live.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0),
+    }
 }
 
 fn replicas(live: &Deployment) -> i32 {

@@ -194,3 +194,18 @@ async fn accounts_that_send_slowly_take_no_turn_from_others() {
         answer.await.unwrap().ok();
     }
 }
+
+/// A replica that the database has lost its connection to may hold a lock for seconds.
+#[tokio::test]
+async fn a_lock_that_is_not_free_in_time_is_waited_for_again() {
+    let pds = TestPds::postgres().await;
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let file = elsewhere(&alice.did, &BTreeMap::from([(format!("{THING}/one"), json!({"$type": THING}))]));
+    // Longer than a statement waits for a lock, and shorter than it is tried again.
+    let mut holder = pds.database.hold_events(7);
+    let (imported, written) =
+        tokio::join!(import(&pds, &alice, file), bob.create(THING, json!({"$type": THING, "n": 1})));
+    imported.ok();
+    written.ok();
+    assert!(holder.wait().unwrap().success());
+}

@@ -1,11 +1,12 @@
 //! A batch that only creates records without blobs, which is what most batches are: one statement, one round trip.
 
-use sqlx::{PgPool, error::BoxDynError, postgres::PgArguments};
+use sqlx::{Postgres, error::BoxDynError, postgres::PgArguments};
 
 use super::{columns, lone};
 use crate::{
     Error,
     commit::{Events, Net},
+    pools::Pool,
 };
 
 /// Whether the statement can express the batch.
@@ -45,11 +46,12 @@ pub(crate) const SQL: &str = "with input as ( \
      from range, unnest($16::bigint[], $17::integer[], $18::bytea[]) as t(before, n, payload) returning first_seq";
 
 /// Stores the batch and returns the number of its first event; `None`, and nothing stored, if a head has moved.
-pub(super) async fn commit(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> crate::Result<Option<i64>> {
+pub(super) async fn commit(pool: &Pool<Postgres>, nets: &[Net<'_>], events: &Events) -> crate::Result<Option<i64>> {
     let failed = || Error::during("store", "commit batch");
     let arguments = arguments(nets, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction: anything less would return before the commit is durable.
-    let rows: Vec<(i64,)> = sqlx::query_as_with(SQL, arguments).fetch_all(pool).await.map_err(failed())?;
+    let stored = async { sqlx::query_as_with(SQL, arguments).fetch_all(&mut *pool.acquire().await?).await };
+    let rows: Vec<(i64,)> = stored.await.map_err(failed())?;
     Ok(rows.into_iter().map(|(first_seq,)| first_seq).min())
 }
 

@@ -3,12 +3,13 @@
 //! `creates` with one repository would do the same, for more work of the database
 //! ([ADR 21](../../../../../../docs/adr/0021-two-drivers-and-three-ways-to-commit.md)).
 
-use sqlx::{PgPool, error::BoxDynError, postgres::PgArguments};
+use sqlx::{Postgres, error::BoxDynError, postgres::PgArguments};
 
 use super::columns;
 use crate::{
     Error,
     commit::{CommitError, Events, Net, NetChange},
+    pools::Pool,
 };
 
 /// Whether the statement can express the commit: it creates records, and does nothing else.
@@ -37,13 +38,14 @@ pub(crate) const SQL: &str = "with moved as ( \
      from range, unnest($15::bigint[], $16::integer[], $17::bytea[]) as t(before, n, payload) returning first_seq";
 
 /// Stores the commit and returns the number of its first event.
-pub(super) async fn commit(pool: &PgPool, net: &Net<'_>, events: &Events) -> Result<i64, CommitError> {
+pub(super) async fn commit(pool: &Pool<Postgres>, net: &Net<'_>, events: &Events) -> Result<i64, CommitError> {
     let id = net.account_id();
     let failed = || Error::during("commit to repository of account", id);
     let arguments = arguments(net, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction. Anything that stops at the first row would return before
     // the commit is durable, and would miss its failure.
-    let rows: Vec<(i64,)> = sqlx::query_as_with(SQL, arguments).fetch_all(pool).await.map_err(failed())?;
+    let stored = async { sqlx::query_as_with(SQL, arguments).fetch_all(&mut *pool.acquire().await?).await };
+    let rows: Vec<(i64,)> = stored.await.map_err(failed())?;
     let first_seq = rows.into_iter().map(|(first_seq,)| first_seq).min();
     first_seq.ok_or_else(|| CommitError::Stale { accounts: vec![id] })
 }

@@ -9,20 +9,21 @@ mod columns;
 pub(crate) mod creates;
 pub(crate) mod lone;
 
-use sqlx::{PgConnection, PgPool, postgres::PgArguments};
+use sqlx::{PgConnection, Postgres, postgres::PgArguments};
 
 use super::{begin, in_time_on};
 use crate::{
     AccountId, Error,
     commit::{CommitError, Events, Net, RefusedBlob},
+    pools::Pool,
 };
 
 /// Stores a batch and returns the number of its first event.
-pub(crate) async fn batch(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
+pub(crate) async fn batch(pool: &Pool<Postgres>, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
     in_time_on(pool, store(pool, nets, events)).await.map_err(Error::during("store", "commit batch"))?
 }
 
-async fn store(pool: &PgPool, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
+async fn store(pool: &Pool<Postgres>, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
     if let [net] = nets
         && lone::applies(net)
     {
