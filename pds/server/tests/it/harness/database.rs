@@ -33,7 +33,7 @@ impl Database {
     /// Holds the lock that everybody needs who adds events, until the process is killed or `seconds` are over; Postgres only. Ready when it returns.
     pub(crate) fn hold_events(&self, seconds: u32) -> std::process::Child {
         let sql = format!(
-            "begin; update seq_state set next = next; select 1; \\echo held\nselect pg_sleep({seconds}); rollback;"
+            "begin; update seq_state set next = next; select 1; \\echo held\nselect pg_sleep({seconds}) \\g /dev/null\nrollback;"
         );
         let mut psql = Command::new("psql");
         psql.args([&self.url, "-XqAt"]).stdin(Stdio::piped()).stdout(Stdio::piped());
