@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use plotters::prelude::*;
 
-use crate::Subject;
 use crate::fixture;
 use crate::scenario::{Calls, loaded, run_loop};
 use crate::stats::Sample;
+use crate::subject::Subject;
 use crate::target::Kind;
 
 /// What grows.

@@ -7,6 +7,7 @@ mod fixture;
 mod meter;
 mod scenario;
 mod stats;
+mod subject;
 mod table;
 mod target;
 
@@ -22,6 +23,7 @@ use curve::Curve;
 use fixture::Fixture;
 use scenario::{Amount, Prepared, Scenario};
 use stats::Sample;
+use subject::Subject;
 use table::Row;
 use target::{Kind, Services, Target};
 
@@ -61,12 +63,6 @@ struct Cli {
     /// Writes the table there as well.
     #[arg(long)]
     out: Option<PathBuf>,
-}
-
-/// A PDS and what it has been filled with.
-struct Subject {
-    target: Target,
-    fixture: Fixture,
 }
 
 #[tokio::main]

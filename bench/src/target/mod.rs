@@ -1,5 +1,6 @@
 //! What is measured: a PDS process with its storage, started here, on loopback.
 
+mod kind;
 mod settings;
 
 use std::fs::{self, File};
@@ -9,36 +10,15 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
 use crate::meter;
+pub(crate) use kind::Kind;
 pub(crate) use settings::Services;
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(40);
-
-/// Which implementation, on which storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// The product on SQLite and disk.
-    Sqlite,
-    /// The product on PostgreSQL and S3.
-    Postgres,
-    /// The reference implementation, on SQLite and disk.
-    Reference,
-}
-
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Sqlite => "SQLite + disk",
-            Self::Postgres => "Postgres + S3",
-            Self::Reference => "reference",
-        }
-    }
-}
 
 /// A running PDS.
 pub(crate) struct Target {

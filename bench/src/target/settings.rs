@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use super::Kind;
+use super::kind::Kind;
 
 /// What runs around the measured processes. `bench/run` starts it.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
-use operator_runtime::cache::{Known, PAGE};
+use operator_runtime::cache::{Known, Lists, can_stream};
 use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
 use operator_runtime::lease::Candidate;
@@ -109,7 +109,13 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         let instances = instances.clone();
         Arc::new(move |namespace, owner| owned_by(&instances, namespace, owner).is_some())
     };
-    let mut caches = Caches::new(known);
+    let one_by_one = can_stream(&Api::<PdsClass>::all(client.clone())).await;
+    if !one_by_one {
+        tracing::warn!(
+            "the API server does not send lists object by object (feature WatchList): a start takes longer the more objects there are"
+        );
+    }
+    let mut caches = Caches::new(known, Lists::new(one_by_one));
     let mut triggers: Vec<BoxStream<'static, ObjectRef<Guarded>>> = Vec::new();
     // How much of an object is kept depends on the instance that owns it, so instances come first.
     let listed = CancellationToken::new();
@@ -124,7 +130,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let watches = scope.watches().into_iter().map(|namespace| {
         let api = api::<Guarded>(&client, namespace.as_deref());
         // A few at a time: whoever may create instances decides how large they are.
-        lists.limit(kube::runtime::watcher(api, watcher::Config::default().page_size(PAGE))).default_backoff().boxed()
+        lists.limit(kube::runtime::watcher(api, lists.config(watcher::Config::default()))).default_backoff().boxed()
     });
     // Not by waiting for the store: it wakes only the last one that waits, and the controller waits for it.
     let watched = merged(watches.collect()).modify(strip_instance).reflect(writer).inspect(move |event| {
@@ -208,7 +214,8 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     // How many reconcile at the same time is up to `Ctx::places`.
     let mut controller = Controller::for_stream(changed, instances.clone());
-    let (all, holders, tenants, claim_store) = (instances.clone(), instances.clone(), instances.clone(), claims.clone());
+    let (all, holders, tenants, claim_store) =
+        (instances.clone(), instances.clone(), instances.clone(), claims.clone());
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
         .watches_stream(changed_claims.touched_objects(), move |claim| touched_by(&holders, &claim_store, &claim))

@@ -143,7 +143,8 @@ pub(crate) fn answered(what: &str, place: &str, status: u16, code: Option<&str>,
         401 | 403 => {
             // The service may name the administrator and its rights, which are not for tenants, who read this error in a condition.
             tracing::warn!("{store} refuses the operator's credential when asked to {what}: {said}");
-            let said = code.map_or_else(|| format!("HTTP {status}"), |code| format!("{} (HTTP {status})", one_line(code)));
+            let said =
+                code.map_or_else(|| format!("HTTP {status}"), |code| format!("{} (HTTP {status})", one_line(code)));
             Error::Refused(format!("{store} refuses the operator's credential when asked to {what}: {said}"))
         }
         300..=399 => Error::Invalid(format!(

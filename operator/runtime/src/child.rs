@@ -13,7 +13,7 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, Key, Known, Limits, ListTurns, all_filled, follow, stripped};
+use crate::cache::{Cache, Key, Known, Limits, Lists, all_filled, follow, stripped};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::object::{AnyObject, Object};
@@ -135,25 +135,19 @@ pub struct Caches {
     stores: HashMap<TypeId, Box<dyn std::any::Any + Send + Sync>>,
     children: Vec<Child>,
     filled: watch::Sender<usize>,
-    lists: ListTurns,
+    lists: Lists,
 }
 
 impl Caches {
-    /// No cache yet; `known` tells instances that exist.
+    /// No cache yet; `known` tells instances that exist, `lists` how watches list.
     #[must_use]
-    pub fn new(known: Known) -> Self {
-        Self {
-            known,
-            stores: HashMap::new(),
-            children: Vec::new(),
-            filled: watch::Sender::new(0),
-            lists: ListTurns::default(),
-        }
+    pub fn new(known: Known, lists: Lists) -> Self {
+        Self { known, stores: HashMap::new(), children: Vec::new(), filled: watch::Sender::new(0), lists }
     }
 
-    /// The turns of the lists of these caches, for other watches of the same process.
+    /// How these caches list, for other watches of the same process.
     #[must_use]
-    pub fn lists(&self) -> ListTurns {
+    pub fn lists(&self) -> Lists {
         self.lists.clone()
     }
 

@@ -17,7 +17,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::Semaphore;
 
-use crate::cache::{Key, ListTurns, PAGE};
+use crate::cache::{Key, Lists};
 use crate::child::api;
 use crate::labels;
 use crate::object::strip_owners;
@@ -230,10 +230,10 @@ impl Secrets {
     pub fn follow(
         self: Arc<Self>,
         namespace: Option<String>,
-        lists: &ListTurns,
+        lists: &Lists,
     ) -> impl Stream<Item = Key> + Send + 'static {
         let names = api::<Tolerant<PartialObjectMeta<Secret>>>(&self.client, namespace.as_deref());
-        let config = watcher::Config::default().fields(NO_RELEASES).page_size(PAGE);
+        let config = lists.config(watcher::Config::default().fields(NO_RELEASES));
         lists.limit(watcher(names, config)).default_backoff().flat_map(move |event| {
             let changed = match event {
                 Ok(Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret)) => {

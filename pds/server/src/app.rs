@@ -3,10 +3,9 @@
 use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 use anyhow::Context;
-use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
-use pds_config::{AllowRule, Secrets, Settings, var};
+use pds_config::{Secrets, Settings};
 use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
-use pds_identity::{Guard, Resolver, Roots, plc};
+use pds_identity::Resolver;
 use pds_store::Db;
 use pds_syntax::tid;
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +24,7 @@ use crate::{
     identity::{self, Handles},
     job::{self, crawl::Crawl},
     metrics::Metrics,
+    outside::{Outside, relays, resolver},
     rate_limit::{Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
@@ -103,16 +103,6 @@ pub struct Keys {
     pub session: SessionKey,
     /// Password of the user `admin`.
     pub admin_password: SecretString,
-}
-
-/// The parts that tests replace.
-pub struct Outside {
-    /// The bytes of blobs.
-    pub blobs: Arc<dyn BlobStore>,
-    /// Where did:plc identities are published.
-    pub plc: Arc<dyn plc::Directory>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
 }
 
 impl App {
@@ -228,77 +218,6 @@ impl App {
             relays: self.settings.sync.crawlers.clone(),
         })
     }
-}
-
-/// Resolves DIDs and handles of other hosts, within the networks that the settings allow.
-fn resolver(settings: &Settings, secrets: &Secrets, plc: Arc<dyn plc::Directory>) -> anyhow::Result<Resolver> {
-    let allow = settings.outbound.allow.clone();
-    let guard = Guard::new(
-        Arc::new(move |host, address| {
-            allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
-        }),
-        settings.identity.resolver_timeout,
-        &roots(secrets)?,
-    )?;
-    Ok(Resolver::new(
-        guard,
-        plc,
-        pds_identity::Options {
-            fresh: settings.identity.did_cache_stale_ttl,
-            stale: settings.identity.did_cache_max_ttl,
-            entries: 20_000,
-            backup_nameservers: settings.identity.backup_nameservers.clone(),
-        },
-    ))
-}
-
-/// The authorities that outgoing connections trust.
-///
-/// # Errors
-/// When a certificate of `PDS_CA_FILE` cannot be used.
-pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
-    match &secrets.ca_bundle {
-        Some(bundle) => Roots::with_pem(bundle.pem()).context(var::CA_FILE),
-        None => Ok(Roots::default()),
-    }
-}
-
-/// Sends requests to relays. The host's owner has chosen them, so any address is allowed.
-fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
-    let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
-    Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
-}
-
-/// Opens the blob store that the settings name.
-///
-/// # Errors
-/// When a folder of a disk store cannot be used.
-pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Arc<dyn BlobStore>> {
-    Ok(match &settings.blob.store {
-        pds_config::BlobStore::Disk(disk) => Arc::new(Disk::open(&disk.location, &disk.tmp_location)?),
-        pds_config::BlobStore::S3(s3) => Arc::new(
-            S3::connect(S3Options {
-                bucket: s3.bucket.clone(),
-                region: s3.region.clone(),
-                endpoint: s3.endpoint.clone(),
-                public_endpoint: s3.public_endpoint.clone(),
-                force_path_style: s3.force_path_style,
-                checksum: match s3.checksum {
-                    pds_config::S3Checksum::WhenSupported => S3Checksum::WhenSupported,
-                    pds_config::S3Checksum::WhenRequired => S3Checksum::WhenRequired,
-                },
-                credentials: secrets.s3.as_ref().map(|keys| pds_blobstore::Credentials {
-                    access_key_id: keys.access_key_id.clone(),
-                    secret_access_key: keys.secret_access_key.clone(),
-                }),
-                ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
-                upload_timeout: s3.upload_timeout,
-                request_timeout: s3.request_timeout,
-                upload_memory_bytes: Sizes::new(settings).upload_bytes,
-            })
-            .await,
-        ),
-    })
 }
 
 impl Deref for App {

@@ -23,6 +23,8 @@ pub mod moderation;
 
 pub mod job;
 
+pub mod outside;
+
 pub mod app;
 
 pub mod auth;

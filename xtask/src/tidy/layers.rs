@@ -1,6 +1,6 @@
 //! The order of the modules of the server. A module may use only the modules to its left.
 //!
-//! `app` puts the parts of the server together. It stands right behind `job`, so no domain module can use it: a domain module takes the parts
+//! `app` puts the parts of the server together. It stands behind all of them, so no domain module can use it: a domain module takes the parts
 //! that it uses.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ const ORDER: &[&[&str]] = &[
     &["account"],
     &["moderation"],
     &["job"],
+    &["outside"],
     &["app"],
     &["xrpc", "auth"],
     &["api", "http"],

@@ -4,10 +4,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use kube::api::{Api, ListParams, Patch, PostParams};
 use kube::{Resource, ResourceExt};
-use operator_api::PdsInstance;
+use operator_api::{PdsClass, PdsInstance};
+use operator_runtime::cache::can_stream;
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually, variable, write_secret};
@@ -222,6 +224,51 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
     world.ready("lite").await;
     let most = program.most_memory();
     assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+}
+
+/// An element of two bytes can become a struct of three kilobytes. The owners exist, so the objects are kept as far as there is room.
+#[tokio::test]
+async fn objects_of_many_small_elements_cost_no_memory() {
+    let world = World::alone("flood-e").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    for number in 0..24 {
+        let name = format!("owner-{number}");
+        let spec = json!({"hostname": format!("{name}.test"), "className": "nosuch"});
+        let instance = world.make::<PdsInstance>(json!({"metadata": {"name": name}, "spec": spec})).await;
+        let owner = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "name": name, "uid": instance.uid(),
+            "controller": true,
+        });
+        let labels = json!({
+            "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": name,
+            "auroralocus.dev/component": "pds",
+        });
+        let metadata = json!({"name": name, "labels": labels, "ownerReferences": [owner]});
+        let secrets = vec![json!({}); 20_000];
+        world.make::<ServiceAccount>(json!({"metadata": metadata, "secrets": secrets})).await;
+        let volumes: Vec<_> = (0..1_800).map(|n| json!({"name": format!("v{n}"), "emptyDir": {}})).collect();
+        let containers = [json!({"name": "c", "image": "nosuch.test/image:1"})];
+        let template = json!({
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": containers, "volumes": volumes, "restartPolicy": "Never"},
+        });
+        let job = json!({"suspend": true, "template": template});
+        world.make::<Job>(json!({"metadata": metadata, "spec": job})).await;
+    }
+    let program = Program::start(&home, &world);
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    let most = program.most_memory();
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+}
+
+/// Small pages would make the start slow where there are many objects.
+#[tokio::test]
+async fn the_api_server_sends_lists_object_by_object() {
+    let world = World::new("stream").await;
+    assert!(can_stream(&Api::<PdsClass>::all(world.client.clone())).await);
 }
 
 /// `metadata.managedFields` is whatever the writer of an object says it is: deeper than parsers go, or of a year that only the API server knows.

@@ -102,3 +102,26 @@ async fn an_instance_that_cannot_be_read_goes_on_and_can_be_deleted() {
     assert!(claims.get_opt(&claim_name(&world.hostname("all"))).await.unwrap().is_none());
     assert_eq!(PdsInstance::kind(&()), "PdsInstance");
 }
+
+/// Neither the change that makes an object unreadable can be read, nor its deletion.
+#[tokio::test]
+async fn an_object_that_became_unreadable_and_is_gone_is_not_believed_in() {
+    let world = World::new("ghost").await;
+    let _node = world.run_pods();
+    let claims = world.api::<PersistentVolumeClaim>();
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "full",
+        "auroralocus.dev/component": "postgres",
+    });
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    let name = "data-full-pg-0";
+    world.make::<PersistentVolumeClaim>(json!({"metadata": {"name": name, "labels": labels}, "spec": spec})).await;
+    world.create("full", json!({"hostname": "full.test", "className": "real"})).await.unwrap();
+    world.condition("full", "KeysReady", "False", "KeySecretMissing").await;
+    let more: serde_json::Map<_, _> =
+        (0..1_700).map(|n| (format!("{}{n:04}", "long".repeat(14)), json!("x".repeat(60)))).collect();
+    let metadata = json!({"labels": more, "annotations": {"auroralocus.dev/note": "x".repeat(250_000)}});
+    claims.patch(name, &Default::default(), &Patch::Merge(json!({"metadata": metadata}))).await.unwrap();
+    claims.delete(name, &Default::default()).await.unwrap();
+    world.ready("full").await;
+}

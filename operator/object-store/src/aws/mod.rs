@@ -13,9 +13,9 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::Buckets;
 use crate::claim::{self, State};
-pub(crate) use account::BucketOwner;
 use crate::service::timeouts;
 use crate::{Access, Credential, Deleted, Error, Marker, Owner, Provisioner, Request, Service};
+pub(crate) use account::BucketOwner;
 
 /// Users and roles lie below this path.
 const PATH: &str = "/aurora-locus/";

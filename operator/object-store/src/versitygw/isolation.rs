@@ -96,12 +96,7 @@ impl ByUpload {
 }
 
 /// Whether the request is carried out in the folder that the id names.
-async fn follows_upload_ids(
-    buckets: &Buckets,
-    bucket: &str,
-    by: ByUpload,
-    spelling: Spelling,
-) -> Result<bool, Error> {
+async fn follows_upload_ids(buckets: &Buckets, bucket: &str, by: ByUpload, spelling: Spelling) -> Result<bool, Error> {
     let respell = move |request: &mut HttpRequest| spelled(request, spelling);
     let client = buckets.client();
     // The folder exists as long as there is an object in it.
@@ -117,7 +112,11 @@ async fn follows_upload_ids(
         }
         ByUpload::Part => {
             let part = client.upload_part().bucket(bucket).key(UPLOADED).upload_id(UPLOAD_ID).part_number(1);
-            answer(part.body(CONTENT.to_vec().into()).customize().mutate_request(respell).send().await, buckets, bucket)?
+            answer(
+                part.body(CONTENT.to_vec().into()).customize().mutate_request(respell).send().await,
+                buckets,
+                bucket,
+            )?
         }
         ByUpload::Complete => {
             let part = CompletedPart::builder().part_number(2).e_tag(CONTENT_MD5).build();
@@ -127,8 +126,7 @@ async fn follows_upload_ids(
             answer(complete.send().await, buckets, bucket)?
         }
     };
-    let (is_gone, has_part) =
-        (is_gone(buckets, bucket, BY_UPLOAD).await?, !is_gone(buckets, bucket, BY_PART).await?);
+    let (is_gone, has_part) = (is_gone(buckets, bucket, BY_UPLOAD).await?, !is_gone(buckets, bucket, BY_PART).await?);
     Ok(match by {
         ByUpload::Abort => is_gone,
         ByUpload::Part => has_part,

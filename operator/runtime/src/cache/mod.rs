@@ -22,22 +22,18 @@ use crate::tolerant::Tolerant;
 mod entry;
 mod key;
 mod limits;
+mod lists;
 mod shelf;
 #[cfg(test)]
 mod tests;
-mod turns;
 
-pub use key::Key;
 use entry::Entry;
 pub(crate) use entry::structs;
+pub use key::Key;
 use key::{instance, key};
 pub use limits::{INSTANCE_BYTES, Known, Limits};
+pub use lists::{Lists, can_stream};
 use shelf::Shelf;
-pub use turns::ListTurns;
-
-/// Objects per page of a list. Pages are small because anybody who may write to a namespace decides how large an object is (1.5 MB), also where
-/// only metadata is asked for.
-pub const PAGE: u32 = 5;
 
 /// The objects of one kind.
 pub struct Cache<K> {
@@ -191,7 +187,7 @@ pub fn follow<W, K>(
     api: Api<Tolerant<W>>,
     config: watcher::Config,
     metrics: Arc<Metrics>,
-    (lists, filled): (&ListTurns, watch::Sender<usize>),
+    (lists, filled): (&Lists, watch::Sender<usize>),
     keep: impl Fn(W) -> K + Send + 'static,
 ) -> impl Stream<Item = Key> + Send + 'static
 where
@@ -200,7 +196,7 @@ where
 {
     filled.send_modify(|missing| *missing += 1);
     let mut first = true;
-    lists.limit(watcher(api, config.page_size(PAGE))).default_backoff().flat_map(move |event| {
+    lists.limit(watcher(api, lists.config(config))).default_backoff().flat_map(move |event| {
         let changed = match event {
             Ok(event) => {
                 let done = matches!(event, Event::InitDone);

@@ -4,11 +4,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use data_encoding::BASE64;
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use super::credential::credential;
 use crate::{app::App, xrpc::XrpcError};
 
 /// A request with the administrator's password.
@@ -32,8 +31,7 @@ impl FromRequestParts<App> for Admin {
 
 /// Whether the request has the administrator's password. Compared in constant time.
 pub fn is_admin(app: &App, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Basic"));
-    let Some(Ok(plain)) = given.map(|encoded| BASE64.decode(encoded.as_bytes())) else { return false };
+    let Some(Authorization(given)) = headers.typed_get::<Authorization<Basic>>() else { return false };
     let wanted = format!("admin:{}", app.keys.admin_password.expose_secret());
-    plain.ct_eq(wanted.as_bytes()).into()
+    format!("{}:{}", given.username(), given.password()).as_bytes().ct_eq(wanted.as_bytes()).into()
 }

@@ -2,7 +2,6 @@
 
 mod admin;
 mod caller;
-mod credential;
 mod principal;
 mod refusal;
 mod session;

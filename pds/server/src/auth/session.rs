@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
+use axum_extra::headers::{self, Authorization, HeaderMapExt};
 use pds_crypto::session_token::{Claims, Scope};
 use pds_store::account::{Account, Current, Status};
 use pds_syntax::Did;
@@ -13,7 +14,6 @@ use pds_syntax::Did;
 use super::{
     admin::is_admin,
     caller::Caller,
-    credential::credential,
     refusal::{account_takedown, may_write},
     token::claims,
 };
@@ -27,8 +27,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
-        Ok(Self(credential(value, "Bearer").map(str::to_owned)))
+        let token = parts.headers.typed_get::<Authorization<headers::authorization::Bearer>>();
+        Ok(Self(token.map(|token| token.token().to_owned())))
     }
 }
 

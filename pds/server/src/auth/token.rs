@@ -1,10 +1,10 @@
 //! Session tokens: verifying the one of a request, and issuing new ones.
 
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{StatusCode, request::Parts};
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
 use pds_store::account::{Account, Status};
 
-use super::credential::credential;
 use crate::{app::App, xrpc::XrpcError};
 
 /// The claims of a request's token, when it has been verified already.
@@ -20,8 +20,8 @@ pub(super) fn claims(app: &App, parts: &mut Parts, accept_expired: bool) -> Resu
         return Ok(claims);
     }
     let missing = || XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required");
-    let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| credential(value, "Bearer"));
-    verify(app, token.ok_or_else(missing)?, accept_expired).map_err(|error| {
+    let token = parts.headers.typed_get::<Authorization<Bearer>>().ok_or_else(missing)?;
+    verify(app, token.token(), accept_expired).map_err(|error| {
         app.metrics.auth_failed("token");
         match error {
             TokenError::Expired => XrpcError::named("ExpiredToken", error.to_string()),

@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
 use crate::{
-    app::{App, Outside, open_blob_store, roots},
+    app::App,
     clock::SystemClock,
     http::listener,
     job,
+    outside::{Outside, open_blob_store, roots},
     rate_limit::Connections,
     router,
 };

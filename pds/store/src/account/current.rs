@@ -8,7 +8,13 @@ use super::{
     Account, AccountId,
     row::{account_columns, account_row},
 };
-use crate::{Db, Error, Result, column::Text, dialect::postgres::in_time_on, pools::{Pool, Pools}, row::row};
+use crate::{
+    Db, Error, Result,
+    column::Text,
+    dialect::postgres::in_time_on,
+    pools::{Pool, Pools},
+    row::row,
+};
 
 /// An account, and the session that a request belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -211,7 +211,9 @@ async fn between_postgres(pool: &Pool<Postgres>, seq: i64, last: i64, max_bytes:
     for (first_seq, n, at, payload) in rows {
         let is_first = page.batches.is_empty();
         let payload = match payload {
-            None if is_first => sqlx::query_scalar(PAYLOAD).bind(first_seq).fetch_optional(&mut *pool.acquire().await?).await?,
+            None if is_first => {
+                sqlx::query_scalar(PAYLOAD).bind(first_seq).fetch_optional(&mut *pool.acquire().await?).await?
+            }
             payload => payload.filter(|_| bytes < max_bytes),
         };
         let Some(payload) = payload else {

@@ -19,7 +19,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Db, dialect::postgres::in_time, pools::{Pool, Pools}};
+use crate::{
+    Db,
+    dialect::postgres::in_time,
+    pools::{Pool, Pools},
+};
 
 const CHANNEL: &str = "pds_event";
 /// First key of the listeners' locks; the second is the number of the process.

@@ -12,11 +12,8 @@
 //! - Items with `#[cfg(test)]` are ignored. Files that only such items declare are compared with each other.
 //!
 //! The check does not know types. It does not see calls of methods, nor a re-exported trait of which the file itself uses only methods.
-//!
-//! Circles that existed when this check was introduced are listed in `known.rs`. Circles can only be removed from that list.
 
 mod graph;
-mod known;
 mod syntax;
 
 #[cfg(test)]
@@ -30,34 +27,15 @@ use graph::Graph;
 use super::problem::Problem;
 use super::tree::Tree;
 
-const TABLE: &str = "xtask/src/tidy/circles/known.rs";
-
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
-    compare(&Graph::read(tree), known::BENCH)
+    circles(&Graph::read(tree))
 }
 
-/// Reports circles that are not in the list of known ones, and known ones that no longer exist.
-fn compare(graph: &Graph, known: &[&[&str]]) -> Vec<Problem> {
-    let mut known: BTreeSet<BTreeSet<&Path>> =
-        known.iter().map(|files| files.iter().map(Path::new).collect()).collect();
-    let mut problems = Vec::new();
-    for circle in graph.circles() {
-        let files: BTreeSet<_> = circle.iter().map(|file| graph.files[*file].as_path()).collect();
-        if !known.remove(&files) {
-            problems.push(unknown(graph, &circle));
-        }
-    }
-    problems.extend(known.iter().map(|files| {
-        let message = format!(
-            "these files are listed as a circle but do not form one any more; remove them from the list: {}",
-            listed(files)
-        );
-        Problem::new(TABLE, 1, message)
-    }));
-    problems
+fn circles(graph: &Graph) -> Vec<Problem> {
+    graph.circles().iter().map(|circle| problem(graph, circle)).collect()
 }
 
-fn unknown(graph: &Graph, circle: &BTreeSet<usize>) -> Problem {
+fn problem(graph: &Graph, circle: &BTreeSet<usize>) -> Problem {
     let name = |file: usize| graph.files[file].display();
     let inside = graph.uses.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
     let uses: Vec<_> =

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::{Api, PostParams, Preconditions};
+use kube::api::{Api, PartialObjectMeta, PostParams, Preconditions};
 use operator_api::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstance};
 use operator_runtime::carry_out::{Cause, Failure};
+use operator_runtime::tolerant::Tolerant;
 
 use super::component::{hostname, keys};
 use super::wanted::Wanted;
 use crate::context::Ctx;
+use crate::guarded::Guarded;
 
 /// For how long a new claim may take to arrive by the watch.
 const SIGHT: Duration = Duration::from_secs(5);
@@ -123,13 +125,12 @@ pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failur
 /// identity documents.
 async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {
     let owner = &claim.spec.owner;
-    let instances = Api::<PdsInstance>::namespaced(ctx.client.clone(), &owner.namespace);
-    let holder = instances.get_metadata_opt(&owner.name).await?;
-    if holder.is_some() {
+    let instances = Api::<Guarded>::namespaced(ctx.client.clone(), &owner.namespace);
+    if instances.get_opt(&owner.name).await?.is_some() {
         return Ok(false);
     }
-    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &owner.namespace);
-    Ok(secrets.get_metadata_opt(&keys::secret_name(&owner.name)).await?.is_none())
+    let secrets = Api::<Tolerant<PartialObjectMeta<Secret>>>::namespaced(ctx.client.clone(), &owner.namespace);
+    Ok(secrets.get_opt(&keys::secret_name(&owner.name)).await?.is_none())
 }
 
 /// Deletes a claim that is as it was seen.

@@ -13,11 +13,11 @@ use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
 
-use super::{allowed, claim};
 use super::component::{blobs, database, hostname, keys, name};
 use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
 use super::wanted::{engine, in_bucket};
+use super::{allowed, claim};
 use operator_runtime::secret::LONGEST;
 
 use crate::context::Ctx;

@@ -1,9 +1,10 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use axum_extra::headers::{ContentLength, HeaderMapExt};
 use pds_store::account::Status;
 use pds_syntax::Did;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ pub async fn import_repo(
     expect_content_type(&headers, CAR)?;
     refuse_compressed(&headers)?;
     let limit = app.settings.import.max_bytes;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length = headers.typed_get::<ContentLength>().map(|length| length.0);
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }

@@ -3,6 +3,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
+use axum_extra::headers::{ContentLength, HeaderMapExt};
 use pds_store::{account::Status, blob::any_missing};
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ pub async fn upload_blob(
     // A range is no type.
     let is_range = stated.type_() == mime::STAR || stated.subtype() == mime::STAR;
     let stated = if is_range { mime::APPLICATION_OCTET_STREAM } else { stated };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = headers.typed_get::<ContentLength>().map(|length| length.0);
     // An empty body is an empty blob, as in the reference; no body at all is a mistake.
     if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
         return Err(XrpcError::invalid("A request body is expected but none was provided"));

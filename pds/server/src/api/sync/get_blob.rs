@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use axum_extra::headers::{ETag, HeaderMapExt, IfNoneMatch};
 use futures::StreamExt;
 use pds_blobstore::{BlobKey, Error as BlobError};
 use pds_repo::Cid;
@@ -51,8 +52,9 @@ pub async fn get_blob(
     let key: BlobKey =
         found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
     let tag = format!("\"{}\"", params.cid);
-    let mut head = head(&found, &tag, account.status());
-    if matches(headers.get(header::IF_NONE_MATCH), &tag) {
+    let tag: ETag = tag.parse().map_err(|error| XrpcError::internal("writing a blob's tag", &error))?;
+    let mut head = head(&found, tag.clone(), account.status());
+    if headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&tag)) {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
     // Neither a credential nor a blob that only its bearer may see leaves this server. A link is valid for GET, not for HEAD.
@@ -101,12 +103,12 @@ pub async fn get_blob(
 }
 
 /// The headers of a blob.
-fn head(blob: &Blob, tag: &str, status: Status) -> HeaderMap {
+fn head(blob: &Blob, tag: ETag, status: Status) -> HeaderMap {
     let mut head = HeaderMap::new();
     let value =
         |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     head.insert(header::CONTENT_TYPE, value(&blob.mime));
-    head.insert(header::ETAG, value(tag));
+    head.typed_insert(tag);
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // What only its owner and the administrator may see must not come out of a cache that others use.
     let cache = match status {
@@ -122,11 +124,6 @@ fn head(blob: &Blob, tag: &str, status: Status) -> HeaderMap {
 
 fn value(text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|error| XrpcError::internal("writing a header", &error))
-}
-
-fn matches(given: Option<&HeaderValue>, tag: &str) -> bool {
-    let Some(given) = given.and_then(|value| value.to_str().ok()) else { return false };
-    given.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
 }
 
 #[derive(Debug, PartialEq)]

@@ -17,9 +17,10 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use pds_config::{Secrets, Settings};
 use pds_identity::plc;
 use pds_server::{
-    app::{App, Outside, open_blob_store},
+    app::App,
     http::listener,
     job,
+    outside::{Outside, open_blob_store},
     rate_limit::Connections,
     router,
 };

@@ -65,13 +65,16 @@ mod tests {
     async fn connections_are_durable_and_readers_cannot_write() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("pds.sqlite").display());
-        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default(), &Waits::default()).await.unwrap() else {
+        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default(), &Waits::default()).await.unwrap()
+        else {
             unreachable!("connects to SQLite")
         };
 
-        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
+        let (synchronous,): (i64,) =
+            sqlx::query_as("pragma synchronous").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
-        let (foreign_keys,): (i64,) = sqlx::query_as("pragma foreign_keys").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
+        let (foreign_keys,): (i64,) =
+            sqlx::query_as("pragma foreign_keys").fetch_one(&mut *write.acquire().await.unwrap()).await.unwrap();
         assert_eq!(foreign_keys, 1);
         assert!(sqlx::query("create table t (x)").execute(&mut *read.acquire().await.unwrap()).await.is_err());
     }

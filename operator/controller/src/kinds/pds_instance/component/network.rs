@@ -27,9 +27,9 @@ const NAME: &str = "network";
 /// 6to4 (RFC 7526).
 const CLOSED_V4: [&str; 6] =
     ["0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.0/24", "192.88.99.0/24"];
-/// After the metadata services: every network of [`CLOSED_V4`] by way of NAT64 (RFC 6052), then Teredo (RFC 4380) and 6to4 (RFC 3056), whose
+/// After the metadata services: every network of [`CLOSED_V4`] by way of NAT64 (RFC 6052), the metadata services by the local prefix of NAT64 (RFC 8215) as it is usually set up, then Teredo (RFC 4380) and 6to4 (RFC 3056), whose
 /// addresses contain IPv4 addresses.
-const CLOSED_V6: [&str; 10] = [
+const CLOSED_V6: [&str; 14] = [
     "fe80::/10",
     "fd00:ec2::/32",
     "fd20:ce::/32",
@@ -38,6 +38,10 @@ const CLOSED_V6: [&str; 10] = [
     "64:ff9b::a83f:8110/128",
     "64:ff9b::6464:64c8/128",
     "64:ff9b::c000:0/120",
+    "64:ff9b::c058:6300/120",
+    "64:ff9b:1::a9fe:0/112",
+    "64:ff9b:1::a83f:8110/128",
+    "64:ff9b:1::6464:64c8/128",
     "2001::/32",
     "2002::/16",
 ];

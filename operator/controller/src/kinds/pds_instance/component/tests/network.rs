@@ -219,10 +219,10 @@ const PRIVATE: [&str; 13] = [
     "64:ff9b::7f00:1",
     "64:ff9b::c612:1",
     "64:ff9b::f000:1",
-    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1::a00:1",
 ];
 /// Link-local, and the metadata services of clouds; then the same by way of NAT64, 6to4 and Teredo.
-const CLOSED: [&str; 15] = [
+const CLOSED: [&str; 17] = [
     "169.254.169.254",
     "169.254.170.2",
     "fd00:ec2::254",
@@ -236,6 +236,8 @@ const CLOSED: [&str; 15] = [
     "64:ff9b::6464:64c8",
     "64:ff9b::1",
     "64:ff9b::c000:1",
+    "64:ff9b::c058:6301",
+    "64:ff9b:1::a9fe:a9fe",
     "2002:a9fe:a9fe::1",
     "2001::5601:5601",
 ];

@@ -43,7 +43,11 @@ fn domains_are_claimed_one_after_the_other() {
     for domain in ["a.test", "c.test", "demo.test"] {
         let plan = world.plan();
         assert_eq!(titles(&plan), Vec::<String>::new());
-        assert!(matches!(&plan.steps[..], [(_, Step::Claim { hostname, .. })] if hostname == domain), "{:?}", plan.steps);
+        assert!(
+            matches!(&plan.steps[..], [(_, Step::Claim { hostname, .. })] if hostname == domain),
+            "{:?}",
+            plan.steps
+        );
         world.carry_out(&plan);
     }
     assert!(world.verdict(ConditionType::HostnameClaimed).good);
