@@ -127,8 +127,18 @@ async fn terminate(kind: Kind, child: &mut Child, pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// Its output goes to `pds.log` in the folder. The process ends with this one's handle on it.
+/// Starts the PDS. Somebody else may take a port between the moment in which it was free and the start, so there are three tries.
 async fn launch(kind: Kind, services: &Services, folder: &std::path::Path) -> Result<(SocketAddr, Child, u32)> {
+    for _ in 0..2 {
+        if let Ok(launched) = launch_once(kind, services, folder).await {
+            return Ok(launched);
+        }
+    }
+    launch_once(kind, services, folder).await
+}
+
+/// Its output goes to `pds.log` in the folder. The process ends with this one's handle on it.
+async fn launch_once(kind: Kind, services: &Services, folder: &std::path::Path) -> Result<(SocketAddr, Child, u32)> {
     let (port, metrics_port) = (free_port()?, free_port()?);
     let log = File::options().create(true).append(true).open(folder.join("pds.log"))?;
     let mut command = settings::command(kind, services, folder, port, metrics_port);

@@ -9,33 +9,11 @@ use pds_repo::{
     mst::{Builder, Records, Tree},
     record,
 };
-use pds_store::{
-    Dialect,
-    commit::{Put, RecordWrite},
-};
+use pds_store::commit::{Put, RecordWrite};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
-use super::{Error, Invalid, Report, memory::Part as MemoryPart, spool::Spool};
+use super::{Error, Invalid, Report, memory::Part as MemoryPart, portion::PortionSize, spool::Spool};
 use crate::actor::prepare::subject_hash_of_block;
-
-/// The size at which a portion is full.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PortionSize {
-    records: usize,
-    /// Bytes of the records' bodies.
-    bytes: usize,
-}
-
-impl PortionSize {
-    /// On SQLite all other writes wait while a portion is stored: storing 100 records takes about as long as one ordinary commit. On Postgres
-    /// no other write waits, and each portion is a transaction with a flush, so that larger portions are faster.
-    pub(super) fn on(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Sqlite => Self { records: 100, bytes: 256 << 10 },
-            Dialect::Postgres => Self { records: 500, bytes: 1 << 20 },
-        }
-    }
-}
 
 /// A repository with its blocks on disk. In memory are only the tree and the place of each block.
 #[derive(Debug)]

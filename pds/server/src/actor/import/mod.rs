@@ -7,6 +7,7 @@
 mod content;
 mod error;
 mod memory;
+mod portion;
 mod replace;
 mod report;
 mod run;

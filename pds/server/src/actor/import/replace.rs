@@ -11,13 +11,15 @@ use pds_store::{
     account::Account,
     background,
     commit::{NewCommit, RecordWrite, Staging},
+    event as stored,
 };
 use pds_syntax::Tid;
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
     Error, Invalid,
-    content::{Content, Part, PortionSize},
+    content::{Content, Part},
+    portion::Portions,
 };
 use crate::{
     actor::{Actor, Actors, LOCK_RETRIES},
@@ -51,9 +53,10 @@ pub(super) async fn replace(
     let now = actors.now_us();
     let rev = actors.next_rev(now, floor(actor.repo.head.rev, content.rev, now));
     let commit = sign(account, &actor, content, rev, now);
-    let (before, size) = (actor.repo.tree, PortionSize::on(actors.parts().db.dialect()));
+    let (before, db) = (actor.repo.tree, &actors.parts().db);
+    let size = Arc::new(Portions::new(db.dialect(), stored::head(db).await?));
     check_replaced(content, &before, actors.parts().import.max_replaced).await?;
-    let mut created = portions(content, &before, Part::Created, size);
+    let mut created = portions(content, &before, Part::Created, &size);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
         let (began, writes, mut locked_out) = (Instant::now(), writes?, 0);
@@ -64,11 +67,12 @@ pub(super) async fn replace(
             staging.prolong(actors.now_us() + LEASE_US).await?;
             prolonged = Instant::now();
         }
+        size.note(stored::head(db).await?);
         // As much time for the writes of others as this one took.
         sleep(began.elapsed().min(PAUSE)).await;
     }
     let mut locked_out = 0;
-    while let Err(error) = swap(actors, content, staging, &commit, (&before, size)).await {
+    while let Err(error) = swap(actors, content, staging, &commit, (&before, &size)).await {
         match error {
             Error::Store(error) => try_again(error, &mut locked_out)?,
             error => return Err(error),
@@ -83,7 +87,7 @@ async fn swap(
     content: &Arc<Content>,
     staging: &Staging,
     commit: &NewCommit,
-    (before, size): (&Tree, PortionSize),
+    (before, size): (&Tree, &Arc<Portions>),
 ) -> Result<(), Error> {
     let mut swap = staging.swap(commit.clone(), actors.now_us()).await?;
     let mut replaced = portions(content, before, Part::Replaced, size);
@@ -135,13 +139,13 @@ fn portions(
     content: &Arc<Content>,
     before: &Tree,
     part: Part,
-    size: PortionSize,
+    size: &Arc<Portions>,
 ) -> impl Stream<Item = Result<Vec<RecordWrite>, Error>> + Send + Unpin + use<> {
     let (sender, receiver) = mpsc::channel(1);
-    let (content, mut differences) = (content.clone(), content.differences(before, part));
+    let (content, size, mut differences) = (content.clone(), size.clone(), content.differences(before, part));
     tokio::spawn(background::run(move || {
         loop {
-            let portion = content.portion(&mut differences, size).transpose();
+            let portion = content.portion(&mut differences, size.size()).transpose();
             let Some(portion) = portion else { return };
             // A receiver that is gone has failed.
             if sender.blocking_send(portion).is_err() {
