@@ -280,7 +280,8 @@ fn complete<'a, K: Object>(
     Box::pin(async move {
         let Some(cache) = caches.of::<K>() else { return Ok(()) };
         for name in cache.withheld(namespace, instance) {
-            if let Some(object) = api::<K>(client, Some(namespace)).get_opt(&name).await? {
+            let found = api::<Tolerant<K>>(client, Some(namespace)).get_opt(&name).await?;
+            if let Some(object) = found.and_then(|found| found.0.ok()) {
                 cache.apply(Some(namespace), Event::Apply(stripped(object, |object| object)));
             }
         }
@@ -297,7 +298,8 @@ fn complete_metadata<'a, K: Object>(
     Box::pin(async move {
         let Some(cache) = caches.of::<K>() else { return Ok(()) };
         for name in cache.withheld(namespace, instance) {
-            if let Some(object) = api::<K>(client, Some(namespace)).get_metadata_opt(&name).await? {
+            let found = api::<Tolerant<PartialObjectMeta<K>>>(client, Some(namespace)).get_opt(&name).await?;
+            if let Some(object) = found.and_then(|found| found.0.ok()) {
                 cache.apply(Some(namespace), Event::Apply(stripped(object, bare)));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use kube::api::PartialObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,15 @@ use crate::cache::structs;
 /// any depth, and a parser that meets its limit of depth fails for the whole list, not for the object; times in it may be of years that no type
 /// here has. And a watch of metadata stays one: the guard would fetch whole objects.
 ///
-/// An object with more than `MAX` bytes of JSON without its managed fields, or with more than [`MAX_STRUCTS`] JSON objects in it, counts as unreadable.
+/// An object with more than `MAX` bytes of JSON without its managed fields, or with more than `STRUCTS` JSON objects in it, counts as unreadable.
 #[derive(Debug, Clone)]
-pub struct Tolerant<K, const MAX: usize = MAX_BYTES>(pub Result<K, InvalidObject>);
+pub struct Tolerant<K, const MAX: usize = MAX_BYTES, const STRUCTS: usize = MAX_STRUCTS>(pub Result<K, InvalidObject>);
+
+/// One object that is read or written by itself. It may be as large as the API server takes. For kinds whose structs the API server limits, and for metadata.
+pub type Single<K> = Tolerant<K, { 2 << 20 }, 20_000>;
+
+/// The metadata of one object of any kind.
+pub type SingleMeta<K> = Single<PartialObjectMeta<K>>;
 
 /// Usual maximum size of an object without its managed fields, in bytes of JSON: annotations may have 256 KiB. The number of labels, finalizers and the like
 /// has no limit of its own, and each takes many times its size once it is parsed.
@@ -33,17 +40,21 @@ const MAX_STRUCTS: usize = 512;
 /// Fields of an object, or of its metadata, whose values are not parsed.
 type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-impl<'de, K: DeserializeOwned, const MAX: usize> Deserialize<'de> for Tolerant<K, MAX> {
+impl<'de, K: DeserializeOwned, const MAX: usize, const STRUCTS: usize> Deserialize<'de> for Tolerant<K, MAX, STRUCTS> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The text is skipped over without recursion, however deep it is.
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        read(text.get(), MAX).map(Self).map_err(|error| D::Error::custom(error.to_string()))
+        read(text.get(), MAX, STRUCTS).map(Self).map_err(|error| D::Error::custom(error.to_string()))
     }
 }
 
 /// # Errors
 /// The text is no object at all.
-fn read<K: DeserializeOwned>(text: &str, max_bytes: usize) -> serde_json::Result<Result<K, InvalidObject>> {
+fn read<K: DeserializeOwned>(
+    text: &str,
+    max_bytes: usize,
+    max_structs: usize,
+) -> serde_json::Result<Result<K, InvalidObject>> {
     let mut object: Fields<'_> = serde_json::from_str(text)?;
     let metadata = object.get("metadata").map(|metadata| without_managed_fields(metadata.get())).transpose()?;
     if let Some(metadata) = &metadata {
@@ -60,8 +71,8 @@ fn read<K: DeserializeOwned>(text: &str, max_bytes: usize) -> serde_json::Result
         return Ok(Err(invalid(error, false)));
     }
     let structs = structs(&object);
-    if structs > MAX_STRUCTS {
-        let error = format!("it has up to {structs} JSON objects inside, and at most {MAX_STRUCTS} are read");
+    if structs > max_structs {
+        let error = format!("it has {structs} JSON objects inside, and at most {max_structs} are read");
         return Ok(Err(invalid(error, false)));
     }
     Ok(serde_json::from_str(&object).map_err(|error| invalid(error.to_string(), true)))
@@ -92,7 +103,7 @@ fn metadata_of(metadata: &str, is_small: bool) -> ObjectMeta {
     })
 }
 
-impl<K: Resource, const MAX: usize> Resource for Tolerant<K, MAX> {
+impl<K: Resource, const MAX: usize, const STRUCTS: usize> Resource for Tolerant<K, MAX, STRUCTS> {
     type DynamicType = K::DynamicType;
     type Scope = K::Scope;
 
@@ -128,7 +139,6 @@ impl<K: Resource, const MAX: usize> Resource for Tolerant<K, MAX> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::{Event, Pod, Secret, ServiceAccount};
-    use kube::api::PartialObjectMeta;
     use kube::core::{ObjectList, WatchEvent};
 
     use super::*;

@@ -271,6 +271,64 @@ async fn the_api_server_sends_lists_object_by_object() {
     assert!(can_stream(&Api::<PdsClass>::all(world.client.clone())).await);
 }
 
+/// Creates an object with an entry of managed fields. As text: a tree of any depth cannot be written as a value.
+async fn post(world: &World, object: Value, entry: &str, fields: &str) {
+    let managed = format!(
+        r#""managedFields":[{{{entry},"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{{"f:metadata":{fields}}}}}],"name""#
+    );
+    let body = object.to_string().replacen(r#""name""#, &managed, 1);
+    let (path, plural) = match object["kind"].as_str().unwrap() {
+        "Secret" => ("/api/v1", "secrets"),
+        "ServiceAccount" => ("/api/v1", "serviceaccounts"),
+        _ => ("/apis/auroralocus.dev/v1alpha1", "pdsinstances"),
+    };
+    let path = format!("{path}/namespaces/{}/{plural}", world.namespace);
+    let request = http::Request::post(path).header("content-type", "application/json").body(body.into_bytes());
+    world.client.request_text(request.unwrap()).await.unwrap();
+}
+
+/// Objects that are read by themselves, with managed fields as deep as parsers go and as wide as the API server takes: 1.3 MB, and forty times that as a tree.
+#[tokio::test]
+async fn managed_fields_of_single_objects_cost_no_memory() {
+    let world = World::alone("flood-m").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    let chain = format!("{}{{}}{}", r#"{"f:a":"#.repeat(100), "}".repeat(100));
+    let chains: Vec<_> = (0..1_600).map(|number| format!(r#""f:k{number}":{chain}"#)).collect();
+    let (wide, entry) =
+        (format!("{{{}}}", chains.join(",")), r#""manager":"aurora-locus-operator","operation":"Update""#);
+    let program = Program::start(&home, &world);
+    for number in 0..4 {
+        let name = format!("taken-{number}");
+        // A stranger's object under a name that the instance needs.
+        let account =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": format!("{name}-pds")}});
+        post(&world, account, entry, &wide).await;
+        let spec = json!({
+            "hostname": format!("{name}.{}.test", world.namespace), "className": home.class, "database": {"sqlite": {}},
+        });
+        world.create_exactly(&name, spec).await.unwrap();
+        // An instance that cannot be read: it has too many owners.
+        let owner =
+            |uid: usize| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": uid.to_string()});
+        let owners: Vec<_> = (0..600).map(owner).collect();
+        let spec = json!({"hostname": format!("u{number}.test"), "className": home.class});
+        let metadata = json!({"name": format!("u{number}"), "ownerReferences": owners});
+        let instance = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "metadata": metadata, "spec": spec,
+        });
+        post(&world, instance, entry, &wide).await;
+    }
+    for number in 0..4 {
+        world.condition(&format!("taken-{number}"), "Ready", "False", "ObjectNotOwned").await;
+    }
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    let most = program.most_memory();
+    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+}
+
 /// `metadata.managedFields` is whatever the writer of an object says it is: deeper than parsers go, or of a year that only the API server knows.
 #[tokio::test]
 async fn metadata_that_no_parser_takes_delays_nobody_and_no_secret_is_logged() {
@@ -278,16 +336,8 @@ async fn metadata_that_no_parser_takes_delays_nobody_and_no_secret_is_logged() {
     let _node = world.run_pods();
     let home = Home::new(&world, json!({})).await;
     let deep = format!("{}{{}}{}", r#"{"f:a":"#.repeat(300), "}".repeat(300));
-    let post = async |path: &str, object: Value, time: &str, fields: &str| {
-        let managed = format!(
-            r#""managedFields":[{{"manager":"x","operation":"Apply","apiVersion":"v1","time":"{time}","fieldsType":"FieldsV1","fieldsV1":{{"f:metadata":{fields}}}}}],"name""#
-        );
-        // As text: a tree of this depth cannot be written as a value either.
-        let body = object.to_string().replacen(r#""name""#, &managed, 1);
-        let path = format!("{path}/namespaces/{}", world.namespace);
-        let path = format!("{path}/{}", if object["kind"] == "Secret" { "secrets" } else { "pdsinstances" });
-        let request = http::Request::post(path).header("content-type", "application/json").body(body.into_bytes());
-        world.client.request_text(request.unwrap()).await.unwrap();
+    let post = async |object: Value, time: &str, fields: &str| {
+        post(&world, object, &format!(r#""manager":"x","operation":"Apply","time":"{time}""#), fields).await;
     };
     let labels = json!({
         "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite",
@@ -299,13 +349,13 @@ async fn metadata_that_no_parser_takes_delays_nobody_and_no_secret_is_logged() {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"a": "not to be logged"},
         });
-        post("/api/v1", secret, time, fields).await;
+        post(secret, time, fields).await;
     }
     let spec = json!({"hostname": "deep.test", "className": "nosuch"});
     let instance = json!({
         "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "metadata": {"name": "deep"}, "spec": spec,
     });
-    post("/apis/auroralocus.dev/v1alpha1", instance, usual, &deep).await;
+    post(instance, usual, &deep).await;
 
     // Once as a list, once as changes.
     let program = Program::start(&home, &world);

@@ -38,20 +38,23 @@ const KEY: &str = "isolation/../.aurora-locus/isolation/key";
 /// A way to write the query of a request. The gateway understands all of them alike; a proxy that compares texts knows one.
 type Spelling = fn(&str) -> String;
 
-/// As usual, with an encoded name, with the parameter twice, and with other encodings of the path.
-const OF_UPLOAD_IDS: [Spelling; 6] = [
+/// As usual, with an encoded name, with the parameter twice, behind another one, and with other encodings of the path.
+const OF_UPLOAD_IDS: [Spelling; 7] = [
     str::to_owned,
     |query| query.replace("uploadId=", "%75ploadId="),
     |query| query.replace("uploadId=", "uploadId=0&uploadId="),
     |query| format!("{query}&uploadId=0"),
+    |query| format!("a=&{query}"),
     |query| query.replace("%2F", "/"),
     |query| query.replace("..", "%2E%2E"),
 ];
-/// As usual, with an encoded name, and with a value.
-const OF_DELETIONS: [Spelling; 3] = [
+/// As usual, with an encoded name, with a value, behind another parameter and before one.
+const OF_DELETIONS: [Spelling; 5] = [
     str::to_owned,
     |query| query.replacen("delete", "%64elete", 1),
     |query| query.replacen("delete", "delete=", 1).replacen("==", "=", 1),
+    |query| format!("a=&{query}"),
+    |query| format!("{query}&a="),
 ];
 
 /// Refuses a gateway that follows `..`, and a proxy before it that lets one of the spellings of such a request pass.

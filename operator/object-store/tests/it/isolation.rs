@@ -44,7 +44,7 @@ fn guard(request: &Request) -> Option<(u16, &'static str)> {
 }
 
 /// Proxies that know one way to write a request, and the one that they miss.
-const TEXT_GUARDS: [Refusal; 7] = [
+const TEXT_GUARDS: [Refusal; 8] = [
     // Names as they were sent.
     |request| guard(request).filter(|_| !request.uri().query().unwrap_or_default().contains("%75ploadId")),
     // The last of several parameters.
@@ -59,6 +59,11 @@ const TEXT_GUARDS: [Refusal; 7] = [
     |request| {
         let deletes = request.uri().query().unwrap_or_default().contains("elete");
         guard(request).filter(|_| request.method() != "POST" || deletes)
+    },
+    // The first parameter.
+    |request| {
+        let query = request.uri().query().unwrap_or_default();
+        guard(request).filter(|_| !query.starts_with("a=&"))
     },
     // The path as it is usually encoded.
     |request| guard(request).filter(|_| !request.uri().query().unwrap_or_default().contains("%2E%2E")),

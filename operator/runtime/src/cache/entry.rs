@@ -36,9 +36,19 @@ impl Packed {
     }
 }
 
-/// How many JSON objects a text has at most.
+/// How many JSON objects a text has, itself included.
 pub(crate) fn structs(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'{').count()
+    let (mut count, mut in_string, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// An object, or its metadata.

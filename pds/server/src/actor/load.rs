@@ -9,7 +9,7 @@ use pds_repo::{
 use pds_store::{AccountId, Snapshot, background};
 use pds_syntax::Did;
 
-use super::{Actor, Actors, key};
+use super::{Actor, Actors, key, pace::Paced};
 
 /// Why a repository could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ impl Actors {
         let slot = self.slot(id).await;
         let tree = match slot.tree_at(&head) {
             Some(tree) => tree,
-            None => tree(snapshot, id, did, &head).await?.1,
+            None => tree(snapshot, id, did, &head, Builder::default(), |builder| builder).await?.1,
         };
         // The writer's tree takes its place.
         slot.drop_readers_tree();
@@ -67,18 +67,30 @@ impl Actors {
     }
 }
 
-/// The tree of all records in the snapshot, and the snapshot.
+/// The tree of all records in the snapshot, and the snapshot, for a reader: with pauses.
 ///
 /// # Errors
 /// [`LoadError::Root`] if it is not the tree that was signed with `head`.
-pub(super) async fn tree(
-    mut snapshot: Snapshot,
+pub(super) async fn tree_for_reader(
+    snapshot: Snapshot,
     id: AccountId,
     did: &Did,
     head: &Head,
 ) -> Result<(Snapshot, Tree), LoadError> {
+    tree(snapshot, id, did, head, Paced::new(Builder::default()), |paced| paced.inner).await
+}
+
+/// `entries` takes the entries in, and `builder` is what it makes of them.
+async fn tree<T: Extend<(Arc<str>, Cid)> + Send + 'static>(
+    mut snapshot: Snapshot,
+    id: AccountId,
+    did: &Did,
+    head: &Head,
+    entries: T,
+    builder: fn(T) -> Builder,
+) -> Result<(Snapshot, Tree), LoadError> {
     let loading = async move {
-        let builder = snapshot.entries(id, Builder::default()).await?;
+        let builder = builder(snapshot.entries(id, entries).await?);
         let tree = Tree::built(builder);
         let root = tree.root();
         Ok::<_, LoadError>((snapshot, tree, root))

@@ -12,6 +12,7 @@ pub mod import;
 pub mod key;
 mod line;
 mod load;
+mod pace;
 pub mod prepare;
 mod slot;
 mod state;

@@ -48,7 +48,7 @@ impl Actors {
         }
         let running = timeout(PATIENCE, loads.running.acquire()).await.map_err(|_| LoadError::Busy)?;
         let (snapshot, root) = self.root(id, did).await?;
-        let (snapshot, tree) = load::tree(snapshot, id, did, &root.head).await?;
+        let (snapshot, tree) = load::tree_for_reader(snapshot, id, did, &root.head).await?;
         drop(running);
         slot.set_readers_tree(root.head, tree.clone());
         self.weigh(id, &slot, tree.memory_bytes()).await;

@@ -9,6 +9,7 @@ use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_object_store::Credential;
 use operator_runtime::carry_out::{Cause, Failure, MANAGER, Write, Writer};
 use operator_runtime::manifest::Manifest;
+use operator_runtime::tolerant::SingleMeta;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -21,6 +22,7 @@ use super::verdict::Verdict;
 use super::wanted::Wanted;
 use super::{bucket, claim, finalizer};
 use crate::context::Ctx;
+use crate::guarded::Guarded;
 use crate::rollouts::Turn;
 
 /// Does everything that the plan says. A part whose object is refused stops there; the others go on.
@@ -94,9 +96,12 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
         Step::CreateKeys => {
             let name = keys::secret_name(&wanted.instance);
             // The watch may not have shown yet that there were keys.
-            let instances = Api::<PdsInstance>::namespaced(ctx.client.clone(), wanted.namespace());
+            let instances = Api::<Guarded>::namespaced(ctx.client.clone(), wanted.namespace());
             let live = instances.get_opt(&wanted.instance).await.map_err(|error| Failure::of("keys".into(), &error))?;
-            if live.is_none_or(|live| live.status.is_some_and(|status| status.keys.is_some())) {
+            if live
+                .and_then(|live| live.0.ok())
+                .is_none_or(|live| live.status.is_some_and(|status| status.keys.is_some()))
+            {
                 return Ok(());
             }
             create_secret(ctx, wanted, name, "keys", keys::generate()).await
@@ -109,7 +114,7 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
         Step::AnnotateKeys { uid, annotations } => {
             let name = keys::secret_name(&wanted.instance);
             let patch = json!({"metadata": {"uid": uid, "annotations": annotations}});
-            let api = Api::<Secret>::namespaced(ctx.client.clone(), wanted.namespace());
+            let api = Api::<SingleMeta<Secret>>::namespaced(ctx.client.clone(), wanted.namespace());
             let written = api.patch(&name, &parameters(), &Patch::Merge(patch)).await;
             ctx.secrets.forget(wanted.namespace(), &name);
             written.map(drop).map_err(|error| Failure::of(format!("Secret {name}"), &error))
@@ -117,7 +122,7 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
         Step::GrowVolume { name, uid, size } => {
             let storage = json!({"resources": {"requests": {"storage": size}}});
             let patch = json!({"metadata": {"uid": uid}, "spec": storage});
-            let api = Api::<PersistentVolumeClaim>::namespaced(ctx.client.clone(), wanted.namespace());
+            let api = Api::<SingleMeta<PersistentVolumeClaim>>::namespaced(ctx.client.clone(), wanted.namespace());
             tracing::info!(namespace = wanted.namespace(), name, "ask for {size} for PersistentVolumeClaim {name}");
             let written = api.patch(name, &parameters(), &Patch::Merge(patch)).await;
             written.map(drop).map_err(|error| Failure::of(format!("PersistentVolumeClaim {name}"), &error))
@@ -174,7 +179,7 @@ async fn write_bucket_secret(
 ) -> Result<(), Failure> {
     let name = blobs::secret_name(&wanted.instance);
     if let Some(uid) = replaces {
-        let api = Api::<Secret>::namespaced(ctx.client.clone(), wanted.namespace());
+        let api = Api::<SingleMeta<Secret>>::namespaced(ctx.client.clone(), wanted.namespace());
         let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), ..Default::default() });
         let gone = api.delete(&name, &DeleteParams { preconditions, ..DeleteParams::background() }).await;
         ctx.secrets.forget(wanted.namespace(), &name);

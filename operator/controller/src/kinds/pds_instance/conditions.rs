@@ -4,11 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use operator_api::PdsInstance;
 use operator_runtime::condition;
+use operator_runtime::tolerant::{Single, Tolerant};
 use serde_json::{Value, json};
 
 use crate::context::Ctx;
 
-pub(super) fn api(ctx: &Ctx, namespace: &str) -> Api<DynamicObject> {
+pub(super) fn api(ctx: &Ctx, namespace: &str) -> Api<Single<DynamicObject>> {
     Api::namespaced_with(ctx.client.clone(), namespace, &ApiResource::erase::<PdsInstance>(&()))
 }
 
@@ -20,7 +21,7 @@ pub(super) async fn merge_conditions(
     list: &[(&str, bool, &str, &str)],
 ) -> kube::Result<()> {
     let api = api(ctx, namespace);
-    let Some(live) = api.get_opt(name).await? else { return Ok(()) };
+    let Some(Tolerant(Ok(live))) = api.get_opt(name).await? else { return Ok(()) };
     let old = live.data.pointer("/status/conditions").cloned().unwrap_or(Value::Null);
     let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
     let mut conditions = old.clone();

@@ -12,6 +12,7 @@ use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer, wo
 use operator_runtime::condition;
 use operator_runtime::object::Object;
 use operator_runtime::ownership::{Belongs, Lifetime, Owner};
+use operator_runtime::tolerant::SingleMeta;
 use serde_json::json;
 
 use super::component::{blobs, database, hostname, keys, name};
@@ -283,15 +284,15 @@ async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
 /// Removes an annotation from `NAME-keys` after the data that the annotation describes was deleted.
 async fn forget_note(ctx: &Ctx, end: &End, annotation: &str) -> kube::Result<()> {
     let name = keys::secret_name(&end.name);
-    let api = Api::<Secret>::namespaced(ctx.client.clone(), &end.owner.namespace);
-    let Some(live) = api.get_metadata_opt(&name).await? else { return Ok(()) };
+    let api = Api::<SingleMeta<Secret>>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_opt(&name).await? else { return Ok(()) };
     let is_noted = live.annotations().contains_key(annotation);
-    if !is_noted || end.owner.judge(&live.metadata, Lifetime::Data) != Belongs::Ours {
+    if !is_noted || end.owner.judge(live.meta(), Lifetime::Data) != Belongs::Ours {
         return Ok(());
     }
     let patch = json!({"metadata": {"uid": live.uid(), "annotations": {annotation: null}}});
     let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    api.patch_metadata(&name, &parameters, &Patch::Merge(patch)).await?;
+    api.patch(&name, &parameters, &Patch::Merge(patch)).await?;
     ctx.secrets.forget(&end.owner.namespace, &name);
     Ok(())
 }
@@ -302,9 +303,9 @@ fn writer<'a>(ctx: &'a Ctx, end: &'a End) -> Writer<'a> {
 
 /// Deletes a workload of the instance with its pods; true once it is gone.
 async fn stop<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<bool, Error> {
-    let api = Api::<K>::namespaced(ctx.client.clone(), &end.owner.namespace);
-    let Some(live) = api.get_metadata_opt(name).await? else { return Ok(true) };
-    if end.owner.judge(&live.metadata, Lifetime::Instance) != Belongs::Ours {
+    let api = Api::<SingleMeta<K>>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_opt(name).await? else { return Ok(true) };
+    if end.owner.judge(live.meta(), Lifetime::Instance) != Belongs::Ours {
         return Ok(true);
     }
     condemn::<K>(ctx, end, name, live.uid(), Lifetime::Instance, true).await?;
@@ -313,9 +314,9 @@ async fn stop<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<bool, Error
 
 /// Deletes data of the instance. What it did not make stays.
 async fn delete<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<(), Error> {
-    let api = Api::<K>::namespaced(ctx.client.clone(), &end.owner.namespace);
-    let Some(live) = api.get_metadata_opt(name).await? else { return Ok(()) };
-    if end.owner.judge(&live.metadata, Lifetime::Data) != Belongs::Ours {
+    let api = Api::<SingleMeta<K>>::namespaced(ctx.client.clone(), &end.owner.namespace);
+    let Some(live) = api.get_opt(name).await? else { return Ok(()) };
+    if end.owner.judge(live.meta(), Lifetime::Data) != Belongs::Ours {
         return Ok(());
     }
     condemn::<K>(ctx, end, name, live.uid(), Lifetime::Data, false).await

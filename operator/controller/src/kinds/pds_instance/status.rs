@@ -15,6 +15,7 @@ use super::plan::Plan;
 use super::verdict::Verdict;
 use super::wanted::{Blobs, Database, Refusal, Wanted};
 use crate::context::Ctx;
+use crate::guarded::Guarded;
 
 const MANAGER: &str = "aurora-locus-operator-status";
 
@@ -220,7 +221,7 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
         return Ok(());
     }
     let namespace = pds.namespace().unwrap_or_default();
-    let api = Api::<PdsInstance>::namespaced(ctx.client.clone(), &namespace);
+    let api = Api::<Guarded>::namespaced(ctx.client.clone(), &namespace);
     let patch = json!({
         "apiVersion": PdsInstance::api_version(&()), "kind": PdsInstance::kind(&()), "status": &status,
     });
@@ -228,7 +229,11 @@ async fn write(ctx: &Ctx, pds: &PdsInstance, status: PdsInstanceStatus) -> kube:
     match written {
         // It was deleted meanwhile.
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        other => ctx.written.put(&pds.uid().unwrap_or_default(), other?.into()),
+        other => {
+            if let Ok(written) = other?.0 {
+                ctx.written.put(&pds.uid().unwrap_or_default(), written.into());
+            }
+        }
     }
     let about = pds.object_ref(&());
     for condition in &status.conditions {

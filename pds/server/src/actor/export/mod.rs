@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 pub(super) use self::disk::Disk;
 use self::reader::{AHEAD, Output, Stopped, pieces};
-use super::{Actors, LoadError, View};
+use super::{Actors, LoadError, View, pace::Pace};
 
 /// How long a snapshot is kept open at most: it holds vacuum back.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(600);
@@ -110,7 +110,7 @@ impl Export {
                 Item::Node(cid, block) => output.block(&cid, &block).await?,
                 Item::Record(_, cid) if bodies.cid() == Some(cid) => {
                     output.block(&cid, bodies.body()).await?;
-                    bodies.step().await?;
+                    bodies.step(output).await?;
                 }
                 // Written before `since`.
                 Item::Record(..) if self.since.is_some() => {}
@@ -131,12 +131,13 @@ struct NextBody<'a> {
     bodies: Bodies<'a>,
     page: Page,
     at: usize,
+    pace: Pace,
 }
 
 impl<'a> NextBody<'a> {
     async fn new(mut bodies: Bodies<'a>) -> Result<Self, pds_store::Error> {
         let page = bodies.next().await?.unwrap_or_default();
-        Ok(Self { bodies, page, at: 0 })
+        Ok(Self { bodies, page, at: 0, pace: Pace::default() })
     }
 
     /// The CID of the record; `None` behind the last.
@@ -148,9 +149,14 @@ impl<'a> NextBody<'a> {
         self.page.get(self.at).map_or(&[], |(_, body)| body)
     }
 
-    async fn step(&mut self) -> Result<(), pds_store::Error> {
+    /// Goes on to the next body. While others wait for a turn to export, there is a pause after each page.
+    async fn step(&mut self, output: &Output) -> Result<(), pds_store::Error> {
         self.at += 1;
         if self.page.get(self.at).is_none() {
+            if output.others_wait() {
+                self.pace.pause();
+            }
+            self.pace.restart();
             (self.page, self.at) = (self.bodies.next().await?.unwrap_or_default(), 0);
         }
         Ok(())

@@ -81,6 +81,11 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Whether other exports wait for a turn.
+    pub(super) fn others_wait(&self) -> bool {
+        self.waiting_exports.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn new(sender: mpsc::Sender<Piece>, disk: Disk, waiting_exports: Arc<AtomicUsize>) -> Self {
         let (chunk, waited, spool) = (BytesMut::new(), Duration::ZERO, None);
         Self { sender, chunk, waited, spool, disk, waiting_exports, stall: STALL }
@@ -100,8 +105,7 @@ impl Output {
         let piece = self.chunk.split().freeze();
         if self.spool.is_none() {
             let began = Instant::now();
-            let patience =
-                if self.waiting_exports.load(Ordering::Relaxed) > 0 { PATIENCE_WITH_OTHERS } else { PATIENCE };
+            let patience = if self.others_wait() { PATIENCE_WITH_OTHERS } else { PATIENCE };
             let place = timeout(patience.saturating_sub(self.waited), self.sender.reserve()).await;
             self.waited += began.elapsed();
             match place {
