@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag};
 use serde_json::Value;
 
-use crate::aws::BucketOwner;
+use crate::bucket_owner::BucketOwner;
 use crate::error::{failed, status, unreachable};
 use crate::marker::MOST_BYTES;
 use crate::{Error, Service};

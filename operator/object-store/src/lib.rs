@@ -6,6 +6,7 @@
 
 mod aws;
 mod bucket;
+mod bucket_owner;
 mod claim;
 mod empty;
 mod error;

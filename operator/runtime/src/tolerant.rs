@@ -209,9 +209,9 @@ mod tests {
             let secrets = vec!["{}"; count].join(",");
             format!(r#"{{"metadata":{{"name":"a","namespace":"n"}},"secrets":[{secrets}]}}"#)
         };
-        let read = |count| serde_json::from_str::<Tolerant<ServiceAccount>>(&account(count)).unwrap().0;
-        assert_eq!(read(500).unwrap().secrets.unwrap().len(), 500);
-        let invalid = read(1_000).unwrap_err();
+        let read = |count| serde_json::from_str::<Tolerant<ServiceAccount>>(&account(count)).unwrap();
+        assert_eq!(read(500).0.unwrap().secrets.unwrap().len(), 500);
+        let invalid = read(1_000).0.unwrap_err();
         assert_eq!(invalid.metadata.name.as_deref(), Some("a"));
         assert!(invalid.error.contains("at most 512 are read"), "{}", invalid.error);
     }

@@ -3,50 +3,30 @@
 //! Names of buckets are the same for all of AWS and can be computed, so somebody else may have made a bucket of the name of an instance and
 //! opened it to everybody. Every request but the one that creates a bucket therefore names the account that the bucket must belong to.
 
-use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_s3::config::{BehaviorVersion, ConfigBag, Intercept, Region, RuntimeComponents, SharedCredentialsProvider};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 
-use super::AwsSettings;
-use crate::Error;
 use crate::error::failed;
 use crate::service::timeouts;
+use crate::{Error, Service};
 
 /// The account of the keys, by STS. A service that only speaks AWS's protocols need not have accounts; there it is `None`.
-pub(super) async fn of(settings: &AwsSettings, keys: SharedCredentialsProvider) -> Result<Option<String>, Error> {
-    let service = &settings.service;
+pub(super) async fn of(
+    service: &Service,
+    sts_endpoint: Option<&str>,
+    keys: SharedCredentialsProvider,
+) -> Result<Option<String>, Error> {
     let mut config = aws_sdk_sts::config::Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .http_client(service.http_client()?)
         .credentials_provider(keys)
         .region(Region::new(service.region.clone()))
         .timeout_config(timeouts());
-    if let Some(endpoint) = &settings.iam_endpoint {
+    if let Some(endpoint) = sts_endpoint {
         config = config.endpoint_url(endpoint);
     }
     match aws_sdk_sts::Client::from_conf(config.build()).get_caller_identity().send().await {
         Ok(identity) => Ok(identity.account),
-        Err(_) if settings.iam_endpoint.is_some() || service.endpoint.is_some() => Ok(None),
+        Err(_) if sts_endpoint.is_some() || service.endpoint.is_some() => Ok(None),
         Err(error) => Err(failed("tell the account of the operator's credential", "AWS STS", &error)),
-    }
-}
-
-/// Adds the account to every request.
-#[derive(Debug)]
-pub(crate) struct BucketOwner(pub(crate) String);
-
-impl Intercept for BucketOwner {
-    fn name(&self) -> &'static str {
-        "BucketOwner"
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        context.request_mut().headers_mut().insert("x-amz-expected-bucket-owner", self.0.clone());
-        Ok(())
     }
 }

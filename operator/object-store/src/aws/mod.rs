@@ -15,7 +15,6 @@ use crate::bucket::Buckets;
 use crate::claim::{self, State};
 use crate::service::timeouts;
 use crate::{Access, Credential, Deleted, Error, Marker, Owner, Provisioner, Request, Service};
-pub(crate) use account::BucketOwner;
 
 /// Users and roles lie below this path.
 const PATH: &str = "/aurora-locus/";
@@ -64,7 +63,7 @@ impl Aws {
             Some(admin) => admin.provider(),
             None => own_identity(service).await?,
         };
-        let account = account::of(&settings, keys.clone()).await?;
+        let account = account::of(service, settings.iam_endpoint.as_deref(), keys.clone()).await?;
         let buckets = Buckets::new(service, keys.clone())?.of_account(account);
         let mut config = aws_sdk_iam::config::Builder::new()
             .behavior_version(BehaviorVersion::latest())
