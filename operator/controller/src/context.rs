@@ -49,6 +49,8 @@ pub struct Ctx {
     pub classes: Store<PdsClass>,
     /// Held while a hostname is claimed that may lie below or above another one.
     pub claiming: Mutex<()>,
+    /// Held while an instance that cannot be read is fetched: it may have a megabyte of labels, which take 30 times that once they are parsed.
+    pub fetching: Mutex<()>,
     /// All claims of hostnames.
     pub claims: Store<PdsHostnameClaim>,
     /// All namespaces with their labels.

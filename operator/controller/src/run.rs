@@ -187,6 +187,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         secrets,
         classes,
         claiming: tokio::sync::Mutex::default(),
+        fetching: tokio::sync::Mutex::default(),
         claims: claims.clone(),
         namespaces,
         refusals,

@@ -1,7 +1,12 @@
 //! Amounts as Kubernetes writes them, compared as numbers. `1.5Gi` and `1536Mi` are equal; nothing that somebody writes overflows.
 
-/// The value in units of 10⁻⁹, at most [`u128::MAX`]; nothing for a text that is no amount. What is smaller than a unit counts as one.
+/// The value in units of 10⁻⁹, at most [`u128::MAX`]; nothing for a text that is no amount. Rounded up to thousandths, as the API server rounds the
+/// resources of pods.
 pub(crate) fn nanos(text: &str) -> Option<u128> {
+    Some(thousandths(text)?.saturating_mul(1_000_000))
+}
+
+fn thousandths(text: &str) -> Option<u128> {
     let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -13,7 +18,7 @@ pub(crate) fn nanos(text: &str) -> Option<u128> {
     let digits = whole.bytes().chain(fraction.bytes());
     let value = digits.fold(0u128, |value, digit| value.saturating_mul(10).saturating_add(u128::from(digit - b'0')));
     let value = value.saturating_mul(1u128 << power_of_two);
-    let power = power_of_ten.saturating_add(9).saturating_sub(i32::try_from(fraction.len()).ok()?);
+    let power = power_of_ten.saturating_add(3).saturating_sub(i32::try_from(fraction.len()).ok()?);
     let ten = |power: u32| 10u128.saturating_pow(power);
     Some(if power >= 0 {
         value.saturating_mul(ten(power.unsigned_abs()))
@@ -60,8 +65,9 @@ mod tests {
             ("1E3", "1000"),
             ("5.", "5"),
             (".5", "500m"),
-            ("0.000000001", "1n"),
-            ("0.0000000001", "1n"),
+            ("0.000000001", "1m"),
+            ("1.0001", "1001m"),
+            ("1.123456789Gi", "1206302541807m"),
             ("10Gi", "10240Mi"),
         ] {
             assert!(nanos(one).is_some() && nanos(one) == nanos(other), "{one} {other}");
@@ -81,7 +87,7 @@ mod tests {
         for huge in [nines.as_str(), "99999999999999999999999999999Pi", "1e2000000000", "999999999999Ei"] {
             assert!(nanos(huge) > nanos("100Ti"), "{huge}");
         }
-        assert_eq!(nanos("1e-2000000000"), Some(1));
-        assert_eq!(nanos(&format!("0.{}1", "0".repeat(300))), Some(1));
+        assert_eq!(nanos("1e-2000000000"), nanos("1m"));
+        assert_eq!(nanos(&format!("0.{}1", "0".repeat(300))), nanos("1m"));
     }
 }

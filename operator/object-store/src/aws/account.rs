@@ -28,7 +28,9 @@ pub(super) async fn of(
     match aws_sdk_sts::Client::from_conf(config.build()).get_caller_identity().send().await {
         Ok(identity) => Ok(identity.account),
         Err(error) if sts_endpoint.is_some() && is_another_service(&error) => Ok(None),
-        Err(error) => Err(failed("tell the account of the operator's credential", "AWS STS", &error)),
+        Err(error) => {
+            Err(failed("tell the account of the operator's credential", sts_endpoint.unwrap_or("AWS STS"), &error))
+        }
     }
 }
 

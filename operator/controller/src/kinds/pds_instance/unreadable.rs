@@ -8,7 +8,7 @@ use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use operator_api::Reason;
 
-use super::conditions::{api, merge_conditions};
+use super::conditions::{fetch, merge_conditions};
 use super::finalize::{self, End, Progress};
 use super::observe::{class_or_default, is_served};
 use super::outcome::{Error, Next};
@@ -39,8 +39,8 @@ pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next
 
 /// An instance as it is stored, if this installation serves its class.
 pub(super) async fn served(ctx: &Ctx, namespace: &str, name: &str) -> kube::Result<Option<DynamicObject>> {
-    let live = api(ctx, namespace).get_opt(name).await?;
-    Ok(live.and_then(|live| live.0.ok()).filter(|live| {
+    let live = fetch(ctx, namespace, name).await?;
+    Ok(live.filter(|live| {
         let text = |path: &str| live.data.pointer(path).and_then(|value| value.as_str());
         let chosen = text("/spec/className").or_else(|| text("/status/className"));
         is_served(ctx, &class_or_default(ctx, chosen))

@@ -176,11 +176,15 @@ impl Secrets {
         Self { client, known: Mutex::default(), reads: Semaphore::new(READS) }
     }
 
-    /// What a Secret holds under some keys; nothing if there is no such Secret.
+    /// What a Secret holds under some keys; nothing if there is no such Secret. A tenant may have written the name, and it becomes a part of a URL:
+    /// what cannot be the name of an object is not asked for.
     ///
     /// # Errors
     /// What the API server answers.
     pub async fn get(&self, namespace: &str, name: &str, keys: &[&str]) -> kube::Result<Option<Arc<Content>>> {
+        if !is_name(name) {
+            return Ok(None);
+        }
         let key = (namespace.to_owned(), name.to_owned());
         let mut wanted: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         {
@@ -257,6 +261,13 @@ impl Secrets {
     }
 }
 
+/// Whether a text can be the name of an object: a DNS subdomain (RFC 1123).
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let ends = |text: &str| text.starts_with(['-', '.']) || text.ends_with(['-', '.']);
+    (1..=253).contains(&text.len()) && text.bytes().all(is_plain) && !ends(text) && !text.contains("..")
+}
+
 /// A question to the API server, which ends also if nobody waits for the answer any more.
 struct Question<'a> {
     secrets: &'a Secrets,
@@ -313,77 +324,4 @@ fn reduce(mut secret: Secret, keys: &[String]) -> Content {
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::ByteString;
-
-    use super::*;
-
-    #[test]
-    fn only_what_was_asked_for_is_kept_and_only_up_to_a_size() {
-        let value = |length: usize| ByteString(vec![b'x'; length]);
-        let data =
-            [("small", 10), ("other", 10), ("large", LONGEST + 1)].map(|(key, length)| (key.to_owned(), value(length)));
-        let labels = (0..200).map(|number| (format!("label-{number:03}"), String::new())).collect();
-        let metadata = ObjectMeta { labels: Some(labels), ..Default::default() };
-        let secret = Secret { metadata, data: Some(data.into()), ..Default::default() };
-        let content = reduce(secret, &["small".into(), "large".into(), "absent".into()]);
-        assert_eq!(content.values.keys().collect::<Vec<_>>(), ["small"]);
-        assert_eq!(content.too_long, ["large"]);
-        assert_eq!(content.metadata.labels.unwrap().len(), MOST_LABELS);
-    }
-
-    /// One tenant names one Secret after the other, each with as much beside its values as is kept.
-    #[test]
-    fn what_is_kept_of_a_namespace_is_bounded_and_the_newest_stays() {
-        let annotations = (0..MOST_LABELS).map(|n| (format!("auroralocus.dev/{n}"), "x".repeat(LONGEST_ANNOTATION)));
-        let metadata = ObjectMeta { annotations: Some(annotations.collect()), ..Default::default() };
-        let content = Arc::new(Content { metadata, ..Content::default() });
-        let entry = || Entry { keys: Vec::new(), content: Some(content.clone()), used: Instant::now() };
-        let mut known = Known::default();
-        known.keep(("other".into(), "one".into()), entry());
-        for number in 0..1_000 {
-            known.keep(("ns".into(), number.to_string()), entry());
-        }
-        let own = known.entries.iter().filter(|(key, _)| key.0 == "ns");
-        let bytes: usize = own.map(|(_, entry)| entry.bytes()).sum();
-        assert!((NAMESPACE_BYTES / 2..=NAMESPACE_BYTES).contains(&bytes), "{bytes}");
-        assert!(known.entries.contains_key(&("ns".into(), "999".into())));
-        assert!(known.entries.contains_key(&("other".into(), "one".into())), "others lose nothing");
-    }
-
-    #[test]
-    fn debug_shows_no_value() {
-        let values = [("password".to_owned(), b"hunter2".to_vec())].into();
-        let text = format!("{:?}", Content { values, ..Default::default() });
-        assert!(text.contains("password") && !text.contains("hunter2") && !text.contains("104"), "{text}");
-    }
-
-    /// Two instances may name different keys of one Secret.
-    #[tokio::test]
-    async fn what_one_reader_gets_does_not_depend_on_the_others() {
-        let (service, mut handle) =
-            tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
-        let secrets = Secrets::new(Client::new(service, "ns"));
-        let server = tokio::spawn(async move {
-            let mut asked = 0;
-            while let Some((_, send)) = handle.next_request().await {
-                let data = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
-                    "data": {"a": "YQ==", "b": "Yg=="}});
-                let body = kube::client::Body::from(serde_json::to_vec(&data).unwrap());
-                send.send_response(http::Response::builder().body(body).unwrap());
-                asked += 1;
-            }
-            asked
-        });
-        let keys = async |keys: &[&str]| {
-            let content = secrets.get("ns", "db", keys).await.unwrap().unwrap();
-            content.values.keys().cloned().collect::<Vec<_>>()
-        };
-        assert_eq!(keys(&["a"]).await, ["a"]);
-        assert_eq!(keys(&["b"]).await, ["b"]);
-        assert_eq!(keys(&["a"]).await, ["a"]);
-        assert_eq!(keys(&["a", "absent"]).await, ["a"]);
-        drop(secrets);
-        assert_eq!(server.await.unwrap(), 3, "what was asked before is not asked again");
-    }
-}
+mod tests;

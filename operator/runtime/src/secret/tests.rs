@@ -1,0 +1,90 @@
+//! What is kept of Secrets, and what is asked for.
+
+use k8s_openapi::ByteString;
+
+use super::*;
+
+#[test]
+fn only_what_was_asked_for_is_kept_and_only_up_to_a_size() {
+    let value = |length: usize| ByteString(vec![b'x'; length]);
+    let data =
+        [("small", 10), ("other", 10), ("large", LONGEST + 1)].map(|(key, length)| (key.to_owned(), value(length)));
+    let labels = (0..200).map(|number| (format!("label-{number:03}"), String::new())).collect();
+    let metadata = ObjectMeta { labels: Some(labels), ..Default::default() };
+    let secret = Secret { metadata, data: Some(data.into()), ..Default::default() };
+    let content = reduce(secret, &["small".into(), "large".into(), "absent".into()]);
+    assert_eq!(content.values.keys().collect::<Vec<_>>(), ["small"]);
+    assert_eq!(content.too_long, ["large"]);
+    assert_eq!(content.metadata.labels.unwrap().len(), MOST_LABELS);
+}
+
+/// One tenant names one Secret after the other, each with as much beside its values as is kept.
+#[test]
+fn what_is_kept_of_a_namespace_is_bounded_and_the_newest_stays() {
+    let annotations = (0..MOST_LABELS).map(|n| (format!("auroralocus.dev/{n}"), "x".repeat(LONGEST_ANNOTATION)));
+    let metadata = ObjectMeta { annotations: Some(annotations.collect()), ..Default::default() };
+    let content = Arc::new(Content { metadata, ..Content::default() });
+    let entry = || Entry { keys: Vec::new(), content: Some(content.clone()), used: Instant::now() };
+    let mut known = Known::default();
+    known.keep(("other".into(), "one".into()), entry());
+    for number in 0..1_000 {
+        known.keep(("ns".into(), number.to_string()), entry());
+    }
+    let own = known.entries.iter().filter(|(key, _)| key.0 == "ns");
+    let bytes: usize = own.map(|(_, entry)| entry.bytes()).sum();
+    assert!((NAMESPACE_BYTES / 2..=NAMESPACE_BYTES).contains(&bytes), "{bytes}");
+    assert!(known.entries.contains_key(&("ns".into(), "999".into())));
+    assert!(known.entries.contains_key(&("other".into(), "one".into())), "others lose nothing");
+}
+
+#[test]
+fn debug_shows_no_value() {
+    let values = [("password".to_owned(), b"hunter2".to_vec())].into();
+    let text = format!("{:?}", Content { values, ..Default::default() });
+    assert!(text.contains("password") && !text.contains("hunter2") && !text.contains("104"), "{text}");
+}
+
+/// The name is a part of a URL: `?watch=true` would be a watch that never ends, and `?` a list of all Secrets.
+#[tokio::test]
+async fn what_cannot_be_a_name_is_not_asked_for() {
+    let (service, mut handle) =
+        tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+    let secrets = Secrets::new(Client::new(service, "ns"));
+    let long = "a".repeat(254);
+    for name in ["", "?", "?watch=true", "../../other/secrets/x", "a/b", "a%2fb", "A", "-a", "a.", "a..b", "é", &long]
+    {
+        assert_eq!(secrets.get("ns", name, &["a"]).await.unwrap(), None, "{name}");
+    }
+    drop(secrets);
+    assert!(handle.next_request().await.is_none());
+    assert!(is_name("a.b-c.1") && is_name(&long[..253]));
+}
+
+/// Two instances may name different keys of one Secret.
+#[tokio::test]
+async fn what_one_reader_gets_does_not_depend_on_the_others() {
+    let (service, mut handle) =
+        tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+    let secrets = Secrets::new(Client::new(service, "ns"));
+    let server = tokio::spawn(async move {
+        let mut asked = 0;
+        while let Some((_, send)) = handle.next_request().await {
+            let data = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
+                "data": {"a": "YQ==", "b": "Yg=="}});
+            let body = kube::client::Body::from(serde_json::to_vec(&data).unwrap());
+            send.send_response(http::Response::builder().body(body).unwrap());
+            asked += 1;
+        }
+        asked
+    });
+    let keys = async |keys: &[&str]| {
+        let content = secrets.get("ns", "db", keys).await.unwrap().unwrap();
+        content.values.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&["a"]).await, ["a"]);
+    assert_eq!(keys(&["b"]).await, ["b"]);
+    assert_eq!(keys(&["a"]).await, ["a"]);
+    assert_eq!(keys(&["a", "absent"]).await, ["a"]);
+    drop(secrets);
+    assert_eq!(server.await.unwrap(), 3, "what was asked before is not asked again");
+}
