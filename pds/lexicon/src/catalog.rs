@@ -11,7 +11,7 @@ use crate::document::{Definition, Document, Object};
 use crate::error::{Error, Path};
 use crate::key::KeyType;
 
-/// Record schemas and all definitions that they use. Immutable. Every reference in it resolves.
+/// Schemas of records and methods, and all definitions that they use. Immutable. Every reference in it resolves.
 #[derive(Debug)]
 pub struct Catalog {
     records: HashMap<String, Record>,
@@ -53,7 +53,7 @@ static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| {
         documents: Vec<Document>,
     }
     let data: Data =
-        serde_json::from_str(include_str!("../data/records.json")).expect("the generator writes Lexicon documents");
+        serde_json::from_str(include_str!("../data/lexicons.json")).expect("the generator writes Lexicon documents");
     Catalog::new(data.documents).expect("the generator writes every definition that is used")
 });
 
@@ -82,7 +82,8 @@ impl Catalog {
                 definitions.insert(name, definition);
             }
         }
-        let catalog = Self { records, definitions };
+        let mut catalog = Self { records, definitions };
+        catalog.forget_dangling_methods();
         catalog.check_references()?;
         Ok(catalog)
     }
@@ -109,8 +110,8 @@ impl Catalog {
         match self.record_key_type(collection) {
             Some(key) if !key.allows(rkey) => Err(Error {
                 path: "rkey".into(),
-                expected: format!("{key} as the key of {collection}"),
-                found: format!("{:?}", rkey.as_str()),
+                rule: format!("must be {key} as the key of {collection}"),
+                found: Some(format!("{:?}", rkey.as_str())),
             }),
             _ => Ok(()),
         }
@@ -160,22 +161,38 @@ impl Catalog {
         self.definitions.get(name)
     }
 
-    fn check_references(&self) -> Result<(), LoadError> {
-        for (from, definition) in &self.definitions {
-            let mut result = Ok(());
-            definition.clone().each_ref(&mut |target| {
-                let (from, target) = (from.clone(), target.clone());
-                match self.definition(&target) {
-                    None | Some(Definition::Other) => result = Err(LoadError::Dangling { from, target }),
-                    Some(Definition::Ref { .. } | Definition::Union { .. }) => {
-                        result = Err(LoadError::Chained { from, target });
-                    }
-                    Some(_) => {}
-                }
-            });
-            result?;
+    /// A document may describe a method beside a record. That its method refers to an unknown document is no fault of the record.
+    fn forget_dangling_methods(&mut self) {
+        let dangling: Vec<_> = self
+            .definitions
+            .iter()
+            .filter(|(_, definition)| definition.is_method() && self.check(definition).is_err())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in dangling {
+            self.definitions.insert(name, Definition::Other);
         }
-        Ok(())
+    }
+
+    fn check_references(&self) -> Result<(), LoadError> {
+        self.definitions.iter().try_for_each(|(from, definition)| {
+            self.check(definition).map_err(|(target, is_chained)| match is_chained {
+                true => LoadError::Chained { from: from.clone(), target },
+                false => LoadError::Dangling { from: from.clone(), target },
+            })
+        })
+    }
+
+    /// Fails with a reference that leads nowhere, or to another reference (`true`).
+    fn check(&self, definition: &Definition) -> Result<(), (String, bool)> {
+        let mut result = Ok(());
+        definition.clone().each_ref(&mut |target| match self.definition(target) {
+            None | Some(Definition::Other) => result = Err((target.clone(), false)),
+            Some(target_definition) if target_definition.is_method() => result = Err((target.clone(), false)),
+            Some(Definition::Ref { .. } | Definition::Union { .. }) => result = Err((target.clone(), true)),
+            Some(_) => {}
+        });
+        result
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) enum Definition {
     },
     Boolean {
         r#const: Option<bool>,
+        default: Option<bool>,
     },
     Integer(Integer),
     String(Box<Text>),
@@ -49,9 +50,34 @@ pub(crate) enum Definition {
     },
     Unknown,
     Token,
-    /// Methods and permission sets, which no record contains.
+    Query(Box<Operation>),
+    Procedure(Box<Operation>),
+    Subscription(Box<Operation>),
+    /// Permission sets, which no value contains.
     #[serde(other)]
     Other,
+}
+
+/// What a method takes and answers.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Operation {
+    pub(crate) parameters: Option<Object>,
+    pub(crate) input: Option<Body>,
+    pub(crate) output: Option<Body>,
+    #[serde(default)]
+    pub(crate) errors: Vec<NamedError>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Body {
+    /// A media type, a pattern such as `*/*`, or several with commas.
+    pub(crate) encoding: String,
+    pub(crate) schema: Option<Definition>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct NamedError {
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +96,7 @@ pub(crate) struct Integer {
     pub(crate) r#enum: Option<Vec<i64>>,
     pub(crate) minimum: Option<i64>,
     pub(crate) maximum: Option<i64>,
+    pub(crate) default: Option<i64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -82,6 +109,7 @@ pub(crate) struct Text {
     pub(crate) max_length: Option<usize>,
     pub(crate) min_graphemes: Option<usize>,
     pub(crate) max_graphemes: Option<usize>,
+    pub(crate) default: Option<String>,
 }
 
 /// A string format. Formats of later versions of Lexicon accept every text.
@@ -118,6 +146,10 @@ impl Document {
 }
 
 impl Definition {
+    pub(crate) fn is_method(&self) -> bool {
+        matches!(self, Self::Query(_) | Self::Procedure(_) | Self::Subscription(_))
+    }
+
     /// Calls `visit` for each reference in this definition.
     pub(crate) fn each_ref(&mut self, visit: &mut impl FnMut(&mut String)) {
         match self {
@@ -127,6 +159,10 @@ impl Definition {
             Self::Array { items, .. } => items.each_ref(visit),
             Self::Union { refs, .. } => refs.iter_mut().for_each(visit),
             Self::Ref { r#ref } => visit(r#ref),
+            Self::Query(operation) | Self::Procedure(operation) | Self::Subscription(operation) => {
+                let bodies = [&mut operation.input, &mut operation.output].into_iter().flatten();
+                bodies.filter_map(|body| body.schema.as_mut()).for_each(|schema| schema.each_ref(visit));
+            }
             _ => {}
         }
     }

@@ -4,16 +4,17 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// The first violation of a schema in a record.
+/// The first violation of a schema in a record, or in what is sent to a method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: expected {expected}, found {found}")]
+#[error("{path} {rule}{}", .found.as_ref().map(|found| format!(", found {found}")).unwrap_or_default())]
 pub struct Error {
-    /// Path of the value, for example `record/embed/images/0/alt`. `record` is the record itself, `rkey` its key.
+    /// Path of the value, for example `record/embed/images/0/alt`. `record` is the record itself, `rkey` its key; `Params`, `Input` and
+    /// `Output` are those of a method.
     pub path: String,
-    /// What the schema requires.
-    pub expected: String,
-    /// The actual value, shortened.
-    pub found: String,
+    /// What the schema requires, for example `must be a string`.
+    pub rule: String,
+    /// The actual value, shortened. `None` if it is missing.
+    pub found: Option<String>,
 }
 
 /// The result of checking one value.
@@ -34,6 +35,9 @@ enum Segment<'a> {
 
 impl Path<'_> {
     pub(crate) const RECORD: Path<'static> = Path { parent: None, segment: Segment::Name("record") };
+    pub(crate) const PARAMS: Path<'static> = Path { parent: None, segment: Segment::Name("Params") };
+    pub(crate) const INPUT: Path<'static> = Path { parent: None, segment: Segment::Name("Input") };
+    pub(crate) const OUTPUT: Path<'static> = Path { parent: None, segment: Segment::Name("Output") };
 
     pub(crate) fn property<'a>(&'a self, name: &'a str) -> Path<'a> {
         Path { parent: Some(self), segment: Segment::Name(name) }
@@ -44,18 +48,29 @@ impl Path<'_> {
     }
 
     /// The error that `value` is not as expected.
-    pub(crate) fn wrong(&self, expected: impl Into<String>, value: &Value) -> Error {
+    pub(crate) fn wrong(&self, expected: impl fmt::Display, value: &Value) -> Error {
         self.found(expected, show(value))
     }
 
-    /// As [`Path::wrong`], for a value that may be missing.
-    pub(crate) fn wrong_or_missing(&self, expected: impl Into<String>, value: Option<&Value>) -> Error {
-        self.found(expected, value.map_or_else(|| "nothing".into(), show))
+    /// As [`Path::wrong`], for the property of an object, which may be missing.
+    pub(crate) fn wrong_or_missing(&self, expected: impl fmt::Display, value: Option<&Value>) -> Error {
+        value.map_or_else(|| self.missing(), |value| self.wrong(expected, value))
     }
 
     /// As [`Path::wrong`], with a description instead of the value.
-    pub(crate) fn found(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
-        Error { path: self.to_string(), expected: expected.into(), found: found.into() }
+    pub(crate) fn found(&self, expected: impl fmt::Display, found: impl Into<String>) -> Error {
+        self.broken(format!("must be {expected}"), found)
+    }
+
+    /// The error that a value breaks a rule.
+    pub(crate) fn broken(&self, rule: impl Into<String>, found: impl Into<String>) -> Error {
+        Error { path: self.to_string(), rule: rule.into(), found: Some(found.into()) }
+    }
+
+    /// The error that the object does not have this property.
+    pub(crate) fn missing(&self) -> Error {
+        let object = self.parent.map_or_else(String::new, ToString::to_string);
+        Error { path: object, rule: format!("must have the property \"{}\"", self.segment), found: None }
     }
 }
 
@@ -64,9 +79,15 @@ impl fmt::Display for Path<'_> {
         if let Some(parent) = self.parent {
             write!(f, "{parent}/")?;
         }
-        match self.segment {
-            Segment::Name(name) => f.write_str(name),
-            Segment::Index(index) => index.fmt(f),
+        self.segment.fmt(f)
+    }
+}
+
+impl fmt::Display for Segment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Index(index) => index.fmt(f),
         }
     }
 }

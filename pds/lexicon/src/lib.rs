@@ -1,6 +1,6 @@
-//! Record schemas of the AT Protocol, and validation of records.
+//! Schemas of the AT Protocol, and validation of records and of what methods take and answer.
 //!
-//! Owns the meaning of Lexicon for records in JSON form. Never fetches schemas from the network. Never changes a record: defaults are for readers.
+//! Owns the meaning of Lexicon for values in JSON form and for query strings. Never fetches schemas from the network. Never changes a record: defaults are for readers.
 //! Never checks the rules of the data model, which `pds-repo` enforces.
 //!
 //! The schemas are data. `cargo xtask gen` generates them from the pinned npm package `@atproto/api`.
@@ -9,9 +9,11 @@ mod catalog;
 mod document;
 mod error;
 mod key;
+mod method;
 mod validate;
 
 pub use catalog::{Catalog, LoadError, ValidationStatus};
 pub use document::Document;
 pub use error::Error;
 pub use key::KeyType;
+pub use method::{Kind, Method};

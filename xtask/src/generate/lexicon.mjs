@@ -1,4 +1,5 @@
-// Prints, as JSON, the record schemas of the pinned npm package @atproto/api and every definition they reach.
+// Prints, as JSON, the schemas of records and of the methods below com.atproto in the pinned npm package @atproto/api, and
+// every definition they reach.
 //
 // usage: node lexicon.mjs FOLDER    where FOLDER/node_modules holds the package
 //
@@ -24,8 +25,13 @@ const KEPT = {
   'cid-link': ['type'],
   token: ['type'],
   unknown: ['type'],
+  params: ['type', 'required', 'properties'],
+  query: ['type', 'parameters', 'output', 'errors'],
+  procedure: ['type', 'parameters', 'input', 'output', 'errors'],
+  subscription: ['type', 'parameters', 'errors'],
 }
-const DROPPED = ['description', 'default', 'knownValues']
+const DROPPED = ['description', 'knownValues', 'message']
+const METHODS = ['query', 'procedure', 'subscription']
 
 const folder = resolve(process.argv[2])
 const entry = createRequire(join(folder, 'package.json')).resolve('@atproto/api')
@@ -35,7 +41,8 @@ const { name, version } = JSON.parse(await readFile(join(dirname(dirname(entry))
 const source = new Map(schemas.map((document) => [document.id, document.defs]))
 const kept = new Map()
 for (const [id, defs] of source) {
-  if (defs.main?.type === 'record') keep(id, 'main')
+  const type = defs.main?.type
+  if (type === 'record' || (METHODS.includes(type) && id.startsWith('com.atproto.'))) keep(id, 'main')
 }
 
 const byName = ([a], [b]) => (a < b ? -1 : 1)
@@ -51,24 +58,38 @@ function keep(id, definition) {
   kept.get(id).set(definition, prune(schema, id, `${id}#${definition}`))
 }
 
-function prune(schema, id, where) {
-  const allowed = KEPT[schema.type]
+// Defaults are for readers, except those of parameters, which the server fills in.
+function prune(schema, id, where, inParams = false) {
+  const allowed = inParams && KEPT[schema.type] ? [...KEPT[schema.type], 'default'] : KEPT[schema.type]
   if (!allowed) throw new Error(`${where}: unknown type ${schema.type}`)
   const result = {}
   for (const [key, value] of Object.entries(schema)) {
-    if (DROPPED.includes(key)) continue
+    if (DROPPED.includes(key) || (key === 'default' && !inParams)) continue
     if (!allowed.includes(key)) throw new Error(`${where}: unknown key ${key} of ${schema.type}`)
     result[key] = value
   }
   if (schema.type === 'ref') result.ref = follow(schema.ref, id)
   if (schema.type === 'union') result.refs = schema.refs.map((ref) => follow(ref, id))
-  if (schema.type === 'array') result.items = prune(schema.items, id, `${where}/items`)
+  if (schema.type === 'array') result.items = prune(schema.items, id, `${where}/items`, inParams)
   if (schema.type === 'record') result.record = prune(schema.record, id, `${where}/record`)
-  if (schema.type === 'object') {
+  for (const body of ['input', 'output']) {
+    if (METHODS.includes(schema.type) && schema[body]) result[body] = pruneBody(schema[body], id, `${where}/${body}`)
+  }
+  if (METHODS.includes(schema.type)) {
+    if (schema.parameters) result.parameters = prune(schema.parameters, id, `${where}/parameters`)
+    if (schema.errors) result.errors = schema.errors.map(({ name }) => ({ name }))
+  }
+  if (schema.type === 'object' || schema.type === 'params') {
     const properties = Object.entries(schema.properties ?? {})
-    result.properties = Object.fromEntries(properties.map(([key, value]) => [key, prune(value, id, `${where}/${key}`)]))
+    const within = inParams || schema.type === 'params'
+    const entries = properties.map(([key, value]) => [key, prune(value, id, `${where}/${key}`, within)])
+    result.properties = Object.fromEntries(entries)
   }
   return result
+}
+
+function pruneBody({ encoding, schema }, id, where) {
+  return schema ? { encoding, schema: prune(schema, id, where) } : { encoding }
 }
 
 // Keeps the target and gives its absolute name: "a.b.c" for a main definition, else "a.b.c#d".

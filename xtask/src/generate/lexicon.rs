@@ -1,4 +1,4 @@
-//! The record schemas, extracted from the pinned npm package `@atproto/api`.
+//! The schemas of records and methods, extracted from the pinned npm package `@atproto/api`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ pub(super) fn file(root: &Path) -> Result<File> {
     let output = output.with_context(|| format!("run {} (set AURORA_NPM_DIR?)", node.display()))?;
     ensure!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
     let extract: Extract = serde_json::from_slice(&output.stdout).context("read what the script extracted")?;
-    Ok(File { path: "pds/lexicon/data/records.json".into(), text: compact(&extract)? })
+    Ok(File { path: "pds/lexicon/data/lexicons.json".into(), text: compact(&extract)? })
 }
 
 /// One document per line: small, and a new version of the package gives a readable difference.

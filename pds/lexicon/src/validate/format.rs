@@ -24,19 +24,20 @@ pub(super) fn matches(format: Format, text: &str) -> bool {
     }
 }
 
+/// The words of the reference implementation, where it has some.
 pub(super) fn describe(format: Format) -> &'static str {
     match format {
-        Format::AtIdentifier => "a DID or a handle",
-        Format::AtUri => "an at:// URI",
-        Format::Cid => "a CID",
+        Format::AtIdentifier => "a valid did or a handle",
+        Format::AtUri => "a valid at-uri",
+        Format::Cid => "a cid string",
         Format::Datetime => "a timestamp like 1985-04-12T23:20:50.123Z",
-        Format::Did => "a DID",
-        Format::Handle => "a handle",
-        Format::Language => "a BCP 47 language tag",
-        Format::Nsid => "an NSID",
-        Format::RecordKey => "a record key",
-        Format::Tid => "a TID",
-        Format::Uri => "a URI",
+        Format::Did => "a valid did",
+        Format::Handle => "a valid handle",
+        Format::Language => "a well-formed BCP 47 language tag",
+        Format::Nsid => "a valid nsid",
+        Format::RecordKey => "a valid Record Key",
+        Format::Tid => "a valid TID",
+        Format::Uri => "a uri",
         Format::Later => "a string",
     }
 }

@@ -14,7 +14,7 @@ impl Catalog {
     pub(crate) fn object(&self, path: Path<'_>, schema: &Object, value: &Value) -> Checked {
         let Some(object) = plain_object(value) else { return Err(path.wrong("an object", value)) };
         if let Some(missing) = schema.required.iter().find(|name| !object.contains_key(*name)) {
-            return Err(path.property(missing).found("a value, because it is required", "nothing"));
+            return Err(path.property(missing).missing());
         }
         for (name, value) in object {
             let Some(property) = schema.properties.get(name) else { continue };
@@ -26,7 +26,8 @@ impl Catalog {
         Ok(())
     }
 
-    fn value(&self, path: Path<'_>, schema: &Definition, value: &Value) -> Checked {
+    /// Validates a value of any type.
+    pub(crate) fn value(&self, path: Path<'_>, schema: &Definition, value: &Value) -> Checked {
         match schema {
             Definition::Object(object) | Definition::Record { record: object, .. } => self.object(path, object, value),
             Definition::Array { items, min_length, max_length } => {
@@ -34,7 +35,7 @@ impl Catalog {
             }
             Definition::Union { refs, closed } => self.union(path, refs, *closed, value),
             Definition::Ref { r#ref } => self.value(path, self.resolved(r#ref), value),
-            Definition::Boolean { r#const } => scalar::boolean(path, *r#const, value),
+            Definition::Boolean { r#const, .. } => scalar::boolean(path, *r#const, value),
             Definition::Integer(schema) => scalar::integer(path, schema, value),
             Definition::String(schema) => scalar::text(path, schema, value),
             Definition::Bytes { min_length, max_length } => scalar::bytes(path, (*min_length, *max_length), value),
@@ -44,8 +45,12 @@ impl Catalog {
                 Some(_) => Ok(()),
                 None => Err(path.wrong("an object", value)),
             },
-            // A token is a name. No value has this type.
-            Definition::Token | Definition::Other => Err(path.wrong("nothing", value)),
+            // A token is a name, and a method is called. No value has these types.
+            Definition::Token
+            | Definition::Query(_)
+            | Definition::Procedure(_)
+            | Definition::Subscription(_)
+            | Definition::Other => Err(path.wrong("nothing", value)),
         }
     }
 
@@ -57,7 +62,7 @@ impl Catalog {
         value: &Value,
     ) -> Checked {
         let Some(array) = value.as_array() else { return Err(path.wrong("an array", value)) };
-        scalar::within(path, "items", length, array.len())?;
+        scalar::within(path, "elements", length, array.len())?;
         array.iter().enumerate().try_for_each(|(index, item)| self.value(path.item(index), items, item))
     }
 

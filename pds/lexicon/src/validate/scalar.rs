@@ -116,10 +116,10 @@ pub(super) fn within(
 ) -> Checked {
     match (minimum, maximum) {
         (Some(minimum), _) if length < minimum => {
-            Err(path.found(format!("at least {minimum} {unit}"), length.to_string()))
+            Err(path.broken(format!("must not have fewer than {minimum} {unit}"), length.to_string()))
         }
         (_, Some(maximum)) if length > maximum => {
-            Err(path.found(format!("at most {maximum} {unit}"), length.to_string()))
+            Err(path.broken(format!("must not have more than {maximum} {unit}"), length.to_string()))
         }
         _ => Ok(()),
     }

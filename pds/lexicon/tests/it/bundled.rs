@@ -39,7 +39,7 @@ fn validate_decides_what_an_unknown_collection_means() {
 #[test]
 fn the_type_has_to_be_the_collection() {
     let error = Catalog::bundled().validate_record(&nsid("app.bsky.feed.like"), &post()).unwrap_err();
-    assert_eq!(error.to_string(), r#"record/$type: expected "app.bsky.feed.like", found "app.bsky.feed.post""#);
+    assert_eq!(error.to_string(), r#"record/$type must be "app.bsky.feed.like", found "app.bsky.feed.post""#);
 }
 
 #[test]
@@ -49,18 +49,18 @@ fn an_error_tells_where_what_and_why() {
         change(&mut post);
         Catalog::bundled().validate_record(&nsid("app.bsky.feed.post"), &post).unwrap_err().to_string()
     };
-    assert_eq!(refused(&|post| post["text"] = json!(7)), "record/text: expected a string, found 7");
+    assert_eq!(refused(&|post| post["text"] = json!(7)), "record/text must be a string, found 7");
     assert_eq!(
         refused(&|post| post["langs"] = json!(["en", "not a language"])),
-        r#"record/langs/1: expected a BCP 47 language tag, found "not a language""#
+        r#"record/langs/1 must be a well-formed BCP 47 language tag, found "not a language""#
     );
     assert_eq!(
         refused(&|post| post["text"] = json!("a".repeat(301))),
-        "record/text: expected at most 300 graphemes, found 301"
+        "record/text must not have more than 300 graphemes, found 301"
     );
     assert_eq!(
         refused(&|post| post["reply"] = json!({ "root": {} })),
-        "record/reply/parent: expected a value, because it is required, found nothing"
+        "record/reply must have the property \"parent\""
     );
     let images = |image: Value| json!({ "$type": "app.bsky.embed.images", "images": [{ "alt": "", "image": image }] });
     let link = json!({ "$link": "bafkreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq" });
@@ -69,13 +69,13 @@ fn an_error_tells_where_what_and_why() {
             let image = json!({ "$type": "blob", "ref": link, "mimeType": "text/plain", "size": 1 });
             post["embed"] = images(image);
         }),
-        "record/embed/images/0/image/mimeType: expected image/*, found text/plain"
+        "record/embed/images/0/image/mimeType must be image/*, found text/plain"
     );
     assert_eq!(
         refused(&|post| {
             let image = json!({ "$type": "blob", "ref": link, "mimeType": "image/png", "size": 99_000_000 });
             post["embed"] = images(image);
         }),
-        "record/embed/images/0/image/size: expected at most 2000000 bytes, found 99000000"
+        "record/embed/images/0/image/size must be at most 2000000 bytes, found 99000000"
     );
 }

@@ -48,5 +48,5 @@ fn the_key_is_checked() {
     let (catalog, collection) = (catalog(), "example.lexicon.record".parse().unwrap());
     catalog.validate_key(&collection, &"demo".parse().unwrap()).unwrap();
     let error = catalog.validate_key(&collection, &"other".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), r#"rkey: expected "demo" as the key of example.lexicon.record, found "other""#);
+    assert_eq!(error.to_string(), r#"rkey must be "demo" as the key of example.lexicon.record, found "other""#);
 }

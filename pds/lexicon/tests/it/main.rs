@@ -4,5 +4,6 @@
 
 mod bundled;
 mod interop;
+mod method;
 mod reference;
 mod rules;

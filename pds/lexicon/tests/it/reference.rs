@@ -15,7 +15,7 @@ const CID: &str = "bafkreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq";
 
 #[test]
 fn the_reference_agrees_on_generated_records() {
-    let data: Value = serde_json::from_str(include_str!("../../data/records.json")).unwrap();
+    let data: Value = serde_json::from_str(include_str!("../../data/lexicons.json")).unwrap();
     let mut generator = Generator { data: &data, random: Random(1) };
     let mut cases = Vec::new();
     for document in data["documents"].as_array().unwrap() {
