@@ -44,8 +44,11 @@ pub(super) struct Paced<T> {
     taken: usize,
 }
 
-/// Entries of a repository that are read without a pause, and between two pauses afterwards. Most repositories have less.
-const PORTION: usize = 20_000;
+/// Entries of a repository that are read without a pause. Most repositories have less.
+const WITHOUT_PAUSE: usize = 20_000;
+
+/// Entries between two pauses afterwards, a few milliseconds of work: what others ask of the database meanwhile waits no longer.
+const PORTION: usize = 1_000;
 
 impl<T> Paced<T> {
     pub(super) fn new(inner: T) -> Self {
@@ -58,7 +61,9 @@ impl<T: Extend<A>, A> Extend<A> for Paced<T> {
         for item in items {
             self.inner.extend([item]);
             self.taken += 1;
-            if self.taken.is_multiple_of(PORTION) {
+            if self.taken == WITHOUT_PAUSE {
+                self.pace.restart();
+            } else if self.taken > WITHOUT_PAUSE && self.taken.is_multiple_of(PORTION) {
                 self.pace.pause();
             }
         }
@@ -72,8 +77,8 @@ mod tests {
     #[test]
     fn everything_is_taken_and_a_pause_is_as_long_as_the_work() {
         let mut paced = Paced::new(Vec::new());
-        paced.extend(0..2 * PORTION + 1);
-        assert_eq!(paced.inner.len(), 2 * PORTION + 1);
+        paced.extend(0..WITHOUT_PAUSE + 2 * PORTION + 1);
+        assert_eq!(paced.inner.len(), WITHOUT_PAUSE + 2 * PORTION + 1);
         let mut pace = Pace { since: Instant::now() - Duration::from_millis(5) };
         let began = Instant::now();
         pace.pause();
