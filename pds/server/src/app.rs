@@ -1,6 +1,11 @@
 //! Everything that a request may use, put together. Modules to the left of this one take the parts that they use.
 
-use std::{fmt, ops::Deref, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use pds_config::{Secrets, Settings};
@@ -25,7 +30,7 @@ use crate::{
     job::{self, crawl::Crawl},
     metrics::Metrics,
     outside::{Outside, relays, resolver},
-    rate_limit::{Connections, RateLimits, Shares, Sizes},
+    rate_limit::{Budget, Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
 };
@@ -33,6 +38,10 @@ use crate::{
 /// Maximum number of uploads under way, of all accounts and of one. Each takes memory or a file.
 const UPLOADS: usize = 512;
 const UPLOADS_OF_ONE: usize = 10;
+
+/// How long a client may send nothing of an input, or take nothing of a blob, that others have no room for.
+const SLOW_INPUT: Duration = Duration::from_secs(5);
+const SLOW_READER: Duration = Duration::from_secs(10);
 
 /// The running server. Cheap to clone.
 #[derive(Clone)]
@@ -72,6 +81,10 @@ pub struct Parts {
     pub sizes: Sizes,
     /// Open connections of the public port.
     pub connections: Connections,
+    /// Memory of inputs that are received or worked on.
+    pub inputs: Budget,
+    /// Blobs that are being sent to their readers.
+    pub blob_readers: Budget,
     /// Uploads under way, by account.
     pub upload_shares: Shares,
     /// Rate limits per caller.
@@ -181,6 +194,8 @@ impl App {
             relays: relays(secrets)?,
             connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
             sizes,
+            inputs: Budget::of_moving(sizes.input_bytes, SLOW_INPUT),
+            blob_readers: Budget::of_moving(sizes.blob_readers, SLOW_READER),
             upload_shares: Shares::new(UPLOADS, UPLOADS_OF_ONE),
             rate_limits,
             settings,

@@ -3,24 +3,32 @@
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    handler::Handler,
-    http::{HeaderName, Method, StatusCode, Uri},
+    http::{Extensions, HeaderMap, HeaderName, Method as Verb, StatusCode, Uri, Version},
     middleware,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodFilter, get},
 };
+use pds_lexicon::{Catalog, Kind};
 use std::time::Duration;
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate},
+    },
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
 use crate::{
-    api::{admin, identity, repo, server, sync},
+    api::table::{self, Input, METHODS},
     app::App,
-    http::{Answers, health, host, layers, rate_limit, well_known},
+    auth,
+    http::{
+        Answers, Plain, client, health, host, layers,
+        rate_limit::{self, LimitsOf},
+        well_known,
+    },
     xrpc::XrpcError,
 };
 
@@ -39,20 +47,27 @@ pub fn public(app: App) -> Router {
         .route("/xrpc/_health", get(health::xrpc))
         .route("/.well-known/atproto-did", get(well_known::atproto_did))
         .route("/.well-known/did.json", get(well_known::did_json))
-        .merge(methods())
+        .merge(methods(&app, true))
         .route("/xrpc/{method}", axum::routing::any(unknown_method))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(answers, layers::bound_answers))
         // Harder would cost more than making most answers, and a megabyte and more for each that is under way.
-        .layer(CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest))
-        .merge(uncompressed())
-        .layer(middleware::from_fn_with_state(app.clone(), rate_limit::limit))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .zstd(true)
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(has_room)),
+        )
+        .merge(methods(&app, false))
+        .layer(middleware::from_fn_with_state((app.clone(), table::limits_of as LimitsOf), rate_limit::limit))
         .layer(middleware::from_fn_with_state(app.clone(), host::check))
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
         .layer(middleware::from_fn(layers::read_rest_of_body))
         .layer(middleware::from_fn(layers::occupy))
+        .layer(middleware::from_fn_with_state(app.clone(), client::identify))
         .with_state(app)
 }
 
@@ -65,65 +80,38 @@ pub fn metrics(app: App) -> Router {
         .with_state(app)
 }
 
-fn methods() -> Router<App> {
-    let small = DefaultBodyLimit::max(BODY_BYTES);
-    let writes = DefaultBodyLimit::max(WRITE_BYTES);
-    let base = Router::new()
-        .route("/xrpc/com.atproto.server.describeServer", query(server::describe_server))
-        .route("/xrpc/com.atproto.server.createAccount", procedure(server::create_account))
-        .route("/xrpc/com.atproto.server.createSession", procedure(server::create_session))
-        .route("/xrpc/com.atproto.server.refreshSession", procedure(server::refresh_session))
-        .route("/xrpc/com.atproto.server.getSession", query(server::get_session))
-        .route("/xrpc/com.atproto.server.deleteSession", procedure(server::delete_session))
-        .route("/xrpc/com.atproto.server.createInviteCode", procedure(server::create_invite_code))
-        .route("/xrpc/com.atproto.server.createInviteCodes", procedure(server::create_invite_codes))
-        .route("/xrpc/com.atproto.admin.getSubjectStatus", query(admin::get_subject_status))
-        .route("/xrpc/com.atproto.admin.updateSubjectStatus", procedure(admin::update_subject_status))
-        .route("/xrpc/com.atproto.identity.resolveHandle", query(identity::resolve_handle))
-        .route("/xrpc/com.atproto.identity.updateHandle", procedure(identity::update_handle))
-        .route("/xrpc/com.atproto.repo.deleteRecord", procedure(repo::delete_record))
-        .route("/xrpc/com.atproto.repo.getRecord", query(repo::get_record))
-        .route("/xrpc/com.atproto.repo.listRecords", query(repo::list_records))
-        .route("/xrpc/com.atproto.repo.listMissingBlobs", query(repo::list_missing_blobs))
-        .route("/xrpc/com.atproto.repo.describeRepo", query(repo::describe_repo))
-        .route("/xrpc/com.atproto.sync.getRepo", query(sync::get_repo))
-        .route("/xrpc/com.atproto.sync.getRecord", query(sync::get_record))
-        .route("/xrpc/com.atproto.sync.getBlocks", query(sync::get_blocks))
-        .route("/xrpc/com.atproto.sync.listBlobs", query(sync::list_blobs))
-        .route("/xrpc/com.atproto.sync.listRepos", query(sync::list_repos))
-        .route("/xrpc/com.atproto.sync.getLatestCommit", query(sync::get_latest_commit))
-        .route("/xrpc/com.atproto.sync.getRepoStatus", query(sync::get_repo_status))
-        .layer(small);
-    let records = Router::new()
-        .route("/xrpc/com.atproto.repo.createRecord", procedure(repo::create_record))
-        .route("/xrpc/com.atproto.repo.putRecord", procedure(repo::put_record))
-        .route("/xrpc/com.atproto.repo.applyWrites", procedure(repo::apply_writes))
-        .layer(writes);
-    // Their own limits are checked while they stream.
-    let streams = Router::new()
-        .route("/xrpc/com.atproto.repo.importRepo", procedure(repo::import_repo))
-        .route("/xrpc/com.atproto.repo.uploadBlob", procedure(repo::upload_blob))
-        .layer(DefaultBodyLimit::disable());
-    base.merge(records).merge(streams)
+/// The methods of the table, those that may be compressed or the others.
+fn methods(app: &App, compressed: bool) -> Router<App> {
+    METHODS.iter().filter(|method| method.compressed == compressed).fold(Router::new(), |router, method| {
+        let lexicon = Catalog::bundled().method(method.nsid).expect("a test finds the lexicon of each method");
+        let verb = match lexicon.kind() {
+            Kind::Query | Kind::Subscription => MethodFilter::GET,
+            Kind::Procedure => MethodFilter::POST,
+        };
+        let size = match method.input {
+            Input::Small => DefaultBodyLimit::max(BODY_BYTES),
+            Input::Records => DefaultBodyLimit::max(WRITE_BYTES),
+            Input::Stream => DefaultBodyLimit::disable(),
+        };
+        let expected = if verb == MethodFilter::GET { "GET" } else { "POST" };
+        let credential = (app.clone(), method.requirement);
+        let handler = (method.handler)(verb).layer(size);
+        #[cfg(debug_assertions)]
+        let handler = handler.layer(middleware::from_fn_with_state(lexicon, crate::xrpc::check_output));
+        let handler = handler
+            .layer(middleware::from_fn_with_state(credential, auth::authorize))
+            .fallback(move |verb: Verb| async move { wrong_verb(&verb, expected) });
+        router.route(&format!("/xrpc/{}", method.nsid), handler)
+    })
 }
 
-/// Blobs are served as they are, so that their length, ranges and tag stay true; frames have a socket of their own.
-fn uncompressed() -> Router<App> {
-    Router::new()
-        .route("/xrpc/com.atproto.sync.getBlob", query(sync::get_blob))
-        .route("/xrpc/com.atproto.sync.subscribeRepos", query(sync::subscribe_repos))
-}
-
-fn query<H: Handler<T, App>, T: 'static>(handler: H) -> MethodRouter<App> {
-    get(handler).fallback(|method: Method| async move { wrong_verb(&method, "GET") })
-}
-
-fn procedure<H: Handler<T, App>, T: 'static>(handler: H) -> MethodRouter<App> {
-    post(handler).fallback(|method: Method| async move { wrong_verb(&method, "POST") })
-}
-
-fn wrong_verb(method: &Method, expected: &str) -> XrpcError {
+fn wrong_verb(method: &Verb, expected: &str) -> XrpcError {
     XrpcError::invalid(format!("Incorrect HTTP method ({method}) expected {expected}"))
+}
+
+/// Whether there is memory to compress an answer.
+fn has_room(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Plain>().is_none()
 }
 
 async fn unknown_method(uri: Uri) -> XrpcError {
@@ -165,7 +153,7 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::any())
         .allow_headers(AllowHeaders::mirror_request())
-        .allow_methods([Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_methods([Verb::GET, Verb::POST, Verb::HEAD, Verb::PUT, Verb::PATCH, Verb::DELETE])
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_secs(24 * 60 * 60))
 }

@@ -64,7 +64,10 @@ pub async fn run_soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 
 async fn on_new_thread<T: Send + 'static>(begin: fn(), work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = oneshot::channel();
+    // What the work returns is dropped on its thread if the caller is gone, and connections of a database need a runtime to be given back.
+    let runtime = tokio::runtime::Handle::current();
     let body = move || {
+        let _entered = runtime.enter();
         begin();
         IS_BACKGROUND.set(true);
         // Fails if the caller was cancelled.
@@ -97,6 +100,26 @@ mod tests {
         };
         let before = own();
         assert_eq!(run_soon(own).await, (NICE.max(before.0), before.1));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_dropped_within_the_runtime() {
+        struct Spawns(tokio::sync::mpsc::UnboundedSender<bool>);
+        impl Drop for Spawns {
+            fn drop(&mut self) {
+                let _ = self.0.send(tokio::runtime::Handle::try_current().is_ok());
+            }
+        }
+        let (sender, mut dropped) = tokio::sync::mpsc::unbounded_channel();
+        let (begun, seen) = oneshot::channel();
+        let caller = tokio::spawn(run(move || {
+            let _ = begun.send(());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            Spawns(sender)
+        }));
+        seen.await.unwrap();
+        caller.abort();
+        assert_eq!(dropped.recv().await, Some(true));
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 //! A refresh replaces a token by its successor. The old one stays valid for a grace period, and using it again returns the same successor, so
 //! a client that lost the answer is not logged out, and two refreshes at once do not make two sessions.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::{
     AccountId, Error, Result, Source, Tx,
     row::row,
@@ -132,12 +134,17 @@ pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
     let tokens: Vec<(String, Option<String>)> =
         on!(&mut *tx, conn => sqlx::query_as(OF_ACCOUNT).bind(jti).fetch_all(conn)).map_err(failed())?;
     let is_open = tokens.iter().any(|(token, _)| token == jti);
-    let mut found = vec![jti.to_owned()];
-    while let Some((before, _)) = tokens
-        .iter()
-        .find(|(token, next)| next.as_ref().is_some_and(|next| found.contains(next)) && !found.contains(token))
-    {
-        found.push(before.clone());
+    // A session may have been refreshed thousands of times within the grace period.
+    let mut before: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (token, next) in &tokens {
+        before.entry(next.as_deref().unwrap_or_default()).or_default().push(token);
+    }
+    let (mut found, mut known) = (vec![jti.to_owned()], HashSet::from([jti.to_owned()]));
+    let mut at = 0;
+    while let Some(token) = found.get(at).cloned() {
+        at += 1;
+        let earlier = before.get(token.as_str()).into_iter().flatten().map(|token| (*token).to_owned());
+        found.extend(earlier.filter(|token| known.insert(token.clone())));
     }
     // A successor that another replica adds meanwhile is named by the row that is deleted: deleting waits for it.
     let mut next = 0;
@@ -147,7 +154,7 @@ pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
             on!(&mut *tx, conn => sqlx::query_as(DELETE).bind(&*token).fetch_optional(conn)).map_err(failed())?;
         let Some((successor,)) = deleted else { continue };
         execute!(&mut *tx, END, &*token, until).map_err(failed())?;
-        found.extend(successor.filter(|successor| !found.contains(successor)));
+        found.extend(successor.filter(|successor| known.insert(successor.clone())));
     }
     Ok(is_open)
 }

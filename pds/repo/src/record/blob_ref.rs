@@ -6,7 +6,7 @@ use crate::Cid;
 pub const UNKNOWN_SIZE: i64 = -1;
 
 /// A reference to a blob inside a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobRef {
     pub cid: Cid,
     /// Media type, according to the record.

@@ -74,7 +74,7 @@ impl Actors {
             return Err(Error::Collection(collection.clone()));
         }
         set_type(&mut value, collection)?;
-        if let Some(path) = legacy_blob(&value, String::new()) {
+        if let Some(path) = legacy_blob(&value) {
             return Err(Error::LegacyBlob(path));
         }
         let catalog = Catalog::bundled();
@@ -146,21 +146,38 @@ pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i6
     subject_of_block(collection, block).as_deref().map(pds_store::record::subject_hash)
 }
 
-/// The path of the first object `{cid, mimeType}`, which once was a blob reference.
-fn legacy_blob(value: &Value, path: String) -> Option<String> {
+/// The path of the first object `{cid, mimeType}`, which once was a blob reference. Made only when there is one: a key may have a megabyte, and the
+/// array behind it half a million values.
+fn legacy_blob(value: &Value) -> Option<String> {
     match value {
         Value::Object(object) => {
             let legacy = object.len() == 2
                 && object.get("cid").is_some_and(Value::is_string)
                 && object.get("mimeType").is_some_and(Value::is_string);
             if legacy {
-                return Some(path);
+                return Some(String::new());
             }
-            object.iter().find_map(|(key, item)| legacy_blob(item, format!("{path}/{key}")))
+            object.iter().find_map(|(key, item)| Some(format!("/{key}{}", legacy_blob(item)?)))
         }
         Value::Array(items) => {
-            items.iter().enumerate().find_map(|(at, item)| legacy_blob(item, format!("{path}/{at}")))
+            items.iter().enumerate().find_map(|(at, item)| Some(format!("/{at}{}", legacy_blob(item)?)))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_long_key_is_not_copied_for_each_value_behind_it() {
+        let mut record = json!({});
+        record["k".repeat(900_000)] = vec![0; 500_000].into();
+        assert_eq!(legacy_blob(&record), None);
+        let legacy = json!({"cid": "x", "mimeType": "image/png"});
+        assert_eq!(legacy_blob(&json!({"a": [1, {"b": legacy}]})).as_deref(), Some("/a/1/b"));
     }
 }

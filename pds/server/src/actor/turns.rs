@@ -15,11 +15,11 @@ use tokio::{
 };
 
 use super::{export::Disk, import::Memory};
-use crate::rate_limit::Shares;
+use crate::rate_limit::{Shares, Turn, Turns};
 
 /// Loads for readers at once, and searches at once: a load has all entries of a repository in memory, and each keeps a core busy.
 const LOADS: usize = 1;
-/// Readers that may wait for a load, of all repositories and of one.
+/// Readers that may wait for a load, and for a search.
 const WAITING_READERS: usize = 256;
 /// Imports at once that read a file which is there, and files that are being received, of all addresses and of one.
 const IMPORTS: usize = 3;
@@ -35,17 +35,14 @@ const EXPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Loads of repositories for readers, and searches in them.
 pub(super) struct LoadTurns {
-    pub(super) running: Semaphore,
+    pub(super) running: Turns,
     /// Searches through all nodes of a tree.
-    pub(super) searching: Arc<Semaphore>,
-    /// Readers that wait for either.
-    pub(super) waiting: Semaphore,
+    pub(super) searching: Turns,
 }
 
 impl Default for LoadTurns {
     fn default() -> Self {
-        let (running, searching) = (Semaphore::new(LOADS), Arc::new(Semaphore::new(LOADS)));
-        Self { running, searching, waiting: Semaphore::new(WAITING_READERS) }
+        Self { running: Turns::new(LOADS, WAITING_READERS), searching: Turns::new(LOADS, WAITING_READERS) }
     }
 }
 
@@ -71,7 +68,7 @@ impl ImportTurns {
 
 /// Exports that read the database, each on a connection, and the disk space that exports to slow readers share.
 pub(super) struct ExportTurns {
-    running: Arc<Semaphore>,
+    running: Turns,
     /// Exports that wait for a turn.
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) disk: Disk,
@@ -85,23 +82,23 @@ impl ExportTurns {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = usize::try_from(connections / 2).unwrap_or(usize::MAX).min(cores / 2).max(1);
         Self {
-            running: Arc::new(Semaphore::new(at_once)),
+            running: Turns::new(at_once, EXPORTS_UNDER_WAY),
             waiting: Arc::default(),
             disk: Disk::new(disk_bytes),
             places: Shares::new(EXPORTS_UNDER_WAY, EXPORTS_TO_ONE),
         }
     }
 
-    /// Waits for a turn to read the database; `None` if none came free in time.
-    pub(super) async fn next(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a turn to read the database; `None` if none came free in time. Addresses take turns.
+    pub(super) async fn next(&self, address: &str) -> Option<Turn> {
         let _counted = Counted::new(&self.waiting);
-        timeout(EXPORT_PATIENCE, self.running.clone().acquire_owned()).await.ok()?.ok()
+        timeout(EXPORT_PATIENCE, self.running.next(address)).await.ok()?
     }
 }
 
 impl fmt::Debug for ExportTurns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExportTurns({} free)", self.running.available_permits())
+        write!(f, "ExportTurns({} free)", self.running.free())
     }
 }
 

@@ -11,13 +11,16 @@ use pds_syntax::Did;
 use tokio::time::timeout;
 
 use super::{Actors, LoadError, load, slot::Slot};
-use crate::task::run_blocking;
+use crate::{
+    rate_limit::Turn,
+    task::{run_blocking, run_to_end},
+};
 
 /// How long a reader waits for another load of the same repository, and then for a load of another one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records of a tree that is searched in less than about five milliseconds.
-const SMALL: usize = 10_000;
+/// Records of a tree that is searched in a fraction of a millisecond.
+const SMALL: usize = 500;
 
 /// A repository at one moment.
 #[derive(Debug)]
@@ -31,52 +34,68 @@ pub struct View {
 }
 
 impl Actors {
-    /// The repository as the database has it now.
+    /// The repository as the database has it now, for a reader at `address`.
     ///
     /// # Errors
     /// [`LoadError::Busy`] if it is not in memory and too many readers wait for loads, or for too long.
-    pub async fn view(&self, id: AccountId, did: &Did) -> Result<View, LoadError> {
+    pub async fn view(&self, id: AccountId, did: &Did, address: &str) -> Result<View, LoadError> {
         if let Some(view) = self.view_in_memory(id, did).await? {
             return Ok(view);
         }
         let loads = &self.inner().loads;
-        let _waiting = loads.waiting.try_acquire().map_err(|_| LoadError::Busy)?;
         let slot = self.slot(id).await;
         let _loader = timeout(PATIENCE, slot.loader.lock()).await.map_err(|_| LoadError::Busy)?;
         if let Some(view) = self.view_in_slot(&slot, id, did).await? {
             return Ok(view);
         }
-        let running = timeout(PATIENCE, loads.running.acquire()).await.map_err(|_| LoadError::Busy)?;
-        let (snapshot, root) = self.root(id, did).await?;
-        let (snapshot, tree) = load::tree_for_reader(snapshot, id, did, &root.head).await?;
-        drop(running);
-        slot.set_readers_tree(root.head, tree.clone());
-        self.weigh(id, &slot, tree.memory_bytes()).await;
-        Ok(View { snapshot, root, tree })
+        let running = timeout(PATIENCE, loads.running.next(address)).await.ok().flatten().ok_or(LoadError::Busy)?;
+        // A reader before this one may have given up after its load had begun.
+        if let Some(view) = self.view_in_slot(&slot, id, did).await? {
+            return Ok(view);
+        }
+        // The turn goes with the load, which nobody can stop.
+        let (this, slot, did) = (self.clone(), slot.clone(), did.clone());
+        run_to_end(async move {
+            let _running = running;
+            let (snapshot, root) = this.root(id, &did).await?;
+            let (snapshot, tree) = load::tree_for_reader(snapshot, id, &did, &root.head).await?;
+            slot.set_readers_tree(root.head, tree.clone());
+            this.weigh(id, &slot, tree.memory_bytes()).await;
+            Ok(View { snapshot, root, tree })
+        })
+        .await
     }
 
-    /// Runs `search`, which goes through all nodes of `tree`, at a low priority. Large trees are searched one at a time.
+    /// Runs `search`, which goes through all nodes of `tree`, at a low priority. One tree is searched at a time, unless it is small; the addresses of
+    /// readers take turns.
     ///
     /// # Errors
     /// [`LoadError::Busy`] if too many readers wait for searches, or for too long.
     pub async fn search<T: Send + 'static>(
         &self,
         tree: Tree,
+        address: &str,
         search: impl FnOnce(&Tree) -> T + Send + 'static,
     ) -> Result<T, LoadError> {
         if tree.len() <= SMALL {
             return Ok(run_blocking(move || search(&tree)).await);
         }
-        let loads = &self.inner().loads;
-        let _waiting = loads.waiting.try_acquire().map_err(|_| LoadError::Busy)?;
-        let turn = timeout(PATIENCE, loads.searching.clone().acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok).ok_or(LoadError::Busy)?;
+        let turn = self.turn(address).await?;
         // The turn goes with the search: a caller that gives up does not let the next one begin beside it.
         let searched = move || {
             let _turn = turn;
             search(&tree)
         };
         Ok(background::run(searched).await)
+    }
+
+    /// A turn at work whose cost grows with a repository, for a reader at `address`.
+    ///
+    /// # Errors
+    /// [`LoadError::Busy`] if too many readers wait, or for too long.
+    pub async fn turn(&self, address: &str) -> Result<Turn, LoadError> {
+        let turn = timeout(PATIENCE, self.inner().loads.searching.next(address)).await;
+        turn.ok().flatten().ok_or(LoadError::Busy)
     }
 
     /// The view if the tree is in memory. If not, the snapshot is closed: a reader that waits holds no connection.

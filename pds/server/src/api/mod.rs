@@ -6,6 +6,7 @@ pub mod identity;
 pub mod repo;
 pub mod server;
 pub mod sync;
+pub mod table;
 
 use std::{fmt::Display, sync::Arc};
 

@@ -1,28 +1,22 @@
 //! The administrator, by HTTP Basic.
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
-};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use crate::{app::App, xrpc::XrpcError};
 
-/// A request with the administrator's password.
-#[derive(Debug)]
-pub struct Admin;
+/// The administrator's password.
+pub(super) struct Admin;
 
-impl FromRequestParts<App> for Admin {
-    type Rejection = XrpcError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+impl Admin {
+    pub(super) fn prove(app: &App, parts: &Parts) -> Result<(), XrpcError> {
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required"));
         }
         if is_admin(app, &parts.headers) {
-            return Ok(Self);
+            return Ok(());
         }
         app.metrics.auth_failed("admin");
         Err(XrpcError::auth_required("Authentication Required"))

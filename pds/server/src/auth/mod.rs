@@ -1,15 +1,18 @@
-//! Who a request comes from. One extractor per kind of credential; a handler's signature says which one it needs.
+//! Who a request comes from. The table of methods says which credential a method asks for; it is checked before the handler runs, which takes it by
+//! an extractor.
 
 mod admin;
 mod caller;
 mod principal;
 mod refusal;
+mod requirement;
 mod session;
 mod token;
 
-pub use admin::{Admin, is_admin};
+pub use admin::is_admin;
 pub use caller::Caller;
 pub use principal::principal;
 pub(crate) use refusal::{account_takedown, may_write};
+pub use requirement::{Requirement, authorize};
 pub use session::{Access, Bearer, Refresh, Viewer};
 pub use token::{issue_access, issue_refresh};

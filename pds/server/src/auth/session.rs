@@ -33,26 +33,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
 }
 
 /// An account with a valid access token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// The account as it is now.
     pub account: Arc<Account>,
 }
 
 impl Access {
-    /// Refuses accounts that may not write.
-    ///
-    /// # Errors
-    /// The answer to the client.
-    pub fn may_write(&self) -> Result<(), XrpcError> {
+    /// Refuses an account that is not active.
+    pub(super) fn must_be_active(&self) -> Result<(), XrpcError> {
         may_write(self.account.status())
     }
-}
 
-impl FromRequestParts<App> for Access {
-    type Rejection = XrpcError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+    pub(super) async fn prove(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
         let account = holder(app, parts, &[Scope::Access]).await?;
         // A takedown ends the tokens that were issued before.
         if account.status() == Status::TakenDown {
@@ -63,7 +56,7 @@ impl FromRequestParts<App> for Access {
 }
 
 /// A valid refresh token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refresh {
     /// The account.
     pub did: Did,
@@ -73,10 +66,8 @@ pub struct Refresh {
     pub expired: bool,
 }
 
-impl FromRequestParts<App> for Refresh {
-    type Rejection = XrpcError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+impl Refresh {
+    pub(super) fn prove(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
         let claims = claims(app, parts, true)?;
         let invalid = || XrpcError::named("InvalidToken", "Bad token scope");
         match claims {
@@ -91,7 +82,7 @@ impl FromRequestParts<App> for Refresh {
 }
 
 /// The reader of public data. A request may have no credential, but not an invalid one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Viewer {
     /// No credential.
     Anybody,
@@ -110,12 +101,8 @@ impl Viewer {
             Self::Admin => true,
         }
     }
-}
 
-impl FromRequestParts<App> for Viewer {
-    type Rejection = XrpcError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+    pub(super) async fn prove(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self::Anybody);
         }
@@ -126,6 +113,23 @@ impl FromRequestParts<App> for Viewer {
         Ok(Self::Account(holder(app, parts, &[Scope::Access, Scope::Takendown]).await?))
     }
 }
+
+/// Takes what [`authorize`](super::authorize) left with the request.
+macro_rules! left_with_the_request {
+    ($($credential:ty),*) => {$(
+        impl<S: Send + Sync> FromRequestParts<S> for $credential {
+            type Rejection = XrpcError;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
+                parts.extensions.remove().ok_or_else(|| {
+                    tracing::error!("a handler asks for a credential that its row in the table of methods does not");
+                    XrpcError::auth_required("Authentication Required")
+                })
+            }
+        }
+    )*};
+}
+left_with_the_request!(Access, Refresh, Viewer);
 
 /// The account of an access token with one of these scopes, unless its tokens were revoked since.
 async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Account>, XrpcError> {

@@ -7,6 +7,7 @@ use axum_server::Handle;
 use pds_config::var;
 use pds_identity::plc::HttpDirectory;
 use pds_store::{Db, Dialect, Options, account, schema};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
@@ -33,6 +34,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let (settings, secrets, made) = settings::load()?;
     log::start(&settings.log)?;
     settings::warn_of_idle();
+    allow_files();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         max_connections: settings.database.connections(cores),
@@ -64,6 +66,11 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let service = &app.settings.service;
     let public = listen(service.port).context("PDS_PORT")?;
     let metrics = listen(service.metrics_port).context("PDS_METRICS_PORT")?;
+    // Before the metrics port says that this server is ready.
+    let tls = match &service.tls {
+        Some(files) => Some(tls::start(files, app.shutdown.clone()).await?),
+        None => None,
+    };
     let (handle, inner) = (Handle::new(), Handle::new());
     tokio::spawn(stop_on_signal(app.clone(), handle.clone(), inner.clone()));
     let (failed, ends) = (app.failed.clone(), [handle.clone(), inner.clone()]);
@@ -81,9 +88,8 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         service.metrics_port
     );
     let routes = router::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    match &service.tls {
-        Some(files) => {
-            let config = tls::start(files, app.shutdown.clone()).await?;
+    match tls {
+        Some(config) => {
             let server = listener::tls(public, config, app.connections.clone())?;
             server.handle(handle).serve(routes).await?;
         }
@@ -97,6 +103,14 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     app.db.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Raises the limit of open files to what the system allows this process: many systems start programs with 1,024.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
 }
 
 /// SQLite is migrated here; on Postgres that is the work of `pds migrate`, before the first replica of a release starts.

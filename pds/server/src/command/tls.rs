@@ -13,10 +13,11 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Loads the certificate and keeps it current until the server stops.
 pub(super) async fn start(tls: &Tls, shutdown: CancellationToken) -> anyhow::Result<RustlsConfig> {
     let named = || format!("read the certificate {} and its key {}", tls.cert_file.display(), tls.key_file.display());
+    // Before they are loaded: files that are replaced meanwhile are looked at again.
+    let mut seen = contents(tls).await;
     let config = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.with_context(named)?;
     let (tls, current) = (tls.clone(), config.clone());
     tokio::spawn(async move {
-        let mut seen = contents(&tls).await;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,

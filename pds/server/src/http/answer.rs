@@ -1,105 +1,82 @@
 //! Answers that are being sent: the memory of all of them, and which one is given up when it exceeds the limit.
 
 use std::{
-    collections::HashMap,
     fmt, io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::HeaderValue,
+    response::Response,
+};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-use crate::rate_limit::Busy;
+use crate::rate_limit::{Budget, Busy, Client, Part};
 
-/// Bytes that are passed on at once. Answers up to this size are not counted: they take no more memory than a connection.
+/// Bytes that are passed on at once.
 const PIECE: usize = 64 * 1024;
 /// The answer of a reader that took nothing for so long may be given up for others.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The answers longer than a piece that are not yet taken. Cheap to clone.
+/// Memory of a compressor, by the coding that a client asks for.
+const ZSTD: usize = 384 << 10;
+const GZIP: usize = 288 << 10;
+
+/// The answers that are not yet taken, and the memory that compresses them. Cheap to clone.
 #[derive(Clone)]
-pub struct Answers(Arc<Shared>);
+pub struct Answers(Budget);
 
-struct Shared {
-    most_bytes: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    next: u64,
-    bytes: usize,
-    all: HashMap<u64, Answer>,
-}
-
-struct Answer {
-    /// Bytes of the complete answer, which stays in memory until the last piece is copied.
-    whole: usize,
-    rest: Bytes,
-    moved: Instant,
-}
+/// Marks an answer that is sent as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
 
 impl Answers {
     /// With room for `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
-        Self(Arc::new(Shared { most_bytes, held: Mutex::default() }))
+        Self(Budget::of_moving(most_bytes, SLOW))
     }
 
-    /// Bytes held now.
-    pub fn bytes(&self) -> usize {
-        self.held().bytes
-    }
-
-    /// The body as it is sent to its reader; `None` if there is no room for it. A body that streams has limits of its own.
-    pub async fn hold(&self, body: Body) -> Option<Body> {
-        let size = HttpBody::size_hint(&body).exact().and_then(|bytes| usize::try_from(bytes).ok());
-        match size {
-            Some(size) if size > PIECE => {
-                let rest = body.collect().await.ok()?.to_bytes();
-                self.admit(rest).map(Body::new)
+    /// The answer as it is sent to its reader; `None` if there is no room for it. Without room for a compressor it is marked with [`Plain`]. A body
+    /// that streams has limits of its own.
+    pub async fn hold(&self, client: &Client, codings: Option<&HeaderValue>, answer: Response) -> Option<Response> {
+        let size = HttpBody::size_hint(answer.body()).exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let Some(size) = size.filter(|size| *size > 0) else { return Some(answer) };
+        let (mut parts, body) = answer.into_parts();
+        let compressor = codings.map_or(0, compressor);
+        let compressed = if compressor == 0 { None } else { self.0.take(client, size + compressor) };
+        let part = match compressed {
+            Some(part) => part,
+            None => {
+                parts.extensions.insert(Plain);
+                self.0.take(client, size)?
             }
-            _ => Some(body),
-        }
-    }
-
-    fn admit(&self, rest: Bytes) -> Option<Taken> {
-        let mut held = self.held();
-        while held.bytes.saturating_add(rest.len()) > self.0.most_bytes && !held.all.is_empty() {
-            let slowest = held.all.iter().min_by_key(|(_, answer)| answer.moved);
-            let (id, _) = slowest.filter(|(_, answer)| answer.moved.elapsed() > SLOW)?;
-            let id = *id;
-            held.remove(id);
-        }
-        let id = held.next;
-        held.next += 1;
-        held.bytes += rest.len();
-        let left = rest.len();
-        held.all.insert(id, Answer { whole: left, rest, moved: Instant::now() });
-        Some(Taken { id, left, home: self.clone() })
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        let rest = body.collect().await.ok()?.to_bytes();
+        let (part, is_one_piece) = (Arc::new(part), rest.len() <= PIECE);
+        Some(Response::from_parts(parts, Body::new(Taken { rest, part, is_one_piece })))
     }
 }
 
-impl Held {
-    fn remove(&mut self, id: u64) {
-        if let Some(answer) = self.all.remove(&id) {
-            self.bytes -= answer.whole;
-        }
+/// Memory of the compressor for what a client accepts.
+fn compressor(codings: &HeaderValue) -> usize {
+    let accepts = |name: &str| codings.to_str().is_ok_and(|codings| codings.contains(name));
+    match () {
+        () if accepts("zstd") => ZSTD,
+        () if accepts("gzip") => GZIP,
+        () => 0,
     }
 }
 
 /// An answer that is taken piece by piece. Ends with an error if it was given up.
 struct Taken {
-    id: u64,
-    left: usize,
-    home: Answers,
+    rest: Bytes,
+    part: Arc<Part>,
+    is_one_piece: bool,
 }
 
 impl HttpBody for Taken {
@@ -107,42 +84,28 @@ impl HttpBody for Taken {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left == 0 {
+        if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let mut held = self.home.held();
-        let Some(answer) = held.all.get_mut(&self.id) else {
-            drop(held);
-            self.left = 0;
+        if !self.part.moved() {
+            self.rest = Bytes::new();
             return Poll::Ready(Some(Err(io::Error::other(
                 "the client read too slowly, and PDS_ANSWER_MEMORY was needed for other responses",
             ))));
-        };
-        answer.moved = Instant::now();
-        let piece = answer.rest.split_to(PIECE.min(answer.rest.len()));
-        // A slice would keep the complete answer in memory.
-        let piece = Bytes::copy_from_slice(&piece);
-        let left = answer.rest.len();
-        if left == 0 {
-            held.remove(self.id);
         }
-        drop(held);
-        self.left = left;
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let most = PIECE.min(self.rest.len());
+        let piece = self.rest.split_to(most);
+        // A slice would keep the complete answer in memory.
+        let piece = if self.is_one_piece { piece } else { Bytes::copy_from_slice(&piece) };
+        Poll::Ready(Some(Ok(Frame::data(self.part.hold(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left as u64)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.home.held().remove(self.id);
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 
@@ -184,6 +147,6 @@ impl HttpBody for Occupying {
 
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answers({} of {} bytes)", self.bytes(), self.0.most_bytes)
+        write!(f, "Answers({:?})", self.0)
     }
 }

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    rate_limit::Connection,
+    rate_limit::{Client, Connection},
     xrpc::{ErrorName, XrpcError},
 };
 
@@ -49,10 +49,10 @@ pub async fn occupy(request: Request, next: Next) -> Response {
 }
 
 /// Limits the memory of answers that wait for their readers.
-pub async fn bound_answers(State(answers): State<Answers>, request: Request, next: Next) -> Response {
-    let (parts, body) = next.run(request).await.into_parts();
-    match answers.hold(body).await {
-        Some(body) => Response::from_parts(parts, body),
+pub async fn bound_answers(State(answers): State<Answers>, client: Client, request: Request, next: Next) -> Response {
+    let codings = request.headers().get(header::ACCEPT_ENCODING).cloned();
+    match answers.hold(&client, codings.as_ref(), next.run(request).await).await {
+        Some(answer) => answer,
         None => XrpcError::unavailable("Too many answers wait for their readers, try again", 1).into_response(),
     }
 }

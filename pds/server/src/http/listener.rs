@@ -113,6 +113,14 @@ impl Watched {
         Self { stream, place, silent: Some(Box::pin(sleep(SILENT))), writes, closed }
     }
 
+    /// Fails once the connection has to make room for others.
+    fn still_open(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.closed.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+
     /// Records the progress of a write.
     fn written(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
@@ -135,10 +143,8 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.still_open(context)?;
         let this = &mut *self;
-        if this.closed.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_ready() {
             this.silent = None;
@@ -153,6 +159,7 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.still_open(context)?;
         let result = Pin::new(&mut self.stream).poll_write(context, buffer);
         self.written(context, result)
     }
@@ -162,6 +169,7 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.still_open(context)?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
         self.written(context, result)
     }

@@ -1,6 +1,7 @@
 //! HTTP around the methods: health, well-known documents, limits, and what every request passes.
 
 mod answer;
+pub mod client;
 pub mod health;
 pub mod host;
 pub mod layers;
@@ -9,4 +10,4 @@ mod pace;
 pub mod rate_limit;
 pub mod well_known;
 
-pub use answer::Answers;
+pub use answer::{Answers, Plain};

@@ -2,47 +2,46 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use pds_limiter::{Limit, Standing};
 
+use super::client::Address;
 use crate::{
     app::App,
     auth,
-    rate_limit::{client, subject},
+    rate_limit::{MethodLimits, subject},
     xrpc::XrpcError,
 };
 
-const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const BYPASS: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// Finds the limits of a method by its NSID.
+pub type LimitsOf = fn(&str) -> Option<MethodLimits>;
+
 /// Charges what the head of a request costs, before its body is read. Only methods are limited, and `_health` is none.
-pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let method = request.uri().path().strip_prefix("/xrpc/").filter(|method| *method != "_health").map(str::to_owned);
-    let Some(method) = method else { return next.run(request).await };
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| {
-        let lines = request.headers().get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
-        client(peer.ip(), lines, &app.settings.service.trusted_proxies)
-    });
+pub async fn limit(State((app, limits)): State<(App, LimitsOf)>, mut request: Request, next: Next) -> Response {
+    let method = request.uri().path().strip_prefix("/xrpc/").filter(|method| *method != "_health");
+    let Some(limits) = method.map(limits) else { return next.run(request).await };
+    let address = request.extensions().get().and_then(|Address(address)| *address);
     if !app.rate_limits.apply_to(address, request.headers().get(BYPASS).map(HeaderValue::as_bytes)) {
         return next.run(request).await;
     }
     let principal = auth::principal(&app, &mut request);
     let address = address.map(subject).unwrap_or_default();
-    let charged = app.rate_limits.charge_request(&method, &principal, &address, app.clock.now_us()).await;
+    let charged = app.rate_limits.charge_request(limits.as_ref(), &principal, &address, app.clock.now_us()).await;
     let meter = Meter(Some(Arc::new(Reading { address, tier: principal.tier(), tightest: Mutex::default() })));
     let mut answer = match meter.read(&app, charged) {
         Ok(()) => {
@@ -55,25 +54,6 @@ pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> 
         show(answer.headers_mut(), &standing, app.clock.now_us());
     }
     answer
-}
-
-/// The address of the client as limits count it; empty if only its proxy is known.
-#[derive(Debug)]
-pub struct ClientAddress(pub String);
-
-impl FromRequestParts<App> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-            return Ok(Self(String::new()));
-        };
-        let proxies = &app.settings.service.trusted_proxies;
-        let lines = parts.headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
-        let address = client(peer.ip(), lines, proxies);
-        let is_proxy = proxies.iter().any(|network| network.contains(address));
-        Ok(Self(if is_proxy { String::new() } else { subject(address) }))
-    }
 }
 
 /// The charges of a request, for a handler that has more to charge. Without limits it charges nothing.

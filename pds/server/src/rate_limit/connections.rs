@@ -81,7 +81,8 @@ impl Connections {
     }
 
     /// A place for a connection from `peer`. If none is free, the connection is closed that has been idle for longest; among those of the
-    /// same address if it has its share. `None` if all have open requests.
+    /// same address if it has its share. If all have open requests, the address with most connections loses the one on which nothing got on for
+    /// longest, so that a newcomer gets in however many connections others have. `None` if no address has more than this one would have.
     pub fn admit(&self, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         let is_proxy = self.0.proxies.iter().any(|network| network.contains(peer));
@@ -89,8 +90,10 @@ impl Connections {
         let mut open = self.open();
         let own = open.by_subject.get(&subject).copied().unwrap_or(0);
         let is_greedy = !is_proxy && own >= self.0.of_one;
-        if is_greedy || open.all.len() >= self.0.max {
-            self.make_room(&mut open, is_greedy.then_some(subject.as_str()))?;
+        if is_greedy {
+            self.make_room(&mut open, Some(&subject))?;
+        } else if open.all.len() >= self.0.max {
+            self.make_room(&mut open, None).or_else(|| open.take_from_largest(own))?;
         }
         let now = || AtomicU64::new(self.now_ms());
         let (busy, sockets, closed) = (AtomicUsize::default(), AtomicUsize::default(), CancellationToken::new());
@@ -143,6 +146,17 @@ impl State {
 }
 
 impl Open {
+    /// Closes a connection of the address with most, if it has more than a newcomer with `own` would have. Proxies carry many clients.
+    fn take_from_largest(&mut self, own: usize) -> Option<()> {
+        let addresses = self.by_subject.iter().filter(|(subject, _)| !subject.is_empty());
+        let (largest, _) = addresses.max_by_key(|(_, count)| **count).filter(|(_, count)| **count > own + 1)?;
+        let candidates = self.all.iter().filter(|(_, state)| state.subject == *largest);
+        let (id, _) = candidates.min_by_key(|(_, state)| state.got_on_ms.load(Ordering::Relaxed))?;
+        let id = *id;
+        self.remove(id)?.closed.cancel();
+        Some(())
+    }
+
     fn remove(&mut self, id: u64) -> Option<Arc<State>> {
         let state = self.all.remove(&id)?;
         if let Some(count) = self.by_subject.get_mut(&state.subject) {
@@ -196,6 +210,13 @@ impl Connection {
     pub fn got_on(&self) {
         let now = u64::try_from(self.1.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.got_on_ms.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// Closes the connection, whatever it does.
+    pub fn close(&self) {
+        self.0.closed.cancel();
     }
 }
 
@@ -282,6 +303,21 @@ mod tests {
         }
         assert!(connections.admit(peer(3)).is_some());
         assert!(first.closed().is_cancelled() && !second.closed().is_cancelled());
+    }
+
+    #[test]
+    fn a_newcomer_gets_in_however_busy_the_connections_of_others_are() {
+        let connections = later(Connections::new(4, vec!["10.0.0.0/8".parse().unwrap()]));
+        let proxy = connections.admit("10.0.0.1".parse().unwrap()).unwrap();
+        let greedy: Vec<_> = (0..3).map(|_| connections.admit(peer(1)).unwrap()).collect();
+        let _busy: Vec<_> = greedy.iter().chain([&proxy]).map(|place| place.connection().busy()).collect();
+        greedy[1].state.got_on_ms.store(0, Ordering::Relaxed);
+        let _socket = greedy[1].connection().socket();
+        let newcomer = connections.admit(peer(2)).unwrap();
+        let closed: Vec<_> = greedy.iter().map(|place| place.closed().is_cancelled()).collect();
+        assert_eq!(closed, [false, true, false]);
+        let _busy = newcomer.connection().busy();
+        assert!(connections.admit(peer(1)).is_none() && !proxy.closed().is_cancelled());
     }
 
     #[test]

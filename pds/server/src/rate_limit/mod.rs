@@ -1,10 +1,13 @@
 //! Limits of requests, connections and memory per caller. Never answers a request itself.
 
 mod address;
+mod budget;
 mod connections;
+mod principal;
 mod shares;
 mod sizes;
 mod table;
+mod turns;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -15,33 +18,13 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{client, subject};
+pub use budget::{Budget, Client, Part};
 pub use connections::{Busy, Connection, Connections, Place, Socket};
+pub use principal::Principal;
 pub use shares::{Share, Shares};
 pub use sizes::Sizes;
-use table::MethodLimits;
-pub use table::{GUESSES, LOGINS, UPLOADS, WRITES, cost};
-
-/// The caller that a request is counted for, known from its headers alone.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Principal {
-    /// No valid credential.
-    Anybody,
-    /// The account with this DID.
-    Account(String),
-    /// The administrator.
-    Admin,
-}
-
-impl Principal {
-    /// The name of its tier in metrics.
-    pub fn tier(&self) -> &'static str {
-        match self {
-            Self::Anybody => "unauthenticated",
-            Self::Account(_) => "authenticated",
-            Self::Admin => "admin",
-        }
-    }
-}
+pub use table::{GUESSES, LOGINS, MethodLimits, REFRESHES, UPLOADS, WRITES, cost};
+pub use turns::{Turn, Turns};
 
 /// The limits in force.
 pub struct RateLimits {
@@ -98,34 +81,26 @@ impl RateLimits {
         self.enabled && !exempt && !key.zip(self.bypass_key.as_ref()).is_some_and(knows)
     }
 
-    /// Charges what the head of a request for `method` shows: one point of the principal's tier, and the cost of the method. A method with
-    /// limits of its own has these and a wide limit per address instead of the burst of anonymous requests; so have the methods of `sync`.
+    /// Charges what the head of a request shows: one point of the principal's tier, and the cost of the method. A method with limits of its own
+    /// has these and a wide limit per address instead of the burst of anonymous requests.
     pub async fn charge_request(
         &self,
-        method: &str,
+        limits: Option<&MethodLimits>,
         principal: &Principal,
         address: &str,
         now_us: i64,
     ) -> Option<Standing> {
-        let of_method = table::of_method(method);
-        let wide = of_method.is_some() || method.starts_with("com.atproto.sync.");
         let tier = match principal {
             Principal::Account(did) => Some((&self.authenticated, did.as_str())),
             Principal::Admin => Some((&self.admin, "admin")),
-            Principal::Anybody if of_method.is_some_and(|limits| limits.alone) => None,
-            Principal::Anybody if wide => Some((&table::ADDRESS, address)),
-            Principal::Anybody => Some((&self.unauthenticated, address)),
-        };
-        let subject = match (of_method.map(|limits| limits.by), principal) {
-            (Some(table::By::Address), _) => Some(address),
-            (Some(table::By::Account), Principal::Account(did)) => Some(did.as_str()),
-            _ => None,
+            Principal::Anybody => match limits {
+                Some(limits) => limits.address().map(|limit| (limit, address)),
+                None => Some((&self.unauthenticated, address)),
+            },
         };
         let mut charges = Vec::with_capacity(3);
         charges.extend(tier.map(|(limit, subject)| Charge { limit, subject, cost: 1 }));
-        if let (Some(MethodLimits { limits, cost, .. }), Some(subject)) = (of_method, subject) {
-            charges.extend(limits.iter().map(|limit| Charge { limit, subject, cost }));
-        }
+        charges.extend(limits.into_iter().flat_map(|limits| limits.charges(principal, address)));
         self.limiter.take(&charges, now_us).await
     }
 

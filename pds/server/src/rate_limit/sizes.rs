@@ -17,6 +17,10 @@ pub struct Sizes {
     pub connections: usize,
     /// Bytes of answers that wait for their readers.
     pub answer_bytes: usize,
+    /// Bytes of inputs that are being received or worked on.
+    pub input_bytes: usize,
+    /// Blobs that are being sent to their readers.
+    pub blob_readers: usize,
     /// Bytes of uploads that are being sent to S3.
     pub upload_bytes: usize,
     /// Bytes of repositories in memory.
@@ -48,11 +52,14 @@ impl Sizes {
         Self {
             connections: whole(connections),
             answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 16 * MIB, 64 * MIB))),
+            input_bytes: whole(part(2, 16 * MIB, 64 * MIB)),
+            blob_readers: whole(by_files / 4).clamp(16, 1024),
             upload_bytes: whole(upload.unwrap_or(part(4, 16 * MIB, 128 * MIB))),
             repo_bytes: limits.repo_memory.unwrap_or(repo_bytes),
             import_bytes: limits.import_memory.unwrap_or(part(6, 48 * MIB, 192 * MIB)),
             spool_bytes: limits.export_spool,
-            subscribers: whole(limits.subscribers.into()),
+            // Subscriptions that nobody reads must leave connections for requests.
+            subscribers: whole(u64::from(limits.subscribers).min(connections.div_ceil(2))),
             subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(2, 8 * MIB, 64 * MIB))),
         }
     }
@@ -91,6 +98,8 @@ mod tests {
         assert_eq!((none.connections, none.repo_bytes, none.answer_bytes), (4096, 96 << 20, 64 << 20));
         let small = Sizes::within(&UNSET, None, Some(256 << 20), Some(1024));
         assert_eq!((small.connections, small.repo_bytes), (512, 48 << 20));
+        assert_eq!((none.subscribers, small.subscribers, small.blob_readers), (1000, 256, 128));
+        assert_eq!((none.input_bytes, small.input_bytes), (64 << 20, 32 << 20));
         assert_eq!((small.answer_bytes, small.subscriber_bytes), (16 << 20, 32 << 20));
         let set = Limits { connections: Some(9), repo_memory: Some(5), ..UNSET };
         let set = Sizes::within(&set, Some(20 << 20), Some(256 << 20), Some(1024));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pds_limiter::Limit;
+use pds_limiter::{Charge, Limit};
+
+use super::principal::Principal;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
@@ -18,6 +20,9 @@ pub const LOGINS: [Limit; 2] =
 
 /// Login attempts on one account from all addresses without a successful login before. The owner's addresses are not limited by it.
 pub const GUESSES: [Limit; 2] = [Limit::log("login-guesses", 50, HOUR), Limit::log("login-guesses-day", 200, DAY)];
+
+/// Refreshes of the sessions of one account. Each leaves a token that stays good for two hours.
+pub const REFRESHES: [Limit; 1] = [Limit::bucket("refresh-session", 300, HOUR)];
 
 /// Points of writes to one repository.
 pub const WRITES: [Limit; 2] =
@@ -36,17 +41,9 @@ pub mod cost {
     pub const DELETE: u32 = 1;
 }
 
-const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
-const HANDLES: [Limit; 2] =
-    [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
-/// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
-const IMPORTS: [Limit; 2] =
-    [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
-const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];
-
 /// Whose budget a method is charged to.
-#[derive(Clone, Copy)]
-pub(super) enum By {
+#[derive(Clone, Copy, Debug)]
+enum By {
     Address,
     Account,
     /// Only the body shows it; the handler charges.
@@ -54,30 +51,60 @@ pub(super) enum By {
 }
 
 /// The limits of a method.
-#[derive(Clone, Copy)]
-pub(super) struct MethodLimits {
-    pub(super) by: By,
-    pub(super) limits: &'static [Limit],
+#[derive(Clone, Copy, Debug)]
+pub struct MethodLimits {
+    by: By,
+    limits: &'static [Limit],
     /// Points of one call.
-    pub(super) cost: u32,
+    cost: u32,
     /// They replace [`ADDRESS`] instead of counting beside it.
-    pub(super) alone: bool,
+    alone: bool,
 }
 
-/// The limits of a method, if it has its own.
-pub(super) fn of_method(method: &str) -> Option<MethodLimits> {
-    let own = |by, limits, cost| Some(MethodLimits { by, limits, cost, alone: false });
-    match method {
-        "com.atproto.server.createAccount" => own(By::Address, &SIGN_UPS, 1),
-        "com.atproto.server.createSession" | "com.atproto.repo.applyWrites" | "com.atproto.repo.uploadBlob" => {
-            own(By::Body, &[], 0)
-        }
-        "com.atproto.identity.updateHandle" => own(By::Account, &HANDLES, 1),
-        "com.atproto.repo.createRecord" => own(By::Account, &WRITES, cost::CREATE),
-        "com.atproto.repo.putRecord" => own(By::Account, &WRITES, cost::UPDATE),
-        "com.atproto.repo.deleteRecord" => own(By::Account, &WRITES, cost::DELETE),
-        "com.atproto.repo.importRepo" => own(By::Account, &IMPORTS, 1),
-        "com.atproto.sync.getRepo" => own(By::Address, &EXPORTS, 1).map(|own| MethodLimits { alone: true, ..own }),
-        _ => None,
+impl MethodLimits {
+    /// `createAccount`.
+    pub const SIGN_UPS: Self = Self::own(By::Address, &SIGN_UPS, 1);
+    /// `updateHandle`.
+    pub const HANDLES: Self = Self::own(By::Account, &HANDLES, 1);
+    /// `importRepo`.
+    pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
+    /// `getRepo`.
+    pub const EXPORTS: Self = Self { alone: true, ..Self::own(By::Address, &EXPORTS, 1) };
+    /// The handler charges what only the body shows.
+    pub const BY_BODY: Self = Self::own(By::Body, &[], 0);
+    /// Counts requests of one address in the wide limit alone, which leaves room for clients that read much.
+    pub const WIDE: Self = Self::own(By::Body, &[], 0);
+
+    /// A write of this cost to the caller's repository.
+    pub const fn writes(cost: u32) -> Self {
+        Self::own(By::Account, &WRITES, cost)
+    }
+
+    const fn own(by: By, limits: &'static [Limit], cost: u32) -> Self {
+        Self { by, limits, cost, alone: false }
+    }
+
+    /// What a request of this caller to the method is charged beside its tier.
+    pub(super) fn charges<'a>(&self, principal: &'a Principal, address: &'a str) -> impl Iterator<Item = Charge<'a>> {
+        let subject = match (self.by, principal) {
+            (By::Address, _) => Some(address),
+            (By::Account, Principal::Account(did)) => Some(did.as_str()),
+            _ => None,
+        };
+        let (limits, cost) = (self.limits, self.cost);
+        subject.into_iter().flat_map(move |subject| limits.iter().map(move |limit| Charge { limit, subject, cost }))
+    }
+
+    /// The limit of requests of one address, unless the method has none beside its own.
+    pub(super) fn address(&self) -> Option<&'static Limit> {
+        (!self.alone).then_some(&ADDRESS)
     }
 }
+
+const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
+const HANDLES: [Limit; 2] =
+    [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
+/// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
+const IMPORTS: [Limit; 2] =
+    [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
+const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];

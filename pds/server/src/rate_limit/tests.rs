@@ -20,9 +20,9 @@ async fn limits() -> RateLimits {
 }
 
 /// How many requests at once pass, and which limit the next one meets.
-async fn passed(limits: &RateLimits, method: &str, principal: &Principal) -> (u32, &'static str) {
+async fn passed(limits: &RateLimits, method: Option<MethodLimits>, principal: &Principal) -> (u32, &'static str) {
     for passed in 0..100_000 {
-        let standing = limits.charge_request(method, principal, "198.51.100.1", NOW).await.unwrap();
+        let standing = limits.charge_request(method.as_ref(), principal, "198.51.100.1", NOW).await.unwrap();
         if standing.retry_after.is_some() {
             return (passed, standing.limit.name);
         }
@@ -33,22 +33,22 @@ async fn passed(limits: &RateLimits, method: &str, principal: &Principal) -> (u3
 #[tokio::test]
 async fn methods_have_the_limits_of_the_reference() {
     let (nobody, alice) = (Principal::Anybody, Principal::Account("did:plc:alice".to_owned()));
-    let cases: [(&str, &Principal, u32, &str); 12] = [
-        ("com.atproto.server.describeServer", &nobody, 10, "unauthenticated"),
-        ("com.atproto.repo.getRecord", &nobody, 10, "unauthenticated"),
-        ("com.atproto.server.createAccount", &nobody, 100, "create-account"),
-        ("com.atproto.server.createSession", &nobody, 3000, "address"),
-        ("com.atproto.sync.listRepos", &nobody, 3000, "address"),
-        ("com.atproto.sync.getRepo", &nobody, 6000, "get-repo"),
-        ("com.atproto.repo.createRecord", &nobody, 3000, "address"),
-        ("com.atproto.repo.createRecord", &alice, 5000 / 3, "repo-write-hour"),
-        ("com.atproto.repo.putRecord", &alice, 5000 / 2, "repo-write-hour"),
-        ("com.atproto.repo.deleteRecord", &alice, 5000, "repo-write-hour"),
-        ("com.atproto.repo.importRepo", &alice, 10, "import-repo"),
-        ("com.atproto.identity.updateHandle", &alice, 10, "update-handle"),
+    let own = MethodLimits::writes;
+    let cases = [
+        (None, &nobody, 10, "unauthenticated"),
+        (Some(MethodLimits::SIGN_UPS), &nobody, 100, "create-account"),
+        (Some(MethodLimits::BY_BODY), &nobody, 3000, "address"),
+        (Some(MethodLimits::WIDE), &nobody, 3000, "address"),
+        (Some(MethodLimits::EXPORTS), &nobody, 6000, "get-repo"),
+        (Some(own(cost::CREATE)), &nobody, 3000, "address"),
+        (Some(own(cost::CREATE)), &alice, 5000 / 3, "repo-write-hour"),
+        (Some(own(cost::UPDATE)), &alice, 5000 / 2, "repo-write-hour"),
+        (Some(own(cost::DELETE)), &alice, 5000, "repo-write-hour"),
+        (Some(MethodLimits::IMPORTS), &alice, 10, "import-repo"),
+        (Some(MethodLimits::HANDLES), &alice, 10, "update-handle"),
     ];
     for (method, principal, count, limit) in cases {
-        assert_eq!(passed(&limits().await, method, principal).await, (count, limit), "{method}");
+        assert_eq!(passed(&limits().await, method, principal).await, (count, limit), "{method:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::rate_limit::{Share, Shares, Sizes};
+use crate::rate_limit::{Budget, Client, Part, Sizes};
 
 /// Memory of a follower that reads earlier events, unless it is a fast one far behind; in bytes.
 const FOLLOWER_BYTES: usize = 2 << 20;
@@ -15,7 +15,7 @@ const FOLLOWER_BYTES: usize = 2 << 20;
 /// A place among the open subscriptions, until it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    _share: Share,
+    _part: Part,
     /// Turns of all followers, and those of one address.
     pub(super) turns: Turns,
 }
@@ -48,7 +48,7 @@ impl Turns {
 
 /// All places of this replica.
 pub(super) struct Places {
-    shares: Shares,
+    all: Budget,
     turns: Arc<Semaphore>,
     turns_of_one: usize,
     /// The turns of each address, as long as it has a place.
@@ -60,21 +60,22 @@ impl Places {
     pub(super) fn new(sizes: Sizes) -> Self {
         let turns = (sizes.subscriber_bytes / FOLLOWER_BYTES).max(2);
         Self {
-            shares: Shares::new(sizes.subscribers, sizes.subscribers.div_ceil(4)),
+            all: Budget::shared(sizes.subscribers, sizes.subscribers.div_ceil(4)),
             turns: Arc::new(Semaphore::new(turns)),
             turns_of_one: (turns / 4).max(1),
             by_address: Mutex::default(),
         }
     }
 
-    /// A place for a subscription from an address, if there is one. An empty address is limited only together with all others.
-    pub(super) fn take(&self, address: &str) -> Option<Place> {
-        let share = self.shares.take(address)?;
-        let of_address = match address {
+    /// A place for a subscription of a client. If all are taken, the address with most subscriptions loses its oldest one. Clients of which only
+    /// the proxy is known are limited together.
+    pub(super) fn take(&self, client: &Client) -> Option<Place> {
+        let part = self.all.take(client, 1)?;
+        let of_address = match &*client.subject {
             "" => Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             address => self.turns_of(address),
         };
-        Some(Place { _share: share, turns: Turns { all: self.turns.clone(), of_address } })
+        Some(Place { _part: part, turns: Turns { all: self.turns.clone(), of_address } })
     }
 
     fn turns_of(&self, address: &str) -> Arc<Semaphore> {

@@ -12,7 +12,10 @@ use super::{
     place::{Place, Places},
     ring::Ring,
 };
-use crate::{rate_limit::Sizes, report::Failed};
+use crate::{
+    rate_limit::{Client, Sizes},
+    report::Failed,
+};
 
 /// Bytes of messages in the ring.
 const RING_BYTES: usize = 32 << 20;
@@ -66,9 +69,9 @@ impl Sequencer {
         this
     }
 
-    /// A place for a subscription from an address, if there is one.
-    pub fn place(&self, address: &str) -> Option<Place> {
-        self.0.places.take(address)
+    /// A place for a subscription of a client, if there is one.
+    pub fn place(&self, client: &Client) -> Option<Place> {
+        self.0.places.take(client)
     }
 
     /// The newest number in the ring: that of the newest event that this replica has seen, while there are followers.

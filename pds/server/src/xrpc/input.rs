@@ -1,18 +1,29 @@
 //! Parameters and inputs of methods.
 
-use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Map, Value};
+
+use axum::{
+    RequestExt,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+};
+use futures::StreamExt;
+use http_body_util::LengthLimitError;
+use pds_lexicon::{Catalog, Method};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{XrpcError, expect_content_type};
+use crate::{
+    app::App,
+    rate_limit::{Budget, Client, Part},
+};
 
-/// The parameters of a query, typed. Numbers and flags need [`number`] and [`flag`], repeated parameters [`list`].
-/// A parameter without a value counts as absent: many clients send `cursor=` for the first page.
+/// The parameters of a method, validated against its lexicon and typed.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -20,65 +31,132 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
-        let mut map = Map::new();
         let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
-            if value.contains('\0') {
-                return Err(XrpcError::invalid(format!("Params/{name} must not contain U+0000")));
-            }
-            let value = Value::String(value.into_owned());
-            match map.get_mut(name.as_ref()) {
-                None => {
-                    map.insert(name.into_owned(), value);
-                }
-                Some(Value::Array(all)) => all.push(value),
-                Some(first) => *first = Value::Array(vec![first.take(), value]),
-            }
+        if let Some((name, _)) = pairs.clone().find(|(_, value)| value.contains('\0')) {
+            return Err(XrpcError::invalid(format!("Params/{name} must not contain U+0000")));
         }
-        serde_path_to_error::deserialize(Value::Object(map)).map(Self).map_err(|error| {
-            let path = error.path().to_string();
-            match path.as_str() {
-                "." => refuse("Params", error.inner()),
-                path => refuse(&format!("Params/{path}"), error.inner()),
-            }
-        })
+        let params = lexicon(&parts.uri)?.parameters(pairs).map_err(|error| XrpcError::invalid(error.to_string()))?;
+        typed("Params", Value::Object(params)).map(Self)
     }
 }
 
-/// The JSON input of a procedure, typed. It is an object: serde alone would take a list of its fields too.
+/// The JSON input of a procedure, validated against its lexicon and typed.
 #[derive(Debug)]
 pub struct Procedure<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Procedure<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Procedure<T> {
     type Rejection = XrpcError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, XrpcError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, XrpcError> {
         expect_content_type(request.headers(), "application/json")?;
         refuse_compressed(request.headers())?;
+        let lexicon = lexicon(request.uri())?;
         // Records may contain any text; the other fields of these methods have types without control characters.
         let has_records = request.uri().path().starts_with("/xrpc/com.atproto.repo.");
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", "request entity too large")
-            }
-            _ => XrpcError::invalid("The request's body could not be read"),
-        })?;
+        let body = receive(request, &app.inputs).await?;
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(XrpcError::invalid("Input must be a JSON object"));
         }
         if !has_records && contains_nul(&body) {
             return Err(XrpcError::invalid("Input must not contain U+0000"));
         }
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            match path.as_str() {
-                "." => refuse("Input", error.inner()),
-                path => refuse(&format!("Input/{}", path.replace('.', "/")), error.inner()),
-            }
-        })?;
-        json.end().map(|()| Self(input)).map_err(|error| refuse("Input", &error))
+        let input = serde_json::from_slice(&body).map_err(|error| refuse("Input", &error))?;
+        lexicon.check_input(&input).map_err(|error| XrpcError::invalid(error.to_string()))?;
+        typed("Input", input).map(Self)
     }
+}
+
+/// Receives a body within the memory that all inputs share. The memory stays taken until the request is answered.
+async fn receive(request: Request, inputs: &Budget) -> Result<Vec<u8>, XrpcError> {
+    let busy = || XrpcError::unavailable("Too many inputs are being received, try again", 1);
+    let client = request.extensions().get().cloned();
+    let client = client.unwrap_or_else(|| Client { subject: "".into(), connection: None });
+    let held = request.extensions().get::<HeldInput>().cloned().unwrap_or_default();
+    let part = inputs.take(&client, 0).ok_or_else(busy)?;
+    let mut body = request.with_limited_body().into_body().into_data_stream();
+    let mut received = Vec::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| match is_too_long(&error) {
+            true => XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", "request entity too large"),
+            false => XrpcError::invalid("The request's body could not be read"),
+        })?;
+        if !part.grow(piece.len()) {
+            return Err(busy());
+        }
+        received.extend_from_slice(&piece);
+    }
+    let values = count_values(&received);
+    if values > MAX_VALUES {
+        return Err(XrpcError::invalid(format!("Input must not have more than {MAX_VALUES} values, found {values}")));
+    }
+    if !part.grow(values * VALUE_BYTES) {
+        return Err(busy());
+    }
+    held.keep(part);
+    Ok(received)
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        if found.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
+}
+
+/// Maximum number of JSON values in an input. A record of a megabyte has some ten thousand.
+const MAX_VALUES: usize = 200_000;
+/// Memory of one value while it is checked and encoded.
+const VALUE_BYTES: usize = 96;
+
+/// At least as many as this JSON has values.
+fn count_values(json: &[u8]) -> usize {
+    let (mut count, mut in_text, mut at) = (1, false, 0);
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'\\' => at += 1,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    count
+}
+
+/// The memory of a request's input, which is free again when the request is answered.
+#[derive(Clone, Debug, Default)]
+pub struct HeldInput(Arc<Mutex<Option<Part>>>);
+
+impl HeldInput {
+    fn keep(&self, part: Part) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+    }
+
+    /// Frees the memory.
+    pub fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The lexicon of the method that a request calls.
+fn lexicon(uri: &Uri) -> Result<Method<'static>, XrpcError> {
+    let nsid = uri.path().strip_prefix("/xrpc/").unwrap_or_default();
+    Catalog::bundled().method(nsid).ok_or_else(|| XrpcError::invalid("invalid xrpc path"))
+}
+
+/// A value that matches its lexicon, as the type of a handler. Some types are narrower than the lexicon.
+fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, XrpcError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        match path.as_str() {
+            "." => refuse(what, error.inner()),
+            path => refuse(&format!("{what}/{}", path.replace('.', "/")), error.inner()),
+        }
+    })
 }
 
 /// Whether a text of this JSON contains U+0000, which can only be escaped there. Postgres cannot store it.
@@ -121,48 +199,22 @@ fn refuse(what: &str, error: &serde_json::Error) -> XrpcError {
     }
 }
 
-/// Reads a field that may be absent but not null. Needs `#[serde(default)]` beside it.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// The parameter `limit` of a page, between 1 and `most`.
-///
-/// # Errors
-/// The answer to the client.
-pub fn limit(given: Option<u32>, default: u32, most: u32) -> Result<u32, XrpcError> {
-    let limit = given.unwrap_or(default);
-    match (1..=most).contains(&limit) {
-        true => Ok(limit),
-        false => Err(XrpcError::invalid(format!("Params/limit must be between 1 and {most}"))),
-    }
-}
-
-/// Reads a number from a parameter's text.
-pub fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_| serde::de::Error::custom(format!("{text:?} must be an integer in range")))
-}
-
-/// Reads `true` or `false` from a parameter's text.
-pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "true" => Ok(Some(true)),
-        "false" => Ok(Some(false)),
-        other => Err(serde::de::Error::custom(format!("{other:?} must be true or false"))),
-    }
-}
-
-/// Reads a parameter that may be given once or many times.
-pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let all = if value.is_array() { value } else { Value::Array(vec![value]) };
-    serde_json::from_value(all).map_err(serde::de::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (json, least, most) in
+            [(r#"{"a": [1, 2, {"b": "x,[\",{"}]}"#, 5, 6), ("[0,0,0]", 3, 5), (r#"{"a":"\\",}"#, 2, 3)]
+        {
+            assert!(
+                (least..=most).contains(&count_values(json.as_bytes())),
+                "{json}: {}",
+                count_values(json.as_bytes())
+            );
+        }
+    }
 
     #[test]
     fn a_nul_is_found_only_where_one_is_escaped() {

@@ -1,5 +1,6 @@
 //! XRPC over axum: reading parameters and inputs, answering, errors. Source: <https://atproto.com/specs/xrpc>.
 
+mod check;
 mod content_type;
 mod error;
 mod input;
@@ -7,9 +8,10 @@ mod output;
 mod socket;
 mod upgrade;
 
+pub use check::check_output;
 pub use content_type::{content_type, expect_content_type};
 pub use error::{ErrorName, XrpcError};
-pub use input::{Procedure, Query, flag, limit, list, number, present, refuse_compressed};
+pub use input::{HeldInput, Procedure, Query, refuse_compressed};
 pub use output::{Output, Text};
 pub use socket::Socket;
 pub use upgrade::Upgrade;

@@ -5,7 +5,7 @@ use std::{io::Cursor, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::join_all;
 use pds_repo::{cbor::Reader, event::Frame};
-use pds_server::{app::App, sequencer::Next};
+use pds_server::{app::App, rate_limit::Client, sequencer::Next};
 use pds_store::{Dialect, event};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{
@@ -41,8 +41,15 @@ async fn append(app: &App, len: usize, count: usize) -> std::ops::Range<i64> {
 
 /// The numbers that a follower hears, up to `last`.
 async fn hear(app: &App, cursor: i64, last: i64) -> Vec<i64> {
-    let (mut subscription, start) =
-        app.sequencer.subscribe(app.sequencer.place("").unwrap(), Some(cursor), app.clock.now_us()).await.unwrap();
+    let (mut subscription, start) = app
+        .sequencer
+        .subscribe(
+            app.sequencer.place(&Client { subject: "".into(), connection: None }).unwrap(),
+            Some(cursor),
+            app.clock.now_us(),
+        )
+        .await
+        .unwrap();
     assert!(!start.outdated);
     let mut heard = Vec::new();
     while heard.last().is_none_or(|seq| *seq < last) {

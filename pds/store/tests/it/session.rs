@@ -15,6 +15,7 @@ on_both!(
     a_revoked_session_does_not_come_back,
     a_logout_ends_the_whole_family,
     a_logout_during_a_refresh_ends_both,
+    a_logout_after_thousands_of_refreshes_ends_them_all,
     all_sessions_of_an_account_end,
     expired_tokens_are_forgotten,
 );
@@ -94,6 +95,23 @@ async fn many_at_once_get_the_same_successor(store: Store) {
     successors.dedup();
 
     assert_eq!(successors.len(), 1, "{successors:?}");
+}
+
+/// Its cost was cubic in the number of refreshes, in a transaction that other writers waited for.
+async fn a_logout_after_thousands_of_refreshes_ends_them_all(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "0").await;
+    let mut tx = store.begin().await;
+    for n in 0..5_000 {
+        let (jti, next_jti) = (n.to_string(), (n + 1).to_string());
+        let rotation = Rotation { jti: &jti, next_jti: &next_jti, now: T0, grace: GRACE, expires_at: T0 + LIFE };
+        session::rotate(&mut tx, &rotation).await.unwrap().unwrap();
+    }
+    assert!(session::revoke(&mut tx, "2500", T0 + GRACE).await.unwrap());
+    tx.commit().await.unwrap();
+    for jti in ["0", "2499", "2500", "5000"] {
+        assert!(session::get(&store.db, jti).await.unwrap().is_none(), "{jti}");
+    }
 }
 
 async fn a_revoked_session_does_not_come_back(store: Store) {

@@ -7,20 +7,18 @@ use std::{fmt, sync::Arc};
 
 use argon2::{Block, password_hash};
 use pds_store::background;
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use self::memory::Memory;
-use crate::rate_limit::Shares;
+use crate::rate_limit::Turns;
 
 /// The longest password that is hashed; longer ones are refused before.
 pub const MAX_CHARS: usize = 256;
 /// The longest password that is compared.
 pub const MAX_OLD_CHARS: usize = 512;
 
-/// Hashes that may wait, per core, and how many of them for one address. A good login never waits for longer than these take.
+/// Hashes that may wait, per core. A good login never waits for longer than one hash of each address that waits takes.
 const WAITING: usize = 16;
-const WAITING_FOR_ONE: usize = 4;
 
 /// Why there is no hash; never a wrong password.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +34,9 @@ pub enum Error {
 /// Hashes and verifies passwords, as many at once as the memory bound allows.
 #[derive(Clone)]
 pub struct Passwords {
-    permits: Arc<Semaphore>,
+    /// Of those that run or wait, by address.
+    turns: Turns,
     memory: Memory,
-    /// Places of those that run or wait, by address.
-    places: Shares,
     /// Verified against when there is no account, so that the answer takes as long.
     decoy: Arc<str>,
 }
@@ -48,9 +45,8 @@ impl Default for Passwords {
     fn default() -> Self {
         // More at once would not be faster, only take more memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let places = Shares::new(cores * (WAITING + 1), cores * (WAITING_FOR_ONE + 1));
-        let (permits, memory) = (Arc::new(Semaphore::new(cores)), Memory::default());
-        Self { permits, memory, places, decoy: hash::decoy().into() }
+        let turns = Turns::new(cores, cores * WAITING);
+        Self { turns, memory: Memory::default(), decoy: hash::decoy().into() }
     }
 }
 
@@ -74,12 +70,11 @@ impl Passwords {
         address: &str,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, password_hash::Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.places.take(address).ok_or(Error::Busy)?;
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
+        let turn = self.turns.next(address).await.ok_or(Error::Busy)?;
         let memory = self.memory.clone();
-        // The permit goes with the work: a caller that gives up does not free memory that is still in use.
+        // The turn goes with the work: a caller that gives up does not free memory that is still in use.
         let held = move || {
-            let _held = (permit, place);
+            let _turn = turn;
             let mut buffer = memory.take();
             let done = work(&mut buffer);
             memory.give_back(buffer);
@@ -113,24 +108,25 @@ mod tests {
 
     /// F18
     #[tokio::test]
-    async fn only_so_many_wait_and_one_address_has_its_share() {
-        let passwords =
-            Passwords { permits: Arc::new(Semaphore::new(0)), places: Shares::new(3, 2), ..Passwords::default() };
-        let mut waiting: Vec<_> = ["a", "a", "b"].map(|address| Box::pin(passwords.hash("p", address))).into();
-        for hash in &mut waiting[..2] {
+    async fn only_so_many_wait_and_another_address_does_not_wait_for_all_of_one() {
+        let passwords = Passwords { turns: Turns::new(1, 3), ..Passwords::default() };
+        let turn = passwords.turns.next("x").await.unwrap();
+        let mut waiting: Vec<_> = ["a", "a", "a"].map(|address| Box::pin(passwords.hash("p", address))).into();
+        for hash in &mut waiting {
             assert!(futures::poll!(hash).is_pending());
         }
-        assert!(matches!(passwords.hash("p", "a").await, Err(Error::Busy)), "its share is taken");
-        assert!(futures::poll!(&mut waiting[2]).is_pending());
-        assert!(matches!(passwords.hash("p", "c").await, Err(Error::Busy)));
+        assert!(matches!(passwords.hash("p", "a").await, Err(Error::Busy)), "all places are taken by itself");
+        let mut other = Box::pin(passwords.hash("p", "b"));
+        assert!(futures::poll!(&mut other).is_pending());
+        assert!(matches!(waiting.pop().unwrap().await, Err(Error::Busy)), "it lost its place to another address");
+        drop(turn);
         drop(waiting);
-        passwords.permits.add_permits(1);
-        passwords.hash("p", "a").await.unwrap();
+        other.await.unwrap();
     }
 
     #[tokio::test]
     async fn a_caller_that_gives_up_does_not_free_its_place() {
-        let passwords = Passwords { permits: Arc::new(Semaphore::new(1)), ..Passwords::default() };
+        let passwords = Passwords { turns: Turns::new(1, 3), ..Passwords::default() };
         let (begun, seen) = std::sync::mpsc::channel();
         let (finish, wait) = std::sync::mpsc::channel::<()>();
         let worker = passwords.clone();
@@ -141,8 +137,8 @@ mod tests {
         tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
-        assert_eq!(passwords.permits.available_permits(), 0);
+        assert_eq!(passwords.turns.free(), 0);
         finish.send(()).unwrap();
-        let _free = passwords.permits.acquire().await.unwrap();
+        drop(passwords.turns.next("").await.unwrap());
     }
 }

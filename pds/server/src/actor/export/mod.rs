@@ -54,8 +54,8 @@ impl Actors {
     ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
         let turns = &self.inner().exports;
         let place = turns.places.take(address).ok_or(Error::Busy)?;
-        let turn = turns.next().await.ok_or(Error::Busy)?;
-        let View { mut snapshot, root, tree } = self.view(account.id, &account.did).await?;
+        let turn = turns.next(address).await.ok_or(Error::Busy)?;
+        let View { mut snapshot, root, tree } = self.view(account.id, &account.did, address).await?;
         // A revision of the future says nothing about what its reader has.
         let since = since.filter(|since| *since <= root.head.rev);
         let (sender, receiver) = mpsc::channel(AHEAD);

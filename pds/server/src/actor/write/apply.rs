@@ -1,6 +1,6 @@
 //! Storing changes as one commit, however many writers there are.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use pds_repo::{Cid, Head, record::UNKNOWN_SIZE};
 use pds_store::{
@@ -11,7 +11,7 @@ use pds_store::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Change, Error, change::subjects};
+use super::{Change, Error, change::subjects, error::MAX_BLOBS};
 use crate::{
     actor::{Actors, SubmitError, slot::Slot},
     task::run_to_end,
@@ -65,7 +65,12 @@ impl Actors {
     ///
     /// Whether a blob exists at all is decided by the commit, under the row's lock.
     async fn check_blobs(&self, account: &Account, changes: &[Change]) -> Result<(), Error> {
-        for given in changes.iter().filter_map(Change::record).flat_map(|record| &record.record.blobs) {
+        let given = changes.iter().filter_map(Change::record).flat_map(|record| &record.record.blobs);
+        let given: HashSet<_> = given.collect();
+        if given.len() > MAX_BLOBS {
+            return Err(Error::TooManyBlobs { count: given.len() });
+        }
+        for given in given {
             let Some(stored) = blob::get(&self.parts().db, account.id, &given.cid).await? else { continue };
             if stored.state != blob::State::Temporary {
                 continue;

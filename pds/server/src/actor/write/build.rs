@@ -1,6 +1,6 @@
 //! The commit that changes come to on one state of a repository. Nothing is stored here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use pds_repo::{Action, Cid, CommitDiff, Error as RepoError, MAX_WRITES, Op, Repo, event};
 use pds_store::{
@@ -90,7 +90,8 @@ fn record_write(op: &Op, records: &mut HashMap<RepoPath, PreparedRecord>) -> Rec
         return RecordWrite::Delete { path: op.path.clone() };
     };
     let (body, subject_hash, blobs) = records.remove(&op.path).map_or_else(Default::default, |record| {
-        let blobs = record.record.blobs.iter().map(|blob| blob.cid).collect();
+        let blobs: BTreeSet<_> = record.record.blobs.iter().map(|blob| blob.cid).collect();
+        let blobs = blobs.into_iter().collect();
         (record.record.bytes, record.subject_hash, blobs)
     });
     let put = Put { path: op.path.clone(), cid, body, subject_hash, blobs };

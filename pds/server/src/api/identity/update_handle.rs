@@ -1,4 +1,5 @@
 use axum::extract::State;
+use pds_syntax::Handle;
 use serde::Deserialize;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 /// Input of `com.atproto.identity.updateHandle`.
 #[derive(Debug, Deserialize)]
 pub struct UpdateHandleInput {
-    handle: String,
+    handle: Handle,
 }
 
 /// `com.atproto.identity.updateHandle`
@@ -22,7 +23,7 @@ pub async fn update_handle(
     Procedure(input): Procedure<UpdateHandleInput>,
 ) -> Result<()> {
     let account = &access.account;
-    let handle = input.handle.parse().map_err(|_| XrpcError::invalid("Input/handle must be a valid handle"))?;
+    let handle = input.handle;
     let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
     app.handles.check(&handle, Some(&account.did)).await.map_err(refuse)?;
     app.handles.update(account, &handle).await.map_err(|error| match error {

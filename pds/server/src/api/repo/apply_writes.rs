@@ -4,14 +4,14 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CommitMeta, own_writable, uri};
+use super::{CommitMeta, own_repo, uri};
 use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
     http::rate_limit::Meter,
     rate_limit::{WRITES, cost},
-    xrpc::{Output, Procedure, Result, XrpcError, present},
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.repo.applyWrites`.
@@ -19,10 +19,8 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct ApplyWritesInput {
     repo: AtIdentifier,
-    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     writes: Vec<WriteInput>,
-    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
@@ -36,7 +34,6 @@ pub(super) enum WriteInput {
         /// The record's collection.
         collection: Nsid,
         /// Record key; the server makes one if it is absent.
-        #[serde(default, deserialize_with = "present")]
         rkey: Option<RecordKey>,
         /// The record as JSON.
         value: Value,
@@ -120,7 +117,7 @@ pub async fn apply_writes(
     meter: Meter,
     Procedure(input): Procedure<ApplyWritesInput>,
 ) -> Result<Output<ApplyWritesOutput>> {
-    own_writable(&input.repo, &access)?;
+    own_repo(&input.repo, &access.account)?;
     let account = &access.account;
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));

@@ -4,12 +4,12 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Written, own_writable, write_one};
+use super::{Written, own_repo, write_one};
 use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result, present},
+    xrpc::{Output, Procedure, Result},
 };
 
 /// Input of `com.atproto.repo.createRecord`.
@@ -18,12 +18,9 @@ use crate::{
 pub struct CreateRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
-    #[serde(default, deserialize_with = "present")]
     rkey: Option<RecordKey>,
-    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     record: Value,
-    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
@@ -33,7 +30,7 @@ pub async fn create_record(
     access: Access,
     Procedure(input): Procedure<CreateRecordInput>,
 ) -> Result<Output<Written>> {
-    own_writable(&input.repo, &access)?;
+    own_repo(&input.repo, &access.account)?;
     let record = app.actors.prepare(&input.collection, input.rkey, input.record, input.validate)?;
     let change = |record| Change::Create { record, replace_subject: true };
     write_one(&app, &access.account, record, input.swap_commit, change).await

@@ -3,12 +3,12 @@ use pds_repo::Cid;
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitMeta, own_writable};
+use super::{CommitMeta, own_repo};
 use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result, present},
+    xrpc::{Output, Procedure, Result},
 };
 
 /// Input of `com.atproto.repo.deleteRecord`.
@@ -18,9 +18,7 @@ pub struct DeleteRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
     rkey: RecordKey,
-    #[serde(default, deserialize_with = "present")]
     swap_record: Option<Cid>,
-    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
@@ -39,7 +37,7 @@ pub async fn delete_record(
     access: Access,
     Procedure(input): Procedure<DeleteRecordInput>,
 ) -> Result<Output<DeleteRecordOutput>> {
-    own_writable(&input.repo, &access)?;
+    own_repo(&input.repo, &access.account)?;
     let path = RepoPath::new(&input.collection, &input.rkey);
     let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
     let outcome = app.actors.apply(&access.account, changes, input.swap_commit).await?;

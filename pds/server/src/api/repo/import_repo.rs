@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::headers::{ContentLength, HeaderMapExt};
-use pds_store::account::Status;
 use pds_syntax::Did;
 use serde_json::{Value, json};
 
@@ -14,7 +13,7 @@ use crate::{
     actor::import::{Error, Note, Notes},
     app::App,
     auth::{Access, account_takedown},
-    http::rate_limit::ClientAddress,
+    rate_limit::Client,
     xrpc::{Output, Result, XrpcError, expect_content_type, refuse_compressed},
 };
 
@@ -25,14 +24,10 @@ use crate::{
 pub async fn import_repo(
     State(app): State<App>,
     access: Access,
-    ClientAddress(address): ClientAddress,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    // A deactivated account may be one that is moving here.
-    if access.account.status() == Status::TakenDown {
-        return Err(account_takedown());
-    }
     if !app.settings.import.accepted {
         return Err(XrpcError::invalid("Service is not accepting repo imports"));
     }
@@ -43,7 +38,7 @@ pub async fn import_repo(
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }
-    let report = app.actors.import(&access.account, &address, body.into_data_stream()).await?;
+    let report = app.actors.import(&access.account, &client.subject, body.into_data_stream()).await?;
     if report.kept.count == 0 && report.left_out.count == 0 {
         return Ok(StatusCode::OK.into_response());
     }

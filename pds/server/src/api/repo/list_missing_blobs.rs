@@ -7,14 +7,13 @@ use super::uri;
 use crate::{
     app::App,
     auth::Access,
-    xrpc::{Output, Query, Result, limit, number},
+    xrpc::{Output, Query, Result},
 };
 
 /// Parameters of `com.atproto.repo.listMissingBlobs`.
 #[derive(Debug, Deserialize)]
 pub struct ListMissingBlobsParams {
-    #[serde(default, deserialize_with = "number")]
-    limit: Option<u32>,
+    limit: u32,
     cursor: Option<Cid>,
 }
 
@@ -42,10 +41,9 @@ pub async fn list_missing_blobs(
     access: Access,
     Query(params): Query<ListMissingBlobsParams>,
 ) -> Result<Output<ListMissingBlobsOutput>> {
-    let limit = limit(params.limit, 500, 1000)?;
     let (id, did) = (access.account.id, &access.account.did);
     app.blobs.check_objects(id, params.cursor).await?;
-    let missing = blob::missing(&app.db, id, params.cursor.as_ref(), limit).await?;
+    let missing = blob::missing(&app.db, id, params.cursor.as_ref(), params.limit).await?;
     Ok(Output(ListMissingBlobsOutput {
         cursor: missing.last().map(|last| last.cid),
         blobs: missing.iter().map(|one| RecordBlob { cid: one.cid, record_uri: uri(did, &one.path) }).collect(),

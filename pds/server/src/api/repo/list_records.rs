@@ -7,7 +7,7 @@ use super::write_record;
 use crate::{
     api::readable,
     app::App,
-    xrpc::{Query, Result, Text, XrpcError, flag, limit, number},
+    xrpc::{Query, Result, Text, XrpcError},
 };
 
 /// Parameters of `com.atproto.repo.listRecords`.
@@ -15,10 +15,8 @@ use crate::{
 pub struct ListRecordsParams {
     repo: AtIdentifier,
     collection: Nsid,
-    #[serde(default, deserialize_with = "number")]
-    limit: Option<u32>,
+    limit: u32,
     cursor: Option<String>,
-    #[serde(default, deserialize_with = "flag")]
     reverse: Option<bool>,
 }
 
@@ -29,11 +27,10 @@ const ENVELOPE: usize = 256;
 ///
 /// Newest keys first, or oldest first with `reverse`. The cursor is the last key.
 pub async fn list_records(State(app): State<App>, Query(params): Query<ListRecordsParams>) -> Result<Text> {
-    let limit = limit(params.limit, 50, 100)?;
     let account = readable(&app, &params.repo).await?;
     let cursor = params.cursor.as_deref().map(str::parse::<RecordKey>).transpose();
     let cursor = cursor.map_err(|error| XrpcError::invalid(format!("Params/cursor: {error}")))?;
-    let page = Page { cursor: cursor.as_ref(), limit, ascending: params.reverse.unwrap_or(false) };
+    let page = Page { cursor: cursor.as_ref(), limit: params.limit, ascending: params.reverse.unwrap_or(false) };
     let found = record::list(&app.db, account.id, &params.collection, page).await?;
     // JSON is about one and a half times as long as DAG-CBOR.
     let room: usize = found.iter().map(|record| record.body.len() / 2 * 3 + ENVELOPE).sum();

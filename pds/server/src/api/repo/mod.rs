@@ -27,14 +27,13 @@ use std::io::Write;
 
 use pds_repo::{Cid, Head, record as codec};
 use pds_store::{account::Account, record::Record};
-use pds_syntax::{AtIdentifier, Did, RepoPath, Tid};
+use pds_syntax::{Did, RepoPath, Tid};
 use serde::Serialize;
 
 use super::own_repo;
 use crate::{
     actor::{prepare::PreparedRecord, write::Change},
     app::App,
-    auth::Access,
     xrpc::{Output, XrpcError},
 };
 
@@ -76,12 +75,6 @@ pub struct Written {
     commit: Option<CommitMeta>,
     #[serde(skip_serializing_if = "Option::is_none")]
     validation_status: Option<&'static str>,
-}
-
-/// Refuses writes to a repository that is not the caller's own, or not writable.
-fn own_writable(repo: &AtIdentifier, access: &Access) -> Result<(), XrpcError> {
-    own_repo(repo, &access.account)?;
-    access.may_write()
 }
 
 /// Writes one record.

@@ -4,12 +4,12 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Written, own_writable, write_one};
+use super::{Written, own_repo, write_one};
 use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
-    xrpc::{Output, Procedure, Result, present},
+    xrpc::{Output, Procedure, Result},
 };
 
 /// Input of `com.atproto.repo.putRecord`.
@@ -19,13 +19,11 @@ pub struct PutRecordInput {
     repo: AtIdentifier,
     collection: Nsid,
     rkey: RecordKey,
-    #[serde(default, deserialize_with = "present")]
     validate: Option<bool>,
     record: Value,
     /// Absent: any; null: there must be none.
     #[serde(default, deserialize_with = "swap_record")]
     swap_record: Option<Option<Cid>>,
-    #[serde(default, deserialize_with = "present")]
     swap_commit: Option<Cid>,
 }
 
@@ -42,7 +40,7 @@ pub async fn put_record(
     access: Access,
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
-    own_writable(&input.repo, &access)?;
+    own_repo(&input.repo, &access.account)?;
     let record = app.actors.prepare(&input.collection, Some(input.rkey), input.record, input.validate)?;
     let change = |record| Change::Put { record, swap_record: input.swap_record };
     write_one(&app, &access.account, record, input.swap_commit, change).await

@@ -4,12 +4,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use axum_extra::headers::{ContentLength, HeaderMapExt};
-use pds_store::{account::Status, blob::any_missing};
+use pds_store::blob::any_missing;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::{Access, account_takedown},
+    auth::Access,
     blob::Error,
     http::rate_limit::Meter,
     rate_limit::UPLOADS,
@@ -28,10 +28,6 @@ pub async fn upload_blob(
     body: Body,
 ) -> Result<Output<Value>> {
     let id = access.account.id;
-    // A deactivated account may be one that is moving here: its blobs come before its activation.
-    if access.account.status() == Status::TakenDown {
-        return Err(account_takedown());
-    }
     refuse_compressed(&headers)?;
     let stated = content_type(&headers)?
         .parse::<mime::Mime>()

@@ -16,27 +16,21 @@ use crate::{
     },
     app::App,
     auth::{Bearer, Caller},
-    http::rate_limit::ClientAddress,
+    rate_limit::Client,
     report::chain,
-    xrpc::{Output, Procedure, Result, XrpcError, present},
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.server.createAccount`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateAccountInput {
-    handle: String,
-    #[serde(default, deserialize_with = "present")]
+    handle: Handle,
     email: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     password: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     invite_code: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    did: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    did: Option<Did>,
     recovery_key: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     plc_op: Option<Value>,
 }
 
@@ -48,14 +42,14 @@ pub async fn create_account(
     State(app): State<App>,
     caller: Caller,
     bearer: Bearer,
-    ClientAddress(address): ClientAddress,
+    client: Client,
     Procedure(input): Procedure<CreateAccountInput>,
 ) -> Result<Output<Session>> {
     if input.plc_op.is_some() {
         return Err(XrpcError::invalid("Unsupported input: \"plcOp\""));
     }
-    let own_did = own_did(&app, bearer, input.did.as_deref()).await?;
-    let handle: Handle = input.handle.parse().map_err(|_| XrpcError::invalid("Input/handle must be a valid handle"))?;
+    let handle = input.handle;
+    let own_did = own_did(&app, bearer, input.did).await?;
     let email = input.email.as_deref().map(email).transpose()?;
     if own_did.is_none() && email.is_none() {
         return Err(XrpcError::invalid("Email is required"));
@@ -73,7 +67,7 @@ pub async fn create_account(
         .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
-    let hashed = app.passwords.hash(&password, &address).await?;
+    let hashed = app.passwords.hash(&password, &client.subject).await?;
     let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
     let account = app.sign_ups.create(sign_up).await.map_err(refuse)?;
     caller.set_did(&account.did);
@@ -82,9 +76,8 @@ pub async fn create_account(
 }
 
 /// The DID that the caller brings: proven by a service token that the DID's own key signed.
-async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<&str>) -> Result<Option<Did>> {
-    let Some(wanted) = wanted else { return Ok(None) };
-    let did: Did = wanted.parse().map_err(|_| XrpcError::invalid("Input/did must be a valid did"))?;
+async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<Did>) -> Result<Option<Did>> {
+    let Some(did) = wanted else { return Ok(None) };
     let missing = || XrpcError::auth_required(format!("Missing auth to create account with did: {did}"));
     let refuse = |error: pds_crypto::service_token::Error| {
         XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), error.to_string())

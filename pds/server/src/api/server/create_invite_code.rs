@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::Admin,
-    xrpc::{Output, Procedure, Result, XrpcError, present},
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Codes that one call may make.
@@ -21,7 +20,6 @@ const MAX_USES: u32 = i32::MAX as u32;
 #[serde(rename_all = "camelCase")]
 pub struct CreateInviteCodeInput {
     use_count: u32,
-    #[serde(default, deserialize_with = "present")]
     for_account: Option<Did>,
 }
 
@@ -29,17 +27,14 @@ pub struct CreateInviteCodeInput {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateInviteCodesInput {
-    #[serde(default, deserialize_with = "present")]
     code_count: Option<u32>,
     use_count: u32,
-    #[serde(default, deserialize_with = "present")]
     for_accounts: Option<Vec<Did>>,
 }
 
 /// `com.atproto.server.createInviteCode`
 pub async fn create_invite_code(
     State(app): State<App>,
-    _: Admin,
     Procedure(input): Procedure<CreateInviteCodeInput>,
 ) -> Result<Output<Value>> {
     check_uses(input.use_count)?;
@@ -51,7 +46,6 @@ pub async fn create_invite_code(
 /// `com.atproto.server.createInviteCodes`
 pub async fn create_invite_codes(
     State(app): State<App>,
-    _: Admin,
     Procedure(input): Procedure<CreateInviteCodesInput>,
 ) -> Result<Output<Value>> {
     check_uses(input.use_count)?;

@@ -10,9 +10,10 @@ use crate::{
     account::password::MAX_OLD_CHARS,
     app::App,
     auth::{Caller, account_takedown},
-    http::rate_limit::{ClientAddress, Meter},
+    http::rate_limit::Meter,
+    rate_limit::Client,
     rate_limit::{GUESSES, LOGINS},
-    xrpc::{Output, Procedure, Result, XrpcError, present},
+    xrpc::{Output, Procedure, Result, XrpcError},
 };
 
 /// Input of `com.atproto.server.createSession`.
@@ -21,7 +22,6 @@ use crate::{
 pub struct CreateSessionInput {
     identifier: String,
     password: String,
-    #[serde(default, deserialize_with = "present")]
     allow_takendown: Option<bool>,
 }
 
@@ -32,7 +32,7 @@ pub async fn create_session(
     State(app): State<App>,
     caller: Caller,
     meter: Meter,
-    ClientAddress(address): ClientAddress,
+    client: Client,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
     let identifier = input.identifier.trim().to_lowercase();
@@ -43,12 +43,12 @@ pub async fn create_session(
     let account = find(&app, &identifier).await?;
     // By account, whichever of its identifiers is used. One that does not exist is limited too.
     let who = account.as_ref().map_or(identifier, |account| account.did.to_string());
-    let place = pair(&who, &address);
+    let place = pair(&who, &client.subject);
     if !app.rate_limits.has_logged_in(&place).await {
         meter.charge(&app, &GUESSES, &pair(&who, ""), 1).await?;
     }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verified = app.passwords.verify(stored, &input.password, &address).await?;
+    let verified = app.passwords.verify(stored, &input.password, &client.subject).await?;
     let Some(account) = account.filter(|_| verified) else {
         app.metrics.auth_failed("password");
         return Err(XrpcError::auth_required("Invalid identifier or password"));

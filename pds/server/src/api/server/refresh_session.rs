@@ -9,6 +9,8 @@ use super::session::{self, REFRESH_US, Session};
 use crate::{
     app::App,
     auth::{Refresh, account_takedown},
+    http::rate_limit::Meter,
+    rate_limit::REFRESHES,
     xrpc::{Output, Result, XrpcError},
 };
 
@@ -16,11 +18,12 @@ use crate::{
 const GRACE_US: i64 = 2 * 60 * 60 * 1_000_000;
 
 /// `com.atproto.server.refreshSession`
-pub async fn refresh_session(State(app): State<App>, refresh: Refresh) -> Result<Output<Session>> {
+pub async fn refresh_session(State(app): State<App>, refresh: Refresh, meter: Meter) -> Result<Output<Session>> {
     let revoked = || XrpcError::named("ExpiredToken", "Token has been revoked");
     if refresh.expired {
         return Err(XrpcError::named("ExpiredToken", "Token has expired"));
     }
+    meter.charge(&app, &REFRESHES, refresh.did.as_str(), 1).await?;
     let account = account::by_did(&app.db, &refresh.did).await?.filter(|account| account.status() != Status::Creating);
     let account =
         account.ok_or_else(|| XrpcError::invalid(format!("Could not find user info for account: {}", refresh.did)))?;

@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{io, ops::Range, sync::Arc};
 
 use axum::{
     body::Body,
@@ -22,6 +22,7 @@ use crate::{
     app::App,
     auth::Viewer,
     blob::disposition,
+    rate_limit::Client,
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -42,6 +43,7 @@ pub async fn get_blob(
     State(app): State<App>,
     method: Method,
     viewer: Viewer,
+    client: Client,
     headers: HeaderMap,
     Query(params): Query<GetBlobParams>,
 ) -> Result<Response> {
@@ -78,6 +80,8 @@ pub async fn get_blob(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, head).into_response());
         }
     };
+    let busy = || XrpcError::unavailable("Too many blobs are being read, try again", 1);
+    let reader = Arc::new(app.blob_readers.take(&client, 1).ok_or_else(busy)?);
     let object = match app.blobs.store().get(&key, range.clone()).await {
         Ok(object) => object,
         Err(BlobError::NotFound { .. }) => {
@@ -98,8 +102,11 @@ pub async fn get_blob(
         }
         None => StatusCode::OK,
     };
-    Ok((status, head, Body::from_stream(object.stream.map(|piece| piece.map_err(std::io::Error::other))))
-        .into_response())
+    let pieces = object.stream.map(move |piece| match reader.moved() {
+        true => piece.map(|piece| reader.hold(piece)).map_err(io::Error::other),
+        false => Err(io::Error::other("the client read too slowly, and others wait to read blobs")),
+    });
+    Ok((status, head, Body::from_stream(pieces)).into_response())
 }
 
 /// The headers of a blob.

@@ -19,7 +19,8 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    xrpc::{Query, Result, XrpcError, list},
+    rate_limit::Client,
+    xrpc::{Query, Result, XrpcError},
 };
 
 /// Blocks of one call.
@@ -31,7 +32,6 @@ const MAX_BYTES: usize = 4 << 20;
 #[derive(Debug, Deserialize)]
 pub struct GetBlocksParams {
     did: Did,
-    #[serde(deserialize_with = "list")]
     cids: Vec<Cid>,
 }
 
@@ -41,6 +41,7 @@ pub struct GetBlocksParams {
 pub async fn get_blocks(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Query(params): Query<GetBlocksParams>,
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
@@ -48,7 +49,7 @@ pub async fn get_blocks(
         return Err(XrpcError::invalid(format!("Params/cids: at most {MAX}")));
     }
     // The connection is given back: a search may have to wait for its turn.
-    let View { snapshot: _, root, tree } = app.actors.view(account.id, &params.did).await?;
+    let View { snapshot: _, root, tree } = app.actors.view(account.id, &params.did, &client.subject).await?;
     let mut wanted: HashSet<Cid> = params.cids.iter().copied().collect();
     let (mut found, mut bytes) = (HashMap::<Cid, Bytes>::new(), 0);
     if wanted.remove(&root.head.commit) {
@@ -57,7 +58,7 @@ pub async fn get_blocks(
     let (nodes, records, mut wanted) = if wanted.is_empty() {
         Default::default()
     } else {
-        app.actors.search(tree, move |tree| pick(tree, wanted)).await?
+        app.actors.search(tree, &client.subject, move |tree| pick(tree, wanted)).await?
     };
     found.extend(nodes);
     for (key, cid) in records {
@@ -83,8 +84,9 @@ pub async fn get_blocks(
     // The lexicon leaves the roots open. Readers of CAR files expect one: the commit.
     let mut out = BytesMut::from(format::header(&root.head.commit));
     for cid in &params.cids {
-        if let Some(block) = found.get(cid) {
-            format::append(&mut out, cid, block);
+        // Once, however often it was asked for.
+        if let Some(block) = found.remove(cid) {
+            format::append(&mut out, cid, &block);
         }
     }
     Ok(car::answer(out.freeze()))

@@ -10,6 +10,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
+    rate_limit::Client,
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -27,11 +28,12 @@ pub struct GetRecordParams {
 pub async fn get_record(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Query(params): Query<GetRecordParams>,
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     let path = RepoPath::new(&params.collection, &params.rkey);
-    let View { mut snapshot, root, tree } = app.actors.view(account.id, &params.did).await?;
+    let View { mut snapshot, root, tree } = app.actors.view(account.id, &params.did, &client.subject).await?;
     let found = snapshot.record(account.id, &path).await?;
     let nodes = tree.proof(path.as_str(), false).map_err(|error| XrpcError::internal("proving a record", &error))?;
     let mut blocks: Vec<(Cid, Bytes)> = vec![(root.head.commit, root.commit_bytes)];

@@ -8,7 +8,7 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    http::rate_limit::ClientAddress,
+    rate_limit::Client,
     xrpc::{Query, Result, XrpcError},
 };
 
@@ -16,20 +16,20 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub struct GetRepoParams {
     did: Did,
-    since: Option<String>,
+    since: Option<Tid>,
 }
 
 /// `com.atproto.sync.getRepo`
 pub async fn get_repo(
     State(app): State<App>,
     viewer: Viewer,
-    ClientAddress(address): ClientAddress,
+    client: Client,
     Query(params): Query<GetRepoParams>,
 ) -> Result<Response> {
     let account = synced(&app, &params.did, &viewer).await?;
     // A revision that is not valid counts as none: the whole repository is exported.
-    let since = params.since.as_deref().and_then(|text| text.parse::<Tid>().ok());
-    let stream = app.actors.export(&account, since, &address).await.map_err(|error| match error {
+    let since = params.since;
+    let stream = app.actors.export(&account, since, &client.subject).await.map_err(|error| match error {
         export::Error::Busy => XrpcError::unavailable("Too many exports are running, try again", 5),
         export::Error::Load(error) => error.into(),
     })?;

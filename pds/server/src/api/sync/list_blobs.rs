@@ -8,7 +8,8 @@ use crate::{
     api::synced,
     app::App,
     auth::Viewer,
-    xrpc::{Output, Query, Result, limit, number},
+    rate_limit::Client,
+    xrpc::{Output, Query, Result},
 };
 
 /// Parameters of `com.atproto.sync.listBlobs`.
@@ -16,8 +17,7 @@ use crate::{
 pub struct ListBlobsParams {
     did: Did,
     since: Option<Tid>,
-    #[serde(default, deserialize_with = "number")]
-    limit: Option<u32>,
+    limit: u32,
     cursor: Option<Cid>,
 }
 
@@ -33,10 +33,12 @@ pub struct ListBlobsOutput {
 pub async fn list_blobs(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Query(params): Query<ListBlobsParams>,
 ) -> Result<Output<ListBlobsOutput>> {
-    let limit = limit(params.limit, 500, 1000)?;
     let account = synced(&app, &params.did, &viewer).await?;
-    let cids = blob::list(&app.db, account.id, params.since, params.cursor.as_ref(), limit).await?;
+    // Any number of records may refer to one blob, and the database looks at all of them.
+    let _turn = app.actors.turn(&client.subject).await?;
+    let cids = blob::list(&app.db, account.id, params.since, params.cursor.as_ref(), params.limit).await?;
     Ok(Output(ListBlobsOutput { cursor: cids.last().copied(), cids }))
 }

@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::inactive;
 use crate::{
     app::App,
-    xrpc::{Output, Query, Result, XrpcError, limit, number},
+    xrpc::{Output, Query, Result, XrpcError},
 };
 
 /// Parameters of `com.atproto.sync.listRepos`.
 #[derive(Debug, Deserialize)]
 pub struct ListReposParams {
-    #[serde(default, deserialize_with = "number")]
-    limit: Option<u32>,
+    limit: u32,
     cursor: Option<String>,
 }
 
@@ -44,11 +43,10 @@ pub async fn list_repos(
     State(app): State<App>,
     Query(params): Query<ListReposParams>,
 ) -> Result<Output<ListReposOutput>> {
-    let limit = limit(params.limit, 500, 1000)?;
     let after = params.cursor.as_deref().map(str::parse::<i64>).transpose();
     let after = after.map_err(|_| XrpcError::invalid("Params/cursor: Malformed cursor"))?.map(AccountId);
-    let found = repo::list(&app.db, after, limit).await?;
-    let full = found.len() == limit as usize;
+    let found = repo::list(&app.db, after, params.limit).await?;
+    let full = found.len() == params.limit as usize;
     let cursor = found.last().filter(|_| full).map(|last| last.account_id.0.to_string());
     let repos = found.into_iter().map(|repo| Listed {
         active: repo.status == Status::Active,

@@ -8,10 +8,10 @@ use tokio::time::{Instant, interval};
 
 use crate::{
     app::App,
-    http::rate_limit::ClientAddress,
+    rate_limit::Client,
     report::chain,
     sequencer::{Next, StartError, Subscription, message},
-    xrpc::{Query, Result, Socket, Upgrade, XrpcError, number},
+    xrpc::{Query, Result, Socket, Upgrade, XrpcError},
 };
 
 /// How often a client is asked whether it is alive, and how long it may send and take nothing.
@@ -21,7 +21,6 @@ const SILENT: Duration = Duration::from_secs(90);
 /// Parameters of `com.atproto.sync.subscribeRepos`.
 #[derive(Debug, Deserialize)]
 pub struct SubscribeReposParams {
-    #[serde(default, deserialize_with = "number")]
     cursor: Option<i64>,
 }
 
@@ -29,11 +28,11 @@ pub struct SubscribeReposParams {
 pub async fn subscribe_repos(
     State(app): State<App>,
     Query(params): Query<SubscribeReposParams>,
-    ClientAddress(address): ClientAddress,
+    client: Client,
     upgrade: Result<Upgrade>,
 ) -> Result<Response> {
     let upgrade = upgrade?;
-    let place = app.sequencer.place(&address);
+    let place = app.sequencer.place(&client);
     let place = place.ok_or_else(|| XrpcError::unavailable("There are too many subscribers, try again later", 60))?;
     Ok(upgrade.then(async move |socket| {
         let _counted = app.metrics.subscribed();

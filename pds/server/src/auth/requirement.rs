@@ -1,0 +1,64 @@
+//! The credential that a method asks for, checked before its handler runs.
+
+use axum::{
+    extract::{Request, State},
+    http::request::Parts,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    admin::Admin,
+    session::{Access, Refresh, Viewer},
+};
+use crate::{app::App, xrpc::XrpcError};
+
+/// The credential that a method asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// None. A credential may be sent, and the handler may look at it.
+    Nothing,
+    /// None, but an invalid one is refused. The owner of a repository and the administrator read it in every state. The handler takes [`Viewer`].
+    Viewer,
+    /// The access token of an account that was not taken down. The handler takes [`Access`].
+    Account,
+    /// As [`Requirement::Account`], of an active account.
+    ActiveAccount,
+    /// A refresh token. The handler takes [`Refresh`].
+    Refresh,
+    /// The administrator's password.
+    Admin,
+}
+
+/// Refuses a request without the credential that its method asks for. Leaves the credential with the request, where the extractors find it: a
+/// handler cannot forget to ask.
+pub async fn authorize(State((app, requirement)): State<(App, Requirement)>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match prove(&app, requirement, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result<(), XrpcError> {
+    match requirement {
+        Requirement::Nothing => {}
+        Requirement::Viewer => {
+            let viewer = Viewer::prove(app, parts).await?;
+            parts.extensions.insert(viewer);
+        }
+        Requirement::Account | Requirement::ActiveAccount => {
+            let access = Access::prove(app, parts).await?;
+            if requirement == Requirement::ActiveAccount {
+                access.must_be_active()?;
+            }
+            parts.extensions.insert(access);
+        }
+        Requirement::Refresh => {
+            let refresh = Refresh::prove(app, parts)?;
+            parts.extensions.insert(refresh);
+        }
+        Requirement::Admin => Admin::prove(app, parts)?,
+    }
+    Ok(())
+}
