@@ -200,10 +200,10 @@ table! {
     "Limits" {
         MAX_CONNECTIONS: u32 = "PDS_MAX_CONNECTIONS",
             Computed("one per 256 KiB of the container's memory limit, at most 4096 and at most half of the limit of open files"), codec::COUNT,
-            "Maximum number of connections on the public port. When it is reached, a new connection replaces the one that has been idle for longest. One client address gets at most a quarter of them; trusted proxies have no such limit.";
+            "Maximum number of connections on the public port. When it is reached, a new connection replaces the one that has been idle for longest, or one of the client address with most. One client address gets at most a quarter of them; trusted proxies have no such limit.";
         ANSWER_MEMORY: u64 = "PDS_ANSWER_MEMORY",
             Computed("a sixteenth of the container's memory limit, between 16 MiB and 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
-            "Maximum memory of all responses above 64 KiB that clients have not read yet. When it is used up, the response whose client has read nothing for the longest time is cut off. If all clients are reading, the new request is answered 503.";
+            "Maximum memory of all responses that clients have not read yet, and for their compression. When it is used up, responses are not compressed, and the client address with most loses the response that it reads slowest. If no address has more than the new client would have, the new request is answered 503.";
         REPO_MEMORY: u64 = "PDS_REPO_MEMORY",
             Computed("three sixteenths of the container's memory limit, at least 16 MiB; 96 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for the trees of repositories, which are kept for ten minutes after their last use. A record takes about 80 bytes.";
@@ -213,7 +213,7 @@ table! {
         EXPORT_SPOOL: u64 = "PDS_EXPORT_SPOOL", Value("1GiB"), codec::SIZE,
             "Maximum disk space for repository exports whose clients read slowly, in the directory for temporary files (`TMPDIR`). When it is used up, the export whose client reads the slowest is cut off.";
         MAX_SUBSCRIBERS: u32 = "PDS_MAX_SUBSCRIBERS", Value("1000"), codec::COUNT,
-            "Maximum number of firehose subscribers of one replica. Further ones are answered 503.";
+            "Maximum number of firehose subscribers of one replica, and never more than half of its connections. When it is reached, the client address with most subscribers loses its oldest one. If no address has more than the new client would have, the new subscriber is answered 503.";
         SUBSCRIBER_MEMORY: u64 = "PDS_SUBSCRIBER_MEMORY",
             Computed("an eighth of the container's memory limit, between 8 MiB and 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for all firehose subscribers that read past events. When it is used up, subscribers wait for each other.";
