@@ -104,6 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_is_dropped_within_the_runtime() {
+        #[derive(Debug)]
         struct Spawns(tokio::sync::mpsc::UnboundedSender<bool>);
         impl Drop for Spawns {
             fn drop(&mut self) {
@@ -112,13 +113,16 @@ mod tests {
         }
         let (sender, mut dropped) = tokio::sync::mpsc::unbounded_channel();
         let (begun, seen) = oneshot::channel();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
         let caller = tokio::spawn(run(move || {
             let _ = begun.send(());
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            let _ = wait.recv();
             Spawns(sender)
         }));
         seen.await.unwrap();
         caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        drop(go_on);
         assert_eq!(dropped.recv().await, Some(true));
     }
 

@@ -182,8 +182,7 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
     world.ready("lite").await;
     world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
     world.ready("lite").await;
-    let most = program.most_memory();
-    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+    program.took_little_memory();
 }
 
 /// An element of two bytes can become a struct of three kilobytes. The owners exist, so the objects are kept as far as there is room.
@@ -220,8 +219,7 @@ async fn objects_of_many_small_elements_cost_no_memory() {
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
     world.create("lite", spec).await.unwrap();
     world.ready("lite").await;
-    let most = program.most_memory();
-    assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+    program.took_little_memory();
 }
 
 /// F44.

@@ -35,6 +35,13 @@ impl Program {
         words
     }
 
+    /// Fails if the process ever had more memory than [`MOST_MEMORY`].
+    #[track_caller]
+    pub(crate) fn took_little_memory(&self) {
+        let most = self.most_memory();
+        assert!(most < MOST_MEMORY, "{} MiB", most >> 20);
+    }
+
     /// The most memory that the process ever had, in bytes.
     pub(crate) fn most_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();

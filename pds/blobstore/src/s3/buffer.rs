@@ -14,8 +14,8 @@ use super::budget::Reserved;
 /// below 16 MB.
 pub const PART_BYTES: usize = 5 << 20;
 
-/// Maximum size of an object that does not take the memory of a whole part.
-const SMALL_BYTES: usize = 256 << 10;
+/// Maximum size of an object that does not take the memory of a whole part. The allocator keeps about twice as much of each upload that outgrows it.
+const SMALL_BYTES: usize = 64 << 10;
 /// Number of unused parts whose memory is kept: those of one upload.
 const MAX_KEPT: usize = 2;
 

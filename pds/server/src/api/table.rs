@@ -75,7 +75,7 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.identity.updateHandle", Account, |verb| on(verb, identity::update_handle))
         .limits(MethodLimits::HANDLES),
     Method::new("com.atproto.repo.applyWrites", ActiveAccount, |verb| on(verb, repo::apply_writes))
-        .limits(MethodLimits::BY_BODY)
+        .limits(MethodLimits::WIDE)
         .records(),
     Method::new("com.atproto.repo.createRecord", ActiveAccount, |verb| on(verb, repo::create_record))
         .limits(MethodLimits::writes(cost::CREATE))
@@ -94,19 +94,19 @@ pub const METHODS: &[Method] = &[
         .limits(MethodLimits::writes(cost::UPDATE))
         .records(),
     Method::new("com.atproto.repo.uploadBlob", Account, |verb| on(verb, repo::upload_blob))
-        .limits(MethodLimits::BY_BODY)
+        .limits(MethodLimits::WIDE)
         .stream(),
     Method::new("com.atproto.server.createAccount", Nothing, |verb| on(verb, server::create_account))
         .limits(MethodLimits::SIGN_UPS),
     Method::new("com.atproto.server.createInviteCode", Admin, |verb| on(verb, server::create_invite_code)),
     Method::new("com.atproto.server.createInviteCodes", Admin, |verb| on(verb, server::create_invite_codes)),
     Method::new("com.atproto.server.createSession", Nothing, |verb| on(verb, server::create_session))
-        .limits(MethodLimits::BY_BODY),
+        .limits(MethodLimits::WIDE),
     Method::new("com.atproto.server.deleteSession", Refresh, |verb| on(verb, server::delete_session)),
     Method::new("com.atproto.server.describeServer", Nothing, |verb| on(verb, server::describe_server)),
     Method::new("com.atproto.server.getSession", Account, |verb| on(verb, server::get_session)),
     Method::new("com.atproto.server.refreshSession", Refresh, |verb| on(verb, server::refresh_session))
-        .limits(MethodLimits::BY_BODY),
+        .limits(MethodLimits::WIDE),
     Method::new("com.atproto.sync.getBlob", Viewer, |verb| on(verb, sync::get_blob))
         .limits(MethodLimits::WIDE)
         .uncompressed(),

@@ -7,7 +7,7 @@ pub enum Principal {
     Anybody,
     /// The account with this DID.
     Account(String),
-    /// The administrator.
+    /// Whoever has the administrator's password.
     Admin,
 }
 

@@ -46,8 +46,7 @@ pub mod cost {
 enum By {
     Address,
     Account,
-    /// Only the body shows it; the handler charges.
-    Body,
+    Nobody,
 }
 
 /// The limits of a method.
@@ -70,10 +69,9 @@ impl MethodLimits {
     pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
     /// `getRepo`.
     pub const EXPORTS: Self = Self { alone: true, ..Self::own(By::Address, &EXPORTS, 1) };
-    /// The handler charges what only the body shows.
-    pub const BY_BODY: Self = Self::own(By::Body, &[], 0);
-    /// Counts requests of one address in the wide limit alone, which leaves room for clients that read much.
-    pub const WIDE: Self = Self::own(By::Body, &[], 0);
+    /// Counts requests of one address in the wide limit alone, which leaves room for clients that read much. The handler may charge what only the
+    /// body shows.
+    pub const WIDE: Self = Self::own(By::Nobody, &[], 0);
 
     /// A write of this cost to the caller's repository.
     pub const fn writes(cost: u32) -> Self {

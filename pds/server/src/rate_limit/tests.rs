@@ -37,7 +37,6 @@ async fn methods_have_the_limits_of_the_reference() {
     let cases = [
         (None, &nobody, 10, "unauthenticated"),
         (Some(MethodLimits::SIGN_UPS), &nobody, 100, "create-account"),
-        (Some(MethodLimits::BY_BODY), &nobody, 3000, "address"),
         (Some(MethodLimits::WIDE), &nobody, 3000, "address"),
         (Some(MethodLimits::EXPORTS), &nobody, 6000, "get-repo"),
         (Some(own(cost::CREATE)), &nobody, 3000, "address"),

@@ -48,9 +48,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Procedure<T> {
     type Rejection = XrpcError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, XrpcError> {
-        expect_content_type(request.headers(), "application/json")?;
-        refuse_compressed(request.headers())?;
         let lexicon = lexicon(request.uri())?;
+        expect_content_type(request.headers(), lexicon.input_encoding().unwrap_or("application/json"))?;
+        refuse_compressed(request.headers())?;
         // Records may contain any text; the other fields of these methods have types without control characters.
         let has_records = request.uri().path().starts_with("/xrpc/com.atproto.repo.");
         let body = receive(request, &app.inputs).await?;
