@@ -39,6 +39,15 @@ pub mod cost {
     pub const UPDATE: u32 = 2;
     /// A deleted record.
     pub const DELETE: u32 = 1;
+
+    /// Bytes of an event that one point pays for.
+    const EVENT_BYTES: usize = 16 << 10;
+
+    /// Points of an event of this size beyond the points that its writes have cost. An event has all nodes of the tree that changed: whoever picks
+    /// record keys that belong into one node makes each write an event of a megabyte, which is stored and sent to every subscriber.
+    pub fn of_event(bytes: usize, paid: u32) -> u32 {
+        u32::try_from(bytes / EVENT_BYTES).unwrap_or(u32::MAX).saturating_sub(paid)
+    }
 }
 
 /// Whose budget a method is charged to.

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// The new head; `None` if there was nothing to change.
     pub head: Option<Head>,
+    /// Size of the event that announces it.
+    pub event_bytes: usize,
 }
 
 /// What became of one attempt.
@@ -134,13 +136,14 @@ impl Actors {
                 settled(slot).await?;
                 let head = repo::root(&self.parts().db, account.id).await?.map(|root| root.head);
                 if head == Some(actor.repo.head) {
-                    return answer.map(|_| Attempt::Done(Outcome { head: None }));
+                    return answer.map(|_| Attempt::Done(Outcome { head: None, event_bytes: 0 }));
                 }
                 slot.line().end_after_failure(line);
                 return Ok(Attempt::Again);
             }
         };
         let (commit, next, diff) = built.into_commit(account.id, actor, self.now_us());
+        let event_bytes = commit.frame.len(0);
         let submitted = self.parts().committer.submit(commit).map_err(|error| match error {
             SubmitError::Overloaded => Error::Overloaded,
             error => Error::Submit(error),
@@ -157,7 +160,7 @@ impl Actors {
         match stored {
             Ok(_) => {
                 self.parts().metrics.committed();
-                Ok(Attempt::Done(Outcome { head: Some(diff.head()) }))
+                Ok(Attempt::Done(Outcome { head: Some(diff.head()), event_bytes }))
             }
             Err(refusal) => self.refused(account, refusal).await,
         }

@@ -4,7 +4,7 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CommitMeta, own_repo, uri};
+use super::{CommitMeta, apply, own_repo, uri};
 use crate::{
     actor::write::Change,
     app::App,
@@ -122,7 +122,7 @@ pub async fn apply_writes(
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
     }
-    let points = input.writes.iter().map(WriteInput::cost).sum();
+    let points: u32 = input.writes.iter().map(WriteInput::cost).sum();
     meter.charge(&app, &WRITES, account.did.as_str(), points).await?;
     let (mut changes, mut results) = (Vec::with_capacity(input.writes.len()), Vec::with_capacity(input.writes.len()));
     for write in input.writes {
@@ -157,6 +157,6 @@ pub async fn apply_writes(
             }
         }
     }
-    let outcome = app.actors.apply(account, changes, input.swap_commit).await?;
+    let outcome = apply(&app, account, (&meter, points), changes, input.swap_commit).await?;
     Ok(Output(ApplyWritesOutput { commit: outcome.head.map(Into::into), results }))
 }

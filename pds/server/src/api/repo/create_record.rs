@@ -9,6 +9,8 @@ use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
+    http::rate_limit::Meter,
+    rate_limit::cost,
     xrpc::{Output, Procedure, Result},
 };
 
@@ -28,10 +30,11 @@ pub struct CreateRecordInput {
 pub async fn create_record(
     State(app): State<App>,
     access: Access,
+    meter: Meter,
     Procedure(input): Procedure<CreateRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
     let record = app.actors.prepare(&input.collection, input.rkey, input.record, input.validate)?;
     let change = |record| Change::Create { record, replace_subject: true };
-    write_one(&app, &access.account, record, input.swap_commit, change).await
+    write_one(&app, &access.account, (&meter, cost::CREATE), record, input.swap_commit, change).await
 }

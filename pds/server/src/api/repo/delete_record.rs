@@ -3,11 +3,13 @@ use pds_repo::Cid;
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitMeta, own_repo};
+use super::{CommitMeta, apply, own_repo};
 use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
+    http::rate_limit::Meter,
+    rate_limit::cost,
     xrpc::{Output, Procedure, Result},
 };
 
@@ -35,11 +37,12 @@ pub struct DeleteRecordOutput {
 pub async fn delete_record(
     State(app): State<App>,
     access: Access,
+    meter: Meter,
     Procedure(input): Procedure<DeleteRecordInput>,
 ) -> Result<Output<DeleteRecordOutput>> {
     own_repo(&input.repo, &access.account)?;
     let path = RepoPath::new(&input.collection, &input.rkey);
     let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
-    let outcome = app.actors.apply(&access.account, changes, input.swap_commit).await?;
+    let outcome = apply(&app, &access.account, (&meter, cost::DELETE), changes, input.swap_commit).await?;
     Ok(Output(DeleteRecordOutput { commit: outcome.head.map(Into::into) }))
 }

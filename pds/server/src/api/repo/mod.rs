@@ -29,11 +29,17 @@ use pds_repo::{Cid, Head, record as codec};
 use pds_store::{account::Account, record::Record};
 use pds_syntax::{Did, RepoPath, Tid};
 use serde::Serialize;
+use tracing::debug;
 
 use super::own_repo;
 use crate::{
-    actor::{prepare::PreparedRecord, write::Change},
+    actor::{
+        prepare::PreparedRecord,
+        write::{Change, Outcome},
+    },
     app::App,
+    http::rate_limit::Meter,
+    rate_limit::{WRITES, cost},
     xrpc::{Output, XrpcError},
 };
 
@@ -77,16 +83,36 @@ pub struct Written {
     validation_status: Option<&'static str>,
 }
 
-/// Writes one record.
+/// Makes all changes, whose writes have cost `paid` points, in one commit. Charges for a large event what the writes have not paid.
+///
+/// The size is known when the commit is stored, so the last commit of an hour may be larger than the rest of the budget. Then nothing more is
+/// charged, and the next writes find the rest.
+async fn apply(
+    app: &App,
+    account: &Account,
+    (meter, paid): (&Meter, u32),
+    changes: Vec<Change>,
+    swap_commit: Option<Cid>,
+) -> Result<Outcome, XrpcError> {
+    let outcome = app.actors.apply(account, changes, swap_commit).await?;
+    let more = cost::of_event(outcome.event_bytes, paid);
+    if more > 0 && meter.charge(app, &WRITES, account.did.as_str(), more).await.is_err() {
+        debug!(repo.did = %account.did, "the event of {} bytes is larger than the rest of the write budget", outcome.event_bytes);
+    }
+    Ok(outcome)
+}
+
+/// Writes one record, whose write has cost `paid` points.
 async fn write_one(
     app: &App,
     account: &Account,
+    (meter, paid): (&Meter, u32),
     record: PreparedRecord,
     swap_commit: Option<Cid>,
     change: impl FnOnce(PreparedRecord) -> Change,
 ) -> Result<Output<Written>, XrpcError> {
     let (uri, cid, status) = (uri(&account.did, &record.path), record.record.cid, record.status);
-    let outcome = app.actors.apply(account, vec![change(record)], swap_commit).await?;
+    let outcome = apply(app, account, (meter, paid), vec![change(record)], swap_commit).await?;
     let validation_status = status.map(|status| status.as_str());
     Ok(Output(Written { uri, cid, commit: outcome.head.map(Into::into), validation_status }))
 }

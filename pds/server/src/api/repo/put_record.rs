@@ -9,6 +9,8 @@ use crate::{
     actor::write::Change,
     app::App,
     auth::Access,
+    http::rate_limit::Meter,
+    rate_limit::cost,
     xrpc::{Output, Procedure, Result},
 };
 
@@ -38,10 +40,11 @@ fn swap_record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Opti
 pub async fn put_record(
     State(app): State<App>,
     access: Access,
+    meter: Meter,
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
     let record = app.actors.prepare(&input.collection, Some(input.rkey), input.record, input.validate)?;
     let change = |record| Change::Put { record, swap_record: input.swap_record };
-    write_one(&app, &access.account, record, input.swap_commit, change).await
+    write_one(&app, &access.account, (&meter, cost::UPDATE), record, input.swap_commit, change).await
 }

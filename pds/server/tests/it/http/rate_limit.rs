@@ -203,6 +203,23 @@ async fn writes_cost_points() {
 }
 
 #[tokio::test]
+async fn a_large_event_costs_what_its_writes_did_not_pay() {
+    let pds = limited(&[]).await;
+    let alice = pds.person("alice").await;
+    pds.clock.freeze();
+    let thing = |bytes: usize| json!({"repo": alice.did, "collection": "com.example.thing", "rkey": "a", "record": {"text": "x".repeat(bytes)}});
+    let remaining = async |bytes: usize| {
+        let answer = alice.call("com.atproto.repo.putRecord", thing(bytes)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        number(&answer, "ratelimit-remaining")
+    };
+    // Two points of a changed record, or one for each 16 KiB of the event.
+    assert_eq!(remaining(1_000).await, 4_998);
+    assert_eq!(remaining(500_000).await, 4_998 - 30);
+    assert_eq!(remaining(10).await, 4_998 - 32);
+}
+
+#[tokio::test]
 async fn a_warm_authenticated_read_does_not_ask_redis() {
     let mut redis = Redis::start();
     let pds = TestPds::with(Database::postgres().await, &[ON, ("REDIS_URL", &redis.url())]).await;
