@@ -142,8 +142,8 @@ impl Drop for S3Upload {
 /// Deletes what the server has of an unfinished upload. If this fails, the sweep deletes it later.
 async fn clean_up(bucket: Bucket, key: BlobKey, progress: Progress) {
     if let Some(part) = progress.in_flight {
-        // The server would keep a part that arrives after the abort.
-        part.abort();
+        // Some servers keep a part that arrives after the abort, where no list of uploads shows it. Ending the request is not enough, since the
+        // server may have all its bytes. The upload timeout bounds the wait.
         let _ = part.await;
     }
     if let Some(id) = progress.id {

@@ -1,10 +1,13 @@
 //! Properties of the S3 store only.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use pds_blobstore::{BlobKey, BlobStore, Error, Link, PART_BYTES, S3, S3Checksum, S3Options};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use crate::harness::{bucket, pattern};
 
@@ -17,6 +20,74 @@ async fn a_cut_upload_leaves_neither_parts_nor_object() {
     assert_eq!(bucket.uploads().await, 1);
     drop(upload);
     bucket.wait_until_empty().await;
+}
+
+#[tokio::test]
+async fn a_cut_upload_is_aborted_only_after_the_part_under_way() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let answer_part = Arc::new(Notify::new());
+    let may_answer = answer_part.clone();
+    let server = tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (seen, may_answer) = (seen.clone(), may_answer.clone());
+            tokio::spawn(async move {
+                let mut socket = BufStream::new(socket);
+                while let Some((line, length)) = head(&mut socket).await {
+                    let mut body = (&mut socket).take(length);
+                    tokio::io::copy(&mut body, &mut tokio::io::sink()).await.unwrap();
+                    let method = line.split(' ').next().unwrap().to_owned();
+                    seen.send(method.clone()).unwrap();
+                    if method == "PUT" {
+                        may_answer.notified().await;
+                    }
+                    let body =
+                        "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>";
+                    let answer = match method.as_str() {
+                        "POST" => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+                        "PUT" => "HTTP/1.1 200 OK\r\nETag: \"part\"\r\nContent-Length: 0\r\n\r\n".to_owned(),
+                        _ => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+                    };
+                    socket.write_all(answer.as_bytes()).await.unwrap();
+                    socket.flush().await.unwrap();
+                }
+            });
+        }
+    });
+    let mut options = bucket().await.options;
+    options.endpoint = Some(endpoint.parse().unwrap());
+    let store = S3::connect(options).await;
+    let mut upload = store.begin(&BlobKey::random()).await.unwrap();
+    upload.write(pattern(PART_BYTES + 1)).await.unwrap();
+    assert_eq!((requests.recv().await, requests.recv().await), (Some("POST".to_owned()), Some("PUT".to_owned())));
+    drop(upload);
+    // The abort would come at once.
+    assert!(tokio::time::timeout(Duration::from_millis(300), requests.recv()).await.is_err());
+    answer_part.notify_one();
+    assert_eq!(requests.recv().await, Some("DELETE".to_owned()));
+    server.abort();
+}
+
+/// The request line and the length of the body. `None` at the end of the connection.
+async fn head(socket: &mut BufStream<TcpStream>) -> Option<(String, u64)> {
+    let (mut first, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if socket.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            return Some((first, length));
+        }
+        if first.is_empty() {
+            first = line.to_owned();
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
 }
 
 #[tokio::test]

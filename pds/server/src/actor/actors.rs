@@ -10,9 +10,13 @@ use pds_syntax::{Tid, tid};
 use super::{
     Committer,
     slot::Slot,
-    turns::{ExportTurns, ImportTurns, LoadTurns},
+    turns::{self, ExportTurns, ImportTurns, LoadTurns},
 };
-use crate::{clock::Clock, metrics::Metrics, rate_limit::Sizes};
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    rate_limit::{Sizes, Turns},
+};
 
 /// How long a repository stays in memory without being used.
 const IDLE: Duration = Duration::from_secs(600);
@@ -39,13 +43,14 @@ pub struct Parts {
     pub import: pds_config::Import,
     /// Memory for repositories, disk for exports.
     pub sizes: Sizes,
-    /// Connections to the database; exports use half of them.
+    /// Connections to the database; exports use half of them, and so do lists.
     pub connections: u32,
 }
 
 pub(super) struct Inner {
     pub(super) parts: Parts,
     pub(super) loads: LoadTurns,
+    pub(super) lists: Turns,
     pub(super) exports: ExportTurns,
     pub(super) imports: ImportTurns,
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
@@ -63,8 +68,8 @@ impl Actors {
             .time_to_idle(IDLE);
         let exports = ExportTurns::new(parts.connections, sizes.spool_bytes);
         let (loads, imports) = (LoadTurns::default(), ImportTurns::new(sizes.import_bytes));
-        let slots = slots.build();
-        Self(Arc::new(Inner { parts, loads, exports, imports, slots }))
+        let (lists, slots) = (turns::lists(parts.connections), slots.build());
+        Self(Arc::new(Inner { parts, loads, lists, exports, imports, slots }))
     }
 
     /// Whether so many commits wait to be stored that new ones are refused.

@@ -21,6 +21,8 @@ use crate::rate_limit::{Shares, Turn, Turns};
 const LOADS: usize = 1;
 /// Readers that may wait for a load, and for a search.
 const WAITING_READERS: usize = 256;
+/// Readers that may wait for a list of records.
+const WAITING_LISTS: usize = 1024;
 /// Imports at once that read a file which is there, and files that are being received, of all addresses and of one.
 const IMPORTS: usize = 3;
 const FILES: usize = 8;
@@ -44,6 +46,11 @@ impl Default for LoadTurns {
     fn default() -> Self {
         Self { running: Turns::new(LOADS, WAITING_READERS), searching: Turns::new(LOADS, WAITING_READERS) }
     }
+}
+
+/// Lists of records. A list of a repository that is being imported reads past all records that are not visible yet, so that it may take a second.
+pub(super) fn lists(connections: u32) -> Turns {
+    Turns::new(usize::try_from(connections / 2).unwrap_or(usize::MAX).max(1), WAITING_LISTS)
 }
 
 /// Imports. A client that sends slowly has a place, not a turn.

@@ -89,6 +89,15 @@ impl Actors {
         Ok(background::run(searched).await)
     }
 
+    /// A turn at a list of records, for a reader at `address`. Addresses take turns, so that whoever asks for the slowest lists waits for himself.
+    ///
+    /// # Errors
+    /// [`LoadError::Busy`] if too many readers wait, or for too long.
+    pub async fn list_turn(&self, address: &str) -> Result<Turn, LoadError> {
+        let turn = timeout(PATIENCE, self.inner().lists.next(address)).await;
+        turn.ok().flatten().ok_or(LoadError::Busy)
+    }
+
     /// A turn at work whose cost grows with a repository, for a reader at `address`.
     ///
     /// # Errors

@@ -67,8 +67,15 @@ impl Blobs {
         self.0.refused_uploads.insert(id, until_us).await;
     }
 
-    /// Until when uploads of an account are refused, if they are; microseconds.
-    pub async fn uploads_refused_until(&self, id: AccountId) -> Option<i64> {
-        self.0.refused_uploads.until(id, self.now_us()).await
+    /// Until when uploads of an account are refused, if they are and no record waits for a blob; microseconds.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn uploads_refused_until(&self, id: AccountId) -> pds_store::Result<Option<i64>> {
+        let refused = &self.0.refused_uploads;
+        match refused.until(id, self.now_us()).await {
+            Some(until) if !refused.any_missing(self.db(), id).await? => Ok(Some(until)),
+            _ => Ok(None),
+        }
     }
 }

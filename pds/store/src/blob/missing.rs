@@ -3,6 +3,7 @@
 use pds_repo::Cid;
 use pds_syntax::RepoPath;
 
+use super::referred;
 use crate::{
     AccountId, Db, Error, Result, Source,
     column::{FullCid, Text, full_bytes},
@@ -18,13 +19,18 @@ pub struct Missing {
     pub path: RepoPath,
 }
 
-pub(crate) const MISSING: &str = "select l.blob_cid, min(l.path) from record_blob l \
-     where l.repo_id = $1 and l.blob_cid > $2 \
-       and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid and b.lost_at is null) \
-     group by l.blob_cid order by l.blob_cid limit $3";
+pub(crate) const MISSING: &str = referred!(
+    " and blob_cid > $2",
+    "select cid, (select l.path from record_blob l where l.repo_id = $1 and l.blob_cid = cid order by l.path limit 1) \
+     from referred where cid is not null \
+     and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = referred.cid and b.lost_at is null) limit $3"
+);
 
-pub(crate) const ANY_MISSING: &str = "select 1 from record_blob l where l.repo_id = $1 \
-     and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = l.blob_cid and b.lost_at is null) limit 1";
+pub(crate) const ANY_MISSING: &str = referred!(
+    "",
+    "select 1 from referred where cid is not null \
+     and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = referred.cid and b.lost_at is null) limit 1"
+);
 
 /// Whether an account has missing blobs.
 ///

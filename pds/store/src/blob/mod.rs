@@ -210,8 +210,22 @@ pub async fn used_bytes<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Res
     Ok(row.map_or(0, |(bytes,)| bytes.max(0).unsigned_abs()))
 }
 
-pub(crate) const LIST: &str = "select distinct blob_cid from record_blob where repo_id = $1 and blob_cid > $2 \
-                               order by blob_cid limit $3";
+/// Jumps from each blob that records refer to to the next one: one index look-up per blob, however many records refer to it.
+macro_rules! referred {
+    ($after:literal, $select:literal) => {
+        concat!(
+            "with recursive referred(cid) as (select (select blob_cid from record_blob where repo_id = $1",
+            $after,
+            " order by blob_cid limit 1) union all select (select l.blob_cid from record_blob l where l.repo_id = $1 \
+             and l.blob_cid > referred.cid order by l.blob_cid limit 1) from referred where referred.cid is not null) ",
+            $select
+        )
+    };
+}
+pub(crate) use referred;
+
+pub(crate) const LIST: &str =
+    referred!(" and blob_cid > $2", "select cid from referred where cid is not null limit $3");
 pub(crate) const LIST_SINCE: &str = "select distinct l.blob_cid from record_blob l \
      join record r on r.repo_id = l.repo_id and r.path = l.path \
      where l.repo_id = $1 and l.blob_cid > $2 and r.rev > $4 order by l.blob_cid limit $3";

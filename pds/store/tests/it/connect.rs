@@ -93,6 +93,38 @@ async fn a_transaction_whose_caller_went_away_is_nobody_elses(store: Store) {
     }
 }
 
+/// The server must not go on with what nobody waits for: abandoned reads together would take all its cores.
+#[tokio::test]
+async fn a_statement_whose_caller_went_away_ends() {
+    run(pds_store::Dialect::Postgres, |store| async move {
+        let alice = Alice::create(&store.db, "alice").await;
+        let prepared = alice.prepare(vec![RecordWrite::Create(put("a.b.post/1", "one"))]);
+        commit_batch(&store.db, std::slice::from_ref(&prepared), T0).await.unwrap();
+        store.sql("alter table record rename to fast_record").await;
+        store.sql("create view record as select * from fast_record where pg_sleep(600) is not null").await;
+        let mut watcher = PgConnection::connect(&store.url).await.unwrap();
+        let mut reading = async || {
+            const SQL: &str = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' \
+                               and query like '%from record %' and pid <> pg_backend_pid()";
+            let (count,): (i64,) = sqlx::query_as(SQL).fetch_one(&mut watcher).await.unwrap();
+            count
+        };
+        let (db, id) = (store.db.clone(), alice.id);
+        let reader = tokio::spawn(async move { record::get(&db, id, &"a.b.post/1".parse().unwrap()).await });
+        let settled = async {
+            while reading().await == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            reader.abort();
+            while reading().await > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), settled).await.expect("the statement ends");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn as_many_connections_stay_open_as_are_wanted() {
     run(pds_store::Dialect::Postgres, |store| async move {

@@ -1,6 +1,6 @@
 //! The repository in a file, checked from its commit to its last record.
 
-use std::{cmp::Ordering, fs::File, io, iter::Peekable, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, fs::File, io, iter::Peekable, sync::Arc};
 
 use bytes::Bytes;
 use pds_config::Import;
@@ -13,7 +13,10 @@ use pds_store::commit::{Put, RecordWrite};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
 use super::{Error, Invalid, Report, memory::Part as MemoryPart, portion::PortionSize, spool::Spool};
-use crate::actor::prepare::subject_hash_of_block;
+use crate::actor::{prepare::subject_hash_of_block, write::MAX_BLOBS};
+
+/// A reference to a blob takes as much time to store as this many bytes of a record.
+const REFERENCE_BYTES: usize = 1 << 10;
 
 /// A repository with its blocks on disk. In memory are only the tree and the place of each block.
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl Content {
                 Some(cid) => {
                     let record = Record::read(&self.spool, &key, cid)?;
                     let (record, _) = record.map_err(|reason| io::Error::other(format!("{key}: {reason}")))?;
-                    bytes += record.body.len();
+                    bytes += record.body.len() + record.blobs.len() * REFERENCE_BYTES;
                     let Record { path, body, subject_hash, blobs } = record;
                     let put = Put { path, cid, body, subject_hash, blobs };
                     if before.is_some() { RecordWrite::Update(put) } else { RecordWrite::Create(put) }
@@ -185,7 +188,11 @@ impl Record {
         let subject_hash = subject_hash_of_block(path.collection(), &block);
         Ok(match record::from_foreign_bytes(block) {
             Ok((record, fault)) => {
-                let blobs = record.blobs.iter().map(|blob| blob.cid).collect();
+                let blobs: BTreeSet<_> = record.blobs.iter().map(|blob| blob.cid).collect();
+                if blobs.len() > MAX_BLOBS {
+                    return Ok(Err(format!("it refers to {} blobs, at most {MAX_BLOBS} are allowed", blobs.len())));
+                }
+                let blobs = blobs.into_iter().collect();
                 Ok((Self { path, body: record.bytes, subject_hash, blobs }, fault.map(|fault| fault.to_string())))
             }
             Err(reason) => Err(reason.to_string()),

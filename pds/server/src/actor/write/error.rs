@@ -7,7 +7,7 @@ use pds_syntax::Did;
 use crate::actor::{LoadError, SubmitError};
 
 /// Maximum number of different blob references in one commit. Each is looked up in the database.
-pub(super) const MAX_BLOBS: usize = 1_000;
+pub(in crate::actor) const MAX_BLOBS: usize = 1_000;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]

@@ -9,3 +9,4 @@ mod plan;
 pub use apply::Outcome;
 pub use change::Change;
 pub use error::Error;
+pub(super) use error::MAX_BLOBS;

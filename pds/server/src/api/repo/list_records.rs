@@ -7,6 +7,7 @@ use super::write_record;
 use crate::{
     api::readable,
     app::App,
+    rate_limit::Client,
     xrpc::{Query, Result, Text, XrpcError},
 };
 
@@ -26,12 +27,18 @@ const ENVELOPE: usize = 256;
 /// `com.atproto.repo.listRecords`
 ///
 /// Newest keys first, or oldest first with `reverse`. The cursor is the last key.
-pub async fn list_records(State(app): State<App>, Query(params): Query<ListRecordsParams>) -> Result<Text> {
+pub async fn list_records(
+    State(app): State<App>,
+    client: Client,
+    Query(params): Query<ListRecordsParams>,
+) -> Result<Text> {
     let account = readable(&app, &params.repo).await?;
     let cursor = params.cursor.as_deref().map(str::parse::<RecordKey>).transpose();
     let cursor = cursor.map_err(|error| XrpcError::invalid(format!("Params/cursor: {error}")))?;
     let page = Page { cursor: cursor.as_ref(), limit: params.limit, ascending: params.reverse.unwrap_or(false) };
+    let turn = app.actors.list_turn(&client.subject).await?;
     let found = record::list(&app.db, account.id, &params.collection, page).await?;
+    drop(turn);
     // JSON is about one and a half times as long as DAG-CBOR.
     let room: usize = found.iter().map(|record| record.body.len() / 2 * 3 + ENVELOPE).sum();
     let mut out = Vec::with_capacity(room + ENVELOPE);

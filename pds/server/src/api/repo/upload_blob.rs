@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use axum_extra::headers::{ContentLength, HeaderMapExt};
-use pds_store::blob::any_missing;
+use pds_syntax::Did;
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,15 +40,18 @@ pub async fn upload_blob(
     if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream() {
         return Err(XrpcError::invalid("A request body is expected but none was provided"));
     }
-    if let Some(until) = app.blobs.uploads_refused_until(id).await
-        && !any_missing(&app.db, id).await?
-    {
+    if let Some(until) = app.blobs.uploads_refused_until(id).await? {
         return Err(meter.refuse_until(&app, &UPLOADS, until));
     }
     let share = app.upload_shares.take(&id.to_string());
     let _share = share.ok_or_else(|| XrpcError::unavailable("Too many uploads are under way, try again", 5))?;
     let mut body = body.into_data_stream();
+    let mut unfinished =
+        Unfinished { app: app.clone(), meter: meter.clone(), account: Some(access.account.did.clone()) };
     let stored = app.blobs.upload(id, stated.essence_str(), length, &mut body).await;
+    if !matches!(stored, Err(Error::Broken)) {
+        unfinished.account = None;
+    }
     let stored = stored.map_err(|error| match error {
         Error::TooLarge { .. } => {
             XrpcError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
@@ -78,4 +81,25 @@ pub async fn upload_blob(
         "mimeType": stored.mime_type,
         "size": stored.size,
     }})))
+}
+
+/// Counts an upload that the client gave up like one that was stored: its parts were sent to the blob store.
+struct Unfinished {
+    app: App,
+    meter: Meter,
+    /// `None` once the upload has ended in another way.
+    account: Option<Did>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(account) = self.account.take() else { return };
+        let (app, meter) = (self.app.clone(), self.meter.clone());
+        // A client that went away has dropped the request.
+        tokio::spawn(async move {
+            if meter.charge(&app, &UPLOADS, account.as_str(), 1).await.is_err() {
+                tracing::debug!(repo.did = %account, "{account} gave up more uploads than its limit counts");
+            }
+        });
+    }
 }

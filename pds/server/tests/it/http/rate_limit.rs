@@ -1,12 +1,13 @@
 //! Limits through the listener: who counts as whom, what refuses when, and what answers say of it.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
 use reqwest::RequestBuilder;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::harness::{ADMIN_PASSWORD, Answer, Database, Person, Proxy, Redis, TestPds, Way, send};
 
@@ -204,7 +205,7 @@ async fn writes_cost_points() {
 
 #[tokio::test]
 async fn a_large_event_costs_what_its_writes_did_not_pay() {
-    let pds = limited(&[]).await;
+    let pds = limited(&[("RATE_LIMIT_AUTHENTICATED_BURST", "1000")]).await;
     let alice = pds.person("alice").await;
     pds.clock.freeze();
     let thing = |bytes: usize| json!({"repo": alice.did, "collection": "com.example.thing", "rkey": "a", "record": {"text": "x".repeat(bytes)}});
@@ -352,6 +353,29 @@ async fn uploads_count_by_account_and_not_where_a_record_waits_for_them() {
 }
 
 /// F18
+#[tokio::test]
+async fn an_upload_that_is_given_up_counts() {
+    let pds = limited(&[("RATE_LIMIT_AUTHENTICATED", "100000"), ("RATE_LIMIT_AUTHENTICATED_BURST", "10000")]).await;
+    pds.clock.freeze();
+    let alice = pds.person("alice").await;
+    let address = pds.url.trim_start_matches("http://");
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /xrpc/com.atproto.repo.uploadBlob HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: text/plain\r\n\
+         Content-Length: 1000\r\n\r\nsome",
+        alice.access
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    drop(connection);
+    let uploads = AtomicUsize::new(0);
+    wait_for(async || {
+        let n = uploads.fetch_add(1, Ordering::Relaxed) + 1;
+        let answer = alice.upload(n.to_string().into_bytes(), "text/plain").await;
+        number(&answer, "ratelimit-remaining") == 999 - i64::try_from(n).unwrap()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn guesses_at_one_account_are_counted_over_all_addresses_and_its_owner_still_gets_in() {
     let pds = limited(&[]).await;
