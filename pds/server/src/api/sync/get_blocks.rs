@@ -61,6 +61,8 @@ pub async fn get_blocks(
         app.actors.search(tree, &client.subject, move |tree| pick(tree, wanted)).await?
     };
     found.extend(nodes);
+    // One statement for each record.
+    let _turn = if records.is_empty() { None } else { Some(app.actors.list_turn(&client.subject).await?) };
     for (key, cid) in records {
         let path: RepoPath = key.parse().map_err(|error| XrpcError::internal("reading a tree's key", &error))?;
         // A record that was replaced during the search is not part of the repository any more.
