@@ -12,9 +12,11 @@ pub mod account;
 pub mod background;
 pub mod blob;
 pub mod commit;
+pub mod email_token;
 pub mod event;
 pub mod full;
 pub mod invite;
+pub mod mail;
 pub mod owner;
 #[doc(hidden)]
 pub mod plan;

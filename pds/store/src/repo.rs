@@ -43,7 +43,7 @@ pub struct Listed {
     pub account_id: AccountId,
     /// The account's DID.
     pub did: Did,
-    /// The account's state; never [`Status::Creating`].
+    /// The account's state; never [`Status::Creating`] or [`Status::Deleted`].
     pub status: Status,
     /// Current revision.
     pub rev: Tid,
@@ -99,7 +99,7 @@ pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Op
 
 pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
      a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
-     r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
+     a.deleted_at is not null as deleted, r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
      from account a left join repo r on r.account_id = a.id where a.did = $1";
 
 row! {
@@ -109,6 +109,7 @@ row! {
         activated: bool,
         taken_down: bool,
         deactivated: bool,
+        deleted: bool,
         rev: Option<Text<Tid>>,
         commit_cid: Option<Digest>,
         data_cid: Option<Digest>,
@@ -127,7 +128,10 @@ impl From<LoadedRow> for Loaded {
         };
         Self {
             account_id: AccountId(row.id),
-            status: Status::of(row.activated, row.taken_down, row.deactivated),
+            status: match row.deleted {
+                true => Status::Deleted,
+                false => Status::of(row.activated, row.taken_down, row.deactivated),
+            },
             signing_key: row.signing_key,
             root,
         }
@@ -146,7 +150,7 @@ pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option
 
 pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \
      a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
-     where a.id > $1 and a.activated_at is not null order by a.id limit $2";
+     where a.id > $1 and a.activated_at is not null and a.deleted_at is null order by a.id limit $2";
 
 row! {
     struct ListedRow {

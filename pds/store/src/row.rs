@@ -14,8 +14,8 @@ macro_rules! row {
             $($type: sqlx::Type<R::Database> + sqlx::Decode<'r, R::Database>,)*
         {
             fn from_row(row: &'r R) -> sqlx::Result<Self> {
-                let ($($field,)*) = sqlx::FromRow::from_row(row)?;
-                Ok(Self { $($field,)* })
+                let mut columns = 0..;
+                Ok(Self { $($field: row.try_get(columns.next().unwrap_or(usize::MAX))?,)* })
             }
         }
 
@@ -23,8 +23,8 @@ macro_rules! row {
             type Error = rusqlite::Error;
 
             fn try_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-                let ($($field,)*) = row.try_into()?;
-                Ok(Self { $($field,)* })
+                let mut columns = 0..;
+                Ok(Self { $($field: row.get(columns.next().unwrap_or(usize::MAX))?,)* })
             }
         }
     };

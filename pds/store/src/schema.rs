@@ -45,7 +45,8 @@ const STEPS: &[Step] = steps![
     "0007" "lost_blobs",
     "0008" "blob_usage",
     "0009" "staged_imports",
-    "0010" "turn"
+    "0010" "turn",
+    "0011" "mail"
 ];
 
 /// How a database's schema relates to this program.

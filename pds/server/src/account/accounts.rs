@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use pds_store::{
     Db, Error, Result,
-    account::{self, Account, Current, Question, Status},
+    account::{self, Account, Current, Question},
 };
 use pds_syntax::{AtIdentifier, Did};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -36,7 +36,7 @@ impl Accounts {
         Self { db, questions }
     }
 
-    /// The account of a DID as it is after this call, and whether its session `session` was logged out. Reservations are no accounts.
+    /// The account of a DID as it is after this call, and whether its session `session` was logged out. Reservations and deleted accounts are no accounts.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -45,10 +45,10 @@ impl Accounts {
         let stopped = || Error::Stopped;
         self.questions.send((Question { did, session }, sender)).await.map_err(|_| stopped())?;
         let found = answer.await.map_err(|_| stopped())?.map_err(Error::Shared)?;
-        Ok(found.filter(|found| found.account.status() != Status::Creating))
+        Ok(found.filter(|found| found.account.exists()))
     }
 
-    /// The account of a DID as it is now. Reservations are no accounts.
+    /// The account of a DID as it is now. Reservations and deleted accounts are no accounts.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -57,7 +57,7 @@ impl Accounts {
         Ok(found.map(|found| Arc::new(found.account)))
     }
 
-    /// The account that an identifier names on this host, whatever its state. Reservations are no accounts.
+    /// The account that an identifier names on this host, whatever its state. Reservations and deleted accounts are no accounts.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -66,7 +66,7 @@ impl Accounts {
             AtIdentifier::Did(did) => self.by_did(did).await,
             AtIdentifier::Handle(handle) => {
                 let found = account::by_handle(&self.db, handle).await?;
-                Ok(found.filter(|account| account.status() != Status::Creating).map(Arc::new))
+                Ok(found.filter(Account::exists).map(Arc::new))
             }
         }
     }

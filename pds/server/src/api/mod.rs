@@ -46,6 +46,6 @@ fn open(found: Option<Arc<Account>>, repo: &impl Display) -> Result<Arc<Account>
         Status::Active => Ok(account),
         Status::TakenDown => Err(XrpcError::named("RepoTakendown", format!("Repo has been takendown: {repo}"))),
         Status::Deactivated => Err(XrpcError::named("RepoDeactivated", format!("Repo has been deactivated: {repo}"))),
-        Status::Creating => Err(XrpcError::repo_not_found(repo)),
+        Status::Creating | Status::Deleted => Err(XrpcError::repo_not_found(repo)),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn may_write(status: Status) -> Result<(), XrpcError> {
             Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
         }
         Status::TakenDown => Err(account_takedown()),
-        Status::Creating => Err(XrpcError::auth_required("Account not found")),
+        Status::Creating | Status::Deleted => Err(XrpcError::auth_required("Account not found")),
     }
 }
 

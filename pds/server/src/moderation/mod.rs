@@ -97,7 +97,7 @@ pub async fn set_blob(db: &Db, did: &Did, cid: &Cid, takedown: &Takedown, now: i
 
 async fn id(tx: &mut Tx, did: &Did) -> pds_store::Result<Option<AccountId>> {
     let found = account::by_did(tx, did).await?;
-    Ok(found.filter(|account| account.status() != Status::Creating).map(|account| account.id))
+    Ok(found.filter(Account::exists).map(|account| account.id))
 }
 
 /// The account, locked, so that two changes at once are announced in the order in which they are made.
@@ -115,6 +115,7 @@ async fn announcement(tx: &mut Tx, before: &Account, after: &Account, time: &str
     let status = match after.status() {
         Status::Active => AccountStatus::Active,
         Status::TakenDown => AccountStatus::Takendown,
+        Status::Deleted => AccountStatus::Deleted,
         Status::Deactivated | Status::Creating => AccountStatus::Deactivated,
     };
     let mut frames = vec![event::account(did, status, time)];

@@ -4,6 +4,7 @@
 //! E-mail addresses are stored in lower case.
 
 mod current;
+mod deletion;
 mod id;
 mod reservation;
 mod row;
@@ -22,6 +23,9 @@ use crate::{
 
 pub(crate) use current::{CURRENT_POSTGRES, CURRENT_SQLITE};
 pub use current::{Current, Question, current};
+pub use deletion::{
+    Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, purge_portion, purgeable, restore, tombstone,
+};
 pub use id::AccountId;
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
@@ -102,7 +106,7 @@ pub async fn by_email<'a>(source: impl Into<Source<'a>>, email: &str) -> Result<
 /// # Errors
 /// When the database cannot be read.
 pub async fn count<'a>(source: impl Into<Source<'a>>) -> Result<i64> {
-    const SQL: &str = "select count(*) from account where activated_at is not null";
+    const SQL: &str = "select count(*) from account where activated_at is not null and deleted_at is null";
     let (count,): (i64,) =
         on!(source, conn => sqlx::query_as(SQL).fetch_one(conn)).map_err(Error::during("count", "accounts"))?;
     Ok(count)
@@ -185,5 +189,30 @@ pub async fn confirm_email(tx: &mut Tx, id: AccountId, email: &str, at: i64) -> 
     const SQL: &str = "update account set email_confirmed_at = $3 where id = $1 and email = $2";
     let changed = execute!(tx, SQL, id.0, email.to_lowercase(), at)
         .map_err(Error::during("confirm e-mail address of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Replaces the e-mail address, which is not confirmed then, or removes it. Says whether the account exists.
+///
+/// # Errors
+/// [`Error::EmailTaken`]; the transaction can then only be rolled back.
+pub async fn set_email(tx: &mut Tx, id: AccountId, email: Option<&str>) -> Result<bool> {
+    const SQL: &str = "update account set email = $2, email_confirmed_at = null where id = $1";
+    let email = email.map(str::to_lowercase);
+    let changed =
+        execute!(tx, SQL, id.0, email).map_err(|error| match violates_unique(&error, "account", "email") {
+            true => Error::EmailTaken,
+            false => Error::during("set e-mail address of account", id)(error),
+        })?;
+    Ok(changed == 1)
+}
+
+/// Says whether signing in with the password also needs a mailed code. Returns whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_email_auth_factor(tx: &mut Tx, id: AccountId, is_needed: bool) -> Result<bool> {
+    const SQL: &str = "update account set email_auth_factor = $2 where id = $1";
+    let changed = execute!(tx, SQL, id.0, is_needed).map_err(Error::during("set second factor of account", id))?;
     Ok(changed == 1)
 }

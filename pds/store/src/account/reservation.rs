@@ -80,6 +80,8 @@ pub async fn reserve(tx: &mut Tx, new: &NewAccount) -> Result<AccountId> {
 /// [`Error::NotReserved`] if it was given back meanwhile, or is active already.
 pub async fn activate(tx: &mut Tx, id: AccountId, at: i64) -> Result<()> {
     const SQL: &str = "update account set activated_at = $2 where id = $1 and activated_at is null";
+    const RETURNED: &str = "delete from tombstone where did = (select did from account where id = $1)";
+    execute!(&mut *tx, RETURNED, id.0).map_err(Error::during("forget the tombstone of account", id))?;
     match execute!(tx, SQL, id.0, at).map_err(Error::during("activate account", id))? {
         0 => Err(Error::NotReserved { id }),
         _ => Ok(()),

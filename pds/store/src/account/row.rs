@@ -27,7 +27,11 @@ macro_rules! account_columns {
             $table,
             "delete_after, ",
             $table,
-            "takedown_ref"
+            "takedown_ref, ",
+            $table,
+            "email_auth_factor, ",
+            $table,
+            "deleted_at"
         )
     };
 }
@@ -50,6 +54,8 @@ macro_rules! account_row {
                 deactivated_at: Option<i64>,
                 delete_after: Option<i64>,
                 takedown_ref: Option<String>,
+                email_auth_factor: bool,
+                deleted_at: Option<i64>,
             }
         }
 
@@ -68,6 +74,8 @@ macro_rules! account_row {
                     deactivated_at: row.deactivated_at,
                     delete_after: row.delete_after,
                     takedown_ref: row.takedown_ref,
+                    email_auth_factor: row.email_auth_factor,
+                    deleted_at: row.deleted_at,
                 }
             }
         }

@@ -17,6 +17,8 @@ pub enum Status {
     Deactivated,
     /// Switched off by the host.
     TakenDown,
+    /// Deleted by its owner or the host; its data is kept for a while. To everybody else the account does not exist.
+    Deleted,
 }
 
 /// An account's row.
@@ -46,17 +48,36 @@ pub struct Account {
     pub delete_after: Option<i64>,
     /// Reference to the decision by which it was taken down.
     pub takedown_ref: Option<String>,
+    /// Whether signing in with the password also needs a mailed code.
+    pub email_auth_factor: bool,
+    /// When it was deleted; microseconds.
+    pub deleted_at: Option<i64>,
 }
 
 impl Account {
     /// The strongest of the stored causes.
     #[must_use]
     pub fn status(&self) -> Status {
+        if self.deleted_at.is_some() {
+            return Status::Deleted;
+        }
         Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
+    }
+
+    /// Whether others see that there is such an account: its sign-up is finished and it was not deleted.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.status().exists()
     }
 }
 
 impl Status {
+    /// Whether others see that there is such an account.
+    #[must_use]
+    pub fn exists(self) -> bool {
+        !matches!(self, Self::Creating | Self::Deleted)
+    }
+
     pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
         match (activated, taken_down, deactivated) {
             (false, _, _) => Self::Creating,

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use pds_repo::Cid;
 use pds_store::{
-    account::{self, Account, Status},
+    account::{self, Account},
     blob, record,
 };
 use pds_syntax::{AtUri, Did};
@@ -56,6 +56,6 @@ pub async fn get_subject_status(
 
 /// The account as the database has it now.
 async fn known(app: &App, did: &Did) -> Result<Account> {
-    let found = account::by_did(&app.db, did).await?.filter(|account| account.status() != Status::Creating);
+    let found = account::by_did(&app.db, did).await?.filter(Account::exists);
     found.ok_or_else(not_found)
 }

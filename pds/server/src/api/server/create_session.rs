@@ -76,5 +76,5 @@ async fn find(app: &App, identifier: &str) -> pds_store::Result<Option<Account>>
             Err(_) => None,
         }
     };
-    Ok(found.filter(|account| account.status() != Status::Creating))
+    Ok(found.filter(Account::exists))
 }

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use pds_store::{
-    account::{self, Status},
+    account::{self, Account, Status},
     session::{self as tokens, Rotation},
 };
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub async fn refresh_session(State(app): State<App>, refresh: Refresh, meter: Me
         return Err(XrpcError::named("ExpiredToken", "Token has expired"));
     }
     meter.charge(&app, &REFRESHES, refresh.did.as_str(), 1).await?;
-    let account = account::by_did(&app.db, &refresh.did).await?.filter(|account| account.status() != Status::Creating);
+    let account = account::by_did(&app.db, &refresh.did).await?.filter(Account::exists);
     let account =
         account.ok_or_else(|| XrpcError::invalid(format!("Could not find user info for account: {}", refresh.did)))?;
     if account.status() == Status::TakenDown {

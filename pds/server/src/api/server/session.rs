@@ -57,7 +57,7 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
         email_confirmed: account.email.as_ref().map(|_| account.email_confirmed_at.is_some()),
         active: status == Status::Active,
         status: match status {
-            Status::Active | Status::Creating => None,
+            Status::Active | Status::Creating | Status::Deleted => None,
             Status::Deactivated => Some("deactivated"),
             Status::TakenDown => Some("takendown"),
         },

@@ -25,7 +25,7 @@ use pds_store::account::Status;
 /// The protocol's word for a state other than active.
 fn inactive(status: Status) -> Option<&'static str> {
     match status {
-        Status::Active | Status::Creating => None,
+        Status::Active | Status::Creating | Status::Deleted => None,
         Status::Deactivated => Some("deactivated"),
         Status::TakenDown => Some("takendown"),
     }
