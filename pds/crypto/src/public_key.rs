@@ -95,19 +95,25 @@ impl PublicKey {
 
     /// Verifies a signature `r || s` of the SHA-256 of `message`. Refuses high-S and DER signatures.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let is_low = match self {
+            Self::K256(_) => {
+                k256::ecdsa::Signature::from_slice(signature).is_ok_and(|parsed| parsed == parsed.normalize_s())
+            }
+            Self::P256(_) => {
+                p256::ecdsa::Signature::from_slice(signature).is_ok_and(|parsed| parsed == parsed.normalize_s())
+            }
+        };
+        if is_low { self.verify_jws(message, signature) } else { Err(Error::Signature) }
+    }
+
+    /// As [`PublicKey::verify`], but takes high-S signatures too, as JSON Web Signatures may be. For what is not stored under its hash.
+    pub fn verify_jws(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         match self {
             Self::K256(key) => {
                 let parsed = k256::ecdsa::Signature::from_slice(signature).map_err(|_| Error::Signature)?;
-                if parsed != parsed.normalize_s() {
-                    return Err(Error::Signature);
-                }
-                key.verify(message, &parsed).map_err(|_| Error::Signature)
+                key.verify(message, &parsed.normalize_s()).map_err(|_| Error::Signature)
             }
             Self::P256(key) => {
-                let parsed = p256::ecdsa::Signature::from_slice(signature).map_err(|_| Error::Signature)?;
-                if parsed != parsed.normalize_s() {
-                    return Err(Error::Signature);
-                }
                 let point = key.to_sec1_point(false);
                 let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point.as_bytes());
                 key.verify(message, signature).map_err(|_| Error::Signature)

@@ -17,8 +17,8 @@ use crate::{
 
 /// How long a failure is cached.
 const FAILED: Duration = Duration::from_secs(60);
-/// Minimum time between two lookups of a document that does not name the expected handle.
-const RENAMED: Duration = Duration::from_secs(2);
+/// Minimum time between two lookups of a document that does not have what was expected: the handle, or the key of a signature.
+const AGAIN: Duration = Duration::from_secs(2);
 /// Size of one unit of [`Options::entries`].
 const ENTRY_BYTES: usize = 4096;
 
@@ -46,6 +46,8 @@ pub struct Resolver {
     handles: Cached<Handle, Did>,
     /// Documents that were refreshed because they did not name a handle.
     renamed: Cache<(Did, Handle), ()>,
+    /// Documents that were refreshed because a signature did not verify.
+    doubted: Cache<Did, ()>,
 }
 
 /// The servers that have the data.
@@ -75,7 +77,8 @@ impl Resolver {
             servers: Arc::new(Servers { guard, plc, handles }),
             documents: Cached::new(options.entries, ages, |document| entries(document)),
             handles: Cached::new(options.entries, ages, |_| 1),
-            renamed: Cache::builder().max_capacity(options.entries).time_to_live(RENAMED).build(),
+            renamed: Cache::builder().max_capacity(options.entries).time_to_live(AGAIN).build(),
+            doubted: Cache::builder().max_capacity(options.entries).time_to_live(AGAIN).build(),
         }
     }
 
@@ -87,6 +90,15 @@ impl Resolver {
     /// The current document. Bypasses the cache and updates it.
     pub async fn refresh_did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
         self.documents.refresh(did, || self.servers.clone().document(did.clone())).await
+    }
+
+    /// The document after a signature did not verify with the key of the cached one: the key may have been rotated. Refreshes it at most every 2
+    /// seconds, however many signatures are wrong. `None` if it was refreshed a moment ago.
+    pub async fn refresh_doubted_did(&self, did: &Did) -> Result<Option<Arc<DidDocument>>, Error> {
+        match self.doubted.entry_by_ref(did).or_insert_with(async {}).await.is_fresh() {
+            true => self.refresh_did(did).await.map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The document, which should name `handle`. A cached document that names another handle may be outdated, so it is refreshed, at most every

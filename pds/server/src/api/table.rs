@@ -9,7 +9,7 @@ use crate::{
     auth::Requirement,
     rate_limit::{MethodLimits, cost},
 };
-use Requirement::{Account, ActiveAccount, Admin, Nothing, Refresh, Viewer};
+use Requirement::{Account, AccountOrService, ActiveAccount, Admin, Nothing, OptionalService, Refresh, Viewer};
 
 /// A method.
 #[derive(Debug)]
@@ -93,10 +93,10 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.repo.putRecord", ActiveAccount, |verb| on(verb, repo::put_record))
         .limits(MethodLimits::writes(cost::UPDATE))
         .records(),
-    Method::new("com.atproto.repo.uploadBlob", Account, |verb| on(verb, repo::upload_blob))
+    Method::new("com.atproto.repo.uploadBlob", AccountOrService, |verb| on(verb, repo::upload_blob))
         .limits(MethodLimits::WIDE)
         .stream(),
-    Method::new("com.atproto.server.createAccount", Nothing, |verb| on(verb, server::create_account))
+    Method::new("com.atproto.server.createAccount", OptionalService, |verb| on(verb, server::create_account))
         .limits(MethodLimits::SIGN_UPS),
     Method::new("com.atproto.server.createInviteCode", Admin, |verb| on(verb, server::create_invite_code)),
     Method::new("com.atproto.server.createInviteCodes", Admin, |verb| on(verb, server::create_invite_codes)),

@@ -6,6 +6,7 @@ mod caller;
 mod principal;
 mod refusal;
 mod requirement;
+mod service;
 mod session;
 mod token;
 
@@ -14,5 +15,6 @@ pub use caller::Caller;
 pub use principal::principal;
 pub(crate) use refusal::{account_takedown, may_write};
 pub use requirement::{Requirement, authorize};
-pub use session::{Access, Bearer, Refresh, Viewer};
+pub use service::{Issuer, OptionalIssuer, Trust};
+pub use session::{Access, Refresh, Viewer};
 pub use token::{issue_access, issue_refresh};

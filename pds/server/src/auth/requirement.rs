@@ -9,6 +9,7 @@ use axum::{
 
 use super::{
     admin::Admin,
+    service::OptionalIssuer,
     session::{Access, Refresh, Viewer},
 };
 use crate::{app::App, xrpc::XrpcError};
@@ -24,6 +25,10 @@ pub enum Requirement {
     Account,
     /// As [`Requirement::Account`], of an active account.
     ActiveAccount,
+    /// As [`Requirement::Account`], or a service token of the account itself. The handler takes [`Access`].
+    AccountOrService,
+    /// None, or a service token of anybody. Another credential is refused. The handler takes [`OptionalIssuer`].
+    OptionalService,
     /// A refresh token. The handler takes [`Refresh`].
     Refresh,
     /// The administrator's password.
@@ -53,6 +58,14 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
                 access.must_be_active()?;
             }
             parts.extensions.insert(access);
+        }
+        Requirement::AccountOrService => {
+            let access = Access::prove_or_service(app, parts).await?;
+            parts.extensions.insert(access);
+        }
+        Requirement::OptionalService => {
+            let issuer = OptionalIssuer::prove(app, parts).await?;
+            parts.extensions.insert(issuer);
         }
         Requirement::Refresh => {
             let refresh = Refresh::prove(app, parts)?;

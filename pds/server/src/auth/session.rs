@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{StatusCode, header, request::Parts},
 };
-use axum_extra::headers::{self, Authorization, HeaderMapExt};
 use pds_crypto::session_token::{Claims, Scope};
 use pds_store::account::{Account, Current, Status};
 use pds_syntax::Did;
@@ -15,22 +14,10 @@ use super::{
     admin::is_admin,
     caller::Caller,
     refusal::{account_takedown, may_write},
+    service::{Issuer, Trust, is_service_token},
     token::claims,
 };
 use crate::{app::App, xrpc::XrpcError};
-
-/// The text of a bearer token, not verified.
-#[derive(Debug)]
-pub struct Bearer(pub Option<String>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Bearer {
-    type Rejection = XrpcError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, XrpcError> {
-        let token = parts.headers.typed_get::<Authorization<headers::authorization::Bearer>>();
-        Ok(Self(token.map(|token| token.token().to_owned())))
-    }
-}
 
 /// An account with a valid access token.
 #[derive(Clone, Debug)]
@@ -51,6 +38,24 @@ impl Access {
         if account.status() == Status::TakenDown {
             return Err(account_takedown());
         }
+        Ok(Self { account })
+    }
+
+    /// As [`Access::prove`], or with a service token of the account itself: made by the server that has its signing key.
+    pub(super) async fn prove_or_service(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
+        if !is_service_token(parts) {
+            return Self::prove(app, parts).await;
+        }
+        let Issuer { did, service } = Issuer::prove(app, parts, Trust::Anybody).await?;
+        if service.is_some() {
+            return Err(XrpcError::new(StatusCode::UNAUTHORIZED, "UntrustedIss", "Untrusted issuer"));
+        }
+        let not_found = || XrpcError::named("AccountNotFound", "Account not found");
+        let account = app.accounts.by_did(&did).await?.ok_or_else(not_found)?;
+        if account.status() == Status::TakenDown {
+            return Err(account_takedown());
+        }
+        Caller::of(parts).set_did(&account.did);
         Ok(Self { account })
     }
 }
@@ -130,6 +135,7 @@ macro_rules! left_with_the_request {
     )*};
 }
 left_with_the_request!(Access, Refresh, Viewer);
+pub(super) use left_with_the_request;
 
 /// The account of an access token with one of these scopes, unless its tokens were revoked since.
 async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Account>, XrpcError> {

@@ -1,5 +1,5 @@
 use axum::extract::State;
-use pds_crypto::{PublicKey, service_token::Token};
+use pds_crypto::PublicKey;
 use pds_store::{
     account::{self, Status},
     invite,
@@ -15,7 +15,7 @@ use crate::{
         sign_up::{self, SignUp},
     },
     app::App,
-    auth::{Bearer, Caller},
+    auth::{Caller, Issuer, OptionalIssuer},
     rate_limit::Client,
     report::chain,
     xrpc::{Output, Procedure, Result, XrpcError},
@@ -34,14 +34,11 @@ pub struct CreateAccountInput {
     plc_op: Option<Value>,
 }
 
-/// The method that the service token of a person with an own DID must be made for.
-const METHOD: &str = "com.atproto.server.createAccount";
-
 /// `com.atproto.server.createAccount`
 pub async fn create_account(
     State(app): State<App>,
     caller: Caller,
-    bearer: Bearer,
+    OptionalIssuer(issuer): OptionalIssuer,
     client: Client,
     Procedure(input): Procedure<CreateAccountInput>,
 ) -> Result<Output<Session>> {
@@ -49,7 +46,7 @@ pub async fn create_account(
         return Err(XrpcError::invalid("Unsupported input: \"plcOp\""));
     }
     let handle = input.handle;
-    let own_did = own_did(&app, bearer, input.did).await?;
+    let own_did = own_did(issuer, input.did)?;
     let email = input.email.as_deref().map(email).transpose()?;
     if own_did.is_none() && email.is_none() {
         return Err(XrpcError::invalid("Email is required"));
@@ -76,35 +73,12 @@ pub async fn create_account(
 }
 
 /// The DID that the caller brings: proven by a service token that the DID's own key signed.
-async fn own_did(app: &App, Bearer(token): Bearer, wanted: Option<Did>) -> Result<Option<Did>> {
+fn own_did(issuer: Option<Issuer>, wanted: Option<Did>) -> Result<Option<Did>> {
     let Some(did) = wanted else { return Ok(None) };
-    let missing = || XrpcError::auth_required(format!("Missing auth to create account with did: {did}"));
-    let refuse = |error: pds_crypto::service_token::Error| {
-        XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), error.to_string())
-    };
-    let token = Token::decode(&token.ok_or_else(missing)?).map_err(refuse)?;
-    if token.claims.iss != did.as_str() {
-        return Err(missing());
+    match issuer {
+        Some(Issuer { did: proven, service: None }) if proven == did => Ok(Some(did)),
+        _ => Err(XrpcError::auth_required(format!("Missing auth to create account with did: {did}"))),
     }
-    token
-        .check(app.settings.service.did.as_str(), METHOD, app.clock.now_s())
-        .map_err(|error| unfit(&app.settings, error))?;
-    let document =
-        app.resolver.refresh_did(&did).await.map_err(|_| XrpcError::auth_required("could not resolve iss did"))?;
-    let key = document.key("atproto").ok_or_else(|| XrpcError::auth_required("missing or bad key in did doc"))?;
-    token.verify(&key).map_err(refuse)?;
-    Ok(Some(did))
-}
-
-/// What is wrong with a token, and what it should contain.
-fn unfit(settings: &pds_config::Settings, error: pds_crypto::service_token::Error) -> XrpcError {
-    use pds_crypto::service_token::Error as Unfit;
-    let message = match error {
-        Unfit::BadJwtLexiconMethod => format!("{error}. must match: {METHOD}"),
-        Unfit::BadJwtAudience => format!("{error}. must match: {}", settings.service.did),
-        error => error.to_string(),
-    };
-    XrpcError::new(axum::http::StatusCode::UNAUTHORIZED, error.name(), message)
 }
 
 fn email(text: &str) -> Result<String> {

@@ -71,7 +71,7 @@ on_both!(an_identity_from_elsewhere_starts_deactivated_and_unannounced, |pds| as
 });
 
 on_both!(only_the_key_of_the_identity_opens_the_door, |pds| async move {
-    let ((did, key), (other, _)) = (elsewhere(&pds).await, elsewhere(&pds).await);
+    let ((did, key), (other, other_key)) = (elsewhere(&pds).await, elsewhere(&pds).await);
     let code = pds.invite(5).await;
     let change = |change: fn(&mut Claims)| {
         let mut claims = claims(&did);
@@ -84,8 +84,13 @@ on_both!(only_the_key_of_the_identity_opens_the_door, |pds| async move {
         (change(|claims| claims.lxm = None), "BadJwtLexiconMethod"),
         (change(|claims| claims.exp -= 2 * MINUTE), "JwtExpired"),
         (issue(&SigningKey::generate(), &claims(&did)).unwrap(), "BadJwtSignature"),
-        (issue(&key, &claims(&other)).unwrap(), "AuthenticationRequired"),
+        (issue(&key, &claims(&other)).unwrap(), "BadJwtSignature"),
+        (issue(&other_key, &claims(&other)).unwrap(), "AuthenticationRequired"),
+        (change(|claims| claims.iss.push_str("#atproto_labeler")), "AuthenticationRequired"),
+        (change(|claims| claims.iss = "alice.elsewhere.org".to_owned()), "BadJwtIss"),
+        (change(|claims| claims.iss = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".to_owned()), "AuthenticationRequired"),
         ("nonsense".to_owned(), "BadJwt"),
+        ("a".repeat(5000), "BadJwt"),
     ] {
         let answer = move_in(&pds, &did, &code, &token).await;
         assert_eq!(answer.error(), (401, error), "{}", answer.body);
