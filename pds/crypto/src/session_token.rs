@@ -30,6 +30,18 @@ pub enum Scope {
     Takendown,
 }
 
+impl Scope {
+    /// Whether a token of this scope comes from a session that was created with the account's password.
+    pub fn is_full(self) -> bool {
+        self == Self::Access
+    }
+
+    /// Whether a token of this scope may be used for private messages.
+    pub fn is_privileged(self) -> bool {
+        matches!(self, Self::Access | Self::AppPassPrivileged)
+    }
+}
+
 /// The claims of a session token. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use pds_config::{Secrets, Settings};
-use pds_crypto::{SigningKey, seal::SealKey, session_token::SessionKey};
+use pds_crypto::{SigningKey, digest::DigestKey, seal::SealKey, session_token::SessionKey};
 use pds_identity::Resolver;
 use pds_store::Db;
 use pds_syntax::tid;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     account::{
         Accounts,
+        app_password::{self, AppPasswords},
         password::Passwords,
         sign_up::{self, SignUps},
     },
@@ -63,6 +64,8 @@ pub struct Parts {
     pub sign_ups: SignUps,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Makes, finds and revokes app passwords.
+    pub app_passwords: AppPasswords,
     /// Checks, resolves and changes handles.
     pub handles: Handles,
     /// Resolves DIDs and handles of other hosts.
@@ -176,6 +179,12 @@ impl App {
             endpoint: settings.service.public_url(),
             recovery_key: settings.identity.recovery_key.clone(),
         });
+        let digests = DigestKey::derive(secrets.key_encryption_key.expose_secret(), "app passwords");
+        let app_passwords = AppPasswords::new(app_password::Parts {
+            db: db.clone(),
+            key: digests.context("key encryption key")?,
+            clock: clock.clone(),
+        });
         let keys = Keys {
             rotation,
             session: SessionKey::new(secrets.jwt_secret.expose_secret()),
@@ -185,6 +194,7 @@ impl App {
             accounts: Accounts::start(db.clone(), &failed),
             sign_ups,
             passwords: Passwords::default(),
+            app_passwords,
             handles,
             resolver,
             actors,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use pds_syntax::{Did, Handle};
 
-use crate::AccountId;
+use crate::{AccountId, AppPasswordId};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -93,6 +93,15 @@ pub enum Error {
     /// A question that was asked for several callers at once failed.
     #[error(transparent)]
     Shared(std::sync::Arc<Error>),
+    /// The app password was revoked.
+    #[error("app password {id} was revoked")]
+    AppPasswordRevoked {
+        /// The app password's key.
+        id: AppPasswordId,
+    },
+    /// The account has another app password with this name.
+    #[error("the account has an app password of this name")]
+    AppPasswordExists,
     /// The invite code is unknown, disabled, expired or used up.
     #[error("the invite code cannot be used")]
     InviteUnusable,

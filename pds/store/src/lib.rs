@@ -9,6 +9,7 @@
 //! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, and [`blob::adopt`], which follows one.
 
 pub mod account;
+pub mod app_password;
 pub mod background;
 pub mod blob;
 pub mod commit;
@@ -41,7 +42,7 @@ mod source;
 mod tx;
 mod waits;
 
-pub use account::AccountId;
+pub use account::{AccountId, AppPasswordId};
 pub use db::Db;
 pub use error::{Error, Result};
 pub use options::{Dialect, Options};

@@ -1,7 +1,7 @@
 //! The statements that run often or over large tables, for the test that looks at their plans.
 
 use crate::{
-    Dialect, account, blob,
+    Dialect, account, app_password, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
     event, invite, record, repo, session, snapshot,
 };
@@ -15,6 +15,9 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("account::by_handle", account::BY_HANDLE),
         ("account::by_email", account::BY_EMAIL),
         ("account::stale_reservations", account::STALE),
+        ("app_password::list", app_password::LIST),
+        ("app_password::find", app_password::FIND),
+        ("app_password::count", app_password::ANY),
         ("blob::get", blob::GET),
         ("blob::used_bytes", blob::USED),
         ("blob::list", blob::LIST),

@@ -46,7 +46,8 @@ const STEPS: &[Step] = steps![
     "0008" "blob_usage",
     "0009" "staged_imports",
     "0010" "turn",
-    "0011" "mail"
+    "0011" "mail",
+    "0014" "app_passwords_and_administration"
 ];
 
 /// How a database's schema relates to this program.

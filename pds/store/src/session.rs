@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    AccountId, Error, Result, Source, Tx,
+    AccountId, AppPasswordId, Error, Result, Source, Tx, app_password,
     row::row,
     source::{execute, on},
 };
@@ -25,6 +25,17 @@ pub struct RefreshToken {
     pub expires_at: i64,
     /// The successor, once it was used.
     pub next_jti: Option<String>,
+    /// The app password that the session was opened with; none if it was the account's password.
+    pub app_password: Option<AppSession>,
+}
+
+/// The app password of a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AppSession {
+    /// The app password's key.
+    pub id: AppPasswordId,
+    /// Whether it may read private messages.
+    pub privileged: bool,
 }
 
 /// How to replace a token.
@@ -49,35 +60,53 @@ row! {
         created_at: i64,
         expires_at: i64,
         next_jti: Option<String>,
+        app_password_id: Option<i64>,
+        privileged: Option<bool>,
     }
 }
 
-impl From<Row> for RefreshToken {
-    fn from(row: Row) -> Self {
-        Self {
+impl Row {
+    /// `None` if the session's app password is gone: whoever revokes it ends its sessions in the same transaction.
+    fn token(self) -> Option<RefreshToken> {
+        let row = self;
+        let app_password = match (row.app_password_id, row.privileged) {
+            (Some(id), Some(privileged)) => Some(AppSession { id: AppPasswordId(id), privileged }),
+            (Some(_), None) => return None,
+            (None, _) => None,
+        };
+        Some(RefreshToken {
+            app_password,
             jti: row.jti,
             account_id: AccountId(row.account_id),
             created_at: row.created_at,
             expires_at: row.expires_at,
             next_jti: row.next_jti,
-        }
+        })
     }
 }
 
 /// Begins a session.
 ///
 /// # Errors
-/// When the database cannot be written, or the id is in use.
+/// [`Error::AppPasswordRevoked`], or when the database cannot be written, or the id is in use.
 pub async fn create(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
-    const SQL: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, next_jti) \
-                       values ($1, $2, $3, $4, $5)";
-    execute!(tx, SQL, &*token.jti, token.account_id.0, token.created_at, token.expires_at, token.next_jti.as_deref())
+    const SQL: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, next_jti, app_password_id) \
+                       values ($1, $2, $3, $4, $5, $6)";
+    let app_password = token.app_password.map(|app_password| app_password.id);
+    if let Some(id) = app_password
+        && !app_password::hold(&mut *tx, id).await?
+    {
+        return Err(Error::AppPasswordRevoked { id });
+    }
+    let (next, app_password) = (token.next_jti.as_deref(), app_password.map(|id| id.0));
+    execute!(tx, SQL, &*token.jti, token.account_id.0, token.created_at, token.expires_at, next, app_password)
         .map_err(Error::during("store refresh token of account", token.account_id))?;
     Ok(())
 }
 
-pub(crate) const GET: &str =
-    "select jti, account_id, created_at, expires_at, next_jti from refresh_token where jti = $1";
+pub(crate) const GET: &str = "select r.jti, r.account_id, r.created_at, r.expires_at, r.next_jti, r.app_password_id, \
+                              p.privileged from refresh_token r left join app_password p on p.id = r.app_password_id \
+                              where r.jti = $1";
 
 /// The token with this id, expired or not.
 ///
@@ -86,7 +115,7 @@ pub(crate) const GET: &str =
 pub async fn get<'a>(source: impl Into<Source<'a>>, jti: &str) -> Result<Option<RefreshToken>> {
     let row: Option<Row> = on!(source, conn => sqlx::query_as(GET).bind(jti).fetch_optional(conn))
         .map_err(Error::during("read", "refresh token"))?;
-    Ok(row.map(RefreshToken::from))
+    Ok(row.and_then(Row::token))
 }
 
 /// Replaces a token and returns its successor, or `None` if the token is unknown, revoked or expired. Also forgets the
@@ -96,23 +125,24 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, jti: &str) -> Result<Option<
 /// When the database cannot be written.
 pub async fn rotate(tx: &mut Tx, rotation: &Rotation<'_>) -> Result<Option<RefreshToken>> {
     // One statement reads and writes: the second of two at once waits for the first and then finds its successor.
-    const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), \
+    const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), rotations = rotations + 1, \
                        expires_at = case when expires_at < $4 then expires_at else $4 end \
-                       where jti = $1 and expires_at > $3 returning account_id, next_jti";
-    const STORE: &str = "insert into refresh_token (jti, account_id, created_at, expires_at) values ($1, $2, $3, $4) \
-                         on conflict (jti) do nothing";
+                       where jti = $1 and expires_at > $3 returning account_id, next_jti, app_password_id";
+    const STORE: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, app_password_id) \
+                         values ($1, $2, $3, $4, $5) on conflict (jti) do nothing";
     const TIDY: &str = "delete from refresh_token where account_id = $1 and expires_at <= $2";
     let failed = || Error::during("rotate", "refresh token");
-    let used: Option<(i64, String)> = on!(&mut *tx, conn => sqlx::query_as(USE)
+    let used: Option<(i64, String, Option<i64>)> = on!(&mut *tx, conn => sqlx::query_as(USE)
         .bind(rotation.jti)
         .bind(rotation.next_jti)
         .bind(rotation.now)
         .bind(rotation.now.saturating_add(rotation.grace))
         .fetch_optional(conn))
     .map_err(failed())?;
-    let Some((account_id, next_jti)) = used else { return Ok(None) };
+    let Some((account_id, next_jti, app_password)) = used else { return Ok(None) };
     if next_jti == rotation.next_jti {
-        execute!(&mut *tx, STORE, &*next_jti, account_id, rotation.now, rotation.expires_at).map_err(failed())?;
+        let (now, end) = (rotation.now, rotation.expires_at);
+        execute!(&mut *tx, STORE, &*next_jti, account_id, now, end, app_password).map_err(failed())?;
         execute!(&mut *tx, TIDY, account_id, rotation.now).map_err(failed())?;
     }
     // A successor that was revoked or has expired since is not brought back by its predecessor.
@@ -129,7 +159,6 @@ pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
     const OF_ACCOUNT: &str = "select t.jti, t.next_jti from refresh_token t \
                               where t.account_id = (select account_id from refresh_token where jti = $1)";
     const DELETE: &str = "delete from refresh_token where jti = $1 returning next_jti";
-    const END: &str = "insert into ended_session (jti, until) values ($1, $2) on conflict do nothing";
     let failed = || Error::during("revoke", "refresh token");
     let tokens: Vec<(String, Option<String>)> =
         on!(&mut *tx, conn => sqlx::query_as(OF_ACCOUNT).bind(jti).fetch_all(conn)).map_err(failed())?;
@@ -157,6 +186,36 @@ pub async fn revoke(tx: &mut Tx, jti: &str, until: i64) -> Result<bool> {
         found.extend(successor.filter(|successor| known.insert(successor.clone())));
     }
     Ok(is_open)
+}
+
+/// Voids the access tokens that name the refresh token with this id.
+const END: &str = "insert into ended_session (jti, until) values ($1, $2) on conflict do nothing";
+
+/// Deletes an app password and ends its sessions, on every replica. Access tokens of these sessions are void until `until`, when the last one
+/// has expired; microseconds. Says whether there was one.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn revoke_app_password(tx: &mut Tx, account: AccountId, name: &str, until: i64) -> Result<bool> {
+    // First: waits for a login with it, and no login comes after it.
+    const DELETE: &str = "delete from app_password where account_id = $1 and name = $2 returning id";
+    const SESSIONS: &str = "delete from refresh_token where app_password_id = $1 returning jti";
+    let failed = || Error::during("revoke app password of account", account);
+    let deleted: Option<(i64,)> =
+        on!(&mut *tx, conn => sqlx::query_as(DELETE).bind(account.0).bind(name).fetch_optional(conn))
+            .map_err(failed())?;
+    let Some((id,)) = deleted else { return Ok(false) };
+    // Once more until there are none: a refresh that this statement waits for adds a token that the statement does not see.
+    loop {
+        let tokens: Vec<(String,)> =
+            on!(&mut *tx, conn => sqlx::query_as(SESSIONS).bind(id).fetch_all(conn)).map_err(failed())?;
+        if tokens.is_empty() {
+            return Ok(true);
+        }
+        for (jti,) in tokens {
+            execute!(&mut *tx, END, &*jti, until).map_err(failed())?;
+        }
+    }
 }
 
 /// Ends all of an account's sessions and returns how many tokens there were.

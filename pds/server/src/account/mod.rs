@@ -4,6 +4,7 @@
 //! request that begins after that must see it ([ADR 18](../../../../docs/adr/0018-accounts-are-asked-for.md)).
 
 mod accounts;
+pub mod app_password;
 pub mod password;
 pub mod sign_up;
 

@@ -9,7 +9,9 @@ use crate::{
     auth::Requirement,
     rate_limit::{MethodLimits, cost},
 };
-use Requirement::{Account, AccountOrService, ActiveAccount, Admin, Nothing, OptionalService, Refresh, Viewer};
+use Requirement::{
+    Account, AccountOrService, ActiveAccount, Admin, FullAccount, Moderator, Nothing, OptionalService, Refresh, Viewer,
+};
 
 /// A method.
 #[derive(Debug)]
@@ -69,8 +71,8 @@ pub fn limits_of(nsid: &str) -> Option<MethodLimits> {
 
 /// In the order of their NSIDs.
 pub const METHODS: &[Method] = &[
-    Method::new("com.atproto.admin.getSubjectStatus", Admin, |verb| on(verb, admin::get_subject_status)),
-    Method::new("com.atproto.admin.updateSubjectStatus", Admin, |verb| on(verb, admin::update_subject_status)),
+    Method::new("com.atproto.admin.getSubjectStatus", Moderator, |verb| on(verb, admin::get_subject_status)),
+    Method::new("com.atproto.admin.updateSubjectStatus", Moderator, |verb| on(verb, admin::update_subject_status)),
     Method::new("com.atproto.identity.resolveHandle", Nothing, |verb| on(verb, identity::resolve_handle)),
     Method::new("com.atproto.identity.updateHandle", Account, |verb| on(verb, identity::update_handle))
         .limits(MethodLimits::HANDLES),
@@ -85,7 +87,7 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.repo.describeRepo", Nothing, |verb| on(verb, repo::describe_repo)),
     Method::new("com.atproto.repo.getRecord", Nothing, |verb| on(verb, repo::get_record)),
     // A deactivated account may be one that is moving here: its records and blobs come before its activation.
-    Method::new("com.atproto.repo.importRepo", Account, |verb| on(verb, repo::import_repo))
+    Method::new("com.atproto.repo.importRepo", FullAccount, |verb| on(verb, repo::import_repo))
         .limits(MethodLimits::IMPORTS)
         .stream(),
     Method::new("com.atproto.repo.listMissingBlobs", Account, |verb| on(verb, repo::list_missing_blobs)),
@@ -98,6 +100,7 @@ pub const METHODS: &[Method] = &[
         .stream(),
     Method::new("com.atproto.server.createAccount", OptionalService, |verb| on(verb, server::create_account))
         .limits(MethodLimits::SIGN_UPS),
+    Method::new("com.atproto.server.createAppPassword", FullAccount, |verb| on(verb, server::create_app_password)),
     Method::new("com.atproto.server.createInviteCode", Admin, |verb| on(verb, server::create_invite_code)),
     Method::new("com.atproto.server.createInviteCodes", Admin, |verb| on(verb, server::create_invite_codes)),
     Method::new("com.atproto.server.createSession", Nothing, |verb| on(verb, server::create_session))
@@ -105,8 +108,10 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.server.deleteSession", Refresh, |verb| on(verb, server::delete_session)),
     Method::new("com.atproto.server.describeServer", Nothing, |verb| on(verb, server::describe_server)),
     Method::new("com.atproto.server.getSession", Account, |verb| on(verb, server::get_session)),
+    Method::new("com.atproto.server.listAppPasswords", FullAccount, |verb| on(verb, server::list_app_passwords)),
     Method::new("com.atproto.server.refreshSession", Refresh, |verb| on(verb, server::refresh_session))
         .limits(MethodLimits::WIDE),
+    Method::new("com.atproto.server.revokeAppPassword", FullAccount, |verb| on(verb, server::revoke_app_password)),
     Method::new("com.atproto.sync.getBlob", Viewer, |verb| on(verb, sync::get_blob))
         .limits(MethodLimits::WIDE)
         .uncompressed(),

@@ -6,6 +6,7 @@ mod caller;
 mod principal;
 mod refusal;
 mod requirement;
+mod scope;
 mod service;
 mod session;
 mod token;

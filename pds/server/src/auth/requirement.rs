@@ -9,6 +9,7 @@ use axum::{
 
 use super::{
     admin::Admin,
+    scope::{ANY_SESSION, ANY_SESSION_OR_TAKENDOWN, FULL_SESSION, FULL_SESSION_OR_TAKENDOWN},
     service::OptionalIssuer,
     session::{Access, Refresh, Viewer},
 };
@@ -21,7 +22,7 @@ pub enum Requirement {
     Nothing,
     /// None, but an invalid one is refused. The owner of a repository and the administrator read it in every state. The handler takes [`Viewer`].
     Viewer,
-    /// The access token of an account that was not taken down. The handler takes [`Access`].
+    /// The access token of an account that was not taken down, from whichever kind of session. The handler takes [`Access`].
     Account,
     /// As [`Requirement::Account`], of an active account.
     ActiveAccount,
@@ -29,10 +30,18 @@ pub enum Requirement {
     AccountOrService,
     /// None, or a service token of anybody. Another credential is refused. The handler takes [`OptionalIssuer`].
     OptionalService,
+    /// As [`Requirement::Account`], or the access token of an account that was taken down and moves elsewhere.
+    AccountOrTakendown,
+    /// As [`Requirement::Account`], of a session that was created with the account's password: no app password.
+    FullAccount,
+    /// As [`Requirement::FullAccount`], or the access token of an account that was taken down and moves elsewhere.
+    FullOrTakendown,
     /// A refresh token. The handler takes [`Refresh`].
     Refresh,
     /// The administrator's password.
     Admin,
+    /// The administrator's password, or a token of the moderation service that the settings name.
+    Moderator,
 }
 
 /// Refuses a request without the credential that its method asks for. Leaves the credential with the request, where the extractors find it: a
@@ -53,7 +62,7 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
             parts.extensions.insert(viewer);
         }
         Requirement::Account | Requirement::ActiveAccount => {
-            let access = Access::prove(app, parts).await?;
+            let access = Access::prove(app, parts, ANY_SESSION).await?;
             if requirement == Requirement::ActiveAccount {
                 access.must_be_active()?;
             }
@@ -67,11 +76,20 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
             let issuer = OptionalIssuer::prove(app, parts).await?;
             parts.extensions.insert(issuer);
         }
+        Requirement::AccountOrTakendown | Requirement::FullAccount | Requirement::FullOrTakendown => {
+            let scopes = match requirement {
+                Requirement::AccountOrTakendown => ANY_SESSION_OR_TAKENDOWN,
+                Requirement::FullAccount => FULL_SESSION,
+                _ => FULL_SESSION_OR_TAKENDOWN,
+            };
+            let access = Access::prove(app, parts, scopes).await?;
+            parts.extensions.insert(access);
+        }
         Requirement::Refresh => {
             let refresh = Refresh::prove(app, parts)?;
             parts.extensions.insert(refresh);
         }
-        Requirement::Admin => Admin::prove(app, parts)?,
+        Requirement::Admin | Requirement::Moderator => Admin::prove(app, parts)?,
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::{
     admin::is_admin,
     caller::Caller,
     refusal::{account_takedown, may_write},
+    scope::{ANY_SESSION, ANY_SESSION_OR_TAKENDOWN},
     service::{Issuer, Trust, is_service_token},
     token::claims,
 };
@@ -24,6 +25,8 @@ use crate::{app::App, xrpc::XrpcError};
 pub struct Access {
     /// The account as it is now.
     pub account: Arc<Account>,
+    /// The rights of the session.
+    pub scope: Scope,
 }
 
 impl Access {
@@ -32,19 +35,19 @@ impl Access {
         may_write(self.account.status())
     }
 
-    pub(super) async fn prove(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
-        let account = holder(app, parts, &[Scope::Access]).await?;
+    pub(super) async fn prove(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Self, XrpcError> {
+        let (account, scope) = holder(app, parts, scopes).await?;
         // A takedown ends the tokens that were issued before.
-        if account.status() == Status::TakenDown {
+        if account.status() == Status::TakenDown && scope != Scope::Takendown {
             return Err(account_takedown());
         }
-        Ok(Self { account })
+        Ok(Self { account, scope })
     }
 
     /// As [`Access::prove`], or with a service token of the account itself: made by the server that has its signing key.
     pub(super) async fn prove_or_service(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
         if !is_service_token(parts) {
-            return Self::prove(app, parts).await;
+            return Self::prove(app, parts, ANY_SESSION).await;
         }
         let Issuer { did, service } = Issuer::prove(app, parts, Trust::Anybody).await?;
         if service.is_some() {
@@ -56,7 +59,8 @@ impl Access {
             return Err(account_takedown());
         }
         Caller::of(parts).set_did(&account.did);
-        Ok(Self { account })
+        // The rights of the token end with its one method.
+        Ok(Self { account, scope: Scope::Access })
     }
 }
 
@@ -115,7 +119,8 @@ impl Viewer {
             return Ok(Self::Admin);
         }
         // An account that was taken down may still read its own data, and move elsewhere with it.
-        Ok(Self::Account(holder(app, parts, &[Scope::Access, Scope::Takendown]).await?))
+        let (account, _) = holder(app, parts, ANY_SESSION_OR_TAKENDOWN).await?;
+        Ok(Self::Account(account))
     }
 }
 
@@ -137,12 +142,13 @@ macro_rules! left_with_the_request {
 left_with_the_request!(Access, Refresh, Viewer);
 pub(super) use left_with_the_request;
 
-/// The account of an access token with one of these scopes, unless its tokens were revoked since.
-async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Account>, XrpcError> {
+/// The account of an access token with one of these scopes, and its scope, unless its tokens were revoked since.
+async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<Account>, Scope), XrpcError> {
     let claims = claims(app, parts, false)?;
     if !scopes.contains(&claims.scope) {
         return Err(XrpcError::named("InvalidToken", "Bad token scope"));
     }
+    let scope = claims.scope;
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
     let not_found = || XrpcError::named("AccountNotFound", "Account not found");
     let Current { account, session_ended } = app.accounts.current(did, claims.session).await?.ok_or_else(not_found)?;
@@ -151,5 +157,5 @@ async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Arc<Ac
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));
     }
     Caller::of(parts).set_did(&account.did);
-    Ok(Arc::new(account))
+    Ok((Arc::new(account), scope))
 }

@@ -3,7 +3,10 @@
 use axum::http::{StatusCode, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
-use pds_store::account::{Account, Status};
+use pds_store::{
+    account::{Account, Status},
+    session::{AppSession, RefreshToken},
+};
 
 use crate::{app::App, xrpc::XrpcError};
 
@@ -34,13 +37,18 @@ pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Cla
     app.keys.session.verify(token, app.settings.service.did.as_str(), app.clock.now_s(), accept_expired)
 }
 
-/// A new access token of the session whose refresh token has the identifier `session`.
+/// A new access token of the session with this refresh token.
 ///
 /// # Errors
 /// When it cannot be signed.
-pub fn issue_access(app: &App, account: &Account, session: &str) -> Result<String, XrpcError> {
-    let scope = if account.status() == Status::TakenDown { Scope::Takendown } else { Scope::Access };
-    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.to_owned()) })
+pub fn issue_access(app: &App, account: &Account, session: &RefreshToken) -> Result<String, XrpcError> {
+    let scope = match session.app_password {
+        _ if account.status() == Status::TakenDown => Scope::Takendown,
+        None => Scope::Access,
+        Some(AppSession { privileged: false, .. }) => Scope::AppPass,
+        Some(AppSession { privileged: true, .. }) => Scope::AppPassPrivileged,
+    };
+    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.jti.clone()) })
 }
 
 /// The refresh token with identifier `jti`.

@@ -1,4 +1,4 @@
-//! The key of an account.
+//! Keys of accounts and of what belongs to them.
 
 use std::fmt;
 
@@ -6,7 +6,17 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountId(pub i64);
 
+/// An app password's key in the database. Never reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct AppPasswordId(pub i64);
+
 impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for AppPasswordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -26,7 +26,7 @@ pub use current::{Current, Question, current};
 pub use deletion::{
     Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, purge_portion, purgeable, restore, tombstone,
 };
-pub use id::AccountId;
+pub use id::{AccountId, AppPasswordId};
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
 use row::{account_columns, account_row};

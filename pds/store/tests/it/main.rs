@@ -11,6 +11,7 @@
 mod harness;
 
 mod account;
+mod app_password;
 mod blob;
 mod commit;
 mod concurrency;

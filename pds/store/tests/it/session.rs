@@ -31,6 +31,7 @@ async fn log_in(store: &Store, alice: &Alice, jti: &str) {
         created_at: T0,
         expires_at: T0 + LIFE,
         next_jti: None,
+        app_password: None,
     };
     let mut tx = store.begin().await;
     session::create(&mut tx, &token).await.unwrap();

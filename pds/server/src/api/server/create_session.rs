@@ -1,6 +1,9 @@
 use axum::extract::State;
 use data_encoding::HEXLOWER;
-use pds_store::account::{self, Account, Status};
+use pds_store::{
+    account::{self, Account, Status},
+    session::AppSession,
+};
 use pds_syntax::AtIdentifier;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -38,7 +41,7 @@ pub async fn create_session(
     let identifier = input.identifier.trim().to_lowercase();
     meter.charge(&app, &LOGINS, &pair(&identifier, meter.address()), 1).await?;
     if input.password.chars().count() > MAX_OLD_CHARS {
-        return Err(XrpcError::auth_required("Password too long"));
+        return Err(XrpcError::auth_required("Password too long. Consider resetting your password."));
     }
     let account = find(&app, &identifier).await?;
     // By account, whichever of its identifiers is used. One that does not exist is limited too.
@@ -47,18 +50,44 @@ pub async fn create_session(
     if !app.rate_limits.has_logged_in(&place).await {
         meter.charge(&app, &GUESSES, &pair(&who, ""), 1).await?;
     }
-    let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verified = app.passwords.verify(stored, &input.password, &client.subject).await?;
-    let Some(account) = account.filter(|_| verified) else {
+    let Some((account, app_password)) = prove(&app, account, &input.password, &client).await? else {
         app.metrics.auth_failed("password");
-        return Err(XrpcError::auth_required("Invalid identifier or password"));
+        return Err(wrong_password());
     };
     caller.set_did(&account.did);
     app.rate_limits.remember_login(place).await;
     if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
         return Err(account_takedown());
     }
-    session::open(&app, &account).await.map(Output)
+    // The app password may have been revoked a moment ago.
+    match session::open_with(&app, &account, app_password).await? {
+        Some(session) => Ok(Output(session)),
+        None => Err(wrong_password()),
+    }
+}
+
+fn wrong_password() -> XrpcError {
+    XrpcError::auth_required("Invalid identifier or password")
+}
+
+/// The account, if the password is its own or one of its app passwords, and the app password that it is.
+async fn prove(
+    app: &App,
+    account: Option<Account>,
+    password: &str,
+    client: &Client,
+) -> Result<Option<(Account, Option<AppSession>)>> {
+    // Nobody moves a taken-down account elsewhere with an app password.
+    let holder = account.as_ref().filter(|account| account.status() != Status::TakenDown);
+    if let Some(holder) = holder
+        && let Some(found) = app.app_passwords.find(holder, password).await?
+    {
+        let app_password = AppSession { id: found.id, privileged: found.privileged };
+        return Ok(account.map(|account| (account, Some(app_password))));
+    }
+    let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verified = app.passwords.verify(stored, password, &client.subject).await?;
+    Ok(account.filter(|_| verified).map(|account| (account, None)))
 }
 
 /// Account and address of a login as one text of limited length that reveals neither.

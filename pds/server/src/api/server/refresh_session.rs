@@ -37,5 +37,5 @@ pub async fn refresh_session(State(app): State<App>, refresh: Refresh, meter: Me
     let next = tokens::rotate(&mut tx, &rotation).await?;
     tx.commit().await?;
     let next = next.filter(|next| next.account_id == account.id).ok_or_else(revoked)?;
-    session::with_tokens(&app, &account, &next.jti).await.map(Output)
+    session::with_tokens(&app, &account, &next).await.map(Output)
 }

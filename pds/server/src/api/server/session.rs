@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pds_identity::DidDocument;
 use pds_store::{
     account::{Account, Status},
-    session::{self, RefreshToken},
+    session::{self, AppSession, RefreshToken},
 };
 use pds_syntax::{Did, Handle};
 use serde::Serialize;
@@ -64,22 +64,40 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
     }
 }
 
-/// Tokens for the account, the refresh token being `jti`.
-pub(super) async fn with_tokens(app: &App, account: &Account, jti: &str) -> Result<Session> {
+/// Tokens for the account, of the session with this refresh token.
+pub(super) async fn with_tokens(app: &App, account: &Account, token: &RefreshToken) -> Result<Session> {
     Ok(Session {
-        access_jwt: issue_access(app, account, jti)?,
-        refresh_jwt: issue_refresh(app, account, jti)?,
+        access_jwt: issue_access(app, account, token)?,
+        refresh_jwt: issue_refresh(app, account, &token.jti)?,
         holder: holder(app, account).await,
     })
 }
 
-/// A new session.
+/// A new session with all rights.
 pub(super) async fn open(app: &App, account: &Account) -> Result<Session> {
+    let token = store(app, account, None).await?;
+    with_tokens(app, account, &token).await
+}
+
+/// A new session, with the rights of an app password if there is one. `None` if the app password was revoked meanwhile.
+pub(super) async fn open_with(
+    app: &App,
+    account: &Account,
+    app_password: Option<AppSession>,
+) -> Result<Option<Session>> {
+    match store(app, account, app_password).await {
+        Ok(token) => with_tokens(app, account, &token).await.map(Some),
+        Err(pds_store::Error::AppPasswordRevoked { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn store(app: &App, account: &Account, app_password: Option<AppSession>) -> pds_store::Result<RefreshToken> {
     let (jti, now) = (Uuid::new_v4().simple().to_string(), app.clock.now_us());
-    let token =
-        RefreshToken { jti, account_id: account.id, created_at: now, expires_at: now + REFRESH_US, next_jti: None };
+    let (account_id, expires_at) = (account.id, now + REFRESH_US);
+    let token = RefreshToken { jti, account_id, created_at: now, expires_at, next_jti: None, app_password };
     let mut tx = app.db.begin().await?;
     session::create(&mut tx, &token).await?;
     tx.commit().await?;
-    with_tokens(app, account, &token.jti).await
+    Ok(token)
 }

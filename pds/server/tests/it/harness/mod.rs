@@ -155,6 +155,11 @@ impl TestPds {
         Person::new(&self.url, &self.http, &session)
     }
 
+    pub(crate) async fn log_in(&self, identifier: &str, password: &str) -> Answer {
+        let input = json!({"identifier": identifier, "password": password});
+        send(self.post("com.atproto.server.createSession").json(&input)).await
+    }
+
     /// Somebody with an account.
     pub(crate) async fn person(&self, name: &str) -> Person {
         let input = json!({

@@ -31,6 +31,13 @@ impl Person {
         send(self.http.post(format!("{}/xrpc/{method}", self.url)).bearer_auth(&self.access).json(&input)).await
     }
 
+    /// A new app password.
+    pub(crate) async fn app_password(&self, name: &str, privileged: bool) -> String {
+        let input = json!({"name": name, "privileged": privileged});
+        let made = self.call("com.atproto.server.createAppPassword", input).await.ok();
+        made["password"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn query(&self, method: &str, params: &[(&str, &str)]) -> Answer {
         send(self.http.get(format!("{}/xrpc/{method}", self.url)).bearer_auth(&self.access).query(params)).await
     }

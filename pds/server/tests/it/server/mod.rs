@@ -1,7 +1,10 @@
 //! `com.atproto.server.*`.
 
+mod create_app_password;
 mod directory;
+mod list_app_passwords;
 mod own_identity;
+mod revoke_app_password;
 mod session_time;
 
 use std::sync::atomic::Ordering;

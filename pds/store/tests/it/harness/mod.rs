@@ -56,6 +56,33 @@ impl Store {
         rev.parse().unwrap()
     }
 
+    /// As [`Store::sql`], of what may be refused.
+    pub(crate) async fn try_sql(&self, sql: &'static str) -> sqlx::Result<()> {
+        match self.db.dialect() {
+            Dialect::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.url).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Dialect::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        }
+    }
+
+    /// Waits until a transaction waits for another one's lock. On SQLite a second transaction does not even begin.
+    pub(crate) async fn until_somebody_waits(&self) {
+        const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database() \
+                               and wait_event_type = 'Lock'";
+        if self.db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut connection).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Runs SQL that the store itself has no reason to run.
     pub(crate) async fn sql(&self, sql: &'static str) {
         match self.db.dialect() {
