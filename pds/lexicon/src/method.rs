@@ -106,12 +106,24 @@ impl<'a> Method<'a> {
         Ok(read)
     }
 
-    /// Validates the JSON input.
+    /// Validates the JSON input, in which absent properties with a default have it first. A property may be required and have a default.
     ///
     /// # Errors
     /// The first violation of the schema.
-    pub fn check_input(self, input: &Value) -> Result<(), Error> {
-        self.check(Path::INPUT, self.operation.input.as_ref(), input)
+    pub fn check_input(self, input: &mut Value) -> Result<(), Error> {
+        let body = self.operation.input.as_ref();
+        if let (Some(Definition::Object(schema)), Value::Object(input)) =
+            (body.and_then(|body| body.schema.as_ref()), &mut *input)
+        {
+            for (name, property) in &schema.properties {
+                if let Some(default) = default(property)
+                    && !input.contains_key(name)
+                {
+                    input.insert(name.clone(), default);
+                }
+            }
+        }
+        self.check(Path::INPUT, body, input)
     }
 
     /// Validates the JSON output.

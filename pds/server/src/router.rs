@@ -29,7 +29,7 @@ use crate::{
         rate_limit::{self, LimitsOf},
         well_known,
     },
-    xrpc::XrpcError,
+    xrpc::{self, XrpcError},
 };
 
 /// Maximum size of JSON inputs, and of those that may contain records; in bytes.
@@ -95,9 +95,12 @@ fn methods(app: &App, compressed: bool) -> Router<App> {
         };
         let expected = if verb == MethodFilter::GET { "GET" } else { "POST" };
         let credential = (app.clone(), method.requirement);
-        let handler = (method.handler)(verb).layer(size);
+        let mut handler = (method.handler)(verb).layer(size);
+        if lexicon.kind() == Kind::Procedure && lexicon.input_encoding().is_none() {
+            handler = handler.layer(middleware::from_fn(xrpc::refuse_body));
+        }
         #[cfg(debug_assertions)]
-        let handler = handler.layer(middleware::from_fn_with_state(lexicon, crate::xrpc::check_output));
+        let handler = handler.layer(middleware::from_fn_with_state(lexicon, xrpc::check_output));
         let handler = handler
             .layer(middleware::from_fn_with_state(credential, auth::authorize))
             .fallback(move |verb: Verb| async move { wrong_verb(&verb, expected) });

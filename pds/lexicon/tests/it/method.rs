@@ -59,19 +59,26 @@ fn an_input_is_refused_by_the_path_of_the_fault() {
     let refused = |change: Value| {
         let mut input = json!({"repo": "alice.test", "collection": "com.example.thing", "record": {"a": 1}});
         input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        method("com.atproto.repo.createRecord").check_input(&input).map_err(|error| error.to_string())
+        method("com.atproto.repo.createRecord").check_input(&mut input).map_err(|error| error.to_string())
     };
     assert_eq!(refused(json!({"more": null})), Ok(()), "unknown properties are ignored");
     assert_eq!(refused(json!({"rkey": "a b"})), Err(r#"Input/rkey must be a valid Record Key, found "a b""#.into()));
     // F31
     assert_eq!(refused(json!({"swapCommit": null})), Err("Input/swapCommit must be a string, found null".into()));
     assert_eq!(refused(json!({"record": []})), Err("Input/record must be an object, found an array of 0".into()));
-    let writes = json!({"repo": "alice.test", "writes": [{"$type": "com.atproto.repo.applyWrites#move"}]});
-    let refused = method("com.atproto.repo.applyWrites").check_input(&writes).unwrap_err().to_string();
+    let mut writes = json!({"repo": "alice.test", "writes": [{"$type": "com.atproto.repo.applyWrites#move"}]});
+    let refused = method("com.atproto.repo.applyWrites").check_input(&mut writes).unwrap_err().to_string();
     assert!(
         refused.starts_with("Input/writes/0/$type must be one of com.atproto.repo.applyWrites#create"),
         "{refused}"
     );
+}
+
+#[test]
+fn an_absent_property_with_a_default_has_it_also_if_it_is_required() {
+    let mut input = json!({"useCount": 2});
+    method("com.atproto.server.createInviteCodes").check_input(&mut input).unwrap();
+    assert_eq!(input, json!({"codeCount": 1, "useCount": 2}));
 }
 
 #[test]

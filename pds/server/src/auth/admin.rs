@@ -1,6 +1,6 @@
 //! The administrator, by HTTP Basic.
 
-use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
@@ -13,7 +13,7 @@ pub(super) struct Admin;
 impl Admin {
     pub(super) fn prove(app: &App, parts: &Parts) -> Result<(), XrpcError> {
         if !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required"));
+            return Err(XrpcError::auth_required("Authentication Required"));
         }
         if is_admin(app, &parts.headers) {
             return Ok(());

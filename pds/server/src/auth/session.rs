@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, header, request::Parts},
 };
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use pds_crypto::session_token::{Claims, Scope};
 use pds_store::account::{Account, Current, Status};
 use pds_syntax::Did;
@@ -78,7 +79,7 @@ pub struct Refresh {
 impl Refresh {
     pub(super) fn prove(app: &App, parts: &mut Parts) -> Result<Self, XrpcError> {
         let claims = claims(app, parts, true)?;
-        let invalid = || XrpcError::named("InvalidToken", "Bad token scope");
+        let invalid = || XrpcError::named("InvalidToken", "Token could not be verified");
         match claims {
             Claims { scope: Scope::Refresh, sub, jti: Some(jti), exp, .. } => {
                 let did = sub.parse().map_err(|_| invalid())?;
@@ -118,6 +119,10 @@ impl Viewer {
         if is_admin(app, &parts.headers) {
             return Ok(Self::Admin);
         }
+        if parts.headers.typed_get::<Authorization<Basic>>().is_some() {
+            app.metrics.auth_failed("admin");
+            return Err(XrpcError::auth_required("Authentication Required"));
+        }
         // An account that was taken down may still read its own data, and move elsewhere with it.
         let (account, _) = holder(app, parts, ANY_SESSION_OR_TAKENDOWN).await?;
         Ok(Self::Account(account))
@@ -146,7 +151,9 @@ pub(super) use left_with_the_request;
 async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<Account>, Scope), XrpcError> {
     let claims = claims(app, parts, false)?;
     if !scopes.contains(&claims.scope) {
-        return Err(XrpcError::named("InvalidToken", "Bad token scope"));
+        // A refresh token is a token of another kind.
+        let message = if claims.scope == Scope::Refresh { "Token could not be verified" } else { "Bad token scope" };
+        return Err(XrpcError::named("InvalidToken", message));
     }
     let scope = claims.scope;
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;

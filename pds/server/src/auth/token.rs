@@ -1,6 +1,6 @@
 //! Session tokens: verifying the one of a request, and issuing new ones.
 
-use axum::http::{StatusCode, request::Parts};
+use axum::http::{StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
 use pds_store::{
@@ -22,8 +22,14 @@ pub(super) fn claims(app: &App, parts: &mut Parts, accept_expired: bool) -> Resu
     if let Some(Verified(claims)) = parts.extensions.remove() {
         return Ok(claims);
     }
-    let missing = || XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required");
-    let token = parts.headers.typed_get::<Authorization<Bearer>>().ok_or_else(missing)?;
+    let Some(token) = parts.headers.typed_get::<Authorization<Bearer>>() else {
+        return Err(match parts.headers.get(header::AUTHORIZATION) {
+            Some(other) if !other.as_bytes().to_ascii_lowercase().starts_with(b"bearer") => {
+                XrpcError::named("InvalidToken", "Unexpected authorization type")
+            }
+            _ => XrpcError::new(StatusCode::UNAUTHORIZED, "AuthMissing", "Authentication Required"),
+        });
+    };
     verify(app, token.token(), accept_expired).map_err(|error| {
         app.metrics.auth_failed("token");
         match error {

@@ -9,7 +9,10 @@ use axum::{
     RequestExt,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
+use axum_extra::headers::{ContentLength, HeaderMapExt};
 use futures::StreamExt;
 use http_body_util::LengthLimitError;
 use pds_lexicon::{Catalog, Method};
@@ -60,10 +63,19 @@ impl<T: DeserializeOwned> FromRequest<App> for Procedure<T> {
         if !has_records && contains_nul(&body) {
             return Err(XrpcError::invalid("Input must not contain U+0000"));
         }
-        let input = serde_json::from_slice(&body).map_err(|error| refuse("Input", &error))?;
-        lexicon.check_input(&input).map_err(|error| XrpcError::invalid(error.to_string()))?;
+        let mut input = serde_json::from_slice(&body).map_err(|error| refuse("Input", &error))?;
+        lexicon.check_input(&mut input).map_err(|error| XrpcError::invalid(error.to_string()))?;
         typed("Input", input).map(Self)
     }
+}
+
+/// Refuses a request with a body. For procedures whose lexicon has no input.
+pub async fn refuse_body(request: Request, next: Next) -> Response {
+    let length = request.headers().typed_get::<ContentLength>().map_or(0, |length| length.0);
+    if length > 0 || request.headers().contains_key(header::TRANSFER_ENCODING) {
+        return XrpcError::invalid("A request body was provided when none was expected").into_response();
+    }
+    next.run(request).await
 }
 
 /// Receives a body within the memory that all inputs share. The memory stays taken until the request is answered.

@@ -11,7 +11,7 @@ mod upgrade;
 pub use check::check_output;
 pub use content_type::{content_type, expect_content_type};
 pub use error::{ErrorName, XrpcError};
-pub use input::{HeldInput, Procedure, Query, refuse_compressed};
+pub use input::{HeldInput, Procedure, Query, refuse_body, refuse_compressed};
 pub use output::{Output, Text};
 pub use socket::Socket;
 pub use upgrade::Upgrade;

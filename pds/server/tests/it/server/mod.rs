@@ -121,7 +121,7 @@ on_both!(one_invite_makes_one_account, |pds| async move {
 on_both!(only_the_administrator_makes_invites, |pds| async move {
     let input = json!({"useCount": 1});
     let make = || pds.post("com.atproto.server.createInviteCode").json(&input);
-    assert_eq!(send(make()).await.error(), (401, "AuthMissing"));
+    assert_eq!(send(make()).await.error(), (401, "AuthenticationRequired"));
     assert_eq!(send(make().basic_auth("admin", Some("wrong"))).await.error(), (401, "AuthenticationRequired"));
     let alice = pds.person("alice").await;
     assert_eq!(
