@@ -23,6 +23,9 @@ pub enum Error {
     /// The DID or handle does not exist.
     #[error("{0} does not resolve")]
     NotFound(String),
+    /// The DID was deactivated for good.
+    #[error("{0} is deactivated")]
+    Tombstoned(String),
     /// A server did not respond in time, or its response was an error.
     #[error("cannot reach {name}: {reason}")]
     Unreachable {
@@ -48,6 +51,6 @@ pub enum Error {
 impl Error {
     /// Whether the error is a definite answer, not a failure to get one.
     fn is_final(&self) -> bool {
-        matches!(self, Self::NotFound(_))
+        matches!(self, Self::NotFound(_) | Self::Tombstoned(_))
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     actor::{self, Actors, Committer},
     blob::{self, Blobs},
     clock::Clock,
-    identity::{self, Handles},
+    identity::{self, Handles, Identities, identities},
     job::{self, crawl::Crawl},
     metrics::Metrics,
     outside::{Outside, relays, resolver},
@@ -68,6 +68,8 @@ pub struct Parts {
     pub app_passwords: AppPasswords,
     /// Checks, resolves and changes handles.
     pub handles: Handles,
+    /// Compares and changes the DID documents of accounts.
+    pub identities: Identities,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
     /// Reads and writes the repositories of this host.
@@ -169,6 +171,17 @@ impl App {
             domains: settings.identity.handle_domains.clone(),
             shutdown: shutdown.clone(),
         });
+        let identities = Identities::new(identities::Parts {
+            db: db.clone(),
+            resolver: resolver.clone(),
+            plc: plc.clone(),
+            rotation: rotation.clone(),
+            seal: seal.clone(),
+            actors: actors.clone(),
+            clock: clock.clone(),
+            endpoint: settings.service.public_url(),
+            recovery_key: settings.identity.recovery_key.clone(),
+        });
         let sign_ups = SignUps::new(sign_up::Parts {
             db: db.clone(),
             plc,
@@ -196,6 +209,7 @@ impl App {
             passwords: Passwords::default(),
             app_passwords,
             handles,
+            identities,
             resolver,
             actors,
             committer,
@@ -224,6 +238,7 @@ impl App {
         job::Parts {
             db: self.db.clone(),
             blobs: self.blobs.clone(),
+            identities: self.identities.clone(),
             sequencer: self.sequencer.clone(),
             crawl: self.crawl(),
             clock: self.clock.clone(),

@@ -23,6 +23,7 @@ pub mod owner;
 pub mod plan;
 pub mod record;
 pub mod repo;
+pub mod reserved_key;
 pub mod schema;
 pub mod session;
 pub mod turn;

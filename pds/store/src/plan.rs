@@ -3,7 +3,7 @@
 use crate::{
     Dialect, account, app_password, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
-    event, invite, record, repo, session, snapshot,
+    event, invite, record, repo, reserved_key, session, snapshot,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -14,12 +14,15 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("account::by_did", account::BY_DID),
         ("account::by_handle", account::BY_HANDLE),
         ("account::by_email", account::BY_EMAIL),
+        ("account::signing_key", account::SIGNING_KEY),
         ("account::stale_reservations", account::STALE),
         ("app_password::list", app_password::LIST),
         ("app_password::find", app_password::FIND),
         ("app_password::count", app_password::ANY),
         ("blob::get", blob::GET),
         ("blob::used_bytes", blob::USED),
+        ("blob::count", blob::COUNT),
+        ("blob::expected", blob::EXPECTED),
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
         ("blob::missing", blob::MISSING),
@@ -36,6 +39,9 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("repo::root", repo::ROOT),
         ("repo::load", repo::LOAD),
         ("repo::list", repo::LIST),
+        ("reserved_key::for_did", reserved_key::FOR_DID),
+        ("reserved_key::by_key", reserved_key::BY_KEY),
+        ("reserved_key::for_account", reserved_key::FOR_ACCOUNT),
         ("session::get", session::GET),
     ];
     match dialect {

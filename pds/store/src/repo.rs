@@ -84,6 +84,21 @@ pub async fn create(tx: &mut Tx, id: AccountId, head: &Head, commit_bytes: &[u8]
     Ok(())
 }
 
+/// Moves the head from `expect_rev` to a commit over the same records, which another key signed. Returns `false` if the head is another one, or
+/// the repository is being imported.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn resign(tx: &mut Tx, id: AccountId, expect_rev: Tid, head: &Head, commit_bytes: &[u8]) -> Result<bool> {
+    const SQL: &str = "update repo set rev = $3, commit_cid = $4, commit_bytes = $5 \
+                       where account_id = $1 and rev = $2 and data_cid = $6 and import_token is null";
+    let (expected, rev) = (expect_rev.to_string(), head.rev.to_string());
+    let (commit, data) = (digest_bytes(&head.commit), digest_bytes(&head.data));
+    let changed = execute!(tx, SQL, id.0, &*expected, &*rev, commit, commit_bytes, data)
+        .map_err(Error::during("sign head of account", id))?;
+    Ok(changed == 1)
+}
+
 pub(crate) const ROOT: &str =
     "select rev, commit_cid, data_cid, commit_bytes, record_count from repo where account_id = $1";
 

@@ -8,7 +8,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Directory, SignedOperation};
+use super::{Directory, Last, SignedOperation};
 use crate::{DidDocument, Error, Roots, guard::reason};
 
 /// Client of the PLC directory that the operator of this server configured. Not guarded, because its URL does not come from users.
@@ -50,7 +50,8 @@ impl HttpDirectory {
             StatusCode::OK => {
                 answer.json().await.map_err(|error| Error::Answer { name: self.url.clone(), reason: reason(&error) })
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound(did.to_string())),
+            StatusCode::NOT_FOUND => Err(Error::NotFound(did.to_string())),
+            StatusCode::GONE => Err(Error::Tombstoned(did.to_string())),
             status => Err(Error::Unreachable { name: self.url.clone(), reason: message(status, answer).await }),
         }
     }
@@ -78,8 +79,8 @@ impl Directory for HttpDirectory {
         self.json(did, "").await
     }
 
-    async fn last(&self, did: &Did) -> Result<SignedOperation, Error> {
-        self.json(did, "/log/last").await
+    async fn last(&self, did: &Did) -> Result<Last, Error> {
+        Last::read(did, self.json(did, "/log/last").await?)
     }
 
     async fn health(&self) -> Result<(), Error> {

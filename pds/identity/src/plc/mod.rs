@@ -1,13 +1,17 @@
 //! did:plc: operations, and the directory that stores them. Source: <https://web.plc.directory/spec/v0.1/did-plc>.
 
+mod check;
 mod directory;
+mod last;
 mod operation;
 
 use async_trait::async_trait;
 use pds_syntax::Did;
 
+pub use check::{Malformed, methods, services};
 pub use directory::HttpDirectory;
-pub use operation::{Operation, PlcService, SignedOperation, genesis};
+pub use last::Last;
+pub use operation::{Operation, PlcService, SignedOperation, genesis, rotation_keys};
 
 use crate::{DidDocument, Error};
 
@@ -19,7 +23,7 @@ pub trait Directory: Send + Sync + 'static {
     /// The current document of a DID.
     async fn document(&self, did: &Did) -> Result<DidDocument, Error>;
     /// The newest operation in the log of a DID.
-    async fn last(&self, did: &Did) -> Result<SignedOperation, Error>;
+    async fn last(&self, did: &Did) -> Result<Last, Error>;
     /// Succeeds if the directory responds.
     async fn health(&self) -> Result<(), Error>;
 }

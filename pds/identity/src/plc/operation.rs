@@ -46,16 +46,16 @@ pub struct SignedOperation {
     pub sig: String,
 }
 
-/// The genesis operation of a new account on this host, and the DID that follows from it.
-pub fn genesis(
+/// The genesis operation of a new account on this host, and the DID that follows from it. The keys in `recovery` outrank `rotation`, and the
+/// first ones the later ones.
+pub fn genesis<'a>(
     signing: &str,
     rotation: &SigningKey,
-    recovery: Option<&Did>,
+    recovery: impl IntoIterator<Item = &'a Did>,
     handle: &Handle,
     endpoint: &str,
 ) -> (Did, SignedOperation) {
-    let mut rotation_keys: Vec<String> = recovery.map(|key| key.to_string()).into_iter().collect();
-    rotation_keys.push(rotation.did_key());
+    let rotation_keys = rotation_keys(recovery, rotation);
     let service = PlcService { kind: "AtprotoPersonalDataServer".into(), endpoint: endpoint.into() };
     let operation = Operation {
         kind: "plc_operation".into(),
@@ -69,6 +69,17 @@ pub fn genesis(
     (signed.did(), signed)
 }
 
+/// The rotation keys of an account on this host: those of `recovery`, each once, then the host's own.
+pub fn rotation_keys<'a>(recovery: impl IntoIterator<Item = &'a Did>, rotation: &SigningKey) -> Vec<String> {
+    let mut keys = Vec::new();
+    for key in recovery.into_iter().map(Did::to_string).chain([rotation.did_key()]) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 impl Operation {
     /// Signs the operation with a rotation key.
     pub fn sign(self, rotation: &SigningKey) -> SignedOperation {
@@ -80,9 +91,7 @@ impl Operation {
 impl SignedOperation {
     /// The CID of the operation, to which the next operation refers.
     pub fn cid(&self) -> String {
-        let digest = Sha256::digest(self.encode());
-        let bytes = [&[1, 0x71, 0x12, 0x20][..], &digest[..]].concat();
-        format!("b{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+        cid_of(&self.encode())
     }
 
     /// The DID that a genesis operation creates: 24 characters of the base32 of its SHA-256.
@@ -94,18 +103,13 @@ impl SignedOperation {
     fn encode(&self) -> Vec<u8> {
         encode(&self.operation, Some(&self.sig))
     }
+}
 
-    /// The next operation, which replaces the first handle and keeps everything else.
-    pub fn with_handle(&self, handle: &Handle) -> Operation {
-        let mut next = self.operation.clone();
-        let name = format!("at://{handle}");
-        match next.also_known_as.iter_mut().find(|known| known.starts_with("at://")) {
-            Some(known) => *known = name,
-            None => next.also_known_as.insert(0, name),
-        }
-        next.prev = Some(self.cid());
-        next
-    }
+/// The CID of a block of DAG-CBOR.
+pub(super) fn cid_of(block: &[u8]) -> String {
+    let digest = Sha256::digest(block);
+    let bytes = [&[1, 0x71, 0x12, 0x20][..], &digest[..]].concat();
+    format!("b{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
 }
 
 fn encode(operation: &Operation, sig: Option<&str>) -> Vec<u8> {

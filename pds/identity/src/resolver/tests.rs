@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    plc::SignedOperation,
+    plc::{Last, SignedOperation},
     testing::{Web, Zone, name_server, ok},
 };
 
@@ -36,7 +36,7 @@ impl Directory for OneDocument {
         tokio::task::yield_now().await;
         self.says.lock().unwrap().clone()
     }
-    async fn last(&self, did: &Did) -> Result<SignedOperation, Error> {
+    async fn last(&self, did: &Did) -> Result<Last, Error> {
         Err(Error::NotFound(did.to_string()))
     }
     async fn health(&self) -> Result<(), Error> {

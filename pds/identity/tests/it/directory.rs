@@ -5,7 +5,7 @@ use std::time::Duration;
 use pds_crypto::SigningKey;
 use pds_identity::{
     Error, Roots,
-    plc::{Directory, HttpDirectory},
+    plc::{Directory, HttpDirectory, Last},
 };
 use serde_json::json;
 use wiremock::{
@@ -36,7 +36,7 @@ async fn an_identity_is_made_read_and_changed_in_a_real_directory() {
     assert_eq!(document.key("atproto").unwrap().did_key(), genesis.operation.verification_methods["atproto"]);
 
     let last = directory.last(&did).await.unwrap();
-    assert_eq!(last, genesis);
+    assert_eq!(last, Last::from(&genesis));
     let stranger = last.with_handle(&handle("mallory.example")).sign(&SigningKey::generate());
     assert!(matches!(directory.submit(&did, &stranger).await, Err(Error::Refused { .. })));
     directory.submit(&did, &last.with_handle(&handle("alice.example")).sign(&rotation)).await.unwrap();
@@ -64,11 +64,15 @@ async fn an_operation_is_posted_and_a_refusal_keeps_the_directorys_words() {
 async fn missing_failing_and_invalid_responses_give_different_errors() {
     let (server, (did, genesis)) = (MockServer::start().await, identity(&SigningKey::generate(), "alice.example"));
     let directory = directory(&server.uri());
-    for (status, body) in [(404, ""), (410, "")] {
-        let _gone = Mock::given(method("GET")).respond_with(ResponseTemplate::new(status).set_body_string(body));
-        let _gone = _gone.mount_as_scoped(&server).await;
-        assert!(matches!(directory.document(&did).await, Err(Error::NotFound(_))), "{status}");
-        assert!(matches!(directory.last(&did).await, Err(Error::NotFound(_))), "{status}");
+    for status in [404, 410] {
+        let gone = Mock::given(method("GET")).respond_with(ResponseTemplate::new(status));
+        let _gone = gone.mount_as_scoped(&server).await;
+        for error in [directory.document(&did).await.unwrap_err(), directory.last(&did).await.unwrap_err()] {
+            match status {
+                404 => assert!(matches!(error, Error::NotFound(_)), "{error}"),
+                _ => assert!(matches!(error, Error::Tombstoned(_)), "{error}"),
+            }
+        }
     }
     {
         let broken = ResponseTemplate::new(503).set_body_string("maintenance");

@@ -8,7 +8,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use pds_crypto::SigningKey;
-use pds_identity::plc::{self, SignedOperation};
+use pds_identity::plc::{self, Last};
 use serde_json::{Value, json};
 
 use crate::{handle, variable};
@@ -46,7 +46,7 @@ fn operations_and_did_equal_the_references() {
             &handle("alice.pds.example"),
             "https://pds.example",
         );
-        let update = genesis.with_handle(&handle("alice.example")).sign(&rotation);
+        let update = Last::from(&genesis).with_handle(&handle("alice.example")).sign(&rotation);
 
         let rotation_keys: Vec<String> = recovery.into_iter().chain([rotation.did_key()]).collect();
         let theirs = reference(&json!({
@@ -71,11 +71,11 @@ fn a_new_handle_takes_the_place_of_the_first_and_all_else_stays() {
     let names = ["https://alice.example", "at://alice.pds.example", "at://second.example"];
     genesis.operation.also_known_as = names.map(str::to_owned).to_vec();
     genesis.operation.verification_methods.insert("atproto_label".into(), SigningKey::generate().did_key());
-    let last: SignedOperation = genesis.operation.sign(&rotation);
+    let last = Last::from(&genesis.operation.sign(&rotation));
 
     let next = last.with_handle(&handle("alice.example"));
     assert_eq!(next.also_known_as, ["https://alice.example", "at://alice.example", "at://second.example"]);
-    assert_eq!(next.prev, Some(last.cid()));
+    assert_eq!(next.prev, Some(last.cid.clone()));
     assert_eq!(next.verification_methods, last.operation.verification_methods);
     assert_eq!((&next.services, &next.rotation_keys), (&last.operation.services, &last.operation.rotation_keys));
 

@@ -11,7 +11,7 @@ use pds_repo::{
 use pds_store::{
     AccountId, Db,
     account::{self, Account, NewAccount},
-    event as events, invite, repo,
+    event as events, invite, repo, reserved_key,
 };
 use pds_syntax::{Did, Handle, tid};
 
@@ -33,7 +33,7 @@ pub struct SignUp {
     pub password_hash: Option<String>,
     /// Used up with the account.
     pub invite_code: Option<String>,
-    /// A did:key that outranks the host's rotation key.
+    /// A did:key that outranks the host's keys.
     pub recovery_key: Option<Did>,
     /// An identity that the person brings and has proven to own; the account then starts deactivated.
     pub own_did: Option<Did>,
@@ -82,7 +82,7 @@ pub struct Parts {
     pub tids: Arc<tid::Clock>,
     /// The URL of this host, for DID documents.
     pub endpoint: String,
-    /// The host owner's did:key for PLC operations, unless the person brings one.
+    /// The host owner's did:key for PLC operations. One that the person brings outranks it.
     pub recovery_key: Option<Did>,
 }
 
@@ -100,11 +100,11 @@ impl SignUps {
     /// Why there is no account.
     pub async fn create(&self, sign_up: SignUp) -> Result<Account, Error> {
         let parts = &self.0;
-        let key = SigningKey::generate();
+        let key = parts.signing_key(sign_up.own_did.as_ref()).await?;
         let (did, genesis) = match &sign_up.own_did {
             Some(did) => (did.clone(), None),
             None => {
-                let recovery = sign_up.recovery_key.as_ref().or(parts.recovery_key.as_ref());
+                let recovery = sign_up.recovery_key.iter().chain(&parts.recovery_key);
                 let (signing, handle, endpoint) = (key.did_key(), &sign_up.handle, &parts.endpoint);
                 let (did, genesis) = plc::genesis(&signing, &parts.rotation, recovery, handle, endpoint);
                 (did, Some(genesis))
@@ -135,6 +135,18 @@ struct Reserved<'a> {
 }
 
 impl Parts {
+    /// The key that is reserved for an identity from elsewhere, or a new one.
+    async fn signing_key(&self, own_did: Option<&Did>) -> Result<SigningKey, Error> {
+        let reserved = match own_did {
+            Some(did) => reserved_key::for_did(&self.db, did, self.clock.now_us()).await?,
+            None => None,
+        };
+        Ok(match reserved {
+            Some(reserved) => key::open_reserved(&self.seal, &reserved.public_key, &reserved.sealed)?,
+            None => SigningKey::generate(),
+        })
+    }
+
     async fn reserve(&self, did: &Did, sign_up: &SignUp, key: &SigningKey) -> Result<AccountId, Error> {
         let now = self.clock.now_us();
         let new = NewAccount {
@@ -147,6 +159,9 @@ impl Parts {
         };
         let mut tx = self.db.begin().await?;
         let id = account::reserve(&mut tx, &new).await?;
+        if let Some(key) = &sign_up.recovery_key {
+            account::set_recovery_key(&mut tx, id, key).await?;
+        }
         if let Some(code) = &sign_up.invite_code {
             invite::consume(&mut tx, code, id, now).await?;
         }
@@ -173,6 +188,7 @@ impl Parts {
         account::activate(&mut tx, id, now).await?;
         if is_own {
             account::set_deactivated(&mut tx, id, Some(now), None).await?;
+            reserved_key::forget(&mut tx, &key.did_key()).await?;
         }
         repo::create(&mut tx, id, &diff.head(), &diff.commit_bytes).await?;
         // An identity from elsewhere is announced when its owner activates it here.

@@ -8,7 +8,7 @@ use pds_store::{AccountId, Db};
 use pds_syntax::{Tid, tid};
 
 use super::{
-    Committer,
+    Committer, Counts,
     slot::Slot,
     turns::{self, ExportTurns, ImportTurns, LoadTurns},
 };
@@ -20,6 +20,9 @@ use crate::{
 
 /// How long a repository stays in memory without being used.
 const IDLE: Duration = Duration::from_secs(600);
+
+/// Maximum number of repositories whose counts are kept.
+const COUNTED: u64 = 10_000;
 
 /// The repositories of this host. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +56,8 @@ pub(super) struct Inner {
     pub(super) lists: Turns,
     pub(super) exports: ExportTurns,
     pub(super) imports: ImportTurns,
+    /// What repositories contain at a revision, because counting takes as long as reading them.
+    pub(super) counts: moka::future::Cache<AccountId, (Tid, Counts)>,
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
 }
 
@@ -69,7 +74,8 @@ impl Actors {
         let exports = ExportTurns::new(parts.connections, sizes.spool_bytes);
         let (loads, imports) = (LoadTurns::default(), ImportTurns::new(sizes.import_bytes));
         let (lists, slots) = (turns::lists(parts.connections), slots.build());
-        Self(Arc::new(Inner { parts, loads, lists, exports, imports, slots }))
+        let counts = moka::future::Cache::builder().max_capacity(COUNTED).time_to_idle(IDLE).build();
+        Self(Arc::new(Inner { parts, loads, lists, exports, imports, counts, slots }))
     }
 
     /// Whether so many commits wait to be stored that new ones are refused.

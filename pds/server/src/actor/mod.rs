@@ -6,7 +6,9 @@
 //! is built on) and `committer` (store batches of commits).
 
 mod actors;
+mod change_key;
 mod committer;
+mod count;
 pub mod export;
 pub mod import;
 pub mod key;
@@ -21,7 +23,9 @@ mod view;
 pub mod write;
 
 pub use actors::{Actors, Parts};
+pub use change_key::ChangeKeyError;
 pub use committer::{Committer, SubmitError};
+pub use count::Counts;
 pub use load::LoadError;
 pub use state::Actor;
 pub use view::View;

@@ -10,7 +10,8 @@ use crate::{
     rate_limit::{MethodLimits, cost},
 };
 use Requirement::{
-    Account, AccountOrService, ActiveAccount, Admin, FullAccount, Moderator, Nothing, OptionalService, Refresh, Viewer,
+    Account, AccountOrService, ActiveAccount, Admin, FullAccount, FullOrTakendown, Moderator, Nothing, OptionalService,
+    Refresh, Viewer,
 };
 
 /// A method.
@@ -72,8 +73,18 @@ pub fn limits_of(nsid: &str) -> Option<MethodLimits> {
 /// In the order of their NSIDs.
 pub const METHODS: &[Method] = &[
     Method::new("com.atproto.admin.getSubjectStatus", Moderator, |verb| on(verb, admin::get_subject_status)),
+    Method::new("com.atproto.admin.updateAccountSigningKey", Admin, |verb| on(verb, admin::update_account_signing_key)),
     Method::new("com.atproto.admin.updateSubjectStatus", Moderator, |verb| on(verb, admin::update_subject_status)),
+    Method::new("com.atproto.identity.getRecommendedDidCredentials", Account, |verb| {
+        on(verb, identity::get_recommended_did_credentials)
+    }),
+    Method::new("com.atproto.identity.refreshIdentity", Nothing, |verb| on(verb, identity::refresh_identity))
+        .limits(MethodLimits::REFRESHED_IDENTITIES),
+    Method::new("com.atproto.identity.resolveDid", Nothing, |verb| on(verb, identity::resolve_did)),
     Method::new("com.atproto.identity.resolveHandle", Nothing, |verb| on(verb, identity::resolve_handle)),
+    Method::new("com.atproto.identity.resolveIdentity", Nothing, |verb| on(verb, identity::resolve_identity)),
+    Method::new("com.atproto.identity.submitPlcOperation", Account, |verb| on(verb, identity::submit_plc_operation))
+        .limits(MethodLimits::OWN_IDENTITY),
     Method::new("com.atproto.identity.updateHandle", Account, |verb| on(verb, identity::update_handle))
         .limits(MethodLimits::HANDLES),
     Method::new("com.atproto.repo.applyWrites", ActiveAccount, |verb| on(verb, repo::apply_writes))
@@ -98,6 +109,10 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.repo.uploadBlob", AccountOrService, |verb| on(verb, repo::upload_blob))
         .limits(MethodLimits::WIDE)
         .stream(),
+    Method::new("com.atproto.server.activateAccount", FullAccount, |verb| on(verb, server::activate_account))
+        .limits(MethodLimits::OWN_IDENTITY),
+    Method::new("com.atproto.server.checkAccountStatus", Account, |verb| on(verb, server::check_account_status))
+        .limits(MethodLimits::OWN_IDENTITY),
     Method::new("com.atproto.server.createAccount", OptionalService, |verb| on(verb, server::create_account))
         .limits(MethodLimits::SIGN_UPS),
     Method::new("com.atproto.server.createAppPassword", FullAccount, |verb| on(verb, server::create_app_password)),
@@ -105,12 +120,16 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.server.createInviteCodes", Admin, |verb| on(verb, server::create_invite_codes)),
     Method::new("com.atproto.server.createSession", Nothing, |verb| on(verb, server::create_session))
         .limits(MethodLimits::WIDE),
+    Method::new("com.atproto.server.deactivateAccount", FullOrTakendown, |verb| on(verb, server::deactivate_account))
+        .limits(MethodLimits::OWN_IDENTITY),
     Method::new("com.atproto.server.deleteSession", Refresh, |verb| on(verb, server::delete_session)),
     Method::new("com.atproto.server.describeServer", Nothing, |verb| on(verb, server::describe_server)),
     Method::new("com.atproto.server.getSession", Account, |verb| on(verb, server::get_session)),
     Method::new("com.atproto.server.listAppPasswords", FullAccount, |verb| on(verb, server::list_app_passwords)),
     Method::new("com.atproto.server.refreshSession", Refresh, |verb| on(verb, server::refresh_session))
         .limits(MethodLimits::WIDE),
+    Method::new("com.atproto.server.reserveSigningKey", Nothing, |verb| on(verb, server::reserve_signing_key))
+        .limits(MethodLimits::KEYS),
     Method::new("com.atproto.server.revokeAppPassword", FullAccount, |verb| on(verb, server::revoke_app_password)),
     Method::new("com.atproto.sync.getBlob", Viewer, |verb| on(verb, sync::get_blob))
         .limits(MethodLimits::WIDE)

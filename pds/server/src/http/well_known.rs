@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pds_store::account::{self, Status};
-use pds_syntax::Handle;
+use pds_syntax::{Did, Handle};
 use serde_json::json;
 
 use super::host::host;
@@ -38,13 +38,25 @@ pub async fn atproto_did(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     })
 }
 
-/// `/.well-known/did.json`: the server's own did:web.
-pub async fn did_json(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+/// `/.well-known/did.json`: the server's own did:web, or that of the account whose did:web the request's host is.
+pub async fn did_json(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, XrpcError> {
     let service = &app.settings.service;
-    let ours = service.did.as_str() == format!("did:web:{}", service.hostname);
-    if !ours || host(&uri, &headers).as_deref() != Some(service.hostname.as_str()) {
-        return (StatusCode::NOT_FOUND, "Not found").into_response();
+    let did = host(&uri, &headers).and_then(|host| format!("did:web:{host}").parse::<Did>().ok());
+    if did.as_ref() == Some(&service.did) {
+        return Ok(own_document(&app));
     }
+    let account = match did {
+        Some(did) => app.accounts.by_did(&did).await?,
+        None => None,
+    };
+    Ok(match account {
+        Some(account) => Json(app.identities.document(&account).await?).into_response(),
+        None => (StatusCode::NOT_FOUND, "Not found").into_response(),
+    })
+}
+
+fn own_document(app: &App) -> Response {
+    let service = &app.settings.service;
     Json(json!({
         "@context": ["https://www.w3.org/ns/did/v1"],
         "id": service.did,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pds_crypto::SigningKey;
 use pds_identity::{Resolver, plc};
-use pds_store::{Db, account};
-use pds_syntax::{Did, Handle};
+use pds_store::Db;
+use pds_syntax::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -45,21 +45,5 @@ impl Handles {
     /// The handle domain of this host that `handle` is below, with its leading dot.
     pub(super) fn own_domain(&self, handle: &Handle) -> Option<&str> {
         self.0.domains.iter().map(String::as_str).find(|domain| handle.label_under(domain).is_some())
-    }
-
-    /// The DID behind a handle: for accounts of this host from the database, for others from the network.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn resolve(&self, handle: &Handle) -> Result<Option<Did>, pds_store::Error> {
-        let own = account::by_handle(&self.0.db, handle).await?;
-        if let Some(account) = own.filter(|account| account.status() == account::Status::Active) {
-            return Ok(Some(account.did));
-        }
-        // A name below a domain of this host belongs to an account here or to nobody.
-        if self.own_domain(handle).is_some() {
-            return Ok(None);
-        }
-        Ok(self.0.resolver.handle(handle).await.ok())
     }
 }

@@ -1,10 +1,16 @@
 //! Handles: which ones this host gives out, whose they are, and how an account changes its own.
 
+mod change_key;
 mod check;
 mod handles;
+pub mod identities;
 mod reserved;
+mod resolve;
 mod update;
 
+pub use change_key::Error as ChangeKeyError;
 pub use check::HandleError;
 pub use handles::{Handles, Parts};
+pub use identities::{Changes, Identities};
+pub use resolve::{Error as ResolveError, Resolved};
 pub use update::Error as UpdateError;

@@ -32,6 +32,8 @@ pub struct AccountChange {
     pub takedown: Option<Takedown>,
     /// What the owner could change too.
     pub deactivated: Option<bool>,
+    /// When an account that is deactivated is to be deleted; microseconds.
+    pub delete_after: Option<i64>,
 }
 
 impl Takedown {
@@ -61,10 +63,15 @@ pub async fn change_account(db: &Db, did: &Did, change: &AccountChange, now: i64
             }
         }
     }
-    if let Some(deactivated) = change.deactivated
-        && deactivated != before.deactivated_at.is_some()
-    {
-        account::set_deactivated(&mut tx, before.id, deactivated.then_some(now), None).await?;
+    match change.deactivated {
+        Some(true) if before.deactivated_at.is_none() || before.delete_after != change.delete_after => {
+            let since = before.deactivated_at.unwrap_or(now);
+            account::set_deactivated(&mut tx, before.id, Some(since), change.delete_after).await?;
+        }
+        Some(false) if before.deactivated_at.is_some() => {
+            account::set_deactivated(&mut tx, before.id, None, None).await?;
+        }
+        _ => {}
     }
     let after = account::by_id(&mut tx, before.id).await?.unwrap_or_else(|| before.clone());
     if after.status() != before.status() {

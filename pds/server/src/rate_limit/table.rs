@@ -74,6 +74,12 @@ impl MethodLimits {
     pub const SIGN_UPS: Self = Self::own(By::Address, &SIGN_UPS, 1);
     /// `updateHandle`.
     pub const HANDLES: Self = Self::own(By::Account, &HANDLES, 1);
+    /// `reserveSigningKey`.
+    pub const KEYS: Self = Self::own(By::Address, &KEYS, 1);
+    /// `refreshIdentity`.
+    pub const REFRESHED_IDENTITIES: Self = Self::own(By::Address, &REFRESHED_IDENTITIES, 1);
+    /// Methods that ask the PLC directory about the caller's own account.
+    pub const OWN_IDENTITY: Self = Self::own(By::Account, &OWN_IDENTITY, 1);
     /// `importRepo`.
     pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
     /// `getRepo`.
@@ -111,6 +117,10 @@ impl MethodLimits {
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
+const KEYS: [Limit; 2] =
+    [Limit::bucket("reserve-signing-key", 20, FIVE_MINUTES), Limit::bucket("reserve-signing-key-day", 100, DAY)];
+const REFRESHED_IDENTITIES: [Limit; 1] = [Limit::bucket("refresh-identity", 100, FIVE_MINUTES)];
+const OWN_IDENTITY: [Limit; 1] = [Limit::bucket("own-identity", 100, FIVE_MINUTES)];
 /// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
 const IMPORTS: [Limit; 2] =
     [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];

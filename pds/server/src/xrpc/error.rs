@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::report::chain;
+use crate::{identity::identities, report::chain};
 
 /// An error answer: status, the lexicon's error name, a message for people. Causes go to the log, never to the client.
 #[derive(Debug)]
@@ -79,6 +79,29 @@ impl From<crate::account::password::Error> for XrpcError {
                 Self::unavailable("Too many passwords are being checked, try again", 2)
             }
             error => Self::internal("hashing a password", &error),
+        }
+    }
+}
+
+impl From<identities::Error> for XrpcError {
+    fn from(error: identities::Error) -> Self {
+        use identities::Error;
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Missing => Self::named("AccountNotFound", error.to_string()),
+            Error::Key { .. } => Self::internal("using a signing key", &error),
+            Error::Unresolved { source: pds_identity::Error::Unreachable { .. }, .. } => {
+                tracing::warn!(error = chain(&error), "a DID could not be resolved: a request was answered 503");
+                Self::unavailable("The DID document cannot be read at the moment, nothing was changed, try again", 5)
+            }
+            Error::Full => Self::unavailable(error.to_string(), 600),
+            Error::Unresolved { .. }
+            | Error::Tombstoned
+            | Error::Unfit(_)
+            | Error::Malformed(_)
+            | Error::Incorrect(_)
+            | Error::NotPlc(_)
+            | Error::Refused { .. } => Self::invalid(error.to_string()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod current;
 mod deletion;
 mod id;
+mod key;
 mod reservation;
 mod row;
 mod state;
@@ -27,6 +28,8 @@ pub use deletion::{
     Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, purge_portion, purgeable, restore, tombstone,
 };
 pub use id::{AccountId, AppPasswordId};
+pub(crate) use key::SIGNING_KEY;
+pub use key::{recovery_key, set_recovery_key, set_signing_key, signing_key};
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
 use row::{account_columns, account_row};

@@ -224,6 +224,30 @@ macro_rules! referred {
 }
 pub(crate) use referred;
 
+pub(crate) const COUNT: &str = "select blobs from blob_usage where account_id = $1";
+
+/// Number of blobs of an account whose bytes are there. Triggers keep it up to date.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn count<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<u64> {
+    let row: Option<(i64,)> = on!(source, conn => sqlx::query_as(COUNT).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("count blobs of account", id))?;
+    Ok(row.map_or(0, |(blobs,)| blobs.max(0).unsigned_abs()))
+}
+
+pub(crate) const EXPECTED: &str = referred!("", "select count(cid) from referred");
+
+/// Number of blobs that an account's records refer to. One index look-up for each.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn expected<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<u64> {
+    let (blobs,): (i64,) = on!(source, conn => sqlx::query_as(EXPECTED).bind(id.0).fetch_one(conn))
+        .map_err(Error::during("count references to blobs of account", id))?;
+    Ok(blobs.max(0).unsigned_abs())
+}
+
 pub(crate) const LIST: &str =
     referred!(" and blob_cid > $2", "select cid from referred where cid is not null limit $3");
 pub(crate) const LIST_SINCE: &str = "select distinct l.blob_cid from record_blob l \

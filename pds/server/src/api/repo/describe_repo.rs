@@ -22,9 +22,10 @@ pub async fn describe_repo(State(app): State<App>, Query(params): Query<Describe
     let document = app.resolver.did_naming(&account.did, &account.handle).await;
     let document = document.map_err(|error| XrpcError::invalid(format!("Could not resolve DID: {error}")))?;
     let collections = record::collections(&app.db, account.id).await?;
-    let correct = document.handle().is_some_and(|handle| handle == account.handle);
+    let handle = app.handles.shown(&account).await;
+    let correct = document.handle().is_some_and(|named| named == account.handle && named == handle);
     Ok(Output(json!({
-        "handle": account.handle,
+        "handle": handle,
         "did": account.did,
         "didDoc": *document,
         "collections": collections,

@@ -50,7 +50,7 @@ pub struct Session {
 pub(super) async fn holder(app: &App, account: &Account) -> Holder {
     let status = account.status();
     Holder {
-        handle: account.handle.clone(),
+        handle: app.handles.shown(account).await,
         did: account.did.clone(),
         did_doc: app.resolver.did_naming(&account.did, &account.handle).await.ok(),
         email: account.email.clone(),

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use pds_identity::{
     DidDocument, Error,
-    plc::{self, SignedOperation},
+    plc::{self, Last, SignedOperation},
 };
 use pds_syntax::Did;
 use serde_json::json;
@@ -69,9 +69,9 @@ impl plc::Directory for Directory {
         Ok(serde_json::from_value(document).unwrap())
     }
 
-    async fn last(&self, did: &Did) -> Result<SignedOperation, Error> {
+    async fn last(&self, did: &Did) -> Result<Last, Error> {
         self.present()?;
-        self.log(did).pop().ok_or_else(|| Error::NotFound(did.to_string()))
+        self.log(did).last().map(Last::from).ok_or_else(|| Error::NotFound(did.to_string()))
     }
 
     async fn health(&self) -> Result<(), Error> {
