@@ -238,6 +238,7 @@ impl App {
         job::Parts {
             db: self.db.clone(),
             blobs: self.blobs.clone(),
+            handles: self.handles.clone(),
             identities: self.identities.clone(),
             sequencer: self.sequencer.clone(),
             crawl: self.crawl(),

@@ -2,7 +2,8 @@
 //!
 //! The database decides. The handle is published in the directory first, so that the event never announces one that nobody can look up;
 //! then it is written. No transaction is open during the request to the directory. Whatever fails between the two, the directory is
-//! brought back to what the database has: in the end both have the handle, or neither.
+//! brought back to what the database has: in the end both have the handle, or neither. A change is noted in the database before the directory
+//! is asked, so that a job brings the directory back if the process is killed.
 
 use std::time::Duration;
 
@@ -20,6 +21,11 @@ use crate::{clock, report::chain, task::run_to_end};
 
 /// Pauses between attempts to make the directory agree: ten minutes in all.
 const PAUSES_S: [u64; 9] = [1, 2, 5, 10, 20, 40, 80, 160, 300];
+
+/// How long a change may take before the job looks after it: longer than the attempts of its own process; microseconds.
+const PATIENCE_US: i64 = 15 * 60 * 1_000_000;
+/// Changes that one run of the job looks after.
+const PAGE: u32 = 100;
 
 /// Why a handle was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -64,20 +70,55 @@ impl Handles {
         let (this, id, did, handle) = (self.clone(), account.id, account.did.clone(), handle.clone());
         run_to_end(async move {
             let parts = this.parts();
+            let change = parts.begin(id).await?;
             let updated = parts.publish_then_write(id, &did, &handle).await;
             // Also after success: another change of this account may have come between the two steps.
-            if !matches!(updated, Err(Error::NotInDocument | Error::Refused { .. }))
-                && !parts.agree_once(id, &did).await
+            if matches!(updated, Err(Error::NotInDocument | Error::Refused { .. })) || parts.agree_once(id, &did).await
             {
-                tokio::spawn(agree(this, id, did));
+                parts.end(change, &did).await;
+            } else {
+                tokio::spawn(agree(this, change, id, did));
             }
             updated
         })
         .await
     }
+
+    /// Makes the directory agree with the database about the accounts whose change of handle was interrupted.
+    ///
+    /// # Errors
+    /// When the database fails. A directory that is away is asked in the next run.
+    pub async fn finish_interrupted(&self, now: i64) -> pds_store::Result<()> {
+        let parts = self.parts();
+        for change in account::unfinished_handle_changes(&parts.db, now - PATIENCE_US, PAGE).await? {
+            if parts.agree_once(change.account_id, &change.did).await {
+                parts.end(change.id, &change.did).await;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Parts {
+    async fn begin(&self, id: AccountId) -> pds_store::Result<i64> {
+        let mut tx = self.db.begin().await?;
+        let change = account::begin_handle_change(&mut tx, id, self.clock.now_us()).await?;
+        tx.commit().await?;
+        Ok(change)
+    }
+
+    async fn end(&self, change: i64, did: &Did) {
+        let ended = async {
+            let mut tx = self.db.begin().await?;
+            account::end_handle_change(&mut tx, change).await?;
+            tx.commit().await
+        };
+        // The job finds that they agree, and tries again.
+        if let Err(error) = ended.await {
+            tracing::warn!(account.did = %did, error = chain(&error), "the end of the change of the handle of {did} could not be noted yet");
+        }
+    }
+
     async fn publish_then_write(&self, id: AccountId, did: &Did, handle: &Handle) -> Result<(), Error> {
         let failed = |source| Error::Directory { did: did.clone(), source };
         if did.method() == "plc" {
@@ -127,8 +168,8 @@ impl Parts {
     }
 }
 
-/// Tries for ten minutes to make the directory agree with the database.
-async fn agree(handles: Handles, id: AccountId, did: Did) {
+/// Tries for ten minutes to make the directory agree with the database. After that, the job does.
+async fn agree(handles: Handles, change: i64, id: AccountId, did: Did) {
     let parts = handles.parts();
     for pause in PAUSES_S {
         tokio::select! {
@@ -136,7 +177,7 @@ async fn agree(handles: Handles, id: AccountId, did: Did) {
             () = tokio::time::sleep(Duration::from_secs(pause)) => {}
         }
         if parts.agree_once(id, &did).await {
-            return;
+            return parts.end(change, &did).await;
         }
     }
     tracing::error!(account.did = %did, "the directory may name another handle than the database for {did}");

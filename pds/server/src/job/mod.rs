@@ -4,7 +4,7 @@
 pub mod blob_store;
 pub mod crawl;
 pub mod expired_imports;
-pub mod key_changes;
+pub mod identity_changes;
 pub mod reservations;
 mod schedule;
 pub mod sessions;
@@ -15,7 +15,13 @@ use pds_store::Db;
 use tokio_util::sync::CancellationToken;
 
 use self::{crawl::Crawl, schedule::Schedule};
-use crate::{blob::Blobs, clock::Clock, identity::Identities, metrics::Metrics, sequencer::Sequencer};
+use crate::{
+    blob::Blobs,
+    clock::Clock,
+    identity::{Handles, Identities},
+    metrics::Metrics,
+    sequencer::Sequencer,
+};
 
 /// What jobs work on.
 pub struct Parts {
@@ -23,6 +29,8 @@ pub struct Parts {
     pub db: Db,
     /// Unreferenced blobs.
     pub blobs: Blobs,
+    /// Changes of handles.
+    pub handles: Handles,
     /// Changes of signing keys.
     pub identities: Identities,
     /// Old events.
@@ -40,7 +48,7 @@ pub struct Parts {
 /// Starts the jobs; they end with the server.
 pub fn start(parts: Parts) {
     const HOUR: Duration = Duration::from_secs(3600);
-    let Parts { db, blobs, identities, sequencer, crawl, clock, metrics, shutdown } = parts;
+    let Parts { db, blobs, handles, identities, sequencer, crawl, clock, metrics, shutdown } = parts;
     blob_store::start(blobs.clone(), clock.clone(), metrics.clone(), shutdown.clone());
     crawl.start(shutdown.clone());
     let schedule = Schedule { clock, metrics, shutdown };
@@ -53,7 +61,9 @@ pub fn start(parts: Parts) {
         async move { blobs.sweep().await.map(drop) }
     });
     schedule.spawn("expired_imports", HOUR / 12, move |now| expired_imports::undo(db.clone(), now));
-    schedule.spawn("key_changes", HOUR / 12, move |now| key_changes::finish(identities.clone(), now));
+    schedule.spawn("identity_changes", HOUR / 12, move |now| {
+        identity_changes::finish(handles.clone(), identities.clone(), now)
+    });
     schedule.spawn("event_retention", HOUR / 6, move |now| {
         let sequencer = sequencer.clone();
         async move { sequencer.prune(now).await }

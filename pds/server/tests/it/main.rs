@@ -8,6 +8,7 @@ mod harness;
 mod http;
 mod identity;
 mod job;
+mod moving;
 mod repo;
 mod sequencer;
 mod server;

@@ -12,6 +12,15 @@ create table reserved_key (
 );
 create index reserved_key_expires_idx on reserved_key (expires_at);
 
+-- Changes of handles that have begun: the directory may name another handle than the account has, until the change has ended.
+create table handle_change (
+    id integer primary key autoincrement,
+    account_id integer not null references account (id) on delete cascade,
+    since integer not null
+);
+create index handle_change_since_idx on handle_change (since);
+create index handle_change_account_idx on handle_change (account_id);
+
 -- A did:key of the owner that outranks the host's own.
 alter table account add column recovery_key text;
 

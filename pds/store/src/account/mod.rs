@@ -5,6 +5,7 @@
 
 mod current;
 mod deletion;
+mod handle_change;
 mod id;
 mod key;
 mod reservation;
@@ -27,6 +28,7 @@ pub use current::{Current, Question, current};
 pub use deletion::{
     Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, purge_portion, purgeable, restore, tombstone,
 };
+pub use handle_change::{HandleChange, begin_handle_change, end_handle_change, unfinished_handle_changes};
 pub use id::{AccountId, AppPasswordId};
 pub(crate) use key::SIGNING_KEY;
 pub use key::{recovery_key, set_recovery_key, set_signing_key, signing_key};

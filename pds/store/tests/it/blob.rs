@@ -304,6 +304,7 @@ async fn uploads_at_once_do_not_pass_the_quota_together(store: Store) {
     let recorded = futures::future::join_all(uploads).await;
     assert_eq!(recorded.iter().filter(|recorded| **recorded == NEW).count(), 5, "{recorded:?}");
     assert_eq!(blob::used_bytes(&store.db, alice.id).await.unwrap(), 50);
+    assert_eq!(blob::count(&store.db, alice.id).await.unwrap(), 5);
 }
 
 async fn blobs_are_listed_in_pages_and_since_a_revision(store: Store) {
@@ -347,6 +348,8 @@ async fn a_lost_blob_is_missing_until_it_is_uploaded_again(store: Store) {
     let before = get().await;
     assert!(lose(&before).await && !lose(&before).await);
     assert_eq!((get().await.lost_at, missing().await), (Some(T0), 1));
+    assert_eq!(blob::count(&store.db, alice.id).await.unwrap(), 0);
+    assert_eq!(blob::expected(&store.db, alice.id).await.unwrap(), 1);
     assert!(blob::any_missing(&store.db, alice.id).await.unwrap());
     assert_eq!(blob::count_lost(&store.db).await.unwrap(), 1);
     // It is there and not lost: to be found, or to be replaced by another upload's.
@@ -354,6 +357,7 @@ async fn a_lost_blob_is_missing_until_it_is_uploaded_again(store: Store) {
     blob::mark_found(&mut tx, &before).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!((get().await.lost_at, missing().await), (None, 0));
+    assert_eq!(blob::count(&store.db, alice.id).await.unwrap(), 1);
     lose(&before).await;
     let mut tx = store.begin().await;
     assert!(blob::replace(&mut tx, &before, "second", T0).await.unwrap());

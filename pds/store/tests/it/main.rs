@@ -24,6 +24,7 @@ mod owner;
 mod plan;
 mod record;
 mod repo;
+mod reserved_key;
 mod schema;
 mod session;
 mod turn;

@@ -19,6 +19,8 @@ const FILL: &str = "
     insert into event (first_seq, n, at, payload) select n, 1, n, 'payload' from series;
     insert into app_password (account_id, name, digest, created_at) select n % 300 + 1, 'app' || n, 'digest' || n, n from series;
     insert into refresh_token (jti, account_id, created_at, expires_at) select 't' || n, n % 300 + 1, n, n from series;
+    insert into reserved_key (public_key, did, sealed, expires_at, account_id, changing_since)
+        select 'k' || n, 'did:plc:' || n, '', n, case when n % 10 = 0 then n end, n from series;
     insert into blob_usage (account_id, bytes) select n, 0 from series where n > 300;
     insert into ended_session (jti, until) select 't' || n, n from series;
     insert into invite_code (code, available, for_account, created_by, created_at)
@@ -64,7 +66,7 @@ async fn no_hot_statement_scans_a_table_on_sqlite() {
             let rows = sqlx::raw_sql(AssertSqlSafe(format!("explain query plan {sql}")));
             let rows = rows.fetch_all(&mut connection).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-            let tables = ["account", "repo", "record", "blob", "record_blob", "event", "refresh_token", "ended_session", "app_password", "invite_code", "blob_usage"];
+            let tables = ["account", "repo", "record", "blob", "record_blob", "event", "refresh_token", "ended_session", "app_password", "invite_code", "blob_usage", "reserved_key"];
             let aliases = ["a", "r", "l", "e", "p"];
             let scans = plan.iter().filter(|line| {
                 let mut words = line.split(' ');

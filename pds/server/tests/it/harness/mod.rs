@@ -7,6 +7,8 @@ mod clock;
 mod database;
 mod directory;
 mod firehose;
+mod mover;
+mod name_server;
 mod person;
 mod place;
 mod proxy;
@@ -34,6 +36,8 @@ use clock::TestClock;
 pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
+pub(crate) use mover::Mover;
+pub(crate) use name_server::NameServer;
 pub(crate) use person::Person;
 pub(crate) use place::Place;
 pub(crate) use proxy::{Proxy, Way};
@@ -81,7 +85,21 @@ impl TestPds {
 
     /// On SQLite, with identities in `directory`; the one in the process stays empty.
     pub(crate) async fn with_directory(directory: Arc<dyn plc::Directory>) -> Self {
-        Self::replica_on(Arc::new(Database::sqlite()), Arc::default(), Arc::default(), Some(directory), &[]).await
+        Self::on_with_directory(Database::sqlite(), directory).await
+    }
+
+    /// With identities in `directory`; the one in the process stays empty.
+    pub(crate) async fn on_with_directory(database: Database, directory: Arc<dyn plc::Directory>) -> Self {
+        Self::with_directory_and(database, directory, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn with_directory_and(
+        database: Database,
+        directory: Arc<dyn plc::Directory>,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
+        Self::replica_on(Arc::new(database), Arc::default(), Arc::default(), Some(directory), settings).await
     }
 
     /// Another replica on the same database, blobs and directory.

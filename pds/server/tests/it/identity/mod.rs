@@ -1,10 +1,13 @@
 //! `com.atproto.identity.*` and the well-known document behind it.
 
+mod resolve_identity;
+
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
+use pds_identity::plc::Directory;
 use serde_json::json;
 
 use crate::{harness::Person, on_both};
@@ -92,6 +95,30 @@ on_both!(two_changes_at_once_leave_directory_and_database_agreed, |pds| async mo
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+});
+
+on_both!(a_change_that_was_killed_after_the_directory_took_it_is_undone, |pds| async move {
+    // AL-IDN-2
+    let alice = pds.person("alice").await;
+    let did = alice.did.parse().unwrap();
+    let id = pds_store::account::by_did(&pds.app.db, &did).await.unwrap().unwrap().id;
+    let mut tx = pds.app.db.begin().await.unwrap();
+    pds_store::account::begin_handle_change(&mut tx, id, 0).await.unwrap();
+    tx.commit().await.unwrap();
+    let next = Directory::last(&*pds.directory, &did).await.unwrap().with_handle(&"alicia.pds.test".parse().unwrap());
+    Directory::submit(&*pds.directory, &did, &next.sign(&pds.app.keys.rotation)).await.unwrap();
+
+    pds.directory.away.store(true, Ordering::Relaxed);
+    let now = pds_server::clock::Clock::now_us(&*pds.clock);
+    pds.app.handles.finish_interrupted(now).await.unwrap();
+    pds.directory.away.store(false, Ordering::Relaxed);
+    pds.app.handles.finish_interrupted(now).await.unwrap();
+    let last = pds.directory.log(&did).pop().unwrap();
+    assert_eq!(last.operation.also_known_as, ["at://alice.pds.test"]);
+    assert!(pds_store::account::unfinished_handle_changes(&pds.app.db, now, 9).await.unwrap().is_empty());
+    // One that ends as it should leaves nothing behind.
+    alice.call("com.atproto.identity.updateHandle", json!({"handle": "alina.pds.test"})).await.ok();
+    assert!(pds_store::account::unfinished_handle_changes(&pds.app.db, i64::MAX, 9).await.unwrap().is_empty());
 });
 
 on_both!(the_well_known_document_answers_by_host, |pds| async move {

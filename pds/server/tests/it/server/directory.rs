@@ -2,18 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pds_crypto::{SigningKey, service_token::issue};
-use pds_identity::{
-    Roots,
-    plc::{self, Directory, HttpDirectory},
-};
+use pds_crypto::SigningKey;
+use pds_identity::{Roots, plc::HttpDirectory};
 use serde_json::{Value, json};
 
-use super::own_identity::{claims, move_in};
-use crate::harness::{TestPds, send};
+use crate::harness::{Mover, TestPds, send};
 
 /// The directory that the tests run with.
-fn directory() -> (String, Arc<HttpDirectory>) {
+pub(crate) fn directory() -> (String, Arc<HttpDirectory>) {
     let url = std::env::var("AURORA_TEST_PLC_URL");
     let url = url.expect("AURORA_TEST_PLC_URL is not set: run `make test`, which starts a directory");
     let directory = HttpDirectory::new(&url.parse().unwrap(), Duration::from_secs(5), &Roots::default()).unwrap();
@@ -54,12 +50,8 @@ async fn a_handle_that_the_directory_does_not_let_us_change_stays() {
     // An account that has just moved in: its identity does not know this host's key yet.
     let (_, directory) = directory();
     let pds = TestPds::with_directory(directory.clone()).await;
-    let (key, rotation) = (SigningKey::generate(), SigningKey::generate());
-    let handle = "alice.elsewhere.org".parse().unwrap();
-    let (did, genesis) = plc::genesis(&key.did_key(), &rotation, None, &handle, "https://elsewhere.org");
-    directory.submit(&did, &genesis).await.unwrap();
-    let token = issue(&key, &claims(&did)).unwrap();
-    let alice = pds.person_of(move_in(&pds, &did, &pds.invite(1).await, &token).await.ok());
+    let mover = Mover::new(&*directory).await;
+    let alice = pds.person_of(mover.move_in(&pds).await.ok());
 
     let refused = alice.call("com.atproto.identity.updateHandle", json!({"handle": "alicia.pds.test"})).await;
     assert_eq!(refused.error(), (400, "InvalidRequest"), "{}", refused.body);

@@ -1,9 +1,13 @@
 //! `com.atproto.server.*`.
 
+mod activate_account;
+mod check_account_status;
 mod create_app_password;
-mod directory;
+mod deactivate_account;
+pub(crate) mod directory;
 mod list_app_passwords;
 mod own_identity;
+mod reserve_signing_key;
 mod revoke_app_password;
 mod session_time;
 

@@ -1,0 +1,148 @@
+// Moves an account from one server to another with the stock client `@atproto/api`, as its owner would, and verifies the result with `@atproto/repo`.
+//
+// Usage: move.mjs '{"plc", "from": {"url","identifier","password","token"?}, "to": {"url","handle","email","password","adminPassword"?,"existing"?},
+//                   "rotationKey"?, "mailpit"?}'
+// `rotationKey` (hex) is a rotation key of the owner, who then signs the PLC operation; without it the old server signs with a code that it mails,
+// and `mailpit` is the URL at which the mail is read. `token` is used instead of one of getServiceAuth. With `existing` the account is at the
+// new server already, deactivated: it moves back.
+// Prints {"did","records","blobs","preferences","rev","commit"}.
+import assert from "node:assert/strict";
+import { AtpAgent } from "@atproto/api";
+import { Secp256k1Keypair } from "@atproto/crypto";
+import { IdResolver } from "@atproto/identity";
+import { verifyRepoCar } from "@atproto/repo";
+import plcLib from "@did-plc/lib";
+
+const { plc, from, to, rotationKey, mailpit } = JSON.parse(process.argv[2]);
+const [source, target] = [new AtpAgent({ service: from.url }), new AtpAgent({ service: to.url })];
+const [oldServer, newServer] = [source.com.atproto, target.com.atproto];
+const json = { encoding: "application/json" };
+const CREATE = "com.atproto.server.createAccount";
+const CAR = "application/vnd.ipld.car";
+
+async function everyPage(ask, field) {
+  const items = [];
+  let cursor;
+  do {
+    const { data } = await ask(cursor);
+    items.push(...data[field]);
+    cursor = data[field].length ? data.cursor : undefined;
+  } while (cursor);
+  return items;
+}
+
+async function inviteCode(required) {
+  if (!required) return undefined;
+  const authorization = `Basic ${Buffer.from(`admin:${to.adminPassword}`).toString("base64")}`;
+  const made = await newServer.server.createInviteCode({ useCount: 1 }, { headers: { authorization }, ...json });
+  return made.data.code;
+}
+
+async function enter(did) {
+  const { data: server } = await newServer.server.describeServer();
+  if (!to.existing) {
+    const token = from.token ?? (await oldServer.server.getServiceAuth({ aud: server.did, lxm: CREATE })).data.token;
+    const account = { did, handle: to.handle, email: to.email, password: to.password, inviteCode: await inviteCode(server.inviteCodeRequired) };
+    await newServer.server.createAccount(account, { headers: { authorization: `Bearer ${token}` }, ...json });
+  }
+  await target.login({ identifier: did, password: to.password });
+  assert.equal(target.session.did, did);
+  const { data: status } = await newServer.server.checkAccountStatus();
+  assert.equal(status.activated, false);
+}
+
+async function moveRepository(did) {
+  const { data: car } = await oldServer.sync.getRepo({ did });
+  await newServer.repo.importRepo(car, { encoding: CAR });
+}
+
+async function moveBlobs(did) {
+  const missing = await everyPage((cursor) => newServer.repo.listMissingBlobs({ limit: 100, cursor }), "blobs");
+  for (const { cid } of missing) {
+    const { data, headers } = await oldServer.sync.getBlob({ did, cid });
+    const { data: stored } = await newServer.repo.uploadBlob(data, { encoding: headers["content-type"] });
+    assert.equal(stored.blob.ref.toString(), cid);
+  }
+  const { data: status } = await newServer.server.checkAccountStatus();
+  assert.equal(status.importedBlobs, status.expectedBlobs);
+}
+
+// Servers without an AppView do not have them.
+async function movePreferences() {
+  try {
+    const { data } = await source.app.bsky.actor.getPreferences();
+    await target.app.bsky.actor.putPreferences(data);
+    return "moved";
+  } catch (error) {
+    if (![404, 501].includes(error.status)) throw error;
+    return "none";
+  }
+}
+
+async function mailedCode(since) {
+  for (let attempt = 0; attempt < 150; attempt += 1) {
+    const { messages } = await (await fetch(`${mailpit}/api/v1/messages?limit=50`)).json();
+    const email = source.session.email?.toLowerCase();
+    const mail = messages.find((m) => Date.parse(m.Created) >= since && m.To.some((person) => person.Address.toLowerCase() === email));
+    if (mail) {
+      const { Text } = await (await fetch(`${mailpit}/api/v1/message/${mail.ID}`)).json();
+      const code = Text.match(/\b[A-Z2-7]{5}-[A-Z2-7]{5}\b/i);
+      if (code) return code[0];
+    }
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  throw new Error("no mail with a code arrived within 30 seconds");
+}
+
+// The operation that makes the DID document name the new server.
+async function operation(did, credentials) {
+  if (rotationKey) {
+    const key = await Secp256k1Keypair.import(rotationKey);
+    const last = await new plcLib.Client(plc).getLastOp(did);
+    const rotationKeys = [...new Set([key.did(), ...credentials.rotationKeys])];
+    return plcLib.createUpdateOp(last, key, (op) => ({ ...op, ...credentials, rotationKeys }));
+  }
+  const since = Date.now() - 1000;
+  await oldServer.identity.requestPlcOperationSignature();
+  const { data } = await oldServer.identity.signPlcOperation({ token: await mailedCode(since), ...credentials });
+  return data.operation;
+}
+
+async function records(url, did) {
+  const answer = await fetch(`${url}/xrpc/com.atproto.sync.getRepo?did=${encodeURIComponent(did)}`);
+  if (!answer.ok) throw new Error(`getRepo answered ${answer.status}: ${await answer.text()}`);
+  const resolver = new IdResolver({ plcUrl: plc, fetch: globalThis.fetch });
+  const key = await resolver.did.resolveAtprotoKey(did, true);
+  const verified = await verifyRepoCar(new Uint8Array(await answer.arrayBuffer()), did, key);
+  const found = Object.fromEntries(verified.creates.map(({ collection, rkey, cid }) => [`${collection}/${rkey}`, String(cid)]));
+  return { found, commit: verified.commit };
+}
+
+await source.login({ identifier: from.identifier, password: from.password });
+const { did } = source.session;
+const before = await records(from.url, did);
+await enter(did);
+await moveRepository(did);
+await moveBlobs(did);
+const preferences = await movePreferences();
+
+const { data: credentials } = await newServer.identity.getRecommendedDidCredentials();
+await newServer.identity.submitPlcOperation({ operation: await operation(did, credentials) });
+await newServer.server.activateAccount();
+const { data: status } = await newServer.server.checkAccountStatus();
+assert.equal(status.activated && status.validDid, true);
+assert.equal(status.indexedRecords, Object.keys(before.found).length);
+await oldServer.server.deactivateAccount({});
+
+const after = await records(to.url, did);
+assert.deepEqual(after.found, before.found);
+const blobs = await everyPage((cursor) => newServer.sync.listBlobs({ did, limit: 500, cursor }), "cids");
+for (const cid of blobs) await newServer.sync.getBlob({ did, cid });
+assert.equal(blobs.length, status.expectedBlobs);
+const { data: old } = await oldServer.sync.getRepoStatus({ did });
+assert.deepEqual([old.active, old.status], [false, "deactivated"]);
+await target.post({ text: "I live here now", createdAt: new Date().toISOString() });
+const { found, commit } = await records(to.url, did);
+assert.equal(Object.keys(found).length, Object.keys(before.found).length + 1);
+
+process.stdout.write(`${JSON.stringify({ did, records: Object.keys(before.found).length, blobs: blobs.length, preferences, rev: commit.rev, commit: String(commit.cid) })}\n`);

@@ -1,0 +1,28 @@
+// Makes an account whose owner has a rotation key, with posts and a picture, with the stock client `@atproto/api`.
+//
+// Usage: newcomer.mjs '{"url","handle","email","password","rotationKey","posts","inviteCode"?}'     `rotationKey` is in hexadecimal digits.
+// Prints {"did","posts"}.
+import { AtpAgent } from "@atproto/api";
+import { Secp256k1Keypair } from "@atproto/crypto";
+
+const { url, handle, email, password, rotationKey, posts, inviteCode } = JSON.parse(process.argv[2]);
+const agent = new AtpAgent({ service: url });
+const recoveryKey = (await Secp256k1Keypair.import(rotationKey)).did();
+await agent.com.atproto.server.createAccount({ handle, email, password, recoveryKey, inviteCode });
+await agent.login({ identifier: handle, password });
+const repo = agent.session.did;
+
+// A valid PNG of one pixel.
+const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+const { blob } = (await agent.uploadBlob(picture, { encoding: "image/png" })).data;
+const createdAt = new Date().toISOString();
+await agent.post({ text: "A picture", createdAt, embed: { $type: "app.bsky.embed.images", images: [{ image: blob, alt: "one pixel" }] } });
+for (let from = 1; from < posts; from += 50) {
+  const writes = Array.from({ length: Math.min(50, posts - from) }, (_, n) => ({
+    $type: "com.atproto.repo.applyWrites#create",
+    collection: "app.bsky.feed.post",
+    value: { $type: "app.bsky.feed.post", text: `post ${from + n}`, createdAt },
+  }));
+  await agent.com.atproto.repo.applyWrites({ repo, writes });
+}
+process.stdout.write(`${JSON.stringify({ did: repo, posts })}\n`);

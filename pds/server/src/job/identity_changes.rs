@@ -1,0 +1,12 @@
+//! Ends changes of handles and signing keys that a crash interrupted.
+
+use crate::identity::{Handles, Identities};
+
+/// Looks at the changes that take longer than one does. `now` is in microseconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn finish(handles: Handles, identities: Identities, now: i64) -> anyhow::Result<()> {
+    handles.finish_interrupted(now).await?;
+    Ok(identities.finish_interrupted(now).await?)
+}
