@@ -3,16 +3,7 @@
 use pds_repo::mst::Item;
 use pds_store::{account::Account, blob, repo};
 
-use super::{Actors, LoadError};
-
-/// What a repository contains at one revision.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Counts {
-    /// Blocks of an export: the commit, the nodes of the tree, and the records. Two records with the same content count twice.
-    pub blocks: u64,
-    /// Different blobs that records refer to.
-    pub blobs: u64,
-}
+use super::{Actors, Counts, LoadError};
 
 impl Actors {
     /// Counts what the repository of an account contains, for a reader at `address`. Looks at all of it once for each revision.

@@ -25,9 +25,8 @@ pub mod write;
 pub use actors::{Actors, Parts};
 pub use change_key::ChangeKeyError;
 pub use committer::{Committer, SubmitError};
-pub use count::Counts;
 pub use load::LoadError;
-pub use state::Actor;
+pub use state::{Actor, Counts};
 pub use view::View;
 
 /// How often something is stored again because a lock in the database was not free in time. Each time takes as long as the database lets a statement

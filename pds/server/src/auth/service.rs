@@ -3,10 +3,7 @@
 //! Owns whose tokens count, which key of a document verifies them, and how often documents are asked for. Never remembers a token: stock
 //! clients send the same one again after a failed attempt. Audience, method and time of expiry limit what a stolen token is good for.
 
-use axum::{
-    extract::FromRequestParts,
-    http::{StatusCode, header, request::Parts},
-};
+use axum::http::{StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::{
     PublicKey,
@@ -15,7 +12,6 @@ use pds_crypto::{
 use pds_identity::{DidDocument, Error as ResolveError};
 use pds_syntax::Did;
 
-use super::session::left_with_the_request;
 use crate::{app::App, report::chain, xrpc::XrpcError};
 
 /// Maximum size of a token in bytes.
@@ -46,8 +42,6 @@ pub struct Issuer {
 /// The issuer of a request's service token, if the request has one.
 #[derive(Clone, Debug)]
 pub struct OptionalIssuer(pub Option<Issuer>);
-
-left_with_the_request!(OptionalIssuer);
 
 impl Issuer {
     /// Verifies the service token of a request for the method that it calls. Uses a cached DID document; if the signature does not verify

@@ -16,7 +16,7 @@ use super::{
     caller::Caller,
     refusal::{account_takedown, may_write},
     scope::{ANY_SESSION, ANY_SESSION_OR_TAKENDOWN},
-    service::{Issuer, Trust, is_service_token},
+    service::{Issuer, OptionalIssuer, Trust, is_service_token},
     token::claims,
 };
 use crate::{app::App, xrpc::XrpcError};
@@ -144,8 +144,7 @@ macro_rules! left_with_the_request {
         }
     )*};
 }
-left_with_the_request!(Access, Refresh, Viewer);
-pub(super) use left_with_the_request;
+left_with_the_request!(Access, OptionalIssuer, Refresh, Viewer);
 
 /// The account of an access token with one of these scopes, and its scope, unless its tokens were revoked since.
 async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<Account>, Scope), XrpcError> {
