@@ -31,9 +31,11 @@ async function startReference() {
     PDS_HOSTNAME: "localhost",
     PDS_SERVICE_HANDLE_DOMAINS: ".test",
     PDS_DEV_MODE: "true",
+    PDS_DISABLE_SSRF_PROTECTION: "true",
     PDS_DATA_DIRECTORY: folder,
     PDS_BLOBSTORE_DISK_LOCATION: join(folder, "blobs"),
-    PDS_DID_PLC_URL: plc,
+    // It refuses addresses as host names.
+    PDS_DID_PLC_URL: plc.replace("127.0.0.1", "localhost"),
     PDS_INVITE_REQUIRED: "false",
     PDS_RATE_LIMITS_ENABLED: "false",
     PDS_JWT_SECRET: "a-secret-of-thirty-two-characters",
