@@ -28,3 +28,29 @@ pub enum S3Checksum {
     /// Only on requests for which the protocol requires one.
     WhenRequired,
 }
+
+/// Something that accounts may do only after they have confirmed their e-mail address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeedsEmail {
+    /// Creating and changing records.
+    Post,
+    /// Uploading blobs.
+    Upload,
+    /// Having invite codes.
+    Invite,
+}
+
+impl NeedsEmail {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Post, Self::Upload, Self::Invite];
+
+    /// The word in `PDS_REQUIRE_CONFIRMED_EMAIL`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Upload => "upload",
+            Self::Invite => "invite",
+        }
+    }
+}

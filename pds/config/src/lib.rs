@@ -18,12 +18,13 @@ mod redis_url;
 mod rendered;
 pub mod secrets;
 mod settings;
+mod smtp_url;
 mod table;
 mod unknown;
 mod variable;
 
 pub use ca_bundle::CaBundle;
-pub use choice::{LogFormat, RedirectKind, S3Checksum};
+pub use choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
@@ -31,9 +32,10 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, Migration, Outbound, Rate,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, Mail, Migration, Outbound, Rate,
     RateLimits, Redirect, S3Store, Service, Settings, Sync, Tls,
 };
+pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};
 pub use variable::{Fallback, Variable};

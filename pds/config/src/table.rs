@@ -10,11 +10,12 @@ use pds_syntax::Did;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::choice::{LogFormat, RedirectKind, S3Checksum};
+use crate::choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
 use crate::codec;
 use crate::database_url::DatabaseUrl;
 use crate::network::{AllowRule, Cidr};
 use crate::redis_url::RedisUrl;
+use crate::smtp_url::SmtpUrl;
 use crate::variable::Fallback::{Computed, Required, Unset, Value};
 use crate::variable::{Setting, Variable};
 
@@ -168,12 +169,32 @@ table! {
             "Maximum number of records of an imported repository. `PDS_IMPORT_MEMORY` may allow fewer.";
         MAX_REPO_IMPORT_REPLACED: u32 = "PDS_MAX_REPO_IMPORT_REPLACED", Value("1000"), codec::COUNT,
             "Maximum number of records of the account that an import may change or delete. They are replaced in one transaction, for which other writes wait: about 50 microseconds for each record. New records do not count.";
+        ACCOUNT_DELETE_GRACE_MS: Duration = "PDS_ACCOUNT_DELETE_GRACE_MS", Value("7d"), codec::MILLISECONDS,
+            "How long the data of a deleted account is kept, so that an administrator can restore it. To others the account is gone at once. 0 removes the data at once.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,
             "Contact address that describeServer shows.";
         PRIVACY_POLICY_URL: Url = "PDS_PRIVACY_POLICY_URL", Unset, codec::URL,
             "Link to the privacy policy that describeServer shows.";
         TERMS_OF_SERVICE_URL: Url = "PDS_TERMS_OF_SERVICE_URL", Unset, codec::URL,
             "Link to the terms of service that describeServer shows.";
+    }
+    "E-mail" {
+        EMAIL_SMTP_URL: SmtpUrl = "PDS_EMAIL_SMTP_URL", Unset, codec::SMTP_URL,
+            "SMTP server for mails to users. `smtps://` speaks TLS from the start, by default on port 465. `smtp://` uses STARTTLS, by default on port 587: always if the URL has a password, otherwise if the server offers it; `?tls=required`, `?tls=opportunistic` and `?tls=none` say something else. Special characters in user and password are percent-encoded. Requires `PDS_EMAIL_FROM_ADDRESS`. Without it the server sends no mails: nobody can confirm an address or reset a password without an administrator.";
+        EMAIL_FROM_ADDRESS: String = "PDS_EMAIL_FROM_ADDRESS", Unset, codec::MAILBOX,
+            "Sender of mails to users. Requires `PDS_EMAIL_SMTP_URL`.";
+        EMAIL_DISABLE_CONFIRMATION_LINK: bool = "PDS_EMAIL_DISABLE_CONFIRMATION_LINK", Value("false"), codec::BOOL,
+            "If true, mails that confirm an address contain only the code, without a link that opens the Bluesky app with it.";
+        EMAIL_TEMPLATES_DIRECTORY: PathBuf = "PDS_EMAIL_TEMPLATES_DIRECTORY", Unset, codec::PATH,
+            "Directory with templates that replace or translate the built-in ones: a directory for each language, such as `en` or `pt-br`, with `confirm-email.txt`, `confirm-email.html` and so on. Read at the start; a template with a mistake stops the start.";
+        EMAIL_LANGUAGE: String = "PDS_EMAIL_LANGUAGE", Value("en"), codec::LANGUAGE,
+            "Language of mails to users whose app asks for none that there are templates for.";
+        MODERATION_EMAIL_SMTP_URL: SmtpUrl = "PDS_MODERATION_EMAIL_SMTP_URL", Unset, codec::SMTP_URL,
+            "SMTP server for mails that an administrator or a moderation service sends, in the form of `PDS_EMAIL_SMTP_URL`. Requires `PDS_MODERATION_EMAIL_ADDRESS`. Without both, the server and the sender of mails to users are used.";
+        MODERATION_EMAIL_ADDRESS: String = "PDS_MODERATION_EMAIL_ADDRESS", Unset, codec::MAILBOX,
+            "Sender of mails that an administrator or a moderation service sends. Requires `PDS_MODERATION_EMAIL_SMTP_URL`.";
+        REQUIRE_CONFIRMED_EMAIL: Vec<NeedsEmail> = "PDS_REQUIRE_CONFIRMED_EMAIL", Value("none"), codec::NEEDS_EMAIL,
+            "What accounts may do only after they have confirmed their e-mail address: create and change records, upload blobs, have invite codes. Never required to sign in, to move to another server or to delete something.";
     }
     "Rate limits" {
         RATE_LIMITS_ENABLED: bool = "PDS_RATE_LIMITS_ENABLED", Computed("true; false in dev mode"), codec::BOOL,

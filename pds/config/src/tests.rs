@@ -105,6 +105,14 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_CA_SHA256", "AB")], "PDS_CA_SHA256")]
 #[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
 #[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
+#[case(&[("PDS_EMAIL_FROM_ADDRESS", "pds@example.com")], "PDS_EMAIL_SMTP_URL: is required together with PDS_EMAIL_FROM_ADDRESS")]
+#[case(&[("PDS_EMAIL_SMTP_URL", "smtp://relay")], "PDS_EMAIL_FROM_ADDRESS: is required together with PDS_EMAIL_SMTP_URL")]
+#[case(&[("PDS_MODERATION_EMAIL_SMTP_URL", "smtp://relay")], "PDS_MODERATION_EMAIL_ADDRESS: is required")]
+#[case(&[("PDS_MODERATION_EMAIL_ADDRESS", "mods@example.com")], "PDS_MODERATION_EMAIL_SMTP_URL: is required")]
+#[case(&[("PDS_EMAIL_SMTP_URL", "https://u:hunter2@relay"), ("PDS_EMAIL_FROM_ADDRESS", "pds@example.com")], "PDS_EMAIL_SMTP_URL: has a scheme that is neither smtp nor smtps")]
+#[case(&[("PDS_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_EMAIL_FROM_ADDRESS", "Example <pds>")], "PDS_EMAIL_FROM_ADDRESS=\"Example <pds>\"")]
+#[case(&[("PDS_REQUIRE_CONFIRMED_EMAIL", "post,login")], "PDS_REQUIRE_CONFIRMED_EMAIL=\"post,login\"")]
+#[case(&[("PDS_EMAIL_LANGUAGE", "../en")], "PDS_EMAIL_LANGUAGE=\"../en\"")]
 fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
     let problems = problems(pairs);
     assert_eq!(problems.len(), 1, "{problems:#?}");
@@ -160,7 +168,11 @@ fn a_value_may_come_from_a_file() {
     ("PDS_RATE_LIMITS_ENABLED", "true"), ("RATE_LIMIT_UNAUTHENTICATED_BURST", "7"), ("RATE_LIMIT_DISTRIBUTED", "false"),
     ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8"), ("CACHE_KEY_PREFIX", "alice:"),
     ("PDS_BLOBSTORE_S3_CHECKSUM", "when_supported"), ("PDS_BLOBSTORE_S3_PUBLIC_ENDPOINT", "https://s3.example.com"),
-    ("PDS_BLOB_REDIRECT", "presigned"), ("PDS_ACCOUNT_QUOTA_BYTES", "2GiB"), ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
+    ("PDS_BLOB_REDIRECT", "presigned"), ("PDS_ACCOUNT_QUOTA_BYTES", "2GiB"), ("PDS_ACCOUNT_DELETE_GRACE_MS", "1d"),
+    ("PDS_EMAIL_SMTP_URL", "smtps://u:p@relay"), ("PDS_EMAIL_FROM_ADDRESS", "A <a@example.com>"), ("PDS_EMAIL_LANGUAGE", "pt-BR"),
+    ("PDS_MODERATION_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_MODERATION_EMAIL_ADDRESS", "m@example.com"),
+    ("PDS_EMAIL_DISABLE_CONFIRMATION_LINK", "true"), ("PDS_EMAIL_TEMPLATES_DIRECTORY", "/mail"), ("PDS_REQUIRE_CONFIRMED_EMAIL", "post, invite"),
+    ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
 ])]
 #[case(&[("PDS_BLOB_REDIRECT", "cdn"), ("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}/{cid}")])]
 fn rendered_settings_are_read_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {

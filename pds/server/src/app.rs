@@ -21,6 +21,7 @@ use crate::{
     account::{
         Accounts,
         app_password::{self, AppPasswords},
+        email::{self, Emails},
         password::Passwords,
         sign_up::{self, SignUps},
     },
@@ -29,8 +30,9 @@ use crate::{
     clock::Clock,
     identity::{self, Handles, Identities, identities},
     job::{self, crawl::Crawl},
+    mail::{self, Mailer},
     metrics::Metrics,
-    outside::{Outside, relays, resolver},
+    outside::{Outside, relays, resolver, templates, transports},
     rate_limit::{Budget, Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
@@ -60,6 +62,8 @@ pub struct Parts {
     pub database_answer: Mutex<Option<DatabaseAnswer>>,
     /// Reads accounts.
     pub accounts: Accounts,
+    /// Codes and news by mail.
+    pub emails: Emails,
     /// Makes accounts.
     pub sign_ups: SignUps,
     /// Hashes passwords.
@@ -182,6 +186,19 @@ impl App {
             endpoint: settings.service.public_url(),
             recovery_key: settings.identity.recovery_key.clone(),
         });
+        let (transport, moderation) = transports(&settings, secrets)?;
+        let mailer = Mailer::new(mail::Parts {
+            db: db.clone(),
+            seal: seal.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            templates: templates(&settings)?,
+            transport,
+            moderation,
+            host: settings.service.hostname.clone(),
+        });
+        let has_link = settings.mail.confirmation_link;
+        let emails = Emails::new(email::Parts { db: db.clone(), mailer, clock: clock.clone(), has_link });
         let sign_ups = SignUps::new(sign_up::Parts {
             db: db.clone(),
             plc,
@@ -189,6 +206,7 @@ impl App {
             seal,
             clock: clock.clone(),
             tids,
+            emails: emails.clone(),
             endpoint: settings.service.public_url(),
             recovery_key: settings.identity.recovery_key.clone(),
         });
@@ -205,6 +223,7 @@ impl App {
         };
         Ok(Self(Arc::new(Parts {
             accounts: Accounts::start(db.clone(), &failed),
+            emails,
             sign_ups,
             passwords: Passwords::default(),
             app_passwords,
@@ -242,6 +261,8 @@ impl App {
             identities: self.identities.clone(),
             sequencer: self.sequencer.clone(),
             crawl: self.crawl(),
+            mailer: self.emails.mailer().clone(),
+            delete_grace: self.settings.mail.delete_grace,
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),

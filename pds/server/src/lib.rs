@@ -9,6 +9,8 @@ pub mod task;
 
 pub mod metrics;
 
+pub mod mail;
+
 pub mod blob;
 pub mod rate_limit;
 pub mod sequencer;

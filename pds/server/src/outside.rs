@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
-use pds_config::{AllowRule, Secrets, Settings, var};
+use pds_config::{AllowRule, Mail, Secrets, Settings, SmtpUrl, var};
 use pds_identity::{Guard, Resolver, Roots, plc};
 
-use crate::{clock::Clock, rate_limit::Sizes};
+use crate::{
+    clock::Clock,
+    mail::{Templates, Transport},
+    rate_limit::Sizes,
+};
 
 /// The parts that tests replace.
 pub struct Outside {
@@ -60,6 +64,33 @@ pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
 pub(crate) fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
     let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
     Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
+}
+
+/// The templates of mails.
+///
+/// # Errors
+/// When a template has a mistake.
+pub(crate) fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+    let Mail { templates, language, .. } = &settings.mail;
+    Templates::load(templates.as_deref(), language).context(var::EMAIL_TEMPLATES_DIRECTORY)
+}
+
+/// The SMTP servers for mails to users, and for those of administrators and moderators. None of them need be reachable.
+///
+/// # Errors
+/// When a sender or a certificate cannot be used.
+pub(crate) fn transports(
+    settings: &Settings,
+    secrets: &Secrets,
+) -> anyhow::Result<(Option<Transport>, Option<Transport>)> {
+    let (mail, host) = (&settings.mail, &settings.service.hostname);
+    let transport = |url: &Option<SmtpUrl>, from: &Option<String>| match (url, from) {
+        (Some(url), Some(from)) => Transport::new(url, from, host, secrets.ca_bundle.as_ref()).map(Some),
+        _ => Ok(None),
+    };
+    let users = transport(&secrets.smtp, &mail.from).context(var::EMAIL_SMTP_URL)?;
+    let moderation = transport(&secrets.moderation_smtp, &mail.moderation_from);
+    Ok((users, moderation.context(var::MODERATION_EMAIL_SMTP_URL)?))
 }
 
 /// Opens the blob store that the settings name.

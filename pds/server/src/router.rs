@@ -94,7 +94,7 @@ fn methods(app: &App, compressed: bool) -> Router<App> {
             Input::Stream => DefaultBodyLimit::disable(),
         };
         let expected = if verb == MethodFilter::GET { "GET" } else { "POST" };
-        let credential = (app.clone(), method.requirement);
+        let credential = (app.clone(), method.requirement, method.needs_email);
         let mut handler = (method.handler)(verb).layer(size);
         if lexicon.kind() == Kind::Procedure && lexicon.input_encoding().is_none() {
             handler = handler.layer(middleware::from_fn(xrpc::refuse_body));

@@ -3,7 +3,7 @@
 use crate::{
     Dialect, account, app_password, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
-    event, invite, record, repo, reserved_key, session, snapshot,
+    email_token, event, invite, mail, record, repo, reserved_key, session, snapshot,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -19,6 +19,10 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("app_password::list", app_password::LIST),
         ("app_password::find", app_password::FIND),
         ("app_password::count", app_password::ANY),
+        ("account::purgeable", account::PURGEABLE),
+        ("account::due_for_deletion", account::DUE),
+        ("email_token::get", email_token::GET),
+        ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),
         ("blob::used_bytes", blob::USED),
         ("blob::count", blob::COUNT),

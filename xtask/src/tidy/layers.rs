@@ -16,6 +16,7 @@ const FOLDER: &str = "pds/server/src";
 const ORDER: &[&[&str]] = &[
     &["clock", "report", "task"],
     &["metrics"],
+    &["mail"],
     &["sequencer", "blob", "rate_limit"],
     &["actor"],
     &["identity"],

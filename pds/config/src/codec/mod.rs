@@ -3,12 +3,14 @@
 //! A codec does not know where the text comes from. Its error must not repeat the text: the reader adds it, unless it is a secret.
 
 mod blob;
+mod mail;
 mod plain;
 mod secret;
 mod unit;
 mod web;
 
 pub(crate) use blob::{CDN_PATTERN, REDIRECT, S3_CHECKSUM};
+pub(crate) use mail::{LANGUAGE, MAILBOX, NEEDS_EMAIL, SMTP_URL};
 pub(crate) use plain::{BOOL, COUNT, COUNT_FROM_ZERO, FILTER, KEY_PREFIX, LOG_FORMAT, NAME, PATH, PORT, SHA256};
 pub(crate) use secret::{
     ACCESS_KEY, ADMIN_PASSWORD, BYPASS_KEY, DATABASE_URL, JWT_SECRET, K256_KEY, REDIS_PASSWORD, REDIS_URL, SEAL_KEY,

@@ -11,7 +11,8 @@ use crate::database_url::DatabaseUrl;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
-use crate::settings::{BlobStore, Outbound};
+use crate::settings::{BlobStore, Mail, Outbound};
+use crate::smtp_url::SmtpUrl;
 use crate::table::setting;
 use crate::variable::Setting;
 
@@ -24,6 +25,10 @@ pub struct Secrets {
     pub redis: Option<RedisUrl>,
     /// Requests with this key in `x-ratelimit-bypass` are not limited.
     pub rate_limit_bypass_key: Option<SecretString>,
+    /// Sends mails to users.
+    pub smtp: Option<SmtpUrl>,
+    /// Sends mails of administrators and moderators.
+    pub moderation_smtp: Option<SmtpUrl>,
     /// The certificates of `PDS_CA_FILE`. Not a secret, but read from a file of this machine like the secrets.
     pub ca_bundle: Option<CaBundle>,
     /// Signs session tokens.
@@ -58,11 +63,16 @@ impl Secrets {
         store: &BlobStore,
         needs_redis: bool,
         outbound: &Outbound,
+        mail: &Mail,
     ) -> Option<Self> {
         let database = Self::read_database(reader, data_directory);
         let s3 = S3Credentials::read(reader, store);
         let redis = Self::read_redis(reader, needs_redis);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
+        let (url, from) = (&setting::EMAIL_SMTP_URL, &setting::EMAIL_FROM_ADDRESS);
+        let smtp = Self::read_smtp(reader, url, from, mail.from.is_some());
+        let (url, from) = (&setting::MODERATION_EMAIL_SMTP_URL, &setting::MODERATION_EMAIL_ADDRESS);
+        let moderation_smtp = Self::read_smtp(reader, url, from, mail.moderation_from.is_some());
         let ca_bundle = Self::read_ca_bundle(reader, outbound.ca_file.as_deref(), outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
@@ -73,6 +83,8 @@ impl Secrets {
             s3,
             redis,
             rate_limit_bypass_key,
+            smtp,
+            moderation_smtp,
             ca_bundle,
             jwt_secret: jwt_secret?,
             admin_password: admin_password?,
@@ -98,6 +110,22 @@ impl Secrets {
         let file = file?;
         let refused = |reason| reader.refuse(&setting::CA_FILE, Some(file.display().to_string()), reason);
         CaBundle::read(file, sha256).map_err(refused).ok()
+    }
+
+    /// A server and a sender come together or not at all.
+    fn read_smtp(
+        reader: &mut Reader<'_>,
+        url: &Setting<SmtpUrl>,
+        from: &Setting<String>,
+        has_sender: bool,
+    ) -> Option<SmtpUrl> {
+        let server = reader.optional(url);
+        match (reader.is_set(url), reader.is_set(from)) {
+            (true, false) => reader.refuse(from, None, format!("is required together with {}", url.variable.name)),
+            (false, true) => reader.refuse(url, None, format!("is required together with {}", from.variable.name)),
+            _ => {}
+        }
+        server.filter(|_| has_sender)
     }
 
     fn read_redis(reader: &mut Reader<'_>, is_needed: bool) -> Option<RedisUrl> {

@@ -2,6 +2,7 @@
 
 mod blob;
 mod identity;
+mod mail;
 mod rate_limits;
 mod rules;
 mod service;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
+pub use mail::Mail;
 pub use rate_limits::{Limits, Rate, RateLimits};
 pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
 pub use storage::Database;
@@ -35,6 +37,7 @@ pub struct Settings {
     pub invite_required: bool,
     pub import: Import,
     pub contact: Contact,
+    pub mail: Mail,
     pub rate_limits: RateLimits,
     pub limits: Limits,
     pub sync: Sync,
@@ -107,6 +110,7 @@ impl Settings {
             invite_required,
             import,
             contact,
+            mail,
             rate_limits,
             limits,
             sync,
@@ -121,6 +125,7 @@ impl Settings {
         out.put(&setting::INVITE_REQUIRED, invite_required);
         import.render(&mut out);
         contact.render(&mut out);
+        mail.render(&mut out);
         rate_limits.render(&mut out);
         limits.render(&mut out);
         sync.render(&mut out);
@@ -151,13 +156,14 @@ impl Settings {
     /// Reads every variable once. The secrets are `None` if one of them is missing or wrong.
     pub(crate) fn read_with_secrets(reader: &mut Reader<'_>) -> (Self, Option<Secrets>) {
         let settings = Self::read(reader);
-        let Self { service, blob, rate_limits, outbound, .. } = &settings;
+        let Self { service, blob, rate_limits, outbound, mail, .. } = &settings;
         let secrets = Secrets::read(
             reader,
             &service.data_directory,
             &blob.store,
             rate_limits.distributed == Some(true),
             outbound,
+            mail,
         );
         (settings, secrets)
     }
@@ -171,6 +177,7 @@ impl Settings {
             invite_required: reader.value(&setting::INVITE_REQUIRED),
             import: Import::read(reader),
             contact: Contact::read(reader),
+            mail: Mail::read(reader),
             rate_limits: RateLimits::read(reader, service.dev_mode),
             limits: Limits::read(reader),
             sync: Sync::read(reader),

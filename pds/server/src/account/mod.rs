@@ -5,6 +5,9 @@
 
 mod accounts;
 pub mod app_password;
+pub mod deletion;
+pub mod email;
+pub mod new_password;
 pub mod password;
 pub mod sign_up;
 

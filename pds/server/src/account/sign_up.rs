@@ -9,15 +9,18 @@ use pds_repo::{
     event::{self, AccountStatus},
 };
 use pds_store::{
-    AccountId, Db,
+    AccountId, Db, Tx,
     account::{self, Account, NewAccount},
+    email_token::Purpose,
     event as events, invite, repo, reserved_key,
 };
 use pds_syntax::{Did, Handle, tid};
 
+use super::email::Emails;
 use crate::{
     actor::key,
     clock::{self, Clock},
+    mail::{self, Languages},
     report::chain,
     task::run_to_end,
 };
@@ -37,6 +40,8 @@ pub struct SignUp {
     pub recovery_key: Option<Did>,
     /// An identity that the person brings and has proven to own; the account then starts deactivated.
     pub own_did: Option<Did>,
+    /// The languages that the person's app asks for.
+    pub languages: Languages,
 }
 
 /// Why there is no account. Nothing of it is left.
@@ -57,6 +62,9 @@ pub enum Error {
     /// The first commit could not be made.
     #[error("make the first commit")]
     Repo(#[from] pds_repo::Error),
+    /// The mail that confirms the address could not be queued.
+    #[error("queue the mail that confirms the address")]
+    Email(#[from] super::email::Error),
     /// The signing key could not be sealed.
     #[error("seal the signing key")]
     Seal(#[from] pds_crypto::Error),
@@ -80,6 +88,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Makes revisions.
     pub tids: Arc<tid::Clock>,
+    /// Mails the code that confirms the address.
+    pub emails: Emails,
     /// The URL of this host, for DID documents.
     pub endpoint: String,
     /// The host owner's did:key for PLC operations. One that the person brings outranks it.
@@ -114,7 +124,8 @@ impl SignUps {
         // From here on a dropped request must not leave the work half done.
         let parts = parts.clone();
         run_to_end(async move {
-            let new = Reserved { id, did: &did, handle: &sign_up.handle, is_own: sign_up.own_did.is_some() };
+            let is_own = sign_up.own_did.is_some();
+            let new = Reserved { id, did: &did, handle: &sign_up.handle, is_own, languages: &sign_up.languages };
             let made = parts.finish(new, genesis, &key).await;
             if made.is_err() {
                 parts.give_back(id).await;
@@ -132,6 +143,7 @@ struct Reserved<'a> {
     handle: &'a Handle,
     /// Whether the person brought the DID.
     is_own: bool,
+    languages: &'a Languages,
 }
 
 impl Parts {
@@ -176,7 +188,7 @@ impl Parts {
         genesis: Option<SignedOperation>,
         key: &SigningKey,
     ) -> Result<Account, Error> {
-        let Reserved { id, did, handle, is_own } = new;
+        let Reserved { id, did, handle, is_own, languages } = new;
         if let Some(genesis) = genesis {
             let published = self.plc.submit(did, &genesis).await;
             published.map_err(|source| Error::Publish { did: did.clone(), source })?;
@@ -195,9 +207,25 @@ impl Parts {
         if !is_own {
             events::append(&mut tx, &announcement(did, handle, &diff, now), now).await?;
         }
+        let account = account::by_id(&mut tx, id).await?;
+        let account = account.ok_or(Error::Store(pds_store::Error::NotReserved { id }))?;
+        self.welcome(&mut tx, &account, languages).await?;
         tx.commit().await?;
-        let account = account::by_id(&self.db, id).await?;
-        account.ok_or(Error::Store(pds_store::Error::NotReserved { id }))
+        self.emails.mailer().wake();
+        Ok(account)
+    }
+
+    /// Queues the mail that confirms the address. An account does not fail for want of it: its owner can ask for another one.
+    async fn welcome(&self, tx: &mut Tx, account: &Account, languages: &Languages) -> Result<(), Error> {
+        use super::email::Error as EmailError;
+        match self.emails.queue(tx, account, Purpose::ConfirmEmail, languages).await {
+            Ok(()) | Err(EmailError::NoAddress | EmailError::Mail(mail::Error::NotConfigured)) => Ok(()),
+            Err(EmailError::Mail(mail::Error::Full)) => {
+                tracing::warn!(account.did = %account.did, "too many mails wait: {} got no mail that confirms its address", account.did);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn give_back(&self, id: AccountId) {

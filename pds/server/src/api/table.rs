@@ -3,6 +3,8 @@
 
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use pds_config::NeedsEmail;
+
 use super::{admin, identity, repo, server, sync};
 use crate::{
     app::App,
@@ -27,6 +29,8 @@ pub struct Method {
     pub input: Input,
     /// Whether its output may be compressed.
     pub compressed: bool,
+    /// The word of `PDS_REQUIRE_CONFIRMED_EMAIL` that makes it ask for a confirmed address, if one does.
+    pub needs_email: Option<NeedsEmail>,
     /// Its handler, for a verb.
     pub handler: fn(MethodFilter) -> MethodRouter<App>,
 }
@@ -44,11 +48,16 @@ pub enum Input {
 
 impl Method {
     const fn new(nsid: &'static str, requirement: Requirement, handler: fn(MethodFilter) -> MethodRouter<App>) -> Self {
-        Self { nsid, requirement, limits: None, input: Input::Small, compressed: true, handler }
+        Self { nsid, requirement, limits: None, input: Input::Small, compressed: true, needs_email: None, handler }
     }
 
     const fn limits(self, limits: MethodLimits) -> Self {
         Self { limits: Some(limits), ..self }
+    }
+
+    /// The host may ask for a confirmed address.
+    const fn confirmed(self, need: NeedsEmail) -> Self {
+        Self { needs_email: Some(need), ..self }
     }
 
     const fn records(self) -> Self {
@@ -89,10 +98,12 @@ pub const METHODS: &[Method] = &[
         .limits(MethodLimits::HANDLES),
     Method::new("com.atproto.repo.applyWrites", ActiveAccount, |verb| on(verb, repo::apply_writes))
         .limits(MethodLimits::WIDE)
-        .records(),
+        .records()
+        .confirmed(NeedsEmail::Post),
     Method::new("com.atproto.repo.createRecord", ActiveAccount, |verb| on(verb, repo::create_record))
         .limits(MethodLimits::writes(cost::CREATE))
-        .records(),
+        .records()
+        .confirmed(NeedsEmail::Post),
     Method::new("com.atproto.repo.deleteRecord", ActiveAccount, |verb| on(verb, repo::delete_record))
         .limits(MethodLimits::writes(cost::DELETE)),
     Method::new("com.atproto.repo.describeRepo", Nothing, |verb| on(verb, repo::describe_repo)),
@@ -105,14 +116,17 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.repo.listRecords", Nothing, |verb| on(verb, repo::list_records)),
     Method::new("com.atproto.repo.putRecord", ActiveAccount, |verb| on(verb, repo::put_record))
         .limits(MethodLimits::writes(cost::UPDATE))
-        .records(),
+        .records()
+        .confirmed(NeedsEmail::Post),
     Method::new("com.atproto.repo.uploadBlob", AccountOrService, |verb| on(verb, repo::upload_blob))
         .limits(MethodLimits::WIDE)
-        .stream(),
+        .stream()
+        .confirmed(NeedsEmail::Upload),
     Method::new("com.atproto.server.activateAccount", FullAccount, |verb| on(verb, server::activate_account))
         .limits(MethodLimits::OWN_IDENTITY),
     Method::new("com.atproto.server.checkAccountStatus", Account, |verb| on(verb, server::check_account_status))
         .limits(MethodLimits::OWN_IDENTITY),
+    Method::new("com.atproto.server.confirmEmail", Account, |verb| on(verb, server::confirm_email)),
     Method::new("com.atproto.server.createAccount", OptionalService, |verb| on(verb, server::create_account))
         .limits(MethodLimits::SIGN_UPS),
     Method::new("com.atproto.server.createAppPassword", FullAccount, |verb| on(verb, server::create_app_password)),
@@ -122,15 +136,32 @@ pub const METHODS: &[Method] = &[
         .limits(MethodLimits::WIDE),
     Method::new("com.atproto.server.deactivateAccount", FullOrTakendown, |verb| on(verb, server::deactivate_account))
         .limits(MethodLimits::OWN_IDENTITY),
+    Method::new("com.atproto.server.deleteAccount", Nothing, |verb| on(verb, server::delete_account))
+        .limits(MethodLimits::DELETIONS),
     Method::new("com.atproto.server.deleteSession", Refresh, |verb| on(verb, server::delete_session)),
     Method::new("com.atproto.server.describeServer", Nothing, |verb| on(verb, server::describe_server)),
     Method::new("com.atproto.server.getSession", Account, |verb| on(verb, server::get_session)),
     Method::new("com.atproto.server.listAppPasswords", FullAccount, |verb| on(verb, server::list_app_passwords)),
     Method::new("com.atproto.server.refreshSession", Refresh, |verb| on(verb, server::refresh_session))
         .limits(MethodLimits::WIDE),
+    Method::new("com.atproto.server.requestAccountDelete", FullAccount, |verb| {
+        on(verb, server::request_account_delete)
+    })
+    .limits(MethodLimits::DELETION_REQUESTS),
+    Method::new("com.atproto.server.requestEmailConfirmation", Account, |verb| {
+        on(verb, server::request_email_confirmation)
+    })
+    .limits(MethodLimits::CONFIRMATIONS),
+    Method::new("com.atproto.server.requestEmailUpdate", FullAccount, |verb| on(verb, server::request_email_update))
+        .limits(MethodLimits::EMAIL_UPDATES),
+    Method::new("com.atproto.server.requestPasswordReset", Nothing, |verb| on(verb, server::request_password_reset))
+        .limits(MethodLimits::RESET_REQUESTS),
     Method::new("com.atproto.server.reserveSigningKey", Nothing, |verb| on(verb, server::reserve_signing_key))
         .limits(MethodLimits::KEYS),
+    Method::new("com.atproto.server.resetPassword", Nothing, |verb| on(verb, server::reset_password))
+        .limits(MethodLimits::RESETS),
     Method::new("com.atproto.server.revokeAppPassword", FullAccount, |verb| on(verb, server::revoke_app_password)),
+    Method::new("com.atproto.server.updateEmail", FullAccount, |verb| on(verb, server::update_email)),
     Method::new("com.atproto.sync.getBlob", Viewer, |verb| on(verb, sync::get_blob))
         .limits(MethodLimits::WIDE)
         .uncompressed(),

@@ -2,10 +2,13 @@
 
 use axum::{
     extract::{Request, State},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use pds_config::NeedsEmail;
+use pds_store::account::Status;
 
 use super::{
     admin::Admin,
@@ -46,9 +49,16 @@ pub enum Requirement {
 
 /// Refuses a request without the credential that its method asks for. Leaves the credential with the request, where the extractors find it: a
 /// handler cannot forget to ask.
-pub async fn authorize(State((app, requirement)): State<(App, Requirement)>, request: Request, next: Next) -> Response {
+///
+/// A method for which the host asks for a confirmed e-mail address is refused to accounts without one.
+pub async fn authorize(
+    State((app, requirement, needs_email)): State<(App, Requirement, Option<NeedsEmail>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (mut parts, body) = request.into_parts();
-    match prove(&app, requirement, &mut parts).await {
+    let proven = prove(&app, requirement, &mut parts).await;
+    match proven.and_then(|()| confirmed(&app, needs_email, &parts)) {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(refusal) => refusal.into_response(),
     }
@@ -92,4 +102,18 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
         Requirement::Admin | Requirement::Moderator => Admin::prove(app, parts)?,
     }
     Ok(())
+}
+
+/// Refuses an active account without a confirmed address where the host asks for one. An account that moves here is not active yet.
+fn confirmed(app: &App, needs_email: Option<NeedsEmail>, parts: &Parts) -> Result<(), XrpcError> {
+    let Some(need) = needs_email.filter(|need| app.settings.mail.required_for.contains(need)) else { return Ok(()) };
+    let account = parts.extensions.get::<Access>().map(|access| &access.account);
+    match account.filter(|account| account.status() == Status::Active && account.email_confirmed_at.is_none()) {
+        Some(_) => Err(XrpcError::new(
+            StatusCode::FORBIDDEN,
+            "EmailNotConfirmed",
+            format!("Confirm your e-mail address first: this server asks for it ({})", need.word()),
+        )),
+        None => Ok(()),
+    }
 }

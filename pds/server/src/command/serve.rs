@@ -16,6 +16,7 @@ use crate::{
     clock::SystemClock,
     http::listener,
     job,
+    mail::Kind,
     outside::{Outside, open_blob_store, roots},
     rate_limit::Connections,
     router,
@@ -61,6 +62,12 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
     let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
     let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
+    if !app.emails.mailer().can_send(Kind::ResetPassword) {
+        tracing::warn!(
+            "{} is not set, so this server sends no e-mail: nobody can confirm an address, reset a password or delete an account without an administrator",
+            var::EMAIL_SMTP_URL
+        );
+    }
     job::start(app.job_parts());
 
     let service = &app.settings.service;

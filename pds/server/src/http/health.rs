@@ -73,6 +73,9 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     if let Ok(count) = pds_store::blob::count_lost(&app.db).await {
         app.metrics.set_lost_blobs(count);
     }
+    if let Ok(waiting) = pds_store::mail::waiting(&app.db).await {
+        app.metrics.set_mails_waiting(waiting.count, waiting.oldest.map(|at| at / 1_000_000));
+    }
     let head = pds_store::event::head(&app.db).await.ok();
     app.metrics.set_queues(app.committer.waiting(), head, app.db.waits(), app.connections.count());
     if let Some((up, failures)) = app.rate_limits.redis() {

@@ -1,5 +1,6 @@
 //! The content of `/metrics`. Names and labels are those of the operations guide; no label contains a DID, a handle or an address.
 
+mod mail;
 mod storage;
 
 use std::{
@@ -17,6 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use mail::Mails;
 pub use storage::Volume;
 use storage::{Reading, Storage};
 
@@ -95,6 +97,7 @@ struct Families {
     crawl_requests: Family<Outcome, Counter>,
     crawl_success: Reading,
     storage: Storage,
+    mails: Mails,
 }
 
 fn seconds() -> Histogram {
@@ -132,6 +135,7 @@ impl Default for Metrics {
             crawl_requests: Family::default(),
             crawl_success: Reading::default(),
             storage: Storage::default(),
+            mails: Mails::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
         registry.register(
@@ -194,6 +198,7 @@ impl Default for Metrics {
             families.crawl_success.clone(),
         );
         families.storage.register(&mut registry);
+        families.mails.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
     }
@@ -246,6 +251,26 @@ impl Metrics {
         if let Some(at) = succeeded_at {
             self.0.crawl_success.set(at);
         }
+    }
+
+    /// A mail was queued.
+    pub fn mail_queued(&self, kind: &'static str) {
+        self.0.mails.queued(kind);
+    }
+
+    /// The SMTP server took a mail.
+    pub fn mail_sent(&self, kind: &'static str) {
+        self.0.mails.sent(kind);
+    }
+
+    /// An attempt to send a mail failed.
+    pub fn mail_failed(&self, kind: &'static str, reason: &'static str) {
+        self.0.mails.failed(kind, reason);
+    }
+
+    /// Sets what is read at scrape time: how many mails wait, and since when; seconds since 1970.
+    pub fn set_mails_waiting(&self, count: u64, oldest: Option<i64>) {
+        self.0.mails.set_waiting(count, oldest);
     }
 
     /// A commit was acknowledged.

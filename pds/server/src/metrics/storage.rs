@@ -29,6 +29,10 @@ impl Reading {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(value);
     }
 
+    pub(super) fn put(&self, value: Option<i64>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
     fn value(&self) -> Option<i64> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

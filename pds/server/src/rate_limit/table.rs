@@ -24,6 +24,11 @@ pub const GUESSES: [Limit; 2] = [Limit::log("login-guesses", 50, HOUR), Limit::l
 /// Refreshes of the sessions of one account. Each leaves a token that stays good for two hours.
 pub const REFRESHES: [Limit; 1] = [Limit::bucket("refresh-session", 300, HOUR)];
 
+/// Codes that are mailed to one account because its password was right, and because somebody knows its address. The reference has no such limits.
+pub const SIGN_IN_CODES: [Limit; 2] = [Limit::log("sign-in-code", 10, HOUR), Limit::log("sign-in-code-day", 50, DAY)];
+pub const PASSWORD_RESETS: [Limit; 2] =
+    [Limit::log("password-reset", 5, HOUR), Limit::log("password-reset-day", 15, DAY)];
+
 /// Points of writes to one repository.
 pub const WRITES: [Limit; 2] =
     [Limit::window("repo-write-hour", 5000, HOUR), Limit::window("repo-write-day", 35_000, DAY)];
@@ -72,6 +77,18 @@ pub struct MethodLimits {
 impl MethodLimits {
     /// `createAccount`.
     pub const SIGN_UPS: Self = Self::own(By::Address, &SIGN_UPS, 1);
+    /// `requestEmailConfirmation`.
+    pub const CONFIRMATIONS: Self = Self::own(By::Account, &CONFIRMATIONS, 1);
+    /// `requestEmailUpdate`.
+    pub const EMAIL_UPDATES: Self = Self::own(By::Account, &EMAIL_UPDATES, 1);
+    /// `requestAccountDelete`.
+    pub const DELETION_REQUESTS: Self = Self::own(By::Account, &DELETION_REQUESTS, 1);
+    /// `requestPasswordReset`.
+    pub const RESET_REQUESTS: Self = Self::own(By::Address, &RESET_REQUESTS, 1);
+    /// `resetPassword`.
+    pub const RESETS: Self = Self::own(By::Address, &RESETS, 1);
+    /// `deleteAccount`.
+    pub const DELETIONS: Self = Self::own(By::Address, &DELETIONS, 1);
     /// `updateHandle`.
     pub const HANDLES: Self = Self::own(By::Account, &HANDLES, 1);
     /// `reserveSigningKey`.
@@ -115,6 +132,16 @@ impl MethodLimits {
 }
 
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
+const CONFIRMATIONS: [Limit; 2] =
+    [Limit::log("request-email-confirmation", 5, HOUR), Limit::log("request-email-confirmation-day", 15, DAY)];
+const EMAIL_UPDATES: [Limit; 2] =
+    [Limit::log("request-email-update", 5, HOUR), Limit::log("request-email-update-day", 15, DAY)];
+const DELETION_REQUESTS: [Limit; 2] =
+    [Limit::log("request-account-delete", 5, HOUR), Limit::log("request-account-delete-day", 15, DAY)];
+const RESET_REQUESTS: [Limit; 2] =
+    [Limit::log("request-password-reset", 15, HOUR), Limit::log("request-password-reset-day", 50, DAY)];
+const RESETS: [Limit; 1] = [Limit::log("reset-password", 50, FIVE_MINUTES)];
+const DELETIONS: [Limit; 1] = [Limit::log("delete-account", 50, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
 const KEYS: [Limit; 2] =

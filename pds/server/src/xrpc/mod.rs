@@ -4,6 +4,7 @@ mod check;
 mod content_type;
 mod error;
 mod input;
+mod languages;
 mod output;
 mod socket;
 mod upgrade;

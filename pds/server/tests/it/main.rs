@@ -9,6 +9,7 @@ mod http;
 mod identity;
 mod job;
 mod moving;
+mod mail;
 mod repo;
 mod sequencer;
 mod server;
@@ -67,3 +68,34 @@ macro_rules! on_places {
     };
 }
 pub(crate) use on_places;
+
+/// Runs a story with a mail server and further settings, on SQLite and on Postgres.
+macro_rules! on_both_mailed {
+    ($name:ident, $settings:expr, $story:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "not every story names what its file imports")]
+            use super::*;
+            use std::sync::Arc;
+
+            use crate::harness::{Database, Mailpit, TestPds};
+
+            async fn run(database: Database) {
+                let mail = Arc::new(Mailpit::shared());
+                let pds = TestPds::mailed(database, &mail, &$settings).await;
+                let story: fn(TestPds, Arc<Mailpit>) -> _ = $story;
+                story(pds, mail).await
+            }
+
+            #[tokio::test]
+            async fn sqlite() {
+                run(Database::sqlite()).await
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                run(Database::postgres().await).await
+            }
+        }
+    };
+}
+pub(crate) use on_both_mailed;

@@ -8,7 +8,7 @@ use pds_syntax::{Did, Handle};
 
 use super::AccountId;
 use crate::{
-    Error, Result, Source, Tx, blob,
+    Db, Error, Result, Source, Tx, blob,
     column::Text,
     error::violates_unique,
     row::row,
@@ -228,4 +228,36 @@ pub async fn tombstone<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<O
     let row: Option<(i64,)> = on!(source, conn => sqlx::query_as(SQL).bind(did.as_str()).fetch_optional(conn))
         .map_err(Error::during("read tombstone of", did))?;
     Ok(row.map(|(at,)| at))
+}
+
+/// The tables that have anything about an account, but for its tombstone. For tests of the purge.
+///
+/// # Errors
+/// When the database cannot be read.
+#[doc(hidden)]
+pub async fn leftovers(db: &Db, id: AccountId, did: &Did) -> Result<Vec<String>> {
+    const BY_ID: [(&str, &str); 11] = [
+        ("account", "select count(*) from account where id = $1"),
+        ("repo", "select count(*) from repo where account_id = $1"),
+        ("record", "select count(*) from record where repo_id = $1"),
+        ("record_blob", "select count(*) from record_blob where repo_id = $1"),
+        ("blob", "select count(*) from blob where repo_id = $1"),
+        ("blob_usage", "select count(*) from blob_usage where account_id = $1"),
+        ("refresh_token", "select count(*) from refresh_token where account_id = $1"),
+        ("invite_code_use", "select count(*) from invite_code_use where account_id = $1"),
+        ("email_token", "select count(*) from email_token where account_id = $1"),
+        ("mail", "select count(*) from mail where account_id = $1"),
+        ("deleted_account", "select count(*) from deleted_account where account_id = $1"),
+    ];
+    const BY_DID: &str = "select count(*) from invite_code where for_account = $1 or created_by = $1";
+    let mut left = Vec::new();
+    for (table, sql) in BY_ID {
+        let (count,): (i64,) = on!(db, conn => sqlx::query_as(sql).bind(id.0).fetch_one(conn))
+            .map_err(Error::during("look for what is left of account", id))?;
+        left.extend((count > 0).then(|| table.to_owned()));
+    }
+    let (count,): (i64,) = on!(db, conn => sqlx::query_as(BY_DID).bind(did.as_str()).fetch_one(conn))
+        .map_err(Error::during("look for what is left of account", id))?;
+    left.extend((count > 0).then(|| "invite_code".to_owned()));
+    Ok(left)
 }

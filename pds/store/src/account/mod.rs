@@ -25,8 +25,10 @@ use crate::{
 
 pub(crate) use current::{CURRENT_POSTGRES, CURRENT_SQLITE};
 pub use current::{Current, Question, current};
+pub(crate) use deletion::{DUE, PURGEABLE};
 pub use deletion::{
-    Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, purge_portion, purgeable, restore, tombstone,
+    Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, leftovers, purge_portion, purgeable, restore,
+    tombstone,
 };
 pub use handle_change::{HandleChange, begin_handle_change, end_handle_change, unfinished_handle_changes};
 pub use id::{AccountId, AppPasswordId};

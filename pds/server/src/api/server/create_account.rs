@@ -11,11 +11,13 @@ use serde_json::Value;
 use super::session::{self, Session};
 use crate::{
     account::{
+        email::address,
         password::MAX_CHARS,
         sign_up::{self, SignUp},
     },
     app::App,
     auth::{Caller, Issuer, OptionalIssuer},
+    mail::Languages,
     rate_limit::Client,
     report::chain,
     xrpc::{Output, Procedure, Result, XrpcError},
@@ -40,6 +42,7 @@ pub async fn create_account(
     caller: Caller,
     OptionalIssuer(issuer): OptionalIssuer,
     client: Client,
+    languages: Languages,
     Procedure(input): Procedure<CreateAccountInput>,
 ) -> Result<Output<Session>> {
     if input.plc_op.is_some() {
@@ -65,7 +68,7 @@ pub async fn create_account(
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
     let hashed = app.passwords.hash(&password, &client.subject).await?;
-    let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did };
+    let sign_up = SignUp { handle, email, password_hash: Some(hashed), invite_code, recovery_key, own_did, languages };
     let account = app.sign_ups.create(sign_up).await.map_err(refuse)?;
     caller.set_did(&account.did);
     tracing::info!(account.did = %account.did, "created account {} of {}", account.handle, account.did);
@@ -82,16 +85,7 @@ fn own_did(issuer: Option<Issuer>, wanted: Option<Did>) -> Result<Option<Did>> {
 }
 
 fn email(text: &str) -> Result<String> {
-    let refuse = || XrpcError::invalid("This email address is not supported, please use a different email.");
-    let (local, domain) = text.rsplit_once('@').ok_or_else(refuse)?;
-    let plain =
-        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
-    // Whole words between the dots.
-    let words = !local.split('.').any(str::is_empty);
-    if text.len() > 254 || local.len() > 64 || !plain(local) || !words || domain.parse::<Handle>().is_err() {
-        return Err(refuse());
-    }
-    Ok(text.to_owned())
+    address::check(text).map_err(|error| XrpcError::invalid(error.to_string()))
 }
 
 fn recovery_key(text: &str) -> Result<Did> {

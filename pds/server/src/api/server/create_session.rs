@@ -1,7 +1,8 @@
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use data_encoding::HEXLOWER;
 use pds_store::{
     account::{self, Account, Status},
+    email_token::Purpose,
     session::AppSession,
 };
 use pds_syntax::AtIdentifier;
@@ -14,8 +15,8 @@ use crate::{
     app::App,
     auth::{Caller, account_takedown},
     http::rate_limit::Meter,
-    rate_limit::Client,
-    rate_limit::{GUESSES, LOGINS},
+    mail::{Kind, Languages},
+    rate_limit::{Client, GUESSES, LOGINS, SIGN_IN_CODES},
     xrpc::{Output, Procedure, Result, XrpcError},
 };
 
@@ -25,6 +26,7 @@ use crate::{
 pub struct CreateSessionInput {
     identifier: String,
     password: String,
+    auth_factor_token: Option<String>,
     allow_takendown: Option<bool>,
 }
 
@@ -36,6 +38,7 @@ pub async fn create_session(
     caller: Caller,
     meter: Meter,
     client: Client,
+    languages: Languages,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
     let identifier = input.identifier.trim().to_lowercase();
@@ -55,6 +58,9 @@ pub async fn create_session(
         return Err(wrong_password());
     };
     caller.set_did(&account.did);
+    if account.email_auth_factor {
+        second_factor(&app, &account, input.auth_factor_token.as_deref(), &meter, &languages).await?;
+    }
     app.rate_limits.remember_login(place).await;
     if account.status() == Status::TakenDown && !input.allow_takendown.unwrap_or(false) {
         return Err(account_takedown());
@@ -90,8 +96,30 @@ async fn prove(
     Ok(account.filter(|_| verified).map(|account| (account, None)))
 }
 
+/// Accepts the mailed code of a sign-in, or mails one and asks for it.
+async fn second_factor(
+    app: &App,
+    account: &Account,
+    code: Option<&str>,
+    meter: &Meter,
+    languages: &Languages,
+) -> Result<()> {
+    if let Some(code) = code.filter(|code| !code.is_empty()) {
+        return Ok(app.emails.accept_sign_in(account, code).await?);
+    }
+    let required = |message: &str| XrpcError::new(StatusCode::UNAUTHORIZED, "AuthFactorTokenRequired", message);
+    if !app.emails.mailer().can_send(Kind::SignIn) {
+        return Err(required(
+            "A sign in code is required, and this server cannot send e-mail. Its administrator can give you the code.",
+        ));
+    }
+    meter.charge(app, &SIGN_IN_CODES, account.did.as_str(), 1).await?;
+    app.emails.request(account, Purpose::AuthFactor, languages).await?;
+    Err(required("A sign in code has been sent to your email address"))
+}
+
 /// Account and address of a login as one text of limited length that reveals neither.
-fn pair(identifier: &str, address: &str) -> String {
+pub(super) fn pair(identifier: &str, address: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(format!("{address} {identifier}"))[..16])
 }
 

@@ -31,6 +31,8 @@ pub struct Holder {
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email_confirmed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_auth_factor: Option<bool>,
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
@@ -55,6 +57,7 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
         did_doc: app.resolver.did_naming(&account.did, &account.handle).await.ok(),
         email: account.email.clone(),
         email_confirmed: account.email.as_ref().map(|_| account.email_confirmed_at.is_some()),
+        email_auth_factor: account.email.as_ref().map(|_| account.email_auth_factor),
         active: status == Status::Active,
         status: match status {
             Status::Active | Status::Creating | Status::Deleted => None,

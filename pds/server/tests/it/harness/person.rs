@@ -38,6 +38,11 @@ impl Person {
         made["password"].as_str().unwrap().to_owned()
     }
 
+    /// A procedure without input.
+    pub(crate) async fn bare(&self, method: &str) -> Answer {
+        send(self.http.post(format!("{}/xrpc/{method}", self.url)).bearer_auth(&self.access)).await
+    }
+
     pub(crate) async fn query(&self, method: &str, params: &[(&str, &str)]) -> Answer {
         send(self.http.get(format!("{}/xrpc/{method}", self.url)).bearer_auth(&self.access).query(params)).await
     }

@@ -106,6 +106,7 @@ on_both!(the_document_of_a_hosted_did_web_is_served_by_host, |pds| async move {
         invite_code: None,
         recovery_key: None,
         own_did: Some("did:web:carol.example".parse().unwrap()),
+        languages: Languages::default(),
     };
     let account = pds.app.sign_ups.create(sign_up).await.unwrap();
     let ask = async |host: &str| {

@@ -4,11 +4,15 @@ mod activate_account;
 mod check_account_status;
 mod create_app_password;
 mod deactivate_account;
+mod delete_account;
 pub(crate) mod directory;
+mod email;
 mod list_app_passwords;
 mod own_identity;
+mod password_reset;
 mod reserve_signing_key;
 mod revoke_app_password;
+mod second_factor;
 mod session_time;
 
 use std::sync::atomic::Ordering;

@@ -1,0 +1,9 @@
+use axum::extract::State;
+use pds_store::email_token::Purpose;
+
+use crate::{app::App, auth::Access, mail::Languages, xrpc::Result};
+
+/// `com.atproto.server.requestEmailConfirmation`
+pub async fn request_email_confirmation(State(app): State<App>, access: Access, languages: Languages) -> Result<()> {
+    Ok(app.emails.request(&access.account, Purpose::ConfirmEmail, &languages).await?)
+}
