@@ -1,5 +1,6 @@
 //! Drives PDS implementations with one load driver, side by side, and compares them.
 
+mod app_view;
 mod bystander;
 mod client;
 mod curve;
@@ -68,7 +69,7 @@ struct Cli {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let services = Services::from_env(cli.log_requests)?;
+    let services = Services::from_env(app_view::start().await?, cli.log_requests)?;
     let mut subjects = Vec::new();
     for kind in cli.targets.iter().filter(|kind| cli.bystander.is_none() || **kind != Kind::Reference) {
         let target = Target::start(*kind, &services).await.with_context(|| format!("start {}", kind.name()))?;

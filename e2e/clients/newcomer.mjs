@@ -1,15 +1,17 @@
-// Makes an account whose owner has a rotation key, with posts and a picture, with the stock client `@atproto/api`.
+// Makes an account with posts and a picture, with the stock client `@atproto/api`.
 //
-// Usage: newcomer.mjs '{"url","handle","email","password","rotationKey","posts","inviteCode"?}'     `rotationKey` is in hexadecimal digits.
+// Usage: newcomer.mjs '{"url","handle","email","password","posts","rotationKey"?,"inviteCode"?}'     `rotationKey` is in hexadecimal digits.
 // Prints {"did","posts"}.
 import { AtpAgent } from "@atproto/api";
 import { Secp256k1Keypair } from "@atproto/crypto";
 
 const { url, handle, email, password, rotationKey, posts, inviteCode } = JSON.parse(process.argv[2]);
 const agent = new AtpAgent({ service: url });
-const recoveryKey = (await Secp256k1Keypair.import(rotationKey)).did();
+const recoveryKey = rotationKey ? (await Secp256k1Keypair.import(rotationKey)).did() : undefined;
 await agent.com.atproto.server.createAccount({ handle, email, password, recoveryKey, inviteCode });
 await agent.login({ identifier: handle, password });
+// The server is asked where it was found, not at the address in its documents.
+agent.sessionManager.pdsUrl = undefined;
 const repo = agent.session.did;
 
 // A valid PNG of one pixel.

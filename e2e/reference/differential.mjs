@@ -32,6 +32,7 @@ async function startReference() {
     PDS_SERVICE_HANDLE_DOMAINS: ".test",
     PDS_DEV_MODE: "true",
     PDS_DISABLE_SSRF_PROTECTION: "true",
+    PDS_ENABLE_DID_DOC_WITH_SESSION: "true",
     PDS_DATA_DIRECTORY: folder,
     PDS_BLOBSTORE_DISK_LOCATION: join(folder, "blobs"),
     // It refuses addresses as host names.

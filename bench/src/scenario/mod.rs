@@ -68,6 +68,14 @@ pub(crate) enum Scenario {
     CreateSession,
     /// createAccount, 4 workers
     CreateAccount,
+    /// A query that the app view answers, 50 posts, 8 workers
+    ProxiedRead,
+    /// getTimeline of 50 posts to which a new one of the caller is added, 8 workers
+    ReadAfterWrite,
+    /// getServiceAuth, 8 workers
+    GetServiceAuth,
+    /// getPreferences of 10, 8 workers
+    GetPreferences,
     /// From createRecord sent to event received, 8 writes after more than a second without any
     EventLatency,
     /// The same with 20 ms between the writes
@@ -174,6 +182,10 @@ impl Scenario {
             Self::UploadBlob5mb => (2, Method::UploadBlob(5_000_000)),
             Self::CreateSession => (4, Method::CreateSession),
             Self::CreateAccount => (4, Method::CreateAccount),
+            Self::ProxiedRead => (8, Method::ProxiedRead),
+            Self::ReadAfterWrite => (8, Method::ReadAfterWrite),
+            Self::GetServiceAuth => (8, Method::GetServiceAuth),
+            Self::GetPreferences => (8, Method::GetPreferences),
             _ => return None,
         })
     }

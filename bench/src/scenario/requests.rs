@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::load::Calls;
-use crate::client::Call;
+use crate::client::{Call, Client};
 use crate::fixture::{self, Account, Filled, Fixture, PASSWORD, POST};
 
 /// Records of the accounts that `getRecord` and `listRecords` read.
@@ -29,6 +29,11 @@ pub(crate) enum Method {
     UploadBlob(usize),
     CreateSession,
     CreateAccount,
+    /// Every worker with its own account, as the others below.
+    ProxiedRead,
+    ReadAfterWrite,
+    GetServiceAuth,
+    GetPreferences,
 }
 
 impl Method {
@@ -57,6 +62,37 @@ impl Method {
                 by_writer(fixture.writers(address, workers).await?, serial, |account, _| create_session(account))
             }
             Self::CreateAccount => Arc::new(move |_| fixture::create_account(&serial)),
+            Self::ProxiedRead => {
+                by_reader(fixture.writers(address, workers).await?, |_| "app.bsky.feed.getListFeed?limit=50".to_owned())
+            }
+            Self::GetServiceAuth => by_reader(fixture.writers(address, workers).await?, |_| {
+                "com.atproto.server.getServiceAuth?aud=did:web:video.example.com&lxm=com.atproto.repo.uploadBlob"
+                    .to_owned()
+            }),
+            Self::ReadAfterWrite => {
+                let mut behind = Vec::new();
+                for account in fixture.sign_up(address, workers).await? {
+                    let mut client = Client::connect(address).await?;
+                    let seen = client.json(fixture::create_record(&account, None, &serial)).await?;
+                    let rev = seen["commit"]["rev"].as_str().context("createRecord answers no revision")?.to_owned();
+                    client.send(fixture::create_record(&account, None, &serial)).await?;
+                    behind.push((account, rev));
+                }
+                Arc::new(move |worker| {
+                    let (account, rev) = &behind[worker];
+                    read(account, &format!("app.bsky.feed.getTimeline?limit=50&rev={rev}"))
+                })
+            }
+            Self::GetPreferences => {
+                let accounts = fixture.writers(address, workers).await?;
+                let preference = |number| json!({"$type": "app.bsky.actor.defs#contentLabelPref", "label": format!("label{number}"), "visibility": "warn"});
+                let input = json!({"preferences": (0..10).map(preference).collect::<Vec<_>>()});
+                for account in &accounts {
+                    let put = Call::post("app.bsky.actor.putPreferences", Some(&account.token), &input);
+                    Client::connect(address).await?.send(put).await?;
+                }
+                by_reader(accounts, |_| "app.bsky.actor.getPreferences".to_owned())
+            }
             Self::GetRecord => {
                 let filled = fixture.filled(address, READ_RECORDS, workers).await?;
                 let next = AtomicUsize::new(0);
@@ -89,6 +125,15 @@ fn by_writer(
     call: impl Fn(&Account, &AtomicU64) -> Call + Send + Sync + 'static,
 ) -> Calls {
     Arc::new(move |worker| call(&accounts[worker], &serial))
+}
+
+/// Every worker reads as its own account.
+fn by_reader(accounts: Vec<Account>, path: impl Fn(&Account) -> String + Send + Sync + 'static) -> Calls {
+    Arc::new(move |worker| read(&accounts[worker], &path(&accounts[worker])))
+}
+
+fn read(account: &Account, path: &str) -> Call {
+    Call { authorization: Some(format!("Bearer {}", account.token)), ..Call::get(format!("/xrpc/{path}")) }
 }
 
 fn create_session(account: &Account) -> Call {

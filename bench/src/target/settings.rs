@@ -1,12 +1,14 @@
 //! How each PDS is told where things are. What both know has the same name and gets the same value.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use super::kind::Kind;
+use crate::app_view;
 
 /// What runs around the measured processes. `bench/run` starts it.
 #[derive(Debug, Clone)]
@@ -22,11 +24,12 @@ pub(crate) struct Services {
     postgres_url: String,
     s3_endpoint: String,
     s3_key: (String, String),
+    app_view: SocketAddr,
     log_requests: bool,
 }
 
 impl Services {
-    pub(crate) fn from_env(log_requests: bool) -> Result<Self> {
+    pub(crate) fn from_env(app_view: SocketAddr, log_requests: bool) -> Result<Self> {
         let text = |name: &str| env::var(name).with_context(|| format!("{name} is not set; start with bench/run"));
         let pid = |name: &str| text(name)?.parse::<u32>().with_context(|| name.to_owned());
         Ok(Self {
@@ -38,6 +41,7 @@ impl Services {
             postgres_url: text("AURORA_BENCH_POSTGRES_URL")?,
             s3_endpoint: text("AURORA_TEST_S3_ENDPOINT")?,
             s3_key: (text("AURORA_TEST_S3_ACCESS_KEY")?, text("AURORA_TEST_S3_SECRET_KEY")?),
+            app_view,
             log_requests,
         })
     }
@@ -63,6 +67,8 @@ pub(super) fn command(kind: Kind, services: &Services, folder: &Path, port: u16,
         .env("PDS_DID_PLC_URL", &services.plc_url)
         .env("PDS_INVITE_REQUIRED", "false")
         .env("PDS_RATE_LIMITS_ENABLED", "false")
+        .env("PDS_BSKY_APP_VIEW_URL", format!("http://{}", services.app_view))
+        .env("PDS_BSKY_APP_VIEW_DID", app_view::DID)
         .env("PDS_JWT_SECRET", "benchmark-secret-of-32-characters")
         .env("PDS_ADMIN_PASSWORD", "benchmark-admin")
         .env("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32));

@@ -32,8 +32,8 @@ pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Limits, Log, Mail, Migration, Outbound, Rate,
-    RateLimits, Redirect, S3Store, Service, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Limits, Log, Mail, Migration, Outbound,
+    Proxying, Rate, RateLimits, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync, Tls,
 };
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
 pub use table::{VARIABLES, var};

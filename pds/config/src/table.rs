@@ -161,6 +161,10 @@ table! {
     "Accounts" {
         INVITE_REQUIRED: bool = "PDS_INVITE_REQUIRED", Value("true"), codec::BOOL,
             "If true, creating an account requires an invite code.";
+        INVITE_INTERVAL: Duration = "PDS_INVITE_INTERVAL", Unset, codec::MILLISECONDS,
+            "How often an account may make an invite code of its own, with getAccountInviteCodes; at most five unused ones at a time. Not set: accounts make no codes.";
+        INVITE_EPOCH: Duration = "PDS_INVITE_EPOCH", Value("0"), codec::MILLISECONDS,
+            "Time, in milliseconds since 1970, from which on accounts may make invite codes: intervals before it do not count.";
         ACCEPTING_REPO_IMPORTS: bool = "PDS_ACCEPTING_REPO_IMPORTS", Value("true"), codec::BOOL,
             "If true, accounts may import the repository that they have on another server.";
         MAX_REPO_IMPORT_SIZE: u64 = "PDS_MAX_REPO_IMPORT_SIZE", Value("256MiB"), codec::SIZE,
@@ -259,9 +263,41 @@ table! {
         OUTBOUND_ALLOW: Vec<AllowRule> = "PDS_OUTBOUND_ALLOW", Unset, codec::ALLOW_RULES,
             "Addresses and hosts that identity lookups may reach although they are not public.";
         CA_FILE: PathBuf = "PDS_CA_FILE", Unset, codec::PATH,
-            "PEM file with certificates of additional authorities that all outgoing TLS connections trust: S3, PLC directory, identity lookups, Redis, and PostgreSQL unless its URL has `sslrootcert`. Read once, at the start.";
+            "PEM file with certificates of additional authorities that all outgoing TLS connections trust: S3, PLC directory, identity lookups, Redis, SMTP servers, and PostgreSQL unless its URL has `sslrootcert`. Read once, at the start.";
         CA_SHA256: String = "PDS_CA_SHA256", Unset, codec::SHA256,
             "SHA-256 of the file `PDS_CA_FILE`. If the file has another SHA-256, the server does not start. This protects against changes to the file.";
+    }
+    "Other services" {
+        BSKY_APP_VIEW_URL: Url = "PDS_BSKY_APP_VIEW_URL", Unset, codec::ORIGIN,
+            "App view: the service that answers methods that this server does not know, unless the client names another one. Without it, clients must name one. It may be at any address.";
+        BSKY_APP_VIEW_DID: Did = "PDS_BSKY_APP_VIEW_DID", Unset, codec::SERVICE_DID,
+            "DID of the app view.";
+        BSKY_APP_VIEW_CDN_URL_PATTERN: String = "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", Computed("getBlob of this server"), codec::IMAGE_PATTERN,
+            "URLs of images in posts and profiles that the app view does not have yet and that this server adds to the app view's responses.";
+        MOD_SERVICE_URL: Url = "PDS_MOD_SERVICE_URL", Unset, codec::ORIGIN,
+            "Moderation service, to which the methods `tools.ozone.*` go. It may be at any address.";
+        MOD_SERVICE_DID: Did = "PDS_MOD_SERVICE_DID", Unset, codec::SERVICE_DID,
+            "DID of the moderation service.";
+        REPORT_SERVICE_URL: Url = "PDS_REPORT_SERVICE_URL", Computed("PDS_MOD_SERVICE_URL"), codec::ORIGIN,
+            "Service to which reports (`com.atproto.moderation.createReport`) go. It may be at any address.";
+        REPORT_SERVICE_DID: Did = "PDS_REPORT_SERVICE_DID", Computed("PDS_MOD_SERVICE_DID"), codec::SERVICE_DID,
+            "DID of the service for reports.";
+        DISABLE_SSRF_PROTECTION: bool = "PDS_DISABLE_SSRF_PROTECTION", Computed("true in development mode, else false"), codec::BOOL,
+            "Lets services that clients name with `atproto-proxy` be at private addresses and without TLS. Otherwise only https and public addresses are used, and those of `PDS_OUTBOUND_ALLOW`.";
+        PROXY_ALLOW_HTTP2: bool = "PDS_PROXY_ALLOW_HTTP2", Value("false"), codec::BOOL,
+            "Uses HTTP/2 to other services that offer it with TLS.";
+        PROXY_HEADERS_TIMEOUT: Duration = "PDS_PROXY_HEADERS_TIMEOUT", Value("10s"), codec::MILLISECONDS,
+            "Maximum time until another service begins to respond, from the end of the request. Afterwards the client is answered 504.";
+        PROXY_BODY_TIMEOUT: Duration = "PDS_PROXY_BODY_TIMEOUT", Value("30s"), codec::MILLISECONDS,
+            "Maximum time between two parts of another service's response. Afterwards the response is cut off.";
+        PROXY_MAX_RESPONSE_SIZE: u64 = "PDS_PROXY_MAX_RESPONSE_SIZE", Value("10MiB"), codec::SIZE,
+            "Maximum size of another service's response. A longer one is refused with 502, or cut off if its length was not known.";
+        PROXY_MAX_RETRIES: u32 = "PDS_PROXY_MAX_RETRIES", Value("0"), codec::COUNT_FROM_ZERO,
+            "How often a query is sent again to another service if the connection fails before a response. Procedures are never sent again.";
+        PROXY_PREFER_COMPRESSED: bool = "PDS_PROXY_PREFER_COMPRESSED", Value("false"), codec::BOOL,
+            "Requests compressed responses also where this server may have to change them. Saves bandwidth to the app view and costs processor time.";
+        PROXY_MAX_CALLS: u32 = "PDS_PROXY_MAX_CALLS", Computed("a quarter of PDS_MAX_CONNECTIONS, between 16 and 1024"), codec::COUNT,
+            "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter. Requests beyond are answered 503.";
     }
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,
@@ -277,6 +313,6 @@ table! {
         PLC_ROTATION_KEY: SecretString = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", Required, codec::K256_KEY,
             "Signs the operations on the `did:plc` of every account. Back it up: if it is lost, no account can change its handle or move to another server.";
         KEY_ENCRYPTION_KEY: SecretString = "PDS_KEY_ENCRYPTION_KEY", Required, codec::SEAL_KEY,
-            "Encrypts the signing keys of the accounts in the database. Back it up: if it is lost, no account can write.";
+            "Encrypts the signing keys of the accounts in the database, and mails that wait to be sent. Back it up: if it is lost, no account can write.";
     }
 }

@@ -1,5 +1,7 @@
 //! Reading, refusing, rendering.
 
+// tidy: long because every setting stands here once with another value than its default
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -104,6 +106,10 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_CA_FILE", "/dev/null"), ("PDS_CA_SHA256", "0000000000000000000000000000000000000000000000000000000000000000")], "PDS_CA_FILE=\"/dev/null\": has the SHA-256 e3b0c442")]
 #[case(&[("PDS_CA_SHA256", "AB")], "PDS_CA_SHA256")]
 #[case(&[("PDS_OUTBOUND_ALLOW", "10.0.0.0/40")], "PDS_OUTBOUND_ALLOW")]
+#[case(&[("PDS_BSKY_APP_VIEW_URL", "https://api.example.com")], "PDS_BSKY_APP_VIEW_DID: is required together with PDS_BSKY_APP_VIEW_URL")]
+#[case(&[("PDS_MOD_SERVICE_DID", "did:web:mod.example.com")], "PDS_MOD_SERVICE_URL: is required")]
+#[case(&[("PDS_REPORT_SERVICE_URL", "https://mod.example.com/path"), ("PDS_REPORT_SERVICE_DID", "did:web:mod.example.com")], "PDS_REPORT_SERVICE_URL=\"https://mod.example.com/path\"")]
+#[case(&[("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example.com/%s/%s")], "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN")]
 #[case(&[("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")], "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
 #[case(&[("PDS_EMAIL_FROM_ADDRESS", "pds@example.com")], "PDS_EMAIL_SMTP_URL: is required together with PDS_EMAIL_FROM_ADDRESS")]
 #[case(&[("PDS_EMAIL_SMTP_URL", "smtp://relay")], "PDS_EMAIL_FROM_ADDRESS: is required together with PDS_EMAIL_SMTP_URL")]
@@ -163,7 +169,8 @@ fn a_value_may_come_from_a_file() {
     ("POSTGRES_MAX_CONNECTIONS", "12"), ("POSTGRES_CONNECT_TIMEOUT", "1500ms"), ("PDS_LOG_FORMAT", "text"),
     ("PDS_BLOBSTORE_S3_BUCKET", "alice-blobs"), ("PDS_BLOBSTORE_S3_ENDPOINT", "http://s3:7070"),
     ("PDS_BLOBSTORE_S3_REGION", "eu-central-1"), ("PDS_CRAWLERS", "https://relay.example,https://two.example"),
-    ("PDS_INVITE_REQUIRED", "false"), ("PDS_CONTACT_EMAIL_ADDRESS", "ops@example.com"),
+    ("PDS_INVITE_REQUIRED", "false"), ("PDS_INVITE_INTERVAL", "7d"), ("PDS_INVITE_EPOCH", "1700000000000"),
+    ("PDS_CONTACT_EMAIL_ADDRESS", "ops@example.com"),
     ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy?v=1"), ("PDS_DEV_MODE", "1"),
     ("PDS_RATE_LIMITS_ENABLED", "true"), ("RATE_LIMIT_UNAUTHENTICATED_BURST", "7"), ("RATE_LIMIT_DISTRIBUTED", "false"),
     ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8"), ("CACHE_KEY_PREFIX", "alice:"),
@@ -173,6 +180,11 @@ fn a_value_may_come_from_a_file() {
     ("PDS_MODERATION_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_MODERATION_EMAIL_ADDRESS", "m@example.com"),
     ("PDS_EMAIL_DISABLE_CONFIRMATION_LINK", "true"), ("PDS_EMAIL_TEMPLATES_DIRECTORY", "/mail"), ("PDS_REQUIRE_CONFIRMED_EMAIL", "post, invite"),
     ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
+    ("PDS_BSKY_APP_VIEW_URL", "http://appview.svc:2584"), ("PDS_BSKY_APP_VIEW_DID", "did:web:api.example.com"),
+    ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example.com/%s/plain/%s/%s"), ("PDS_MOD_SERVICE_URL", "https://mod.example.com"),
+    ("PDS_MOD_SERVICE_DID", "did:web:mod.example.com"), ("PDS_REPORT_SERVICE_URL", "https://report.example.com"),
+    ("PDS_REPORT_SERVICE_DID", "did:web:report.example.com"), ("PDS_DISABLE_SSRF_PROTECTION", "false"),
+    ("PDS_PROXY_ALLOW_HTTP2", "true"), ("PDS_PROXY_HEADERS_TIMEOUT", "5s"), ("PDS_PROXY_MAX_RETRIES", "2"), ("PDS_PROXY_MAX_CALLS", "7"),
 ])]
 #[case(&[("PDS_BLOB_REDIRECT", "cdn"), ("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}/{cid}")])]
 fn rendered_settings_are_read_as_the_same_settings(#[case] pairs: &[(&str, &str)]) {
@@ -244,6 +256,15 @@ fn an_endpoint_says_what_its_vendor_needs(
     pairs.extend(endpoint.map(|endpoint| ("PDS_BLOBSTORE_S3_ENDPOINT", endpoint)));
     let BlobStore::S3(s3) = read(&pairs).unwrap().0.blob.store else { panic!("not S3") };
     assert_eq!((s3.region.as_deref(), s3.checksum), (region, checksum));
+}
+
+#[test]
+fn reports_go_to_the_moderation_service_and_any_address_is_for_development() {
+    let moderation = [("PDS_MOD_SERVICE_URL", "https://mod.test"), ("PDS_MOD_SERVICE_DID", "did:web:mod.test")];
+    let (settings, _) = read(&moderation).unwrap();
+    assert!(settings.services.report.is_some() && settings.services.report == settings.services.moderation);
+    assert!(settings.services.app_view.is_none() && !settings.proxying.any_address);
+    assert!(read(&[("PDS_DEV_MODE", "1")]).unwrap().0.proxying.any_address);
 }
 
 #[test]

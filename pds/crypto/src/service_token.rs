@@ -30,7 +30,6 @@ pub struct Claims {
 
 /// Seconds as a JSON number, cut to whole ones: some libraries write fractions.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    #[expect(clippy::cast_possible_truncation, reason = "a float beyond the range becomes its nearest end")]
     serde_json::Number::deserialize(deserializer)
         .map(|number| number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default().floor() as i64))
 }

@@ -32,11 +32,13 @@ pub enum Scope {
 
 impl Scope {
     /// Whether a token of this scope comes from a session that was created with the account's password.
+    #[must_use]
     pub fn is_full(self) -> bool {
         self == Self::Access
     }
 
-    /// Whether a token of this scope may be used for private messages.
+    /// Whether a token of this scope may be used for private messages, and to move the account.
+    #[must_use]
     pub fn is_privileged(self) -> bool {
         matches!(self, Self::Access | Self::AppPassPrivileged)
     }

@@ -67,6 +67,13 @@ impl DidDocument {
         (matches!(parsed.scheme(), "http" | "https") && parsed.has_host()).then_some(url)
     }
 
+    /// The URL of the service with the id `#fragment`, of any type unless `kind` is given. `None` if it is not an http or https URL with a host.
+    pub fn service_endpoint(&self, fragment: &str, kind: Option<&str>) -> Option<Url> {
+        let service = self.service.iter().find(|service| self.names(&service.id, fragment))?;
+        let url = service.service_endpoint.as_str().filter(|_| kind.is_none_or(|kind| kind == service.kind))?;
+        Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    }
+
     /// The key with the id `#fragment`, for example `atproto` for the signing key of the repository.
     pub fn key(&self, fragment: &str) -> Option<PublicKey> {
         let method = self.verification_method.iter().find(|method| self.names(&method.id, fragment))?;

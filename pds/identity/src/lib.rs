@@ -13,7 +13,7 @@ mod roots;
 mod testing;
 
 pub use did_doc::DidDocument;
-pub use guard::{Allow, Guard};
+pub use guard::{Allow, Guard, addresses, is_public};
 pub use resolver::{Options, Resolver};
 pub use roots::Roots;
 

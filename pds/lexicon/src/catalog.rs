@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use pds_syntax::{Nsid, RecordKey};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::document::{Definition, Document, Object};
@@ -47,15 +47,26 @@ pub enum LoadError {
     KeyType { record: String, key: String },
 }
 
-static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| {
-    #[derive(Deserialize)]
-    struct Data {
-        documents: Vec<Document>,
-    }
-    let data: Data =
+/// What the generator writes.
+#[derive(Deserialize)]
+struct Data<T> {
+    documents: Vec<T>,
+}
+
+fn data<T: DeserializeOwned>() -> Vec<T> {
+    let data: Data<T> =
         serde_json::from_str(include_str!("../data/lexicons.json")).expect("the generator writes Lexicon documents");
-    Catalog::new(data.documents).expect("the generator writes every definition that is used")
-});
+    data.documents
+}
+
+static BUNDLED: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::new(data::<Document>()).expect("the generator writes every definition that is used"));
+
+/// The documents that are compiled into this program, as JSON. Parsed at each call.
+#[must_use]
+pub fn documents() -> Vec<Value> {
+    data()
+}
 
 impl Catalog {
     /// The schemas that are compiled into this program.

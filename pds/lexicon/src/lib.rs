@@ -12,7 +12,7 @@ mod key;
 mod method;
 mod validate;
 
-pub use catalog::{Catalog, LoadError, ValidationStatus};
+pub use catalog::{Catalog, LoadError, ValidationStatus, documents};
 pub use document::Document;
 pub use error::Error;
 pub use key::KeyType;

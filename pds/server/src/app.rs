@@ -12,7 +12,7 @@ use pds_config::{Secrets, Settings};
 use pds_crypto::{SigningKey, digest::DigestKey, seal::SealKey, session_token::SessionKey};
 use pds_identity::Resolver;
 use pds_store::Db;
-use pds_syntax::tid;
+use pds_syntax::{Did, tid};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -22,25 +22,31 @@ use crate::{
         Accounts,
         app_password::{self, AppPasswords},
         email::{self, Emails},
+        invite::{self, Invites},
         password::Passwords,
         sign_up::{self, SignUps},
     },
     actor::{self, Actors, Committer},
     blob::{self, Blobs},
     clock::Clock,
-    identity::{self, Handles, Identities, identities},
+    identity::{self, Handles, Identities, Lexicons, identities},
     job::{self, crawl::Crawl},
     mail::{self, Mailer},
     metrics::Metrics,
-    outside::{Outside, relays, resolver, templates, transports},
+    outside::{Outside, relays, resolver, templates, transports, upstreams},
     rate_limit::{Budget, Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
+    upstream::Upstreams,
 };
 
 /// Maximum number of uploads under way, of all accounts and of one. Each takes memory or a file.
 const UPLOADS: usize = 512;
 const UPLOADS_OF_ONE: usize = 10;
+
+/// Feeds whose services are remembered, and for how long.
+const FEED_GENERATORS: u64 = 10_000;
+const FEED_GENERATORS_TIME: Duration = Duration::from_secs(600);
 
 /// How long a client may send nothing of an input, or take nothing of a blob, that others have no room for.
 const SLOW_INPUT: Duration = Duration::from_secs(5);
@@ -68,12 +74,16 @@ pub struct Parts {
     pub sign_ups: SignUps,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Makes invite codes.
+    pub invites: Invites,
     /// Makes, finds and revokes app passwords.
     pub app_passwords: AppPasswords,
     /// Checks, resolves and changes handles.
     pub handles: Handles,
     /// Compares and changes the DID documents of accounts.
     pub identities: Identities,
+    /// Finds the lexicons that others publish.
+    pub lexicons: Lexicons,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
     /// Reads and writes the repositories of this host.
@@ -84,6 +94,10 @@ pub struct Parts {
     pub blobs: Blobs,
     /// Events in order.
     pub sequencer: Sequencer,
+    /// Calls other services.
+    pub upstreams: Upstreams,
+    /// The services that make feeds, by the URI of the feed.
+    pub feed_generators: moka::future::Cache<String, Did>,
     /// Sends requests to relays.
     pub relays: reqwest::Client,
     /// Maximum memory and connections of all clients together.
@@ -210,6 +224,12 @@ impl App {
             endpoint: settings.service.public_url(),
             recovery_key: settings.identity.recovery_key.clone(),
         });
+        let invites = Invites::new(invite::Parts {
+            db: db.clone(),
+            clock: clock.clone(),
+            hostname: settings.service.hostname.clone(),
+            rules: settings.invites.clone(),
+        });
         let digests = DigestKey::derive(secrets.key_encryption_key.expose_secret(), "app passwords");
         let app_passwords = AppPasswords::new(app_password::Parts {
             db: db.clone(),
@@ -226,14 +246,21 @@ impl App {
             emails,
             sign_ups,
             passwords: Passwords::default(),
+            invites,
             app_passwords,
             handles,
             identities,
+            lexicons: Lexicons::new(db.clone(), resolver.clone()),
             resolver,
             actors,
             committer,
             blobs,
             sequencer,
+            upstreams: upstreams(&settings, secrets, sizes, metrics.clone())?,
+            feed_generators: moka::future::Cache::builder()
+                .max_capacity(FEED_GENERATORS)
+                .time_to_live(FEED_GENERATORS_TIME)
+                .build(),
             relays: relays(secrets)?,
             connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
             sizes,

@@ -15,6 +15,9 @@ pub mod blob;
 pub mod rate_limit;
 pub mod sequencer;
 
+pub mod read_after_write;
+pub mod upstream;
+
 pub mod actor;
 
 pub mod identity;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
 use pds_config::{AllowRule, Mail, Secrets, Settings, SmtpUrl, var};
-use pds_identity::{Guard, Resolver, Roots, plc};
+use pds_identity::{Allow, Guard, Resolver, Roots, plc};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
     clock::Clock,
     mail::{Templates, Transport},
+    metrics::Metrics,
     rate_limit::Sizes,
+    upstream::{self, Upstreams},
 };
 
 /// The parts that tests replace.
@@ -29,14 +32,7 @@ pub(crate) fn resolver(
     secrets: &Secrets,
     plc: Arc<dyn plc::Directory>,
 ) -> anyhow::Result<Resolver> {
-    let allow = settings.outbound.allow.clone();
-    let guard = Guard::new(
-        Arc::new(move |host, address| {
-            allow.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
-        }),
-        settings.identity.resolver_timeout,
-        &roots(secrets)?,
-    )?;
+    let guard = Guard::new(allowed(settings), settings.identity.resolver_timeout, &roots(secrets)?)?;
     Ok(Resolver::new(
         guard,
         plc,
@@ -47,6 +43,45 @@ pub(crate) fn resolver(
             backup_nameservers: settings.identity.backup_nameservers.clone(),
         },
     ))
+}
+
+/// Addresses that are not public and may be reached nevertheless.
+fn allowed(settings: &Settings) -> Allow {
+    let rules = settings.outbound_allow();
+    Arc::new(move |host, address| {
+        rules.iter().any(|rule: &AllowRule| rule.allows_host(host) || rule.allows_address(address))
+    })
+}
+
+/// Calls other services, within the networks that the settings allow.
+pub(crate) fn upstreams(
+    settings: &Settings,
+    secrets: &Secrets,
+    sizes: Sizes,
+    metrics: Metrics,
+) -> anyhow::Result<Upstreams> {
+    let most_calls =
+        settings.proxying.max_calls.map_or((sizes.connections / 4).clamp(16, 1024), |calls| calls as usize);
+    Ok(Upstreams::new(upstream::Parts {
+        settings: settings.proxying.clone(),
+        services: settings.services.clone(),
+        tls: tls(secrets)?,
+        allow: allowed(settings),
+        most_calls,
+        metrics,
+    }))
+}
+
+/// TLS as a client, with the authorities of the system and of `PDS_CA_FILE`.
+fn tls(secrets: &Secrets) -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(bundle) = &secrets.ca_bundle {
+        for certificate in CertificateDer::pem_slice_iter(bundle.pem().as_bytes()) {
+            roots.add(certificate.context(var::CA_FILE)?).context(var::CA_FILE)?;
+        }
+    }
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The authorities that outgoing connections trust.

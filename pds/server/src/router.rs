@@ -1,12 +1,12 @@
 //! Every route.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::{Extensions, HeaderMap, HeaderName, Method as Verb, StatusCode, Uri, Version},
     middleware,
     response::{IntoResponse, Response},
-    routing::{MethodFilter, get},
+    routing::{MethodFilter, MethodRouter, any, get},
 };
 use pds_lexicon::{Catalog, Kind};
 use std::time::Duration;
@@ -21,11 +21,14 @@ use tower_http::{
 };
 
 use crate::{
-    api::table::{self, Input, METHODS},
+    api::{
+        proxy::{self, Policies},
+        table::{self, Input, METHODS},
+    },
     app::App,
-    auth,
+    auth::{self, Requirement},
     http::{
-        Answers, Plain, client, health, host, layers,
+        Answers, Plain, client, health, host, layers, openapi,
         rate_limit::{self, LimitsOf},
         well_known,
     },
@@ -42,13 +45,15 @@ pub fn public(app: App) -> Router {
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))
+        .route("/openapi.json", get(openapi::json))
+        .route("/openapi", get(openapi::html))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/xrpc/_health", get(health::xrpc))
         .route("/.well-known/atproto-did", get(well_known::atproto_did))
         .route("/.well-known/did.json", get(well_known::did_json))
         .merge(methods(&app, true))
-        .route("/xrpc/{method}", axum::routing::any(unknown_method))
+        .route("/xrpc/{method}", other_methods(&app))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(answers, layers::bound_answers))
         // Harder would cost more than making most answers, and a megabyte and more for each that is under way.
@@ -60,6 +65,7 @@ pub fn public(app: App) -> Router {
                 .compress_when(DefaultPredicate::new().and(has_room)),
         )
         .merge(methods(&app, false))
+        .layer(Extension(Policies(table::policy)))
         .layer(middleware::from_fn_with_state((app.clone(), table::limits_of as LimitsOf), rate_limit::limit))
         .layer(middleware::from_fn_with_state(app.clone(), host::check))
         .layer(cors())
@@ -117,12 +123,11 @@ fn has_room(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -
     extensions.get::<Plain>().is_none()
 }
 
-async fn unknown_method(uri: Uri) -> XrpcError {
-    let name = uri.path().strip_prefix("/xrpc/").unwrap_or_default();
-    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
-        return invalid_path();
-    }
-    XrpcError::new(StatusCode::NOT_IMPLEMENTED, "MethodNotImplemented", "Method Not Implemented")
+/// The methods that other services answer.
+fn other_methods(app: &App) -> MethodRouter<App> {
+    any(proxy::forward)
+        .layer(middleware::from_fn_with_state((app.clone(), Requirement::Account, None), auth::authorize))
+        .layer(middleware::from_fn_with_state(app.clone(), proxy::screen))
 }
 
 async fn nothing_here(uri: Uri) -> Response {
@@ -141,6 +146,7 @@ fn cors() -> CorsLayer {
     let exposed = [
         "atproto-repo-rev",
         "atproto-content-labelers",
+        "atproto-upstream-lag",
         "accept-ranges",
         "content-range",
         "etag",

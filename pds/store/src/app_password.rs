@@ -131,6 +131,15 @@ pub async fn count<'a>(source: impl Into<Source<'a>>, id: AccountId, kind: Kind)
     Ok(count)
 }
 
+/// Deletes all app passwords of an account, whose sessions the caller ends ([`session::revoke_all`](crate::session::revoke_all)).
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn delete_all(tx: &mut Tx, id: AccountId) -> Result<u64> {
+    const SQL: &str = "delete from app_password where account_id = $1";
+    execute!(tx, SQL, id.0).map_err(Error::during("delete app passwords of account", id))
+}
+
 /// Replaces a digest, when the password was seen at a login.
 ///
 /// # Errors

@@ -21,9 +21,11 @@ pub mod mail;
 pub mod owner;
 #[doc(hidden)]
 pub mod plan;
+pub mod preference;
 pub mod record;
 pub mod repo;
 pub mod reserved_key;
+pub mod reserved_label;
 pub mod schema;
 pub mod session;
 pub mod turn;

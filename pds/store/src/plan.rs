@@ -3,7 +3,7 @@
 use crate::{
     Dialect, account, app_password, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
-    email_token, event, invite, mail, record, repo, reserved_key, session, snapshot,
+    email_token, event, invite, mail, preference, record, repo, reserved_key, reserved_label, session, snapshot,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -15,6 +15,8 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("account::by_handle", account::BY_HANDLE),
         ("account::by_email", account::BY_EMAIL),
         ("account::signing_key", account::SIGNING_KEY),
+        ("account::all", account::ALL),
+        ("account::by_email_prefix", account::BY_PREFIX),
         ("account::stale_reservations", account::STALE),
         ("app_password::list", app_password::LIST),
         ("app_password::find", app_password::FIND),
@@ -35,17 +37,26 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::sweepable", blob::SWEEPABLE),
         ("event::at", event::AT),
         ("invite::get", invite::GET),
-        ("invite::list", invite::LIST),
+        ("invite::page recent", invite::RECENT),
+        ("invite::page usage", invite::USAGE),
+        ("invite::of_account", invite::OF_ACCOUNT),
+        ("invite::used_by", invite::USED_BY),
+        ("preference::get", preference::GET),
         ("record::get", record::GET),
         ("record::visible", record::VISIBLE),
+        ("record::written_since", record::WRITTEN_SINCE),
+        ("record::is_any_older", record::IS_ANY_OLDER),
         ("record::same_subject", record::SAME_SUBJECT),
         ("snapshot::entries", snapshot::ENTRIES),
         ("repo::root", repo::ROOT),
+        ("repo::rev", repo::REV),
+        ("repo::key", repo::KEY),
         ("repo::load", repo::LOAD),
         ("repo::list", repo::LIST),
         ("reserved_key::for_did", reserved_key::FOR_DID),
         ("reserved_key::by_key", reserved_key::BY_KEY),
         ("reserved_key::for_account", reserved_key::FOR_ACCOUNT),
+        ("reserved_label::is_reserved", reserved_label::GET),
         ("session::get", session::GET),
     ];
     match dialect {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use pds_repo::Cid;
-use pds_syntax::{Nsid, RecordKey, RepoPath};
+use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
 use rusqlite::params;
 
 use crate::{
@@ -270,6 +270,81 @@ pub async fn same_subject<'a>(
         .fetch_all(conn))
     .map_err(Error::during("look up the subject in", format_args!("{collection} of account {id}")))?;
     Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// A record and the revision that wrote it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// As it is now.
+    pub record: Record,
+    /// When it was written last.
+    pub rev: Tid,
+}
+
+row! {
+    struct WrittenRow {
+        path: Text<RepoPath>,
+        cid: Digest,
+        body: Vec<u8>,
+        rev: Text<Tid>,
+    }
+}
+
+/// Records with the greatest keys that are looked at, so that the cost does not grow with the collection: it has no index by revision, which each
+/// write would have to maintain.
+const NEWEST: i64 = 50;
+pub(crate) const WRITTEN_SINCE: &str = stored!(
+    "select path, cid, body, rev from (select path, cid, body, rev from record where repo_id = $1 and path > $2 and path < $3 \
+     and takedown_ref is null order by path desc limit $6) as newest where rev > $4",
+    " order by rev, path limit $5"
+);
+
+/// The first `limit` records that were written after `rev`, among the 50 records of a collection with the greatest keys, without what was taken
+/// down. Keys grow with time in the collections that clients write to.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn written_since<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    collection: &Nsid,
+    rev: Tid,
+    limit: u32,
+) -> Result<Vec<Written>> {
+    let (above, below) = bounds(collection);
+    let rows: Vec<WrittenRow> = on!(source, conn => sqlx::query_as(WRITTEN_SINCE)
+        .bind(id.0)
+        .bind(&*above)
+        .bind(&*below)
+        .bind(rev.to_string())
+        .bind(i64::from(limit))
+        .bind(NEWEST)
+        .fetch_all(conn))
+    .map_err(Error::during("list new records", format_args!("{collection} of account {id}")))?;
+    let written = |row: WrittenRow| Written {
+        record: Record { path: row.path.0, cid: row.cid.0, body: row.body.into() },
+        rev: row.rev.0,
+    };
+    Ok(rows.into_iter().map(written).collect())
+}
+
+/// Records that are looked at for an older one.
+const SAMPLE: i64 = 1_000;
+pub(crate) const IS_ANY_OLDER: &str = "select count(*) from (select 1 as one from (select rev from record where repo_id = $1 \
+     order by path limit $3) as first where rev <= $2 limit 1) as found";
+
+/// Whether one of the first 1,000 records was written at `rev` or before. If not, the repository came here later, as a whole.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_any_older<'a>(source: impl Into<Source<'a>>, id: AccountId, rev: Tid) -> Result<bool> {
+    let (found,): (i64,) = on!(source, conn => sqlx::query_as(IS_ANY_OLDER)
+        .bind(id.0)
+        .bind(rev.to_string())
+        .bind(SAMPLE)
+        .fetch_one(conn))
+    .map_err(Error::during("look for old records of account", id))?;
+    Ok(found > 0)
 }
 
 /// What is stored of a record's subject (the URI or DID it likes, reposts, follows or blocks): 64 bits of its SHA-256.

@@ -112,6 +112,30 @@ pub async fn root<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Op
     Ok(row.map(Root::from))
 }
 
+pub(crate) const REV: &str = "select rev from repo where account_id = $1";
+
+/// The current revision.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn rev<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Tid>> {
+    let row: Option<(Text<Tid>,)> = on!(source, conn => sqlx::query_as(REV).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("read revision of account", id))?;
+    Ok(row.map(|(rev,)| rev.0))
+}
+
+pub(crate) const KEY: &str = "select signing_key from account where id = $1";
+
+/// The sealed signing key.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn key<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = on!(source, conn => sqlx::query_as(KEY).bind(id.0).fetch_optional(conn))
+        .map_err(Error::during("read signing key of account", id))?;
+    Ok(row.map(|(key,)| key))
+}
+
 pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
      a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
      a.deleted_at is not null as deleted, r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \

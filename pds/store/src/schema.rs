@@ -47,6 +47,7 @@ const STEPS: &[Step] = steps![
     "0009" "staged_imports",
     "0010" "turn",
     "0011" "mail",
+    "0012" "preference",
     "0013" "identity",
     "0014" "app_passwords_and_administration"
 ];

@@ -1,5 +1,5 @@
-// Prints, as JSON, the schemas of records and of the methods below com.atproto in the pinned npm package @atproto/api, and
-// every definition they reach.
+// Prints, as JSON, the schemas of records, of the methods below com.atproto and of SERVED in the pinned npm package
+// @atproto/api, and every definition they reach.
 //
 // usage: node lexicon.mjs FOLDER    where FOLDER/node_modules holds the package
 //
@@ -33,6 +33,21 @@ const KEPT = {
 const DROPPED = ['description', 'knownValues', 'message']
 const METHODS = ['query', 'procedure', 'subscription']
 
+// Methods of the app view that the server answers itself, or whose answers it changes.
+const SERVED = [
+  'app.bsky.actor.getPreferences',
+  'app.bsky.actor.getProfile',
+  'app.bsky.actor.getProfiles',
+  'app.bsky.actor.putPreferences',
+  'app.bsky.feed.getActorLikes',
+  'app.bsky.feed.getAuthorFeed',
+  'app.bsky.feed.getFeed',
+  'app.bsky.feed.getPostThread',
+  'app.bsky.feed.getTimeline',
+  'app.bsky.notification.registerPush',
+  'app.bsky.notification.unregisterPush',
+]
+
 const folder = resolve(process.argv[2])
 const entry = createRequire(join(folder, 'package.json')).resolve('@atproto/api')
 const { schemas } = await import(pathToFileURL(entry).href)
@@ -42,7 +57,7 @@ const source = new Map(schemas.map((document) => [document.id, document.defs]))
 const kept = new Map()
 for (const [id, defs] of source) {
   const type = defs.main?.type
-  if (type === 'record' || (METHODS.includes(type) && id.startsWith('com.atproto.'))) keep(id, 'main')
+  if (type === 'record' || (METHODS.includes(type) && (id.startsWith('com.atproto.') || SERVED.includes(id)))) keep(id, 'main')
 }
 
 const byName = ([a], [b]) => (a < b ? -1 : 1)
@@ -58,22 +73,22 @@ function keep(id, definition) {
   kept.get(id).set(definition, prune(schema, id, `${id}#${definition}`))
 }
 
-// Defaults are for readers, except those of parameters, which the server fills in.
-function prune(schema, id, where, inParams = false) {
-  const allowed = inParams && KEPT[schema.type] ? [...KEPT[schema.type], 'default'] : KEPT[schema.type]
+// Defaults are for readers, except those of parameters and inputs, which the server fills in.
+function prune(schema, id, where, keepsDefaults = false) {
+  const allowed = keepsDefaults && KEPT[schema.type] ? [...KEPT[schema.type], 'default'] : KEPT[schema.type]
   if (!allowed) throw new Error(`${where}: unknown type ${schema.type}`)
   const result = {}
   for (const [key, value] of Object.entries(schema)) {
-    if (DROPPED.includes(key) || (key === 'default' && !inParams)) continue
+    if (DROPPED.includes(key) || (key === 'default' && !keepsDefaults)) continue
     if (!allowed.includes(key)) throw new Error(`${where}: unknown key ${key} of ${schema.type}`)
     result[key] = value
   }
   if (schema.type === 'ref') result.ref = follow(schema.ref, id)
   if (schema.type === 'union') result.refs = schema.refs.map((ref) => follow(ref, id))
-  if (schema.type === 'array') result.items = prune(schema.items, id, `${where}/items`, inParams)
+  if (schema.type === 'array') result.items = prune(schema.items, id, `${where}/items`, keepsDefaults)
   if (schema.type === 'record') result.record = prune(schema.record, id, `${where}/record`)
   for (const body of ['input', 'output']) {
-    if (METHODS.includes(schema.type) && schema[body]) result[body] = pruneBody(schema[body], id, `${where}/${body}`)
+    if (METHODS.includes(schema.type) && schema[body]) result[body] = pruneBody(schema[body], id, `${where}/${body}`, body === 'input')
   }
   if (METHODS.includes(schema.type)) {
     if (schema.parameters) result.parameters = prune(schema.parameters, id, `${where}/parameters`)
@@ -81,15 +96,15 @@ function prune(schema, id, where, inParams = false) {
   }
   if (schema.type === 'object' || schema.type === 'params') {
     const properties = Object.entries(schema.properties ?? {})
-    const within = inParams || schema.type === 'params'
+    const within = keepsDefaults || schema.type === 'params'
     const entries = properties.map(([key, value]) => [key, prune(value, id, `${where}/${key}`, within)])
     result.properties = Object.fromEntries(entries)
   }
   return result
 }
 
-function pruneBody({ encoding, schema }, id, where) {
-  return schema ? { encoding, schema: prune(schema, id, where) } : { encoding }
+function pruneBody({ encoding, schema }, id, where, isInput) {
+  return schema ? { encoding, schema: prune(schema, id, where, isInput) } : { encoding }
 }
 
 // Keeps the target and gives its absolute name: "a.b.c" for a main definition, else "a.b.c#d".

@@ -4,10 +4,12 @@ mod configuration;
 mod crd;
 mod file;
 mod lexicon;
+mod methods;
 mod reasons;
 mod rights;
 #[cfg(test)]
 mod tests;
+mod throwaway;
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -48,7 +50,8 @@ pub(crate) fn check(root: &Path) -> Result<ExitCode> {
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut files = crd::files()?;
     files.extend(reasons::files());
-    files.extend([rights::file(), configuration::file(), lexicon::file(root)?]);
+    files.extend([rights::file(), configuration::file(), lexicon::file(root)?, methods::file(root)?]);
+    files.push(throwaway::file(root)?);
     Ok(files)
 }
 

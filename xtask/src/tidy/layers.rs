@@ -18,6 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["metrics"],
     &["mail"],
     &["sequencer", "blob", "rate_limit"],
+    &["upstream", "read_after_write"],
     &["actor"],
     &["identity"],
     &["account"],

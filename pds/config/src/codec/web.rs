@@ -77,6 +77,17 @@ pub(crate) const ORIGINS: Codec<Vec<Url>> = Codec::new(
     |urls| render_list(urls),
 );
 
+pub(crate) const IMAGE_PATTERN: Codec<String> = Codec::new(
+    "an http or https URL with three %s, for kind of image, DID and CID: https://cdn.example.com/%s/plain/%s/%s@jpeg",
+    |text| {
+        if text.matches("%s").count() != 3 {
+            return Err("does not contain %s three times".into());
+        }
+        http_url(&text.replace("%s", "a")).map(|_| text.to_owned()).map_err(str::to_owned)
+    },
+    String::clone,
+);
+
 pub(crate) const EMAIL: Codec<String> = Codec::new(
     "an e-mail address",
     |text| match text.split_once('@') {

@@ -2,19 +2,23 @@
 
 mod blob;
 mod identity;
+mod invites;
 mod mail;
 mod rate_limits;
 mod rules;
 mod service;
+mod services;
 mod storage;
 
 use std::collections::BTreeMap;
 
 pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
+pub use invites::Invites;
 pub use mail::Mail;
 pub use rate_limits::{Limits, Rate, RateLimits};
 pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
+pub use services::{Proxying, RemoteService, Services};
 pub use storage::Database;
 
 use crate::ca_bundle::CaBundle;
@@ -35,6 +39,7 @@ pub struct Settings {
     pub blob: Blob,
     /// Creating an account requires an invite code.
     pub invite_required: bool,
+    pub invites: Invites,
     pub import: Import,
     pub contact: Contact,
     pub mail: Mail,
@@ -42,6 +47,8 @@ pub struct Settings {
     pub limits: Limits,
     pub sync: Sync,
     pub outbound: Outbound,
+    pub services: Services,
+    pub proxying: Proxying,
     pub log: Log,
 }
 
@@ -108,6 +115,7 @@ impl Settings {
             database,
             blob,
             invite_required,
+            invites,
             import,
             contact,
             mail,
@@ -115,6 +123,8 @@ impl Settings {
             limits,
             sync,
             outbound,
+            services,
+            proxying,
             log,
         } = self;
         let mut out = Rendered::default();
@@ -123,6 +133,7 @@ impl Settings {
         database.render(&mut out);
         blob.render(&mut out);
         out.put(&setting::INVITE_REQUIRED, invite_required);
+        invites.render(&mut out);
         import.render(&mut out);
         contact.render(&mut out);
         mail.render(&mut out);
@@ -130,6 +141,8 @@ impl Settings {
         limits.render(&mut out);
         sync.render(&mut out);
         outbound.render(&mut out);
+        services.render(&mut out);
+        proxying.render(&mut out);
         log.render(&mut out);
         self.without_defaults(out.0)
     }
@@ -175,6 +188,7 @@ impl Settings {
             database: Database::read(reader),
             blob: Blob::read(reader, &service.data_directory),
             invite_required: reader.value(&setting::INVITE_REQUIRED),
+            invites: Invites::read(reader),
             import: Import::read(reader),
             contact: Contact::read(reader),
             mail: Mail::read(reader),
@@ -182,6 +196,8 @@ impl Settings {
             limits: Limits::read(reader),
             sync: Sync::read(reader),
             outbound: Outbound::read(reader),
+            services: Services::read(reader),
+            proxying: Proxying::read(reader, service.dev_mode),
             log: Log::read(reader),
             service,
         };

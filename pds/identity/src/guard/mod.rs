@@ -62,6 +62,17 @@ impl Guard {
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::Answer`].
     pub async fn text(&self, url: &str) -> Result<Option<String>, Error> {
+        let Some(body) = self.bytes(url).await? else { return Ok(None) };
+        String::from_utf8(body)
+            .map(Some)
+            .map_err(|error| Error::Answer { name: url.to_owned(), reason: error.to_string() })
+    }
+
+    /// As [`Guard::text`], of any bytes.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::Answer`].
+    pub async fn bytes(&self, url: &str) -> Result<Option<Vec<u8>>, Error> {
         let unreachable = |reason: String| Error::Unreachable { name: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| unreachable(error.to_string()))?;
         // An IP address in the URL does not pass the resolver. Public ones are refused too: the protocol requires host names.
@@ -89,9 +100,7 @@ impl Guard {
             }
             body.extend_from_slice(&chunk);
         }
-        String::from_utf8(body)
-            .map(Some)
-            .map_err(|error| Error::Answer { name: url.to_owned(), reason: error.to_string() })
+        Ok(Some(body))
     }
 }
 
@@ -115,12 +124,25 @@ impl Resolve for GuardedDns {
         let (host, allow) = (name.as_str().to_owned(), self.allow.clone());
         let found = self.dns.resolve(name);
         Box::pin(async move {
-            let usable: Vec<SocketAddr> = found.await?.filter(|a| is_public(a.ip()) || allow(&host, a.ip())).collect();
-            if usable.is_empty() {
-                return Err(format!("{host} has no public IP address").into());
-            }
+            let usable = usable(&host, found.await?, &allow)?;
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names. Asks the DNS of the system.
+///
+/// # Errors
+/// When the host has no such address.
+pub async fn addresses(host: &str, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
+    usable(host, tokio::net::lookup_host((host, 0)).await?, allow)
+}
+
+fn usable(host: &str, found: impl Iterator<Item = SocketAddr>, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
+    let usable: Vec<_> = found.filter(|found| is_public(found.ip()) || allow(host, found.ip())).collect();
+    match usable.is_empty() {
+        true => Err(std::io::Error::other(format!("{host} has no public IP address"))),
+        false => Ok(usable),
     }
 }
 
@@ -135,7 +157,9 @@ impl Resolve for SystemDns {
     }
 }
 
-fn is_public(address: IpAddr) -> bool {
+/// Whether an address is unicast and reachable over the internet.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

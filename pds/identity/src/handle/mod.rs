@@ -1,4 +1,5 @@
-//! Looks up the DID of a handle: in a DNS record and in a file on its web server. Caches nothing.
+//! Looks up the DID of a handle: in a DNS record and in a file on its web server. And the DID that publishes the lexicons of a domain. Caches
+//! nothing.
 //!
 //! Source: <https://atproto.com/specs/handle#handle-resolution>.
 
@@ -36,7 +37,8 @@ impl HandleLookup {
     /// # Errors
     /// [`Error::NotFound`] if all servers responded that there is no DID, otherwise [`Error::Unreachable`].
     pub(crate) async fn ask(&self, handle: &Handle) -> Result<Did, Error> {
-        let dns = self.txt(self.dns.as_ref(), handle);
+        let record = format!("_atproto.{handle}.");
+        let dns = self.txt(self.dns.as_ref(), &record);
         let https = self.well_known(handle);
         tokio::pin!(dns, https);
         let (dns, https) = tokio::select! {
@@ -55,7 +57,7 @@ impl HandleLookup {
             }
         }
         if self.backup.is_some()
-            && let Ok(Some(did)) = self.txt(self.backup.as_ref(), handle).await
+            && let Ok(Some(did)) = self.txt(self.backup.as_ref(), &record).await
         {
             return Ok(did);
         }
@@ -64,9 +66,30 @@ impl HandleLookup {
             .map_or_else(|| Error::NotFound(name.clone()), |reason| Error::Unreachable { name: name.clone(), reason }))
     }
 
-    async fn txt(&self, dns: Option<&TokioResolver>, handle: &Handle) -> Found {
+    /// The DID that publishes the lexicons below a domain: DNS alone says so.
+    ///
+    /// # Errors
+    /// As [`HandleLookup::ask`].
+    pub(crate) async fn publisher(&self, domain: &str) -> Result<Did, Error> {
+        let record = format!("_lexicon.{domain}.");
+        let first = self.txt(self.dns.as_ref(), &record).await;
+        if let Ok(Some(did)) = first {
+            return Ok(did);
+        }
+        if self.backup.is_some()
+            && let Ok(Some(did)) = self.txt(self.backup.as_ref(), &record).await
+        {
+            return Ok(did);
+        }
+        match first {
+            Ok(_) => Err(Error::NotFound(record)),
+            Err(reason) => Err(Error::Unreachable { name: record, reason }),
+        }
+    }
+
+    async fn txt(&self, dns: Option<&TokioResolver>, record: &str) -> Found {
         let dns = dns.ok_or("the system has no DNS servers configured")?;
-        let lookup = tokio::time::timeout(self.guard.timeout(), dns.txt_lookup(format!("_atproto.{handle}."))).await;
+        let lookup = tokio::time::timeout(self.guard.timeout(), dns.txt_lookup(record)).await;
         let lookup = match lookup.map_err(|_| "the DNS servers did not respond in time".to_owned())? {
             Ok(lookup) => lookup,
             Err(error) if error.is_no_records_found() => return Ok(None),

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use moka::future::Cache;
-use pds_syntax::{Did, Handle};
+use pds_syntax::{Did, Handle, Nsid};
 
 use crate::{
     DidDocument, Error, Guard,
@@ -124,6 +124,24 @@ impl Resolver {
     /// The current DID of a handle. Bypasses the cache and updates it. Required before an account gets the handle.
     pub async fn refresh_handle(&self, handle: &Handle) -> Result<Did, Error> {
         self.handles.refresh(handle, || self.servers.clone().handle(handle.clone())).await
+    }
+}
+
+impl Resolver {
+    /// The DID that publishes the lexicon with this NSID, from DNS. Not cached: the caller caches the lexicon.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the domain names none.
+    pub async fn publisher(&self, nsid: &Nsid) -> Result<Did, Error> {
+        self.servers.handles.publisher(&nsid.authority()).await
+    }
+
+    /// Reads at most 512 KiB from a URL that somebody else chose. `None` if the status is not 200.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::Answer`].
+    pub async fn read(&self, url: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.servers.guard.bytes(url).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use pds_crypto::{digest::DigestKey, session_token::ACCESS_SECONDS};
 use pds_store::{
     Db,
@@ -10,8 +10,10 @@ use pds_store::{
     app_password::{self, AppPassword, Kind, NewAppPassword},
     session,
 };
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::password::{self, Passwords};
 use crate::clock::Clock;
 
 /// App passwords of one account.
@@ -35,6 +37,17 @@ pub enum Error {
     /// The account has enough of them.
     #[error("An account can have at most {MAX_OF_ONE} app passwords: revoke one that is not used any more")]
     TooMany,
+}
+
+/// Why an app password could not be searched for.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportedError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] password::Error),
 }
 
 /// A new app password.
@@ -110,6 +123,34 @@ impl AppPasswords {
         }
         let digest = self.0.key.digest(account.did.as_str(), password);
         app_password::find(&self.0.db, account.id, Kind::Keyed, &digest).await
+    }
+
+    /// The app password of an account that this text is, among those that came with the account from the reference implementation. Such a digest
+    /// is replaced when its password is seen. Costs a hash, if the account has such app passwords.
+    ///
+    /// # Errors
+    /// When the database fails, or too many passwords wait to be hashed.
+    pub async fn find_imported(
+        &self,
+        account: &Account,
+        password: &str,
+        passwords: &Passwords,
+        address: &str,
+    ) -> Result<Option<AppPassword>, ImportedError> {
+        let parts = &self.0;
+        if !has_form(password) || app_password::count(&parts.db, account.id, Kind::Scrypt).await? == 0 {
+            return Ok(None);
+        }
+        let salt = HEXLOWER.encode(&Sha256::digest(account.did.as_str())[..16]);
+        let digest = passwords.hash_of_reference(password, &salt, address).await?;
+        let Some(found) = app_password::find(&parts.db, account.id, Kind::Scrypt, &digest).await? else {
+            return Ok(None);
+        };
+        let digest = parts.key.digest(account.did.as_str(), password);
+        let mut tx = parts.db.begin().await?;
+        app_password::set_digest(&mut tx, found.id, Kind::Keyed, &digest).await?;
+        tx.commit().await?;
+        Ok(Some(found))
     }
 
     /// Deletes the app password with this name and ends its sessions on every replica. Without one it does nothing.

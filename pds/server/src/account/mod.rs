@@ -7,8 +7,10 @@ mod accounts;
 pub mod app_password;
 pub mod deletion;
 pub mod email;
+pub mod invite;
 pub mod new_password;
 pub mod password;
+pub mod preference;
 pub mod sign_up;
 
 pub use accounts::Accounts;

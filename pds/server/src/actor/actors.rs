@@ -9,6 +9,7 @@ use pds_syntax::{Tid, tid};
 
 use super::{
     Committer, Counts,
+    recent::Recent,
     slot::Slot,
     turns::{self, ExportTurns, ImportTurns, LoadTurns},
 };
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     pub(super) imports: ImportTurns,
     /// What repositories contain at a revision, because counting takes as long as reading them.
     pub(super) counts: moka::future::Cache<AccountId, (Tid, Counts)>,
+    pub(super) recent: Recent,
     slots: moka::future::Cache<AccountId, Arc<Slot>>,
 }
 
@@ -75,7 +77,8 @@ impl Actors {
         let (loads, imports) = (LoadTurns::default(), ImportTurns::new(sizes.import_bytes));
         let (lists, slots) = (turns::lists(parts.connections), slots.build());
         let counts = moka::future::Cache::builder().max_capacity(COUNTED).time_to_idle(IDLE).build();
-        Self(Arc::new(Inner { parts, loads, lists, exports, imports, counts, slots }))
+        let recent = Recent::default();
+        Self(Arc::new(Inner { parts, loads, lists, exports, imports, counts, recent, slots }))
     }
 
     /// Whether so many commits wait to be stored that new ones are refused.

@@ -16,6 +16,8 @@ mod line;
 mod load;
 mod pace;
 pub mod prepare;
+mod recent;
+mod service_token;
 mod slot;
 mod state;
 mod turns;
@@ -26,6 +28,7 @@ pub use actors::{Actors, Parts};
 pub use change_key::ChangeKeyError;
 pub use committer::{Committer, SubmitError};
 pub use load::LoadError;
+pub use service_token::Purpose;
 pub use state::{Actor, Counts};
 pub use view::View;
 

@@ -1,12 +1,21 @@
 //! The XRPC methods, one file each, in the folders of their lexicons.
 
+pub mod actor;
 pub mod admin;
 mod car;
+pub mod feed;
 pub mod identity;
+mod invite;
+pub mod lexicon;
+pub mod moderation;
+pub mod notification;
+pub mod permission;
+pub mod proxy;
 pub mod repo;
 pub mod server;
 pub mod sync;
 pub mod table;
+pub mod temp;
 
 use std::{fmt::Display, sync::Arc};
 

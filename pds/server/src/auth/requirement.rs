@@ -1,5 +1,7 @@
 //! The credential that a method asks for, checked before its handler runs.
 
+use std::fmt;
+
 use axum::{
     extract::{Request, State},
     http::{StatusCode, request::Parts},
@@ -12,6 +14,7 @@ use pds_store::account::Status;
 
 use super::{
     admin::Admin,
+    moderator::Moderator,
     scope::{ANY_SESSION, ANY_SESSION_OR_TAKENDOWN, FULL_SESSION, FULL_SESSION_OR_TAKENDOWN},
     service::OptionalIssuer,
     session::{Access, Refresh, Viewer},
@@ -45,6 +48,42 @@ pub enum Requirement {
     Admin,
     /// The administrator's password, or a token of the moderation service that the settings name.
     Moderator,
+}
+
+impl Requirement {
+    /// Whether a session of an account may meet the requirement, so that the permissions of an OAuth session matter.
+    pub const fn is_of_account(self) -> bool {
+        match self {
+            Self::Viewer
+            | Self::Account
+            | Self::ActiveAccount
+            | Self::AccountOrService
+            | Self::AccountOrTakendown
+            | Self::FullAccount
+            | Self::FullOrTakendown => true,
+            Self::Nothing | Self::OptionalService | Self::Refresh | Self::Admin | Self::Moderator => false,
+        }
+    }
+}
+
+/// For people who read the page or the OpenAPI document of the methods.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "none",
+            Self::Viewer => "none, or a session or the administrator's password",
+            Self::OptionalService => "none, or a service token",
+            Self::Account => "session",
+            Self::ActiveAccount => "session of an active account",
+            Self::AccountOrService => "session, or a service token of the account",
+            Self::AccountOrTakendown => "session, also of a taken-down account",
+            Self::FullAccount => "session, not of an app password",
+            Self::FullOrTakendown => "session, not of an app password, also of a taken-down account",
+            Self::Refresh => "refresh token",
+            Self::Admin => "administrator's password",
+            Self::Moderator => "administrator's password, or a token of the moderation service",
+        })
+    }
 }
 
 /// Refuses a request without the credential that its method asks for. Leaves the credential with the request, where the extractors find it: a
@@ -99,7 +138,8 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
             let refresh = Refresh::prove(app, parts)?;
             parts.extensions.insert(refresh);
         }
-        Requirement::Admin | Requirement::Moderator => Admin::prove(app, parts)?,
+        Requirement::Admin => Admin::prove(app, parts)?,
+        Requirement::Moderator => Moderator::prove(app, parts).await?,
     }
     Ok(())
 }

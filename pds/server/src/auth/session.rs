@@ -26,7 +26,7 @@ use crate::{app::App, xrpc::XrpcError};
 pub struct Access {
     /// The account as it is now.
     pub account: Arc<Account>,
-    /// The rights of the session.
+    /// The rights of the session. Those of an account that was taken down are never more than [`Scope::Takendown`].
     pub scope: Scope,
 }
 
@@ -38,11 +38,12 @@ impl Access {
 
     pub(super) async fn prove(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Self, XrpcError> {
         let (account, scope) = holder(app, parts, scopes).await?;
-        // A takedown ends the tokens that were issued before.
-        if account.status() == Status::TakenDown && scope != Scope::Takendown {
-            return Err(account_takedown());
+        // A takedown leaves the tokens that were issued before only the rights of a new login.
+        match account.status() == Status::TakenDown {
+            true if scopes.contains(&Scope::Takendown) => Ok(Self { account, scope: Scope::Takendown }),
+            true => Err(account_takedown()),
+            false => Ok(Self { account, scope }),
         }
-        Ok(Self { account, scope })
     }
 
     /// As [`Access::prove`], or with a service token of the account itself: made by the server that has its signing key.
@@ -157,7 +158,8 @@ async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<A
     let scope = claims.scope;
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
     let not_found = || XrpcError::named("AccountNotFound", "Account not found");
-    let Current { account, session_ended } = app.accounts.current(did, claims.session).await?.ok_or_else(not_found)?;
+    let current = app.accounts.current(did, claims.session).await?.filter(|current| current.account.exists());
+    let Current { account, session_ended } = current.ok_or_else(not_found)?;
     // The same answer as for an expired token, so that stock clients try to refresh, fail, and log out.
     if i64::from(account.token_epoch) != claims.epoch || session_ended {
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod failure;
 mod health;
 mod listen;
@@ -40,6 +41,8 @@ enum Command {
     },
     /// Ask a running server whether it is ready; exits with 1 if not. For container health checks.
     Health,
+    /// Administer accounts and invites of a running server.
+    Admin(admin::Admin),
     /// Check and print the settings.
     #[command(subcommand)]
     Config(Config),
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
             Command::Serve => serve::serve().await,
             Command::Migrate { report } => migrate::migrate(report).await,
             Command::Health => health::health().await,
+            Command::Admin(admin) => admin::run(admin).await,
             Command::Config(Config::Check) => settings::check(),
         }
     });

@@ -84,6 +84,11 @@ impl Made {
         }
     }
 
+    /// Whether the secret of this variable is new.
+    pub(super) fn contains(&self, variable: &str) -> bool {
+        self.names.contains(&variable)
+    }
+
     /// The refusal that names the new keys among those that existing data depends on; `None` if there is none among them.
     pub(super) fn lost(&self) -> Option<Refusal> {
         let lost: Vec<_> = self.names.iter().filter(|name| secrets::IRREPLACEABLE.contains(name)).copied().collect();

@@ -6,6 +6,7 @@ pub mod health;
 pub mod host;
 pub mod layers;
 pub mod listener;
+pub mod openapi;
 mod pace;
 pub mod rate_limit;
 pub mod well_known;

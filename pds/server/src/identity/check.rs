@@ -1,5 +1,6 @@
 //! Which handles an account may have on this host.
 
+use pds_store::reserved_label;
 use pds_syntax::{Did, Handle};
 
 use super::{Handles, reserved};
@@ -19,6 +20,9 @@ pub enum HandleError {
     /// Another account has it.
     #[error("Handle already taken: {0}")]
     Taken(Handle),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] pds_store::Error),
 }
 
 impl HandleError {
@@ -28,6 +32,7 @@ impl HandleError {
             Self::Invalid(_) => "InvalidHandle",
             Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
             Self::Unsupported => "UnsupportedDomain",
+            Self::Store(_) => "InternalServerError",
         }
     }
 }
@@ -39,16 +44,29 @@ impl Handles {
     /// # Errors
     /// Why not.
     pub async fn check(&self, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
+        self.check_for_host(handle, did).await?;
+        if let Some(label) = self.own_label(handle)
+            && (reserved::contains(label) || reserved_label::is_reserved(&self.parts().db, label).await?)
+        {
+            return Err(HandleError::Reserved);
+        }
+        Ok(())
+    }
+
+    /// As [`Handles::check`], for the host, who may give out the handles that are kept from others.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_for_host(&self, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
         if handle.is_disallowed_tld() {
             return Err(HandleError::Invalid(format!("Handle TLD is invalid or disallowed: {handle}")));
         }
-        if let Some(label) = self.own_domain(handle).and_then(|domain| handle.label_under(domain)) {
+        if let Some(label) = self.own_label(handle) {
             let invalid = HandleError::Invalid;
             return match label.len() {
                 _ if label.contains('.') => Err(invalid(format!("Invalid characters in handle: {label} has a dot"))),
                 0..3 => Err(invalid(format!("Handle too short: {label} has {}, at least 3 characters", label.len()))),
                 19.. => Err(invalid(format!("Handle too long: {label} has {}, at most 18 characters", label.len()))),
-                _ if reserved::LABELS.contains(&label) => Err(HandleError::Reserved),
                 _ => Ok(()),
             };
         }

@@ -46,4 +46,9 @@ impl Handles {
     pub(super) fn own_domain(&self, handle: &Handle) -> Option<&str> {
         self.0.domains.iter().map(String::as_str).find(|domain| handle.label_under(domain).is_some())
     }
+
+    /// What stands before the handle domain of this host that `handle` is below.
+    pub fn own_label<'a>(&self, handle: &'a Handle) -> Option<&'a str> {
+        self.own_domain(handle).and_then(|domain| handle.label_under(domain))
+    }
 }

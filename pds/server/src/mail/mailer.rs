@@ -122,10 +122,11 @@ impl Mailer {
             created_at: now,
             expires_at: now.saturating_add(good_for_us),
         };
-        match mail::queue(tx, &queued, MOST).await? {
-            true => Ok(parts.metrics.mail_queued(new.kind.name())),
-            false => Err(Error::Full),
+        if !mail::queue(tx, &queued, MOST).await? {
+            return Err(Error::Full);
         }
+        parts.metrics.mail_queued(new.kind.name());
+        Ok(())
     }
 
     /// Says that a mail was queued and committed, so that this replica sends it now and not only when it looks next.

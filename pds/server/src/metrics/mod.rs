@@ -52,6 +52,12 @@ struct Run {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Called {
+    service: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     result: &'static str,
 }
@@ -96,6 +102,8 @@ struct Families {
     open_connections: Gauge,
     crawl_requests: Family<Outcome, Counter>,
     crawl_success: Reading,
+    calls: Family<Called, Counter>,
+    calls_under_way: Gauge,
     storage: Storage,
     mails: Mails,
 }
@@ -134,6 +142,8 @@ impl Default for Metrics {
             open_connections: Gauge::default(),
             crawl_requests: Family::default(),
             crawl_success: Reading::default(),
+            calls: Family::default(),
+            calls_under_way: Gauge::default(),
             storage: Storage::default(),
             mails: Mails::default(),
         };
@@ -196,6 +206,12 @@ impl Default for Metrics {
             "crawl_last_success_timestamp_seconds",
             "When a relay last took a request to crawl this server; absent before",
             families.crawl_success.clone(),
+        );
+        registry.register("upstream_calls", "Calls to other services, by how they ended", families.calls.clone());
+        registry.register(
+            "upstream_calls_under_way",
+            "Calls to other services that are not complete",
+            families.calls_under_way.clone(),
         );
         families.storage.register(&mut registry);
         families.mails.register(&mut registry);
@@ -271,6 +287,16 @@ impl Metrics {
     /// Sets what is read at scrape time: how many mails wait, and since when; seconds since 1970.
     pub fn set_mails_waiting(&self, count: u64, oldest: Option<i64>) {
         self.0.mails.set_waiting(count, oldest);
+    }
+
+    /// Another service was called; `service` says who has chosen it.
+    pub fn called(&self, service: &'static str, result: &'static str) {
+        self.0.calls.get_or_create(&Called { service, result }).inc();
+    }
+
+    /// Sets what is read at scrape time: calls to other services that are not complete.
+    pub fn set_calls_under_way(&self, count: usize) {
+        self.0.calls_under_way.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A commit was acknowledged.

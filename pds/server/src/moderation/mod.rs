@@ -57,10 +57,6 @@ pub async fn change_account(db: &Db, did: &Did, change: &AccountChange, now: i64
         account::set_takedown(&mut tx, before.id, takedown.reference()).await?;
         if let Takedown::Applied(_) = takedown {
             session::revoke_all(&mut tx, before.id).await?;
-            // What is left of a session would come back with the account. A session of a taken-down account stays: only its reference changes.
-            if before.takedown_ref.is_none() {
-                account::bump_epoch(&mut tx, before.id).await?;
-            }
         }
     }
     match change.deactivated {

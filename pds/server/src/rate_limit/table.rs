@@ -24,8 +24,9 @@ pub const GUESSES: [Limit; 2] = [Limit::log("login-guesses", 50, HOUR), Limit::l
 /// Refreshes of the sessions of one account. Each leaves a token that stays good for two hours.
 pub const REFRESHES: [Limit; 1] = [Limit::bucket("refresh-session", 300, HOUR)];
 
-/// Codes that are mailed to one account because its password was right, and because somebody knows its address. The reference has no such limits.
+/// Codes that are mailed to one account because its password was right. The reference has no such limit.
 pub const SIGN_IN_CODES: [Limit; 2] = [Limit::log("sign-in-code", 10, HOUR), Limit::log("sign-in-code-day", 50, DAY)];
+/// Codes that are mailed to one account because somebody knows its address. The reference has no such limit.
 pub const PASSWORD_RESETS: [Limit; 2] =
     [Limit::log("password-reset", 5, HOUR), Limit::log("password-reset-day", 15, DAY)];
 
@@ -79,6 +80,8 @@ impl MethodLimits {
     pub const SIGN_UPS: Self = Self::own(By::Address, &SIGN_UPS, 1);
     /// `requestEmailConfirmation`.
     pub const CONFIRMATIONS: Self = Self::own(By::Account, &CONFIRMATIONS, 1);
+    /// `requestPlcOperationSignature`.
+    pub const SIGNATURES: Self = Self::own(By::Account, &SIGNATURES, 1);
     /// `requestEmailUpdate`.
     pub const EMAIL_UPDATES: Self = Self::own(By::Account, &EMAIL_UPDATES, 1);
     /// `requestAccountDelete`.
@@ -134,6 +137,8 @@ impl MethodLimits {
 const SIGN_UPS: [Limit; 1] = [Limit::log("create-account", 100, FIVE_MINUTES)];
 const CONFIRMATIONS: [Limit; 2] =
     [Limit::log("request-email-confirmation", 5, HOUR), Limit::log("request-email-confirmation-day", 15, DAY)];
+const SIGNATURES: [Limit; 2] =
+    [Limit::log("request-plc-signature", 5, HOUR), Limit::log("request-plc-signature-day", 15, DAY)];
 const EMAIL_UPDATES: [Limit; 2] =
     [Limit::log("request-email-update", 5, HOUR), Limit::log("request-email-update-day", 15, DAY)];
 const DELETION_REQUESTS: [Limit; 2] =

@@ -11,10 +11,14 @@ use pds_lexicon::Method;
 
 use super::XrpcError;
 
+/// Marks the output of another service, which is passed on whatever it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignOutput;
+
 /// Answers 500 instead of an output that its lexicon does not allow, and names the fault.
 pub async fn check_output(State(method): State<Method<'static>>, request: Request, next: Next) -> Response {
     let answer = next.run(request).await;
-    if answer.status() != StatusCode::OK {
+    if answer.status() != StatusCode::OK || answer.extensions().get::<ForeignOutput>().is_some() {
         return answer;
     }
     let given = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::{identity::identities, report::chain};
+use crate::{identity::identities, report::chain, upstream};
 
 /// An error answer: status, the lexicon's error name, a message for people. Causes go to the log, never to the client.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl XrpcError {
     /// 401 `AuthenticationRequired`.
     pub fn auth_required(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "AuthenticationRequired", message)
+    }
+
+    /// 502: another service failed.
+    pub fn upstream(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "UpstreamFailure", message)
     }
 
     /// 503: try again after `seconds`.
@@ -102,6 +107,32 @@ impl From<identities::Error> for XrpcError {
             | Error::Incorrect(_)
             | Error::NotPlc(_)
             | Error::Refused { .. } => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<upstream::Error> for XrpcError {
+    fn from(error: upstream::Error) -> Self {
+        use upstream::Error;
+        const UNREACHABLE: &str = "Upstream service unreachable";
+        match error {
+            Error::Unreachable(_) => Self::upstream(UNREACHABLE),
+            Error::Timeout(_) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", "Upstream service did not respond in time")
+            }
+            Error::TooLong { .. } => Self::upstream("Upstream response too large"),
+            Error::Resting(time) => {
+                let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
+                Self { retry_after: Some(seconds), ..Self::upstream(UNREACHABLE) }
+            }
+            Error::AccountBusy => {
+                Self::unavailable("Too many requests of this account to other services are under way, try again", 1)
+            }
+            Error::Busy => Self::unavailable("Too many requests to other services are under way, try again", 1),
+            Error::InputTooLong(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", "request entity too large")
+            }
+            Error::Input => Self::invalid("The request's body could not be read"),
         }
     }
 }

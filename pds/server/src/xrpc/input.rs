@@ -122,10 +122,10 @@ fn is_too_long(error: &axum::Error) -> bool {
 /// Maximum number of JSON values in an input. A record of a megabyte has some ten thousand.
 const MAX_VALUES: usize = 200_000;
 /// Memory of one value while it is checked and encoded.
-const VALUE_BYTES: usize = 96;
+pub(crate) const VALUE_BYTES: usize = 96;
 
 /// At least as many as this JSON has values.
-fn count_values(json: &[u8]) -> usize {
+pub(crate) fn count_values(json: &[u8]) -> usize {
     let (mut count, mut in_text, mut at) = (1, false, 0);
     while let Some(byte) = json.get(at) {
         match byte {

@@ -1,19 +1,26 @@
 //! XRPC behaviour through a real listener, on SQLite and on Postgres. Folders mirror `src/api`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod actor;
 mod admin;
 mod command;
 mod crash;
+mod feed;
 mod harness;
 mod http;
 mod identity;
 mod job;
-mod moving;
+mod lexicon;
 mod mail;
+mod moderation;
+mod moving;
+mod notification;
+mod proxy;
 mod repo;
 mod sequencer;
 mod server;
 mod sync;
+mod temp;
 
 /// Runs a story on SQLite and on Postgres.
 macro_rules! on_both {

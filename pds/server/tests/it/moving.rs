@@ -1,7 +1,7 @@
 //! An account moves from one server to another: the stock client does it, and verifies the result. `e2e/moving` does the same with the
 //! reference implementation.
 
-use std::{path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use data_encoding::HEXLOWER;
 use pds_crypto::{
@@ -12,7 +12,7 @@ use pds_store::account;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{ADMIN_PASSWORD, Database, TestPds},
+    harness::{ADMIN_PASSWORD, Database, Mailpit, TestPds},
     server::directory::directory,
 };
 
@@ -28,11 +28,20 @@ async fn client(script: &str, task: &Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A server of its own name.
-async fn server(database: Database, hostname: &str) -> TestPds {
-    let domains = format!(".{hostname}");
-    let settings = [("PDS_HOSTNAME", hostname), ("PDS_SERVICE_HANDLE_DOMAINS", domains.as_str())];
-    TestPds::with_directory_and(database, directory().1, &settings).await
+/// A server of its own name. Its mails are sent as they come.
+async fn server(database: Database, hostname: &str, mail: &Mailpit) -> TestPds {
+    let mut settings = mail.settings();
+    settings.extend([("PDS_HOSTNAME", hostname.to_owned()), ("PDS_SERVICE_HANDLE_DOMAINS", format!(".{hostname}"))]);
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let pds = TestPds::with_directory_and(database, directory().1, &settings).await;
+    let (mailer, shutdown) = (pds.app.emails.mailer().clone(), pds.app.shutdown.clone());
+    tokio::spawn(async move {
+        while !shutdown.is_cancelled() {
+            mailer.send_due().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    pds
 }
 
 /// A token of the account for `createAccount` at another server.
@@ -46,34 +55,45 @@ async fn service_token(pds: &TestPds, did: &str, aud: &str) -> String {
     issue(&actor.key, &claims).unwrap()
 }
 
-fn side(pds: &TestPds, hostname: &str) -> Value {
+fn side(pds: &TestPds, hostname: &str, mail: &Mailpit) -> Value {
     json!({
         "url": pds.url, "identifier": format!("alice.{hostname}"), "handle": format!("alice.{hostname}"),
-        "email": "alice@example.com", "password": "correct horse", "adminPassword": ADMIN_PASSWORD,
+        "email": mail.address("alice"), "password": "correct horse", "adminPassword": ADMIN_PASSWORD,
     })
 }
 
-#[tokio::test]
-async fn an_account_moves_between_two_of_ours_and_back() {
+/// Moves to another server, which is on another database, and back. The owner signs with a rotation key, or else the former server with a mailed code.
+async fn moves(rotation: Option<String>) {
     // AL-FED-1, AL-IDN-3
-    let one = server(Database::sqlite(), "one.test").await;
-    let two = server(Database::postgres().await, "two.test").await;
+    let mail = Mailpit::shared();
+    let one = server(Database::sqlite(), "one.test", &mail).await;
+    let two = server(Database::postgres().await, "two.test", &mail).await;
     let plc = std::env::var("AURORA_TEST_PLC_URL").unwrap();
-    let rotation = HEXLOWER.encode(&*SigningKey::generate().to_bytes());
-    let mut newcomer = side(&one, "one.test");
+    let (first, second) = (side(&one, "one.test", &mail), side(&two, "two.test", &mail));
+    let mut newcomer = first.clone();
     newcomer["rotationKey"] = json!(rotation);
     newcomer["posts"] = json!(120);
     newcomer["inviteCode"] = json!(one.invite(1).await);
     let did = client("newcomer.mjs", &newcomer).await["did"].as_str().unwrap().to_owned();
 
-    let (mut from, to) = (side(&one, "one.test"), side(&two, "two.test"));
+    let task = |from: &Value, to: &Value| json!({"plc": plc, "from": from, "to": to, "rotationKey": rotation, "mailpit": mail.url()});
+    let mut from = first.clone();
     from["token"] = json!(service_token(&one, &did, "did:web:two.test").await);
-    let moved = client("move.mjs", &json!({"plc": plc, "from": from, "to": to, "rotationKey": rotation})).await;
+    let moved = client("move.mjs", &task(&from, &second)).await;
     assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(120), &json!(1)));
 
-    let mut back = side(&one, "one.test");
+    let mut back = first;
     back["existing"] = json!(true);
-    let task = json!({"plc": plc, "from": side(&two, "two.test"), "to": back, "rotationKey": rotation});
-    let moved = client("move.mjs", &task).await;
+    let moved = client("move.mjs", &task(&second, &back)).await;
     assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(121), &json!(1)));
+}
+
+#[tokio::test]
+async fn an_account_moves_and_comes_back_with_mailed_codes() {
+    moves(None).await;
+}
+
+#[tokio::test]
+async fn an_account_moves_and_comes_back_with_a_key_of_its_owner() {
+    moves(Some(HEXLOWER.encode(&*SigningKey::generate().to_bytes()))).await;
 }

@@ -185,6 +185,8 @@ pub async fn purge_portion(tx: &mut Tx, id: AccountId, now: i64, limit: u32) -> 
                               (select path from record_blob where repo_id = $1 order by path limit $2)";
     let failed = || Error::during("purge account", id);
     let limit = i64::from(limit);
+    // Of two that purge the same account one waits, so that they do not lock each other's rows.
+    super::lock(&mut *tx, id).await?;
     let keys: Vec<(String,)> =
         on!(&mut *tx, conn => sqlx::query_as(BLOBS).bind(id.0).bind(limit).fetch_all(conn)).map_err(failed())?;
     for (key,) in &keys {

@@ -10,6 +10,7 @@ mod id;
 mod key;
 mod reservation;
 mod row;
+mod search;
 mod state;
 
 use pds_syntax::{Did, Handle};
@@ -37,6 +38,8 @@ pub use key::{recovery_key, set_recovery_key, set_signing_key, signing_key};
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
 use row::{account_columns, account_row};
+pub(crate) use search::{ALL, BY_PREFIX};
+pub use search::{all, by_email_prefix};
 pub use state::{Account, Status};
 
 account_row! {
@@ -152,6 +155,27 @@ pub async fn set_handle(tx: &mut Tx, id: AccountId, handle: &Handle) -> Result<O
 pub async fn set_password_hash(tx: &mut Tx, id: AccountId, hash: &str) -> Result<bool> {
     const SQL: &str = "update account set password_hash = $2, token_epoch = token_epoch + 1 where id = $1";
     let changed = execute!(tx, SQL, id.0, hash).map_err(Error::during("set password of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Replaces the hash of the same password by a better one; tokens stay valid. Says whether the account still had the former hash.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn upgrade_password_hash(tx: &mut Tx, id: AccountId, former: &str, hash: &str) -> Result<bool> {
+    const SQL: &str = "update account set password_hash = $3 where id = $1 and password_hash = $2";
+    let changed =
+        execute!(tx, SQL, id.0, former, hash).map_err(Error::during("upgrade password hash of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Removes the password, so that nobody can log in until there is a new one, and voids all access tokens. Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn remove_password(tx: &mut Tx, id: AccountId) -> Result<bool> {
+    const SQL: &str = "update account set password_hash = null, token_epoch = token_epoch + 1 where id = $1";
+    let changed = execute!(tx, SQL, id.0).map_err(Error::during("remove password of account", id))?;
     Ok(changed == 1)
 }
 

@@ -67,7 +67,7 @@ async fn a_reservation_given_back_frees_its_names_and_its_invite(store: Store) {
     tx.commit().await.unwrap();
 
     assert!(invite::is_usable(&store.db, "one-use", T0).await.unwrap());
-    assert_eq!(invite::uses(&store.db, "one-use").await.unwrap(), []);
+    assert!(invite::uses(&store.db, &["one-use"]).await.unwrap().is_empty());
     reserve(&store, &new("alice")).await.unwrap();
 }
 

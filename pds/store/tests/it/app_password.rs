@@ -72,7 +72,7 @@ async fn an_app_password_is_found_by_its_digest_in_its_account(store: Store) {
     let find = async |id, kind, digest: &[u8]| app_password::find(&store.db, id, kind, digest).await.unwrap();
     assert_eq!(find(bob.id, Kind::Keyed, b"phone").await, None);
     assert_eq!(find(alice.id, Kind::Scrypt, b"phone").await, None);
-    assert_eq!(app_password::list(&store.db, alice.id).await.unwrap(), [made.clone()]);
+    assert_eq!(app_password::list(&store.db, alice.id).await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(app_password::count(&store.db, alice.id, Kind::Keyed).await.unwrap(), 1);
 
     let mut tx = store.begin().await;

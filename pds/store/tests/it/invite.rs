@@ -3,16 +3,18 @@
 use pds_store::{
     Error,
     account::{self, NewAccount},
-    invite::{self, Invite},
+    invite::{self, By, Invite, Place, Routine},
 };
 
-use crate::harness::{Store, T0, did, handle, on_both};
+use crate::harness::{Alice, Store, T0, did, handle, on_both};
 
 on_both!(
     a_code_is_used_as_often_as_it_allows,
     twenty_at_once_make_one_account,
     unusable_codes_are_refused,
     codes_are_listed_in_pages,
+    an_account_has_codes_of_its_own,
+    codes_of_a_taken_down_account_cannot_be_used,
 );
 
 /// A code made by the admin.
@@ -60,7 +62,7 @@ async fn a_code_is_used_as_often_as_it_allows(store: Store) {
     let third = sign_up(&store, "carol", "two").await;
 
     assert!(matches!(third, Err(Error::InviteUnusable)), "{third:?}");
-    assert_eq!(invite::uses(&store.db, "two").await.unwrap().len(), 2);
+    assert_eq!(invite::uses(&store.db, &["two"]).await.unwrap()["two"].len(), 2);
     assert_eq!(invite::get(&store.db, "two").await.unwrap().unwrap().used, 2);
 }
 
@@ -77,7 +79,7 @@ async fn twenty_at_once_make_one_account(store: Store) {
     let won = results.iter().filter(|result| matches!(result, Ok(Ok(())))).count();
     let lost = results.iter().filter(|result| matches!(result, Ok(Err(Error::InviteUnusable)))).count();
     assert_eq!((won, lost), (1, 19), "{results:?}");
-    assert_eq!(invite::uses(&store.db, "one").await.unwrap().len(), 1);
+    assert_eq!(invite::uses(&store.db, &["one"]).await.unwrap()["one"].len(), 1);
 }
 
 /// AL-INV-1
@@ -99,19 +101,87 @@ async fn unusable_codes_are_refused(store: Store) {
 
 async fn codes_are_listed_in_pages(store: Store) {
     let codes = ["b", "a", "c"].map(|name| code(name, 1));
-    let late = Invite { created_at: T0 + 1, ..code("_late", 1) };
+    let late = Invite { created_at: T0 + 1, ..code("_late", 2) };
     make(&store, &codes).await;
     make(&store, std::slice::from_ref(&late)).await;
-
-    let mut seen = Vec::new();
-    let mut after: Option<Invite> = None;
-    loop {
-        let cursor = after.as_ref().map(|invite| (invite.created_at, invite.code.as_str()));
-        let page = invite::list(&store.db, cursor, 2).await.unwrap();
-        let Some(last) = page.last().cloned() else { break };
-        seen.extend(page.into_iter().map(|invite| invite.code));
-        after = Some(last);
+    for (name, code) in [("alice", "a"), ("bob", "_late"), ("carol", "_late")] {
+        sign_up(&store, name, code).await.unwrap();
     }
 
-    assert_eq!(seen, ["a", "b", "c", "_late"]);
+    for (by, expected) in [(By::Recent, ["_late", "c", "b", "a"]), (By::Usage, ["_late", "a", "c", "b"])] {
+        let mut seen = Vec::new();
+        let mut after: Option<Invite> = None;
+        loop {
+            let place = after.as_ref().map(|invite| match by {
+                By::Recent => Place { number: invite.created_at, code: &invite.code },
+                By::Usage => Place { number: i64::from(invite.used), code: &invite.code },
+            });
+            let page = invite::page(&store.db, by, place, 2).await.unwrap();
+            let Some(last) = page.last().cloned() else { break };
+            seen.extend(page.into_iter().map(|invite| invite.code));
+            after = Some(last);
+        }
+        assert_eq!(seen, expected, "{by:?}");
+    }
+    let uses = invite::uses(&store.db, &["_late", "a", "b", "unknown"]).await.unwrap();
+    let names = |code: &str| uses.get(code).into_iter().flatten().map(|one| one.used_by.clone()).collect::<Vec<_>>();
+    assert_eq!(names("_late"), [did("carol"), did("bob")]);
+    assert_eq!((names("a"), names("b")), (vec![did("alice")], vec![]));
+    assert!(invite::uses(&store.db, &[]).await.unwrap().is_empty());
+}
+
+async fn an_account_has_codes_of_its_own(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let own = |name: &str, created_at| Invite {
+        for_account: alice.did.to_string(),
+        created_by: alice.did.to_string(),
+        created_at,
+        ..code(name, 1)
+    };
+    let gift = Invite { for_account: alice.did.to_string(), ..code("gift", 1) };
+    make(&store, &[own("before", T0 - 1), own("at", T0), own("after", T0 + 1), gift, code("foreign", 1)]).await;
+    sign_up(&store, "bob", "after").await.unwrap();
+    let mut tx = store.begin().await;
+    invite::disable(&mut tx, "before").await.unwrap();
+    tx.commit().await.unwrap();
+
+    let routine = invite::routine(&store.db, alice.did.as_str(), T0 - 1).await.unwrap();
+    assert_eq!(routine, Routine { open: 1, since_epoch: 2 });
+    assert_eq!(invite::routine(&store.db, "did:plc:nobody", 0).await.unwrap(), Routine::default());
+    let listed = invite::of_account(&store.db, alice.did.as_str()).await.unwrap();
+    let names: Vec<_> = listed.iter().map(|invite| invite.code.as_str()).collect();
+    assert_eq!(names, ["after", "gift", "at", "before"]);
+    let bob = account::by_did(&store.db, &did("bob")).await.unwrap().unwrap();
+    assert_eq!(invite::used_by(&store.db, bob.id).await.unwrap().unwrap().code, "after");
+    assert_eq!(invite::used_by(&store.db, alice.id).await.unwrap(), None);
+
+    assert_eq!(invite::is_disabled(&store.db, alice.id).await.unwrap(), Some((false, None)));
+    for (disabled, note, expected) in [(true, Some("spam"), Some("spam")), (false, None, Some("spam"))] {
+        let mut tx = store.begin().await;
+        invite::set_disabled(&mut tx, alice.id, disabled, note).await.unwrap();
+        tx.commit().await.unwrap();
+        let expected = Some((disabled, expected.map(str::to_owned)));
+        assert_eq!(invite::is_disabled(&store.db, alice.id).await.unwrap(), expected);
+    }
+    let mut tx = store.begin().await;
+    assert_eq!(invite::disable_of(&mut tx, alice.did.as_str()).await.unwrap(), 4);
+    tx.commit().await.unwrap();
+    assert_eq!(invite::routine(&store.db, alice.did.as_str(), 0).await.unwrap().open, 0);
+}
+
+async fn codes_of_a_taken_down_account_cannot_be_used(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    make(&store, &[Invite { for_account: alice.did.to_string(), ..code("hers", 1) }]).await;
+    let set = async |reference| {
+        let mut tx = store.begin().await;
+        account::set_takedown(&mut tx, alice.id, reference).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    set(Some("a decision")).await;
+    assert!(!invite::is_usable(&store.db, "hers", T0).await.unwrap());
+    let refused = sign_up(&store, "bob", "hers").await;
+    assert!(matches!(refused, Err(Error::InviteUnusable)), "{refused:?}");
+    set(None).await;
+    assert!(invite::is_usable(&store.db, "hers", T0).await.unwrap());
+    sign_up(&store, "bob", "hers").await.unwrap();
 }

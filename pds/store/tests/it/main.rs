@@ -25,6 +25,7 @@ mod invite;
 mod mail;
 mod owner;
 mod plan;
+mod preference;
 mod record;
 mod repo;
 mod reserved_key;

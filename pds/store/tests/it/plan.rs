@@ -21,6 +21,7 @@ const FILL: &str = "
     insert into refresh_token (jti, account_id, created_at, expires_at) select 't' || n, n % 300 + 1, n, n from series;
     insert into reserved_key (public_key, did, sealed, expires_at, account_id, changing_since)
         select 'k' || n, 'did:plc:' || n, '', n, case when n % 10 = 0 then n end, n from series;
+    insert into preference (account_id, value) select id, '[]' from account;
     insert into blob_usage (account_id, bytes) select n, 0 from series where n > 300;
     insert into ended_session (jti, until) select 't' || n, n from series;
     insert into invite_code (code, available, for_account, created_by, created_at)

@@ -25,6 +25,7 @@ on_both!(
     of_long_records_about_a_subject_the_first_megabyte_is_found,
     records_about_a_subject_are_found,
     a_record_that_was_taken_down_is_hidden_and_still_there,
+    what_was_written_after_a_revision_is_found_among_the_newest_keys,
 );
 
 fn nsid(text: &str) -> Nsid {
@@ -263,4 +264,31 @@ async fn a_record_that_was_taken_down_is_hidden_and_still_there(store: Store) {
     assert!(record::set_takedown(&mut tx, alice.id, &path, None).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap().unwrap().cid, cid("new"));
+}
+
+async fn what_was_written_after_a_revision_is_found_among_the_newest_keys(store: Store) {
+    let mut alice = with_records(&store, &["a.b.post/1", "a.b.post/2", "a.b.like/1"]).await;
+    let before = alice.rev;
+    assert_eq!(repo::rev(&store.db, alice.id).await.unwrap(), Some(before));
+    for writes in [
+        vec![RecordWrite::Create(put("a.b.post/4", "four"))],
+        vec![RecordWrite::Create(put("a.b.post/3", "three")), RecordWrite::Create(put("a.b.like/2", "like"))],
+    ] {
+        alice.write(&store.db, writes).await.unwrap();
+    }
+    let since = async |rev, limit| -> Vec<String> {
+        let found = record::written_since(&store.db, alice.id, &nsid("a.b.post"), rev, limit).await.unwrap();
+        found.into_iter().map(|found| found.record.path.rkey().to_owned()).collect()
+    };
+
+    assert_eq!(since(before, 10).await, ["4", "3"], "in the order of revisions");
+    assert_eq!(since(before, 1).await, ["4"]);
+    assert_eq!(since(alice.rev, 10).await, Vec::<String>::new());
+    assert!(record::is_any_older(&store.db, alice.id, before).await.unwrap());
+    assert!(!record::is_any_older(&store.db, alice.id, Tid::from_micros(0, 0)).await.unwrap());
+    let mut tx = store.begin().await;
+    record::set_takedown(&mut tx, alice.id, &"a.b.post/4".parse().unwrap(), Some("ref")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(since(before, 10).await, ["3"]);
+    assert!(repo::key(&store.db, alice.id).await.unwrap().is_some());
 }

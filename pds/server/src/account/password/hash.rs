@@ -40,6 +40,12 @@ pub(super) fn verify(stored: &str, password: &str, memory: &mut Vec<Block>) -> R
     Ok(stored.hash == Some(output))
 }
 
+/// Whether a stored hash has the costs of a new one.
+pub(super) fn is_current(stored: &str) -> bool {
+    let (memory, passes, lanes) = COST;
+    stored.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$"))
+}
+
 /// A hash of nothing in particular, which costs what a real one does. To compute one at the start would leave its memory behind.
 pub(super) fn decoy() -> String {
     let (memory, passes, lanes) = COST;

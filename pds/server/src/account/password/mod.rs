@@ -1,6 +1,7 @@
-//! Passwords: argon2id, with a limit of memory, on threads of low priority.
+//! Passwords: argon2id, with a limit of memory, on threads of low priority. Hashes that came from elsewhere are verified too.
 
 mod hash;
+mod legacy;
 mod memory;
 
 use std::{fmt, sync::Arc};
@@ -61,8 +62,23 @@ impl Passwords {
     pub async fn verify(&self, stored: Option<&str>, password: &str, address: &str) -> Result<bool, Error> {
         let (known, stored) = (stored.is_some(), stored.unwrap_or(&self.decoy).to_owned());
         let password = Zeroizing::new(password.to_owned());
-        let matches = self.run(address, move |memory| hash::verify(&stored, &password, memory)).await?;
+        let verify = move |memory: &mut Vec<Block>| match legacy::is_legacy(&stored) {
+            true => legacy::verify(&stored, &password),
+            false => hash::verify(&stored, &password, memory),
+        };
+        let matches = self.run(address, verify).await?;
         Ok(known && matches)
+    }
+
+    /// Whether a stored hash is not as [`Passwords::hash`] makes them, and is to be replaced when the password is seen.
+    pub fn is_outdated(stored: &str) -> bool {
+        !hash::is_current(stored)
+    }
+
+    /// The reference implementation's hash of an app password. Its salt follows from the DID, so that it can be searched for.
+    pub async fn hash_of_reference(&self, password: &str, salt: &str, address: &str) -> Result<Vec<u8>, Error> {
+        let (password, salt) = (Zeroizing::new(password.to_owned()), salt.to_owned());
+        self.run(address, move |_| legacy::scrypt(&password, &salt).map(Vec::from)).await
     }
 
     async fn run<T: Send + 'static>(

@@ -2,12 +2,11 @@ use axum::extract::State;
 use pds_syntax::Handle;
 use serde::Deserialize;
 
+use super::refuse::{refuse_handle, refuse_update};
 use crate::{
     app::App,
     auth::Access,
-    identity::{HandleError, UpdateError},
-    report::chain,
-    xrpc::{Procedure, Result, XrpcError},
+    xrpc::{Procedure, Result},
 };
 
 /// Input of `com.atproto.identity.updateHandle`.
@@ -24,20 +23,6 @@ pub async fn update_handle(
 ) -> Result<()> {
     let account = &access.account;
     let handle = input.handle;
-    let refuse = |error: HandleError| XrpcError::named(error.name(), error.to_string());
-    app.handles.check(&handle, Some(&account.did)).await.map_err(refuse)?;
-    app.handles.update(account, &handle).await.map_err(|error| match error {
-        UpdateError::Store(pds_store::Error::HandleTaken { handle }) => refuse(HandleError::Taken(handle)),
-        UpdateError::Store(error) => error.into(),
-        UpdateError::NotInDocument => XrpcError::invalid(error.to_string()),
-        UpdateError::Refused { .. } => {
-            tracing::warn!(account.did = %account.did, error = chain(&error), "updateHandle failed: the PLC directory could not be reached, and nothing was changed");
-            XrpcError::invalid(error.to_string())
-        }
-        UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
-            tracing::warn!(error = chain(&error), "updateHandle failed: the PLC directory could not be reached, and nothing was changed");
-            XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
-        }
-        UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),
-    })
+    app.handles.check(&handle, Some(&account.did)).await.map_err(refuse_handle)?;
+    app.handles.update(account, &handle).await.map_err(|error| refuse_update(&account.did, error))
 }

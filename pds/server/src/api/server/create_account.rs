@@ -15,6 +15,7 @@ use crate::{
         password::MAX_CHARS,
         sign_up::{self, SignUp},
     },
+    api::identity::refuse_handle,
     app::App,
     auth::{Caller, Issuer, OptionalIssuer},
     mail::Languages,
@@ -61,10 +62,7 @@ pub async fn create_account(
     }
     let recovery_key = input.recovery_key.as_deref().map(recovery_key).transpose()?;
     let invite_code = if app.settings.invite_required { Some(invite(&app, input.invite_code).await?) } else { None };
-    app.handles
-        .check(&handle, own_did.as_ref())
-        .await
-        .map_err(|error| XrpcError::named(error.name(), error.to_string()))?;
+    app.handles.check(&handle, own_did.as_ref()).await.map_err(refuse_handle)?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
     let hashed = app.passwords.hash(&password, &client.subject).await?;
@@ -84,7 +82,8 @@ fn own_did(issuer: Option<Issuer>, wanted: Option<Did>) -> Result<Option<Did>> {
     }
 }
 
-fn email(text: &str) -> Result<String> {
+/// An e-mail address of valid form, in lower case.
+pub(in crate::api) fn email(text: &str) -> Result<String> {
     address::check(text).map_err(|error| XrpcError::invalid(error.to_string()))
 }
 

@@ -1,11 +1,10 @@
 use axum::extract::State;
-use data_encoding::BASE32_NOPAD;
-use pds_store::invite::{self, Invite};
 use pds_syntax::Did;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    account::invite::ADMIN,
     app::App,
     xrpc::{Output, Procedure, Result, XrpcError},
 };
@@ -38,9 +37,9 @@ pub async fn create_invite_code(
     Procedure(input): Procedure<CreateInviteCodeInput>,
 ) -> Result<Output<Value>> {
     check_uses(input.use_count)?;
-    let owner = input.for_account.map_or_else(|| "admin".to_owned(), |did| did.to_string());
-    let codes = make(&app, 1, input.use_count, &owner).await?;
-    Ok(Output(json!({"code": codes[0]})))
+    let owner = input.for_account.map_or_else(|| ADMIN.to_owned(), |did| did.to_string());
+    let codes = app.invites.make(&[owner], 1, input.use_count, None).await?;
+    Ok(Output(json!({"code": codes[0][0]})))
 }
 
 /// `com.atproto.server.createInviteCodes`
@@ -51,18 +50,16 @@ pub async fn create_invite_codes(
     check_uses(input.use_count)?;
     let count = input.code_count.unwrap_or(1);
     let owners = match input.for_accounts {
-        Some(accounts) => accounts.iter().map(Did::to_string).collect(),
-        None => vec!["admin".to_owned()],
+        Some(accounts) => accounts.iter().map(Did::to_string).collect::<Vec<_>>(),
+        None => vec![ADMIN.to_owned()],
     };
     if u64::from(count) * owners.len() as u64 > u64::from(MAX_CODES) {
         return Err(XrpcError::invalid(format!("at most {MAX_CODES} codes in one call")));
     }
-    let mut answer = Vec::with_capacity(owners.len());
-    for owner in owners {
-        let codes = make(&app, count, input.use_count, &owner).await?;
-        answer.push(json!({"account": owner, "codes": codes}));
-    }
-    Ok(Output(json!({"codes": answer})))
+    let made = app.invites.make(&owners, count, input.use_count, None).await?;
+    let codes: Vec<_> =
+        owners.iter().zip(made).map(|(owner, codes)| json!({"account": owner, "codes": codes})).collect();
+    Ok(Output(json!({"codes": codes})))
 }
 
 fn check_uses(count: u32) -> Result<()> {
@@ -70,31 +67,4 @@ fn check_uses(count: u32) -> Result<()> {
         true => Ok(()),
         false => Err(XrpcError::invalid(format!("Input/useCount must be between 1 and {MAX_USES}"))),
     }
-}
-
-async fn make(app: &App, count: u32, uses: u32, owner: &str) -> Result<Vec<String>> {
-    let mut tx = app.db.begin().await?;
-    let mut codes = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        let invite = Invite {
-            code: code(&app.settings.service.hostname),
-            available: uses,
-            used: 0,
-            disabled: false,
-            for_account: owner.to_owned(),
-            created_by: "admin".to_owned(),
-            created_at: app.clock.now_us(),
-            expires_at: None,
-        };
-        invite::create(&mut tx, &invite).await?;
-        codes.push(invite.code);
-    }
-    tx.commit().await?;
-    Ok(codes)
-}
-
-/// `pds-example-com-abcde-fghij`, as the reference makes them.
-fn code(hostname: &str) -> String {
-    let random = BASE32_NOPAD.encode(&rand::random::<[u8; 10]>()).to_ascii_lowercase();
-    format!("{}-{}-{}", hostname.replace('.', "-"), &random[..5], &random[5..10])
 }

@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::session::{self, Session};
 use crate::{
-    account::password::MAX_OLD_CHARS,
+    account::{
+        app_password::ImportedError,
+        password::{MAX_OLD_CHARS, Passwords},
+    },
     app::App,
     auth::{Caller, account_takedown},
     http::rate_limit::Meter,
@@ -58,7 +61,8 @@ pub async fn create_session(
         return Err(wrong_password());
     };
     caller.set_did(&account.did);
-    if account.email_auth_factor {
+    // An app password is for programs, which cannot read mails; it has fewer rights instead.
+    if account.email_auth_factor && app_password.is_none() {
         second_factor(&app, &account, input.auth_factor_token.as_deref(), &meter, &languages).await?;
     }
     app.rate_limits.remember_login(place).await;
@@ -93,7 +97,37 @@ async fn prove(
     }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verified = app.passwords.verify(stored, password, &client.subject).await?;
-    Ok(account.filter(|_| verified).map(|account| (account, None)))
+    if let (true, Some(account)) = (verified, &account) {
+        upgrade(app, account, password, client).await;
+    }
+    if verified {
+        return Ok(account.map(|account| (account, None)));
+    }
+    let Some(holder) = account.filter(|account| account.status() != Status::TakenDown) else { return Ok(None) };
+    let found = app.app_passwords.find_imported(&holder, password, &app.passwords, &client.subject).await;
+    let found = found.map_err(|error| match error {
+        ImportedError::Store(error) => XrpcError::from(error),
+        ImportedError::Hash(error) => error.into(),
+    })?;
+    Ok(found.map(|found| (holder, Some(AppSession { id: found.id, privileged: found.privileged }))))
+}
+
+/// Replaces a hash that came from elsewhere, now that the password is known. The login succeeds whether or not this does.
+async fn upgrade(app: &App, account: &Account, password: &str, client: &Client) {
+    let Some(former) = account.password_hash.as_deref().filter(|hash| Passwords::is_outdated(hash)) else { return };
+    let upgraded = async {
+        let hash = app.passwords.hash(password, &client.subject).await?;
+        let mut tx = app.db.begin().await?;
+        account::upgrade_password_hash(&mut tx, account.id, former, &hash).await?;
+        tx.commit().await?;
+        Ok::<_, XrpcError>(())
+    };
+    match upgraded.await {
+        Ok(()) => tracing::info!(account.did = %account.did, "replaced an old password hash of {}", account.did),
+        Err(_) => {
+            tracing::warn!(account.did = %account.did, "an old password hash of {} was not replaced yet", account.did)
+        }
+    }
 }
 
 /// Accepts the mailed code of a sign-in, or mails one and asks for it.

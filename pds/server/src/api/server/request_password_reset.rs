@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    account::email::Error,
+    account::email::{Error, address},
     app::App,
     http::rate_limit::Meter,
     mail::{self, Kind, Languages},
@@ -51,6 +51,9 @@ pub async fn request_password_reset(
 }
 
 async fn mail_code(app: &App, email: &str, languages: &Languages, meter: &Meter) -> Result<(), Error> {
+    if email.len() > address::LONGEST {
+        return Err(Error::NoAccount);
+    }
     let found = account::by_email(&app.db, email).await?.filter(Account::exists);
     let account = found.ok_or(Error::NoAccount)?;
     // Whoever asks, from however many addresses: nobody's mailbox is filled. What was mailed before stays good.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::api::car;
 use crate::{
-    actor::export,
+    actor::export as exports,
     api::synced,
     app::App,
     auth::Viewer,
@@ -26,12 +26,31 @@ pub async fn get_repo(
     client: Client,
     Query(params): Query<GetRepoParams>,
 ) -> Result<Response> {
-    let account = synced(&app, &params.did, &viewer).await?;
     // A revision that is not valid counts as none: the whole repository is exported.
-    let since = params.since;
+    export(&app, &viewer, &client, &params.did, params.since).await
+}
+
+/// Parameters of `com.atproto.sync.getCheckout`.
+#[derive(Debug, Deserialize)]
+pub struct GetCheckoutParams {
+    did: Did,
+}
+
+/// `com.atproto.sync.getCheckout`, which the protocol replaces by `getRepo`.
+pub async fn get_checkout(
+    State(app): State<App>,
+    viewer: Viewer,
+    client: Client,
+    Query(params): Query<GetCheckoutParams>,
+) -> Result<Response> {
+    export(&app, &viewer, &client, &params.did, None).await
+}
+
+async fn export(app: &App, viewer: &Viewer, client: &Client, did: &Did, since: Option<Tid>) -> Result<Response> {
+    let account = synced(app, did, viewer).await?;
     let stream = app.actors.export(&account, since, &client.subject).await.map_err(|error| match error {
-        export::Error::Busy => XrpcError::unavailable("Too many exports are running, try again", 5),
-        export::Error::Load(error) => error.into(),
+        exports::Error::Busy => XrpcError::unavailable("Too many exports are running, try again", 5),
+        exports::Error::Load(error) => error.into(),
     })?;
     Ok(car::answer(Body::from_stream(stream)))
 }

@@ -190,7 +190,7 @@ impl Templates {
         values: &Values,
     ) -> Result<(String, String), TemplatesError> {
         let name = format!("{language}/{}.{extension}", kind.name());
-        let given: minijinja::Value = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let given = minijinja::Value::from_pairs(values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let filled = self.0.environment.get_template(&name).and_then(|template| template.render(given));
         match filled {
             Ok(text) => Ok((name, text)),

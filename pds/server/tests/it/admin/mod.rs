@@ -1,4 +1,19 @@
 //! `com.atproto.admin.*`.
 
+mod credential;
+mod delete_account;
+mod disable_account_invites;
+mod disable_invite_codes;
+mod enable_account_invites;
+mod get_account_info;
+mod get_account_infos;
+mod get_invite_codes;
+mod get_subject_status;
+mod search_accounts;
+mod send_email;
 mod subject_status;
+mod update_account_email;
+mod update_account_handle;
+mod update_account_password;
 mod update_account_signing_key;
+mod update_subject_status;

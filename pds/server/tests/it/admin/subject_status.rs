@@ -191,7 +191,7 @@ on_both!(subjects_that_are_not_there_are_not_found, |pds| async move {
 
     // Only the administrator.
     let input = json!({"subject": account(&alice.did), "takedown": {"applied": true}});
-    assert_eq!(alice.call(UPDATE, input.clone()).await.error(), (401, "AuthenticationRequired"));
+    assert_eq!(alice.call(UPDATE, input.clone()).await.error(), (401, "UntrustedIss"));
     assert_eq!(send(pds.post(UPDATE).json(&input)).await.error(), (401, "AuthenticationRequired"));
     let asked = pds.get("com.atproto.admin.getSubjectStatus").query(&[("did", &alice.did)]);
     assert_eq!(send(asked).await.error(), (401, "AuthenticationRequired"));

@@ -64,7 +64,7 @@ async fn changes(pds: TestPds, directory: Arc<dyn plc::Directory>) {
     }
     let nobody = json!({"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "signingKey": reserve(&pds).await});
     assert_eq!(pds.admin(METHOD, nobody).await.status, 400);
-    assert_eq!(send(pds.post(METHOD).json(&input)).await.error(), (401, "AuthMissing"));
+    assert_eq!(send(pds.post(METHOD).json(&input)).await.error(), (401, "AuthenticationRequired"));
 }
 
 on_both!(the_key_changes_in_document_and_repository, |pds| async move {

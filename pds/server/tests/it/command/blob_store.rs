@@ -12,7 +12,8 @@ use crate::harness::{Answer, Place, Proxy, Way, send};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn call(pds: &Pds, token: &str, method: &str, input: &Value) -> Answer {
-    send(pds.request(Method::POST, &format!("/xrpc/{method}")).bearer_auth(token).json(input)).await
+    let request = pds.request(Method::POST, &format!("/xrpc/{method}")).json(input);
+    send(if token.is_empty() { request } else { request.bearer_auth(token) }).await
 }
 
 async fn upload(pds: &Pds, token: &str) -> Answer {

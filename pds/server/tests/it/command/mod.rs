@@ -1,5 +1,6 @@
 //! The program itself, as an operator of a host starts it.
 
+mod admin;
 mod blob_store;
 mod listen;
 mod log;

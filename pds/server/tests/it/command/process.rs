@@ -1,6 +1,7 @@
 //! `pds` as a child process with an environment of its own.
 
 use std::{
+    io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -31,6 +32,15 @@ fn command(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Com
 /// Runs `pds` to its end.
 pub(crate) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command(folder, arguments, variables).stderr(Stdio::piped()).output().unwrap()
+}
+
+/// Runs `pds` to its end with this text on its standard input. Keeps what it prints.
+pub(crate) fn print(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    let mut command = command(folder, arguments, variables);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // One that reads nothing may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 /// Different ones that nobody listens on just now.

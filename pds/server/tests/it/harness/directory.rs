@@ -19,6 +19,8 @@ use serde_json::json;
 #[derive(Default)]
 pub(crate) struct Directory {
     logs: Mutex<HashMap<Did, Vec<SignedOperation>>>,
+    /// Documents of others.
+    documents: Mutex<HashMap<Did, DidDocument>>,
     pub(crate) away: AtomicBool,
     /// While a test holds this, operations wait.
     pub(crate) gate: tokio::sync::Mutex<()>,
@@ -32,6 +34,13 @@ impl Directory {
             return Err(Error::Unreachable { name: "directory".into(), reason: "away".into() });
         }
         Ok(())
+    }
+
+    /// Has a document with one service.
+    pub(crate) fn add_service(&self, did: &str, fragment: &str, kind: &str, url: &str) {
+        let service = json!({"id": format!("#{fragment}"), "type": kind, "serviceEndpoint": url});
+        let document = serde_json::from_value(json!({"id": did, "service": [service]})).unwrap();
+        self.documents.lock().unwrap().insert(did.parse().unwrap(), document);
     }
 
     pub(crate) fn log(&self, did: &Did) -> Vec<SignedOperation> {
@@ -59,6 +68,9 @@ impl plc::Directory for Directory {
     }
 
     async fn document(&self, did: &Did) -> Result<DidDocument, Error> {
+        if let Some(document) = self.documents.lock().unwrap().get(did) {
+            return Ok(document.clone());
+        }
         let last = self.last(did).await?.operation;
         let key = last.verification_methods["atproto"].trim_start_matches("did:key:").to_owned();
         let document = json!({

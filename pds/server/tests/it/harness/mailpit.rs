@@ -76,6 +76,11 @@ impl Mailpit {
         vec![("PDS_EMAIL_SMTP_URL", self.smtp.clone()), ("PDS_EMAIL_FROM_ADDRESS", FROM.to_owned())]
     }
 
+    /// Where mails are read.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The port that speaks SMTP.
     pub(crate) fn port(&self) -> u16 {
         self.smtp.rsplit_once(':').unwrap().1.parse().unwrap()
@@ -124,6 +129,18 @@ impl Mailpit {
         }
         assert_eq!(mails.len(), count, "{mails:#?}");
         mails.pop().unwrap()
+    }
+
+    /// Waits until so many mails have come to an address, whoever sends them. The newest.
+    pub(crate) async fn arrived(&self, to: &str, count: usize) -> Mail {
+        for _ in 0..600 {
+            let mut mails = self.mails(to).await;
+            if mails.len() >= count {
+                return mails.pop().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{count} mails did not arrive");
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Value {

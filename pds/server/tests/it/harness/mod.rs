@@ -7,13 +7,14 @@ mod clock;
 mod database;
 mod directory;
 mod firehose;
+mod mailpit;
 mod mover;
 mod name_server;
-mod mailpit;
 mod person;
 mod place;
 mod proxy;
 mod redis;
+mod upstream;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -37,13 +38,14 @@ use clock::TestClock;
 pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};
+pub(crate) use mailpit::{FROM, Mailpit, certificate, free_port};
 pub(crate) use mover::Mover;
 pub(crate) use name_server::NameServer;
-pub(crate) use mailpit::{FROM, Mailpit, certificate, free_port};
 pub(crate) use person::Person;
 pub(crate) use place::Place;
 pub(crate) use proxy::{Proxy, Way};
 pub(crate) use redis::Redis;
+pub(crate) use upstream::{APP_VIEW, Upstream, raw};
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
@@ -83,6 +85,13 @@ impl TestPds {
             false => Blobs::over(open_blob_store(&settings, &secrets).await.unwrap()),
         };
         Self::run(database, directory, Arc::new(blobs), None, (settings, secrets)).await
+    }
+
+    /// On SQLite, with this app view and further settings.
+    pub(crate) async fn with_app_view(app_view: &Upstream, settings: &[(&'static str, &str)]) -> Self {
+        let mut all = app_view.as_app_view();
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::with(Database::sqlite(), &all).await
     }
 
     /// On SQLite, with identities in `directory`; the one in the process stays empty.
@@ -159,6 +168,11 @@ impl TestPds {
     /// As the administrator.
     pub(crate) async fn admin(&self, method: &str, input: Value) -> Answer {
         send(self.post(method).basic_auth("admin", Some(ADMIN_PASSWORD)).json(&input)).await
+    }
+
+    /// As the administrator.
+    pub(crate) async fn admin_query(&self, method: &str, params: &[(&str, &str)]) -> Answer {
+        send(self.get(method).basic_auth("admin", Some(ADMIN_PASSWORD)).query(params)).await
     }
 
     pub(crate) async fn invite(&self, uses: u32) -> String {

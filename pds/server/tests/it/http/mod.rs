@@ -2,8 +2,10 @@
 
 mod greedy;
 mod input;
+mod methods;
 mod rate_limit;
 mod slow;
+mod upload_limit;
 
 use std::{
     sync::atomic::Ordering,
@@ -232,7 +234,7 @@ async fn whoever_sends_too_much_gets_an_answer() {
     };
     assert_eq!(say("com.atproto.server.createSession", "application/json").await, "HTTP/1.1 413");
     assert_eq!(say("com.atproto.repo.uploadBlob", "image/png").await, "HTTP/1.1 401");
-    assert_eq!(say("com.example.unknown", "application/json").await, "HTTP/1.1 501");
+    assert_eq!(say("com.example.unknown", "application/json").await, "HTTP/1.1 400");
 }
 
 #[tokio::test]
@@ -241,7 +243,9 @@ async fn a_path_that_can_name_no_method_is_refused() {
     for path in ["", "com.example.one/two", "com.example.o$e", "com.example.%6Fne"] {
         assert_eq!(pds.query(path, &[]).await.error(), (400, "InvalidRequest"), "{path}");
     }
-    assert_eq!(pds.query("com.example.one", &[]).await.error(), (501, "MethodNotImplemented"));
+    let answer = pds.query("com.example.one", &[]).await;
+    assert_eq!(answer.error(), (400, "InvalidRequest"));
+    assert_eq!(answer.body["message"], "No service configured for com.example.one");
 }
 
 #[tokio::test]
@@ -298,7 +302,7 @@ on_both!(metrics_count_without_naming_anybody, |pds| async move {
     let text = scraped.body.as_str().unwrap();
     for line in [
         "aurora_http_requests_total{method=\"POST\",route=\"com.atproto.repo.createRecord\",status=\"200\"} 1",
-        "aurora_http_requests_total{method=\"GET\",route=\"{method}\",status=\"501\"} 2",
+        "aurora_http_requests_total{method=\"GET\",route=\"{method}\",status=\"400\"} 2",
         "aurora_http_requests_total{method=\"other\",route=\"unknown\",status=\"404\"} 1",
         "aurora_http_request_duration_seconds_count{method=\"POST\",route=\"com.atproto.repo.createRecord\",status=\"200\"} 1",
         "aurora_auth_failures_total{reason=\"password\"} 1",

@@ -1,6 +1,9 @@
 //! `com.atproto.identity.*` and the well-known document behind it.
 
+mod resolve_handle;
 mod resolve_identity;
+mod sign_plc_operation;
+mod update_handle;
 
 use std::{
     sync::atomic::Ordering,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use pds_identity::plc;
-use pds_server::account::sign_up::SignUp;
+use pds_server::{account::sign_up::SignUp, mail::Languages};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,8 +1,16 @@
 //! `com.atproto.repo.*`.
 
+mod apply_writes;
 mod chain;
 mod clock;
+mod create_record;
+mod delete_record;
+mod describe_repo;
+mod get_record;
 pub(crate) mod import_repo;
+mod list_missing_blobs;
+mod list_records;
+mod put_record;
 mod replicas;
 mod upload_blob;
 

@@ -29,7 +29,7 @@ async fn moves_in(pds: TestPds, directory: Arc<dyn plc::Directory>) {
     assert_eq!(credentials["rotationKeys"], json!([own]));
     let service = json!({"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://pds.test"}});
     assert_eq!(credentials["services"], service);
-    let refused = alice.call(ACTIVATE, json!({})).await;
+    let refused = alice.bare(ACTIVATE).await;
     assert_eq!(refused.body["message"], "Server rotation key not included in PLC DID data");
 
     let last = directory.last(&mover.did).await.unwrap();
@@ -80,14 +80,14 @@ async fn moves_in(pds: TestPds, directory: Arc<dyn plc::Directory>) {
     assert_eq!(submit(good).await.status, 200);
     assert_eq!(firehose.next().await.kind, "#identity");
     assert_eq!(status().await["validDid"], true);
-    assert_eq!(alice.call(ACTIVATE, json!({})).await.status, 200);
+    assert_eq!(alice.bare(ACTIVATE).await.status, 200);
     let kinds: Vec<_> = firehose.take(3).await.into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["#account", "#identity", "#sync"]);
     let session = alice.query("com.atproto.server.getSession", &[]).await.ok();
     assert_eq!((&session["active"], session.get("status")), (&json!(true), None));
     assert_eq!(session["didDoc"]["service"][0]["serviceEndpoint"], "https://pds.test");
     // Once more: nothing changes, and nothing is announced.
-    assert_eq!(alice.call(ACTIVATE, json!({})).await.status, 200);
+    assert_eq!(alice.bare(ACTIVATE).await.status, 200);
     alice.post("here").await;
     assert_eq!(firehose.next().await.kind, "#commit");
 }
@@ -120,9 +120,9 @@ on_both!(without_the_directory_nothing_changes, |pds| async move {
     pds.directory.away.store(true, Ordering::Relaxed);
     let submitted = alice.call(SUBMIT, json!({"operation": operation})).await;
     assert_eq!(submitted.error(), (503, "ServiceUnavailable"), "{}", submitted.body);
-    assert_eq!(alice.call(ACTIVATE, json!({})).await.error(), (503, "ServiceUnavailable"));
+    assert_eq!(alice.bare(ACTIVATE).await.error(), (503, "ServiceUnavailable"));
     pds.directory.away.store(false, Ordering::Relaxed);
     assert_eq!(pds_store::event::head(&pds.app.db).await.unwrap(), head);
     assert_eq!(alice.call(SUBMIT, json!({"operation": operation})).await.status, 200);
-    assert_eq!(alice.call(ACTIVATE, json!({})).await.status, 200);
+    assert_eq!(alice.bare(ACTIVATE).await.status, 200);
 });

@@ -2,14 +2,24 @@
 
 mod activate_account;
 mod check_account_status;
+mod create_account;
 mod create_app_password;
+mod create_invite_code;
+mod create_invite_codes;
+mod create_session;
 mod deactivate_account;
 mod delete_account;
+mod delete_session;
+mod describe_server;
 pub(crate) mod directory;
 mod email;
+mod get_account_invite_codes;
+mod get_service_auth;
+mod get_session;
 mod list_app_passwords;
 mod own_identity;
 mod password_reset;
+mod refresh_session;
 mod reserve_signing_key;
 mod revoke_app_password;
 mod second_factor;
@@ -144,7 +154,7 @@ on_both!(requests_are_refused_as_xrpc_says, |pds| async move {
     assert_eq!(described.headers["access-control-allow-origin"], "*");
     assert_eq!(described.ok()["inviteCodeRequired"], true);
     assert_eq!(send(pds.post("com.atproto.server.describeServer")).await.error(), (400, "InvalidRequest"));
-    assert_eq!(pds.query("com.example.unknown", &[]).await.error(), (501, "MethodNotImplemented"));
+    assert_eq!(pds.query("com.example.unknown", &[]).await.error(), (400, "InvalidRequest"));
     let answer = send(pds.post("com.atproto.server.createSession").body("x")).await;
     assert_eq!(answer.error(), (400, "InvalidRequest"));
     let answer = send(pds.post("com.atproto.server.createSession").json(&json!({"identifier": "a"}))).await;

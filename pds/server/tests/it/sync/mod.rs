@@ -2,7 +2,15 @@
 
 mod blob_redirect;
 mod get_blob;
+mod get_blocks;
+mod get_checkout;
+mod get_head;
+mod get_latest_commit;
+mod get_record;
 mod get_repo;
+mod get_repo_status;
+mod list_blobs;
+mod list_repos;
 mod subscribe_repos;
 
 use std::collections::HashMap;

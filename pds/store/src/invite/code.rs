@@ -1,7 +1,7 @@
-//! Invite codes: how often each may be used, and by whom it was.
+//! A code: making, using and disabling it.
 
 use crate::{
-    AccountId, Error, Result, Source, Tx,
+    AccountId, Db, Error, Result, Source, Tx,
     row::row,
     source::{execute, on},
 };
@@ -27,17 +27,8 @@ pub struct Invite {
     pub expires_at: Option<i64>,
 }
 
-/// One use of a code.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Use {
-    /// The account that was made with it.
-    pub account_id: AccountId,
-    /// When it was used; microseconds.
-    pub used_at: i64,
-}
-
 row! {
-    struct Row {
+    pub(super) struct Row {
         code: String,
         available: i32,
         used: i32,
@@ -92,10 +83,11 @@ pub async fn create(tx: &mut Tx, invite: &Invite) -> Result<()> {
 /// as it allows.
 ///
 /// # Errors
-/// [`Error::InviteUnusable`] if it is unknown, disabled, expired or used up.
+/// [`Error::InviteUnusable`] if it is unknown, disabled, expired or used up, or its owner was taken down.
 pub async fn consume(tx: &mut Tx, code: &str, id: AccountId, now: i64) -> Result<()> {
     const COUNT: &str = "update invite_code set used = used + 1 where code = $1 and not disabled \
-                         and used < available and (expires_at is null or expires_at > $2)";
+                         and used < available and (expires_at is null or expires_at > $2) \
+                         and not exists (select 1 from account a where a.did = for_account and a.takedown_ref is not null)";
     const USE: &str = "insert into invite_code_use (code, account_id, used_at) values ($1, $2, $3)";
     let failed = || Error::during("use invite code for account", id);
     if execute!(&mut *tx, COUNT, code, now).map_err(failed())? == 0 {
@@ -105,10 +97,19 @@ pub async fn consume(tx: &mut Tx, code: &str, id: AccountId, now: i64) -> Result
     Ok(())
 }
 
-pub(crate) const GET: &str = "select code, available, used, disabled, for_account, created_by, created_at, expires_at \
-                              from invite_code where code = $1";
-pub(crate) const LIST: &str = "select code, available, used, disabled, for_account, created_by, created_at, expires_at \
-                               from invite_code where (created_at, code) > ($1, $2) order by created_at, code limit $3";
+macro_rules! select_invite {
+    ($rest:literal) => {
+        concat!(
+            "select code, available, used, disabled, for_account, created_by, created_at, expires_at from invite_code ",
+            $rest
+        )
+    };
+}
+pub(super) use select_invite;
+
+pub(crate) const GET: &str = select_invite!("where code = $1");
+/// Whether the account that a code was made for was taken down.
+const OWNER_DOWN: &str = "select count(*) from invite_code c join account a on a.did = c.for_account where c.code = $1 and a.takedown_ref is not null";
 
 /// The code's row.
 ///
@@ -124,37 +125,26 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, code: &str) -> Result<Option
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn is_usable<'a>(source: impl Into<Source<'a>>, code: &str, now: i64) -> Result<bool> {
-    let invite = get(source, code).await?;
-    Ok(invite.is_some_and(|invite| {
+pub async fn is_usable(db: &Db, code: &str, now: i64) -> Result<bool> {
+    let invite = get(db, code).await?;
+    let usable = invite.is_some_and(|invite| {
         !invite.disabled && invite.used < invite.available && invite.expires_at.is_none_or(|end| end > now)
-    }))
+    });
+    if !usable {
+        return Ok(false);
+    }
+    let (owners_down,): (i64,) = on!(db, conn => sqlx::query_as(OWNER_DOWN).bind(code).fetch_one(conn))
+        .map_err(Error::during("read the owner of", "invite code"))?;
+    Ok(owners_down == 0)
 }
 
-/// A page of all codes, oldest first; `after` is (`created_at`, `code`) of the last one of the page before.
+/// Withdraws all codes that were made for an account, by its DID. Returns how many there are.
 ///
 /// # Errors
-/// When the database cannot be read.
-pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<(i64, &str)>, limit: u32) -> Result<Vec<Invite>> {
-    let (created_at, code) = after.unwrap_or((i64::MIN, ""));
-    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(LIST)
-        .bind(created_at)
-        .bind(code)
-        .bind(i64::from(limit))
-        .fetch_all(conn))
-    .map_err(Error::during("list", "invite codes"))?;
-    Ok(rows.into_iter().map(Invite::from).collect())
-}
-
-/// The uses of a code, oldest first.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn uses<'a>(source: impl Into<Source<'a>>, code: &str) -> Result<Vec<Use>> {
-    const SQL: &str = "select account_id, used_at from invite_code_use where code = $1 order by used_at, account_id";
-    let rows: Vec<(i64, i64)> = on!(source, conn => sqlx::query_as(SQL).bind(code).fetch_all(conn))
-        .map_err(Error::during("list uses of", "invite code"))?;
-    Ok(rows.into_iter().map(|(id, used_at)| Use { account_id: AccountId(id), used_at }).collect())
+/// When the database cannot be written.
+pub async fn disable_of(tx: &mut Tx, owner: &str) -> Result<u64> {
+    const SQL: &str = "update invite_code set disabled = $2 where for_account = $1";
+    execute!(tx, SQL, owner, true).map_err(Error::during("disable", "invite codes of an account"))
 }
 
 /// Withdraws a code. Says whether it exists.

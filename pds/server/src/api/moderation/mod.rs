@@ -1,0 +1,5 @@
+//! `com.atproto.moderation.*`.
+
+mod create_report;
+
+pub use create_report::create_report;

@@ -1,0 +1,217 @@
+//! `pds admin account`.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+use anyhow::{Context, bail, ensure};
+use clap::Subcommand;
+use data_encoding::BASE32_NOPAD;
+use serde_json::json;
+
+use super::{
+    output::{Output, text},
+    server::Server,
+};
+
+/// `ACCOUNT` is a DID, a handle or an e-mail address.
+#[derive(Debug, Subcommand)]
+pub(super) enum Account {
+    /// List all accounts, or those with e-mail addresses that begin alike.
+    List {
+        /// The beginning of the addresses.
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// Show one account.
+    Show { account: String },
+    /// Make an account with a random password, which is printed. Makes an invite code if the server asks for one.
+    Create {
+        email: String,
+        handle: String,
+        /// Read the password from standard input instead of making a random one.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Delete an account.
+    Delete {
+        account: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Hide an account and end its sessions.
+    Takedown {
+        account: String,
+        /// Reference to the decision.
+        #[arg(long = "ref", value_name = "TEXT")]
+        reference: Option<String>,
+    },
+    /// Lift a takedown.
+    Untakedown { account: String },
+    /// Give an account a random password, which is printed, and end its sessions.
+    ResetPassword {
+        account: String,
+        /// Read the password from standard input instead of making a random one.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Let an account make invite codes again.
+    EnableInvites {
+        account: String,
+        /// Why, for other administrators.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Forbid an account to make invite codes.
+    DisableInvites {
+        account: String,
+        /// Why, for other administrators.
+        #[arg(long)]
+        note: Option<String>,
+    },
+}
+
+pub(super) async fn run(command: Account, server: &Server, output: Output) -> anyhow::Result<()> {
+    match command {
+        Account::List { email } => list(server, output, email).await,
+        Account::Show { account } => show(server, output, &account).await,
+        Account::Create { email, handle, password_stdin } => {
+            create(server, output, &email, &handle, password_stdin).await
+        }
+        Account::Delete { account, yes } => delete(server, output, &account, yes).await,
+        Account::Takedown { account, reference } => takedown(server, output, &account, true, reference).await,
+        Account::Untakedown { account } => takedown(server, output, &account, false, None).await,
+        Account::ResetPassword { account, password_stdin } => reset(server, output, &account, password_stdin).await,
+        Account::EnableInvites { account, note } => invites(server, output, &account, "enable", note).await,
+        Account::DisableInvites { account, note } => invites(server, output, &account, "disable", note).await,
+    }
+}
+
+async fn list(server: &Server, output: Output, email: Option<String>) -> anyhow::Result<()> {
+    let mut params = vec![("limit", "100")];
+    params.extend(email.as_deref().map(|email| ("email", email)));
+    let accounts = server.list("com.atproto.admin.searchAccounts", "accounts", &params).await?;
+    output.list(
+        &accounts,
+        &[
+            ("HANDLE", |account| text(account, "handle")),
+            ("EMAIL", |account| text(account, "email")),
+            ("DID", |account| text(account, "did")),
+        ],
+    )
+}
+
+async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut info = server.query("com.atproto.admin.getAccountInfo", &[("did", &did)]).await?;
+    let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
+    info["takedown"] = status["takedown"].clone();
+    let taken_down = match &info["takedown"] {
+        takedown if takedown["applied"] == true => format!("yes, {}", text(takedown, "ref")),
+        _ => "no".to_owned(),
+    };
+    let lines = [
+        ("handle", text(&info, "handle")),
+        ("did", text(&info, "did")),
+        ("email", text(&info, "email")),
+        ("email confirmed", text(&info, "emailConfirmedAt")),
+        ("created", text(&info, "indexedAt")),
+        ("deactivated", text(&info, "deactivatedAt")),
+        ("taken down", taken_down),
+        ("invited by", text(&info["invitedBy"], "code")),
+        ("invites disabled", text(&info, "invitesDisabled")),
+        ("note about invites", text(&info, "inviteNote")),
+    ];
+    output.value(&info, &lines)
+}
+
+async fn create(server: &Server, output: Output, email: &str, handle: &str, from_stdin: bool) -> anyhow::Result<()> {
+    let password = password(from_stdin)?;
+    let described = server.query("com.atproto.server.describeServer", &[]).await?;
+    let mut input = json!({"email": email, "handle": handle, "password": password});
+    if described["inviteCodeRequired"] == true {
+        let invite = server.call("com.atproto.server.createInviteCode", &json!({"useCount": 1})).await?;
+        input["inviteCode"] = invite["code"].clone();
+    }
+    let account = server.sign_up(&input).await?;
+    let made = json!({"did": account["did"], "handle": account["handle"], "email": email, "password": password});
+    output.value(&made, &[("handle", text(&made, "handle")), ("did", text(&made, "did")), ("password", password)])
+}
+
+async fn delete(server: &Server, output: Output, account: &str, yes: bool) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let info = server.query("com.atproto.admin.getAccountInfo", &[("did", &did)]).await?;
+    if !yes {
+        confirm(&format!("Delete the account {} ({did})?", text(&info, "handle")))?;
+    }
+    server.call("com.atproto.admin.deleteAccount", &json!({"did": did})).await?;
+    let done = json!({"did": did, "handle": info["handle"]});
+    output.value(&done, &[("deleted", did)])
+}
+
+async fn takedown(
+    server: &Server,
+    output: Output,
+    account: &str,
+    applied: bool,
+    reference: Option<String>,
+) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut takedown = json!({"applied": applied});
+    if let Some(reference) = reference {
+        takedown["ref"] = reference.into();
+    }
+    let subject = json!({"$type": "com.atproto.admin.defs#repoRef", "did": did});
+    let input = json!({"subject": subject, "takedown": takedown});
+    let answer = server.call("com.atproto.admin.updateSubjectStatus", &input).await?;
+    output.value(&answer, &[(if applied { "taken down" } else { "takedown lifted" }, did)])
+}
+
+async fn reset(server: &Server, output: Output, account: &str, from_stdin: bool) -> anyhow::Result<()> {
+    let (did, password) = (server.did(account).await?, password(from_stdin)?);
+    let input = json!({"did": did, "password": password});
+    server.call("com.atproto.admin.updateAccountPassword", &input).await?;
+    output.value(&input, &[("did", did), ("password", password)])
+}
+
+async fn invites(
+    server: &Server,
+    output: Output,
+    account: &str,
+    verb: &str,
+    note: Option<String>,
+) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut input = json!({"account": did});
+    if let Some(note) = note {
+        input["note"] = note.into();
+    }
+    server.call(&format!("com.atproto.admin.{verb}AccountInvites"), &input).await?;
+    output.value(&input, &[(if verb == "enable" { "invites enabled" } else { "invites disabled" }, did)])
+}
+
+/// Read from standard input, or 120 random bits.
+fn password(from_stdin: bool) -> anyhow::Result<String> {
+    if !from_stdin {
+        return Ok(BASE32_NOPAD.encode(&rand::random::<[u8; 15]>()).to_ascii_lowercase());
+    }
+    let line = line()?;
+    ensure!(!line.is_empty(), "there is no password on standard input");
+    Ok(line)
+}
+
+fn line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line).context("read from standard input")?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+fn confirm(question: &str) -> anyhow::Result<()> {
+    if !stdin().is_terminal() {
+        bail!("{question} Say so with --yes");
+    }
+    write!(stderr(), "{question} [y/N] ").context("write to the terminal")?;
+    match line()?.to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => bail!("nothing was deleted"),
+    }
+}

@@ -1,0 +1,68 @@
+//! `pds admin`: administration from a terminal, over the methods of a running server.
+//!
+//! Never opens the database: the same commands work from everywhere, and the server's own rules and events apply.
+
+mod account;
+mod crawl;
+mod invite;
+mod output;
+mod server;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use self::{output::Output, server::Server};
+
+/// Which server, and how to print.
+#[derive(Debug, Args)]
+pub(super) struct Admin {
+    /// URL of the server. Without it, the server on this machine, in this container or pod, by its own settings.
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// File with the administrator's password. Without it: PDS_ADMIN_PASSWORD, PDS_ADMIN_PASSWORD_FILE, or what the server on this machine has.
+    #[arg(long, global = true, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// How to print what the server answers.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people: tables, or one value per line.
+    Text,
+    /// One JSON value, for programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Accounts: list, show, create, delete, take down, reset the password, let make invites.
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Invite codes: create, list, disable.
+    #[command(subcommand)]
+    Invite(invite::Invite),
+    /// Ask relays to crawl the server.
+    RequestCrawl(crawl::RequestCrawl),
+}
+
+/// Runs one command.
+pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
+    let Admin { server, password_file, output, command } = admin;
+    let output = Output { json: matches!(output, Format::Json) };
+    match command {
+        Command::RequestCrawl(request) => crawl::run(&request, server.as_deref(), output).await,
+        Command::Account(command) => {
+            let server = Server::find(server.as_deref(), password_file.as_deref())?;
+            account::run(command, &server, output).await
+        }
+        Command::Invite(command) => {
+            let server = Server::find(server.as_deref(), password_file.as_deref())?;
+            invite::run(command, &server, output).await
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `pds admin`, as users of `pdsadmin` expect it.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::Output,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Json, Router, routing::post};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    SECRETS,
+    process::{Pds, print},
+};
+use crate::harness::{Answer, send};
+
+/// A server in a folder of its own, and a terminal in the same folder.
+struct Host {
+    folder: TempDir,
+    pds: Pds,
+    port: String,
+}
+
+impl Host {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plc = std::env::var("AURORA_TEST_PLC_URL").expect("AURORA_TEST_PLC_URL: see CONTRIBUTING.md");
+        let pds = Pds::start(folder.path(), &[("PDS_DID_PLC_URL", plc.as_str())]).await;
+        let port = pds.port().to_string();
+        Self { folder, pds, port }
+    }
+
+    /// A command in the folder of the server, which finds the server and the password by its settings.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let arguments = [&["admin"], arguments].concat();
+        print(self.folder.path(), &arguments, &[("PDS_PORT", self.port.as_str())], "")
+    }
+
+    /// What a successful command prints.
+    fn text(&self, arguments: &[&str]) -> String {
+        printed(self.run(arguments))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(&[arguments, &["--output", "json"]].concat())).unwrap()
+    }
+
+    /// What a command that fails says.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    }
+
+    fn create(&self, name: &str) -> Value {
+        self.json(&["account", "create", &format!("{name}@example.com"), &format!("{name}.test")])
+    }
+
+    async fn log_in(&self, identifier: &str, password: &str) -> Answer {
+        let input = json!({"identifier": identifier, "password": password});
+        send(self.pds.request(Method::POST, "/xrpc/com.atproto.server.createSession").json(&input)).await
+    }
+}
+
+fn printed(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn field(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}")).to_owned()
+}
+
+#[tokio::test]
+async fn account_create_prints_a_password_that_works() {
+    let host = Host::start().await;
+    let text = host.text(&["account", "create", "alice@example.com", "alice.test"]);
+    let password = text.lines().find_map(|line| line.strip_prefix("password:")).unwrap().trim().to_owned();
+    let session = host.log_in("alice.test", &password).await.ok();
+    assert!(text.contains(session["did"].as_str().unwrap()) && text.contains("alice.test"), "{text}");
+
+    let arguments =
+        ["admin", "account", "create", "bob@example.com", "bob.test", "--password-stdin", "--output", "json"];
+    let output = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "battery staple\n");
+    let made: Value = serde_json::from_str(&printed(output)).unwrap();
+    assert_eq!(made["password"], "battery staple");
+    host.log_in(&field(&made, "did"), "battery staple").await.ok();
+
+    let said = host.refused(&["account", "create", "carol@example.com", "alice.test"]);
+    assert!(said.contains("Handle already taken: alice.test"), "{said}");
+}
+
+#[tokio::test]
+async fn account_list_and_show_name_accounts() {
+    let host = Host::start().await;
+    let (alice, bob) = (host.create("alice"), host.create("bob"));
+    let text = host.text(&["account", "list"]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].starts_with("HANDLE") && lines[1].contains(&field(&alice, "did")), "{text}");
+    let listed = host.json(&["account", "list", "--email", "BOB"]);
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["did"]), (1, &bob["did"]));
+
+    for account in ["alice.test", "@Alice.test", "alice@example.com", &field(&alice, "did")] {
+        let shown = host.json(&["account", "show", account]);
+        assert_eq!((&shown["did"], &shown["takedown"]), (&alice["did"], &json!({"applied": false})), "{account}");
+    }
+    let text = host.text(&["account", "show", "alice.test"]);
+    assert!(
+        text.contains("alice@example.com") && text.contains("taken down:") && text.contains("invited by:"),
+        "{text}"
+    );
+    let said = host.refused(&["account", "show", "nobody.test"]);
+    assert!(said.contains("has no account with the handle nobody.test"), "{said}");
+    let said = host.refused(&["account", "show", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"]);
+    assert!(said.contains("NotFound: Account not found"), "{said}");
+}
+
+#[tokio::test]
+async fn account_delete_asks_before_it_deletes() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let said = host.refused(&["account", "delete", "alice.test"]);
+    assert!(said.contains("alice.test") && said.contains("--yes"), "{said}");
+    host.log_in("alice.test", &field(&alice, "password")).await.ok();
+    let deleted = host.json(&["account", "delete", "alice.test", "--yes"]);
+    assert_eq!(deleted["did"], alice["did"]);
+    assert_eq!(host.log_in(&field(&alice, "did"), &field(&alice, "password")).await.status, 401);
+    assert!(host.refused(&["account", "delete", "alice.test", "--yes"]).contains("no account"));
+}
+
+#[tokio::test]
+async fn account_takedown_hides_and_untakedown_shows() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let log_in = async || host.log_in("alice.test", &field(&alice, "password")).await;
+    let text = host.text(&["account", "takedown", "alice.test", "--ref", "case 7"]);
+    assert!(text.contains("taken down"), "{text}");
+    assert_eq!(log_in().await.error(), (401, "AccountTakedown"));
+    let shown = host.json(&["account", "show", "alice.test"]);
+    assert_eq!(shown["takedown"], json!({"applied": true, "ref": "case 7"}));
+    host.text(&["account", "untakedown", "alice.test"]);
+    log_in().await.ok();
+}
+
+#[tokio::test]
+async fn account_reset_password_prints_the_new_one() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let reset = host.json(&["account", "reset-password", "alice@example.com"]);
+    assert_eq!(reset["did"], alice["did"]);
+    host.log_in("alice.test", &field(&reset, "password")).await.ok();
+    assert_eq!(host.log_in("alice.test", &field(&alice, "password")).await.status, 401);
+}
+
+#[tokio::test]
+async fn account_disable_and_enable_invites_are_seen() {
+    let host = Host::start().await;
+    host.create("alice");
+    let shown = || host.json(&["account", "show", "alice.test"]);
+    host.text(&["account", "disable-invites", "alice.test", "--note", "sold codes"]);
+    assert_eq!((&shown()["invitesDisabled"], &shown()["inviteNote"]), (&json!(true), &json!("sold codes")));
+    host.text(&["account", "enable-invites", "alice.test"]);
+    assert_eq!(shown()["invitesDisabled"], false);
+}
+
+#[tokio::test]
+async fn invite_create_prints_codes_that_list_shows_and_disable_ends() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let text = host.text(&["invite", "create", "--count", "2"]);
+    let codes: Vec<_> = text.lines().collect();
+    assert_eq!(codes.len(), 2, "{text}");
+    let hers = host.json(&["invite", "create", "--uses", "3", "--for", "alice.test"]);
+    assert_eq!(hers[0]["account"], alice["did"]);
+    let listed = host.json(&["invite", "list", "--usable"]);
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    let text = host.text(&["invite", "list"]);
+    assert!(text.starts_with("CODE") && codes.iter().all(|code| text.contains(code)), "{text}");
+
+    host.text(&["invite", "disable", codes[0], "--of", "alice.test"]);
+    let listed = host.json(&["invite", "list", "--usable"]);
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["code"]), (1, &json!(codes[1])));
+    assert!(host.refused(&["invite", "disable"]).contains("--of"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_crawl_asks_each_relay() {
+    let host = Host::start().await;
+    let asked = Arc::<Mutex<Vec<Value>>>::default();
+    let seen = asked.clone();
+    let ask = async move |Json(input): Json<Value>| seen.lock().unwrap().push(input);
+    let relay = Router::new().route("/xrpc/com.atproto.sync.requestCrawl", post(ask));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, relay).await });
+    // The command blocks its thread; the relay has another one.
+    let text = host.text(&["request-crawl", &url]);
+    assert!(text.contains(&url), "{text}");
+    assert_eq!(*asked.lock().unwrap(), [json!({"hostname": "localhost"})]);
+    let said = host.refused(&["request-crawl"]);
+    assert!(said.contains("PDS_CRAWLERS is not set"), "{said}");
+    let said = host.refused(&["request-crawl", "http://127.0.0.1:1"]);
+    assert!(said.contains("reach the server at http://127.0.0.1:1"), "{said}");
+}
+
+#[tokio::test]
+async fn another_server_is_named_with_its_url_and_password() {
+    let host = Host::start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", host.port);
+    let secrets = std::fs::read_to_string(host.folder.path().join("data/secrets.env")).unwrap();
+    let password = secrets.lines().find_map(|line| line.strip_prefix("PDS_ADMIN_PASSWORD=")).unwrap();
+    let list = |more: &[&str], variables: &[(&str, &str)]| {
+        let arguments = [&["admin", "invite", "list", "--server", &url], more].concat();
+        print(elsewhere.path(), &arguments, variables, "")
+    };
+    printed(list(&[], &[("PDS_ADMIN_PASSWORD", password)]));
+    let file = elsewhere.path().join("password");
+    write(&file, password);
+    let name = file.to_str().unwrap();
+    printed(list(&["--password-file", name], &[]));
+    printed(list(&[], &[("PDS_ADMIN_PASSWORD_FILE", name)]));
+
+    let said = |output: Output| {
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let wrong = said(list(&[], &[("PDS_ADMIN_PASSWORD", SECRETS[1].1)]));
+    assert!(wrong.contains("does not accept the administrator's password") && !wrong.contains(SECRETS[1].1), "{wrong}");
+    let none = said(list(&[], &[]));
+    assert!(none.contains("--password-file"), "{none}");
+    let arguments = ["admin", "invite", "list", "--server", "nowhere"];
+    let no_url = said(print(elsewhere.path(), &arguments, &[("PDS_ADMIN_PASSWORD", password)], ""));
+    assert!(no_url.contains("is not a URL"), "{no_url}");
+    // In a folder where no server has run.
+    let nothing = said(print(elsewhere.path(), &["admin", "invite", "list"], &[], ""));
+    assert!(nothing.contains("no server has run with these settings yet"), "{nothing}");
+}
+
+fn write(file: &Path, text: &str) {
+    writeln!(std::fs::File::create(file).unwrap(), "{text}").unwrap();
+}

@@ -1,0 +1,3 @@
+//! `com.atproto.lexicon.*`.
+
+mod resolve_lexicon;

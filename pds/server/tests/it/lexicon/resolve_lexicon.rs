@@ -1,0 +1,57 @@
+//! `com.atproto.lexicon.resolveLexicon`. That a record of another host is proven is tested in `pds/repo`.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use crate::harness::{Database, NameServer, TestPds};
+
+const METHOD: &str = "com.atproto.lexicon.resolveLexicon";
+
+async fn story(database: Database) {
+    let names = NameServer::start().await;
+    let pds = TestPds::with(database, &[("PDS_HANDLE_BACKUP_NAMESERVERS", names.address.to_string())]).await;
+    let alice = pds.person("alice").await;
+    names.set(&alice.did);
+    let publish = async |rkey: &str, record: serde_json::Value| {
+        let collection = "com.atproto.lexicon.schema";
+        let input = json!({"repo": alice.did, "collection": collection, "rkey": rkey, "record": record});
+        alice.call("com.atproto.repo.putRecord", input).await.ok()
+    };
+    let schema = |id: &str| json!({"$type": "com.atproto.lexicon.schema", "lexicon": 1, "id": id, "defs": {}});
+    let made = publish("org.example.feed.thing", schema("org.example.feed.thing")).await;
+    publish("org.example.feed.other", schema("org.example.feed.thing")).await;
+
+    let resolve = async |nsid: &str| pds.query(METHOD, &[("nsid", nsid)]).await;
+    let found = resolve("org.example.feed.thing").await.ok();
+    assert_eq!((&found["uri"], &found["cid"]), (&made["uri"], &made["cid"]));
+    assert_eq!(found["schema"], schema("org.example.feed.thing"));
+    // Kept for a while, also without its domain.
+    names.set("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
+    resolve("org.example.feed.thing").await.ok();
+    names.set(&alice.did);
+    for (nsid, message) in
+        [("org.example.feed.other", "no lexicon of this name"), ("org.example.feed.none", "does not publish")]
+    {
+        let missing = resolve(nsid).await;
+        assert_eq!(missing.error(), (400, "LexiconNotFound"), "{nsid}");
+        assert!(missing.body["message"].as_str().unwrap().contains(message), "{}", missing.body);
+    }
+    // Of somebody whom the directory does not know, and while it is away.
+    names.set("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_eq!(resolve("org.example.feed.unknown").await.error(), (400, "LexiconNotFound"));
+    names.set("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb");
+    pds.directory.away.store(true, Ordering::Relaxed);
+    assert_eq!(resolve("org.example.feed.away").await.error(), (503, "ServiceUnavailable"));
+    assert_eq!(resolve("no nsid").await.error(), (400, "InvalidRequest"));
+}
+
+#[tokio::test]
+async fn a_lexicon_is_found_by_its_domain_on_sqlite() {
+    story(Database::sqlite()).await;
+}
+
+#[tokio::test]
+async fn a_lexicon_is_found_by_its_domain_on_postgres() {
+    story(Database::postgres().await).await;
+}
