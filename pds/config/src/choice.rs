@@ -32,11 +32,10 @@ pub enum S3Checksum {
 /// Something that accounts may do only after they have confirmed their e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeedsEmail {
-    /// Creating and changing records.
+    /// Create and change records.
     Post,
-    /// Uploading blobs.
     Upload,
-    /// Having invite codes.
+    /// Have invite codes.
     Invite,
 }
 

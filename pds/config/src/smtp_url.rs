@@ -32,7 +32,6 @@ pub enum SmtpTls {
     Required,
     /// After STARTTLS, if the server offers it.
     Opportunistic,
-    /// Never.
     Never,
 }
 

@@ -31,7 +31,7 @@ pub enum Error {
     },
 }
 
-/// Why a file does not prove that a record is in a repository.
+/// A file that does not prove that its record is in the repository, with the first fault that was found.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error(transparent)]

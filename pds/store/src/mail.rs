@@ -15,8 +15,9 @@ use crate::{
 pub struct NewMail<'a> {
     /// The account that it is about.
     pub account_id: Option<AccountId>,
-    /// Its kind. A new mail of an account replaces an unsent one of the same kind.
     pub kind: &'a str,
+    /// Whether it replaces unsent mails of the same account and kind: a newer code makes the earlier one useless, and news do not replace each other.
+    pub replaces: bool,
     /// Recipient and content, sealed.
     pub sealed: &'a [u8],
     /// Now; microseconds.
@@ -59,7 +60,7 @@ row! {
     }
 }
 
-/// Queues a mail in place of an unsent one of the same account and kind. Returns false, and queues nothing, if `most` mails wait already.
+/// Queues a mail, perhaps in place of an unsent one. Returns false, and queues nothing, if `most` mails wait already.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -69,7 +70,7 @@ pub async fn queue(tx: &mut Tx, new: &NewMail<'_>, most: i64) -> Result<bool> {
                          select $1, $2, $3, $4, $5, $6 where (select count(*) from mail) < $7";
     let failed = || Error::during("queue a mail of kind", new.kind);
     let account = new.account_id.map(|id| id.0);
-    if account.is_some() {
+    if new.replaces && account.is_some() {
         execute!(&mut *tx, REPLACE, account, new.kind).map_err(failed())?;
     }
     let (at, end) = (new.created_at, new.expires_at);

@@ -25,7 +25,7 @@ pub const MAX_NAME_BYTES: usize = 128;
 const RANDOM_BYTES: usize = 10;
 const PART: usize = 4;
 
-/// Why there is no new app password.
+/// A refused app password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database failed.
@@ -39,7 +39,7 @@ pub enum Error {
     TooMany,
 }
 
-/// Why an app password could not be searched for.
+/// A failed search for an app password that came from the reference implementation.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportedError {
     /// The database failed.
@@ -68,7 +68,6 @@ pub struct Parts {
     pub db: Db,
     /// Makes the digests by which they are found.
     pub key: DigestKey,
-    /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -81,7 +80,7 @@ impl AppPasswords {
     /// Makes an app password.
     ///
     /// # Errors
-    /// Why not; [`pds_store::Error::AppPasswordExists`] if the account has one of this name.
+    /// [`Error::Name`], [`Error::TooMany`], or [`pds_store::Error::AppPasswordExists`] if the account has one of this name.
     pub async fn create(&self, account: &Account, name: &str, privileged: bool) -> Result<Created, Error> {
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
             return Err(Error::Name);

@@ -1,6 +1,6 @@
 //! The end of an account: deletion, restoration within a grace period, and the purge of its data.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pds_repo::event::{self, AccountStatus, Frame};
 use pds_store::{
@@ -10,6 +10,7 @@ use pds_store::{
     event as events, repo,
 };
 use pds_syntax::Handle;
+use tokio::time::sleep;
 
 use super::email::{self, Emails};
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
     mail::{Kind, Languages},
 };
 
-/// Records and blobs that one transaction of a purge removes: little enough that no other write waits for it noticeably.
-const PORTION: u32 = 500;
+/// Records and blobs that one transaction of a purge removes: as many as an import stores at once while others write (ADR 29).
+const PORTION: u32 = 25;
 
 /// Deletes an account and announces it. Its names are free, its sessions are dead, to others it does not exist; its data is purged after `grace`.
 /// `now` is in microseconds. Says whether there was such an account.
@@ -79,12 +80,14 @@ pub async fn restore(
     Ok(Some(restored))
 }
 
-/// Removes all data of a deleted account, in portions, and leaves a tombstone. A purge that was interrupted is continued by the next call.
+/// Removes all data of a deleted account, in portions, and leaves a tombstone. A purge that was interrupted is continued by the next call. Between
+/// portions it pauses for as long as one took, since on SQLite all other writes wait for a portion.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn purge(db: &Db, deleted: &Deleted, now: i64) -> pds_store::Result<()> {
     loop {
+        let began = Instant::now();
         let mut tx = db.begin().await?;
         let purged = account::purge_portion(&mut tx, deleted.id, now, PORTION).await?;
         if purged == Purge::Empty {
@@ -94,6 +97,7 @@ pub async fn purge(db: &Db, deleted: &Deleted, now: i64) -> pds_store::Result<()
         if purged == Purge::Empty {
             return Ok(());
         }
+        sleep(began.elapsed()).await;
     }
 }
 

@@ -24,7 +24,6 @@ pub struct Invites(Arc<Parts>);
 pub struct Parts {
     /// Codes and accounts.
     pub db: Db,
-    /// The time.
     pub clock: Arc<dyn Clock>,
     /// A code begins with it.
     pub hostname: String,

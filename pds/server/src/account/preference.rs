@@ -12,7 +12,7 @@ const DECLARED_AGE: &str = "app.bsky.actor.defs#declaredAgePref";
 /// Maximum number of preferences.
 const MAX_COUNT: usize = 1_000;
 
-/// Why preferences cannot be stored. The texts are those of the reference implementation, except the last.
+/// Preferences that are refused. The texts are those of the reference implementation, except the last.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("Preference is missing a $type")]

@@ -1,6 +1,6 @@
 //! Signing a repository with another key.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use pds_crypto::SigningKey;
 use pds_repo::{Head, commit, event};
@@ -8,17 +8,15 @@ use pds_store::{
     account::{self, Account, Status},
     event as events, repo, reserved_key,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::{Actors, key, slot::Slot};
+use super::{
+    Actors, key,
+    slot::{ATTEMPTS, PATIENCE, Slot, pause},
+};
 use crate::clock;
 
-/// How often the change is tried again after a commit came first.
-const ATTEMPTS: u32 = 24;
-/// How long the change waits for the writes before it.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why a repository was not signed with another key.
+/// A failed change of the signing key of a repository. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeKeyError {
     /// There is no such repository.
@@ -47,7 +45,7 @@ impl Actors {
             if self.try_change_key(&slot, account, new).await? {
                 return Ok(());
             }
-            sleep(Duration::from_millis(rand::random_range(0..=1u64 << attempt.min(6)))).await;
+            pause(attempt).await;
         }
         Err(ChangeKeyError::Busy)
     }

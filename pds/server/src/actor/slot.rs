@@ -1,17 +1,30 @@
 //! What this replica keeps in memory of one repository.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use pds_repo::{Head, mst::Tree};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::sleep};
 
 use super::line::Line;
 
 /// Memory that a repository takes at least, as the cache counts it. Bounds how many are kept.
 const SLOT_BYTES: u64 = 48 << 10;
+
+/// How often a change of a repository is tried again after another one came first.
+pub(super) const ATTEMPTS: u32 = 24;
+/// How long a change waits for the changes before it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pause before the next attempt. Two replicas that tried again at once would go on losing to each other.
+pub(super) async fn pause(attempt: u32) {
+    sleep(Duration::from_millis(rand::random_range(0..=1u64 << attempt.min(6)))).await;
+}
 
 /// The place of a repository in the cache.
 #[derive(Default)]

@@ -151,6 +151,7 @@ pub const METHODS: &[Method] = &[
     Method::new("app.bsky.actor.getProfile", Account, |verb| on(verb, actor::get_profile)).oauth(Permission::Calls),
     Method::new("app.bsky.actor.getProfiles", Account, |verb| on(verb, actor::get_profiles)).oauth(Permission::Calls),
     Method::new("app.bsky.actor.putPreferences", Account, |verb| on(verb, actor::put_preferences))
+        .limits(MethodLimits::PREFERENCES)
         .oauth(Permission::Calls),
     Method::new("app.bsky.feed.getActorLikes", Account, |verb| on(verb, feed::get_actor_likes))
         .oauth(Permission::Calls),

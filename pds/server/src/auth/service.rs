@@ -60,6 +60,14 @@ impl Issuer {
         verified.map_err(|refusal| counted(app, refusal)).map(|()| issuer)
     }
 
+    /// The issuer that the service token of a request names. The signature is not verified.
+    ///
+    /// # Errors
+    /// The answer to the client.
+    pub(super) fn claimed(app: &App, parts: &Parts) -> Result<Self, XrpcError> {
+        Self::read(app, parts, Trust::Anybody).map(|(_, issuer)| issuer).map_err(|refusal| counted(app, refusal))
+    }
+
     /// As [`Issuer::prove`] for [`Trust::Anybody`], with the current DID document: a key that was rotated away does not count any more.
     ///
     /// # Errors

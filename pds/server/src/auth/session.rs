@@ -51,12 +51,14 @@ impl Access {
         if !is_service_token(parts) {
             return Self::prove(app, parts, ANY_SESSION).await;
         }
-        let Issuer { did, service } = Issuer::prove(app, parts, Trust::Anybody).await?;
+        // Before a document is fetched: a token of anybody must not make this server call the hosts that it names.
+        let Issuer { did, service } = Issuer::claimed(app, parts)?;
         if service.is_some() {
             return Err(XrpcError::new(StatusCode::UNAUTHORIZED, "UntrustedIss", "Untrusted issuer"));
         }
         let not_found = || XrpcError::named("AccountNotFound", "Account not found");
         let account = app.accounts.by_did(&did).await?.ok_or_else(not_found)?;
+        Issuer::prove(app, parts, Trust::Anybody).await?;
         if account.status() == Status::TakenDown {
             return Err(account_takedown());
         }

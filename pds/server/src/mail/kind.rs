@@ -37,6 +37,11 @@ impl Kind {
         Self::Moderation,
     ];
 
+    /// Whether it brings a code, of which only the newest is good.
+    pub fn is_code(self) -> bool {
+        !matches!(self, Self::EmailChanged | Self::AccountDeleted | Self::Moderation)
+    }
+
     /// The name of its templates, and its label in metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -55,7 +55,7 @@ pub struct Parts {
 pub struct Mail<'a> {
     /// What it is about.
     pub kind: Kind,
-    /// The account that it goes away with. A new mail replaces an unsent one of the same account and kind.
+    /// The account that it goes away with. A new code replaces an unsent one of the same account and kind.
     pub account: Option<AccountId>,
     /// The recipient's address.
     pub to: &'a str,
@@ -118,6 +118,7 @@ impl Mailer {
         let queued = mail::NewMail {
             account_id: new.account,
             kind: new.kind.name(),
+            replaces: new.kind.is_code(),
             sealed: &sealed,
             created_at: now,
             expires_at: now.saturating_add(good_for_us),

@@ -92,6 +92,8 @@ impl MethodLimits {
     pub const RESETS: Self = Self::own(By::Address, &RESETS, 1);
     /// `deleteAccount`.
     pub const DELETIONS: Self = Self::own(By::Address, &DELETIONS, 1);
+    /// `putPreferences`.
+    pub const PREFERENCES: Self = Self::own(By::Account, &PREFERENCES, 1);
     /// `updateHandle`.
     pub const HANDLES: Self = Self::own(By::Account, &HANDLES, 1);
     /// `reserveSigningKey`.
@@ -147,6 +149,8 @@ const RESET_REQUESTS: [Limit; 2] =
     [Limit::log("request-password-reset", 15, HOUR), Limit::log("request-password-reset-day", 50, DAY)];
 const RESETS: [Limit; 1] = [Limit::log("reset-password", 50, FIVE_MINUTES)];
 const DELETIONS: [Limit; 1] = [Limit::log("delete-account", 50, FIVE_MINUTES)];
+/// Each stores up to 150 KiB anew. Clients write when a person changes a setting.
+const PREFERENCES: [Limit; 1] = [Limit::bucket("put-preferences", 100, FIVE_MINUTES)];
 const HANDLES: [Limit; 2] =
     [Limit::bucket("update-handle", 10, FIVE_MINUTES), Limit::bucket("update-handle-day", 50, DAY)];
 const KEYS: [Limit; 2] =

@@ -238,7 +238,7 @@ pub async fn tombstone<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<O
 /// When the database cannot be read.
 #[doc(hidden)]
 pub async fn leftovers(db: &Db, id: AccountId, did: &Did) -> Result<Vec<String>> {
-    const BY_ID: [(&str, &str); 11] = [
+    const BY_ID: [(&str, &str); 15] = [
         ("account", "select count(*) from account where id = $1"),
         ("repo", "select count(*) from repo where account_id = $1"),
         ("record", "select count(*) from record where repo_id = $1"),
@@ -250,6 +250,10 @@ pub async fn leftovers(db: &Db, id: AccountId, did: &Did) -> Result<Vec<String>>
         ("email_token", "select count(*) from email_token where account_id = $1"),
         ("mail", "select count(*) from mail where account_id = $1"),
         ("deleted_account", "select count(*) from deleted_account where account_id = $1"),
+        ("preference", "select count(*) from preference where account_id = $1"),
+        ("reserved_key", "select count(*) from reserved_key where account_id = $1"),
+        ("handle_change", "select count(*) from handle_change where account_id = $1"),
+        ("app_password", "select count(*) from app_password where account_id = $1"),
     ];
     const BY_DID: &str = "select count(*) from invite_code where for_account = $1 or created_by = $1";
     let mut left = Vec::new();

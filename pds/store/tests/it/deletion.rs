@@ -3,8 +3,9 @@
 use pds_store::{
     Error,
     account::{self, Purge, Status},
+    app_password::{self, NewAppPassword},
     commit::RecordWrite,
-    repo,
+    preference, repo,
 };
 
 use crate::harness::{Alice, Store, T0, handle, on_both, put};
@@ -89,6 +90,21 @@ async fn a_purge_goes_on_where_it_was_interrupted(store: Store) {
     for n in 0..5 {
         alice.write(&store.db, vec![RecordWrite::Create(put(&format!("a.b.c/{n}"), "body"))]).await.unwrap();
     }
+    // What refers to the account goes with it.
+    let new = NewAppPassword {
+        account_id: alice.id,
+        name: "phone",
+        kind: app_password::Kind::Keyed,
+        digest: b"digest",
+        privileged: false,
+        created_at: T0,
+    };
+    let mut tx = store.begin().await;
+    preference::put(&mut tx, alice.id, "[]").await.unwrap();
+    app_password::create(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    let left = account::leftovers(&store.db, alice.id, &alice.did).await.unwrap();
+    assert!(["preference", "app_password"].iter().all(|table| left.iter().any(|found| found == table)), "{left:?}");
     delete(&store, &alice).await;
     assert_eq!(account::purgeable(&store.db, T0 + 7 * DAY - 1, 10).await.unwrap(), []);
     assert_eq!(account::purgeable(&store.db, T0 + 7 * DAY, 10).await.unwrap().len(), 1);

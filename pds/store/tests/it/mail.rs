@@ -14,7 +14,7 @@ on_both!(
 const MINUTE: i64 = 60_000_000;
 
 fn new<'a>(alice: &Alice, kind: &'a str, sealed: &'a [u8]) -> NewMail<'a> {
-    NewMail { account_id: Some(alice.id), kind, sealed, created_at: T0, expires_at: T0 + 15 * MINUTE }
+    NewMail { account_id: Some(alice.id), kind, replaces: true, sealed, created_at: T0, expires_at: T0 + 15 * MINUTE }
 }
 
 async fn queue(store: &Store, new: &NewMail<'_>, most: i64) -> bool {
@@ -56,11 +56,15 @@ async fn a_new_mail_replaces_an_unsent_one_of_its_kind(store: Store) {
     {
         assert!(queue(&store, &new(person, kind, sealed), 3).await, "replacing needs no room");
     }
+    // News do not replace each other.
+    for text in [b"6", b"7"] {
+        assert!(queue(&store, &NewMail { replaces: false, ..new(&alice, "news", text) }, 10).await);
+    }
     let anybody = NewMail { account_id: None, ..new(&alice, "confirm", b"5") };
     assert!(queue(&store, &anybody, 10).await);
     let sealed: Vec<_> =
         mail::claim(&store.db, T0, T0 + 1, 10).await.unwrap().into_iter().map(|mail| mail.sealed).collect();
-    assert_eq!(sealed, [b"2", b"3", b"4", b"5"]);
+    assert_eq!(sealed, [b"2", b"3", b"4", b"6", b"7", b"5"]);
 }
 
 async fn the_queue_is_bounded(store: Store) {

@@ -27,7 +27,6 @@ pub struct Parts {
     pub db: Db,
     /// Queues the mails.
     pub mailer: Mailer,
-    /// The time.
     pub clock: Arc<dyn Clock>,
     /// Whether a mail that confirms an address contains a link.
     pub has_link: bool,

@@ -2,7 +2,7 @@
 
 use crate::mail;
 
-/// Why a code was not made or not accepted.
+/// A mailed code that was not made, or was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The account has no address.

@@ -1,6 +1,6 @@
 //! Storing changes as one commit, however many writers there are.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use pds_repo::{Cid, Head, record::UNKNOWN_SIZE};
 use pds_store::{
@@ -9,18 +9,16 @@ use pds_store::{
     commit::undo_expired,
     repo,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{Change, Error, change::subjects, error::MAX_BLOBS};
 use crate::{
-    actor::{Actors, SubmitError, slot::Slot},
+    actor::{
+        Actors, SubmitError,
+        slot::{ATTEMPTS, PATIENCE, Slot, pause},
+    },
     task::run_to_end,
 };
-
-/// How often a write is tried again after another replica wrote to the repository first.
-const ATTEMPTS: u32 = 24;
-/// How long a write waits for the writes before it to the same repository.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The result of a write.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +34,7 @@ enum Attempt {
     Done(Outcome),
     /// The repository in memory was not the one in the database.
     Again,
-    /// Another replica was faster. Two that try again at once would go on losing to each other.
+    /// Another replica was faster.
     AgainAfterPause,
 }
 
@@ -98,9 +96,7 @@ impl Actors {
             match self.attempt(&slot, account, changes, swap_commit).await? {
                 Attempt::Done(outcome) => return Ok(outcome),
                 Attempt::Again => {}
-                Attempt::AgainAfterPause => {
-                    sleep(Duration::from_millis(rand::random_range(0..=1u64 << attempt.min(6)))).await;
-                }
+                Attempt::AgainAfterPause => pause(attempt).await,
             }
         }
         Err(Error::Overloaded)

@@ -27,6 +27,8 @@ use crate::{
     xrpc::{ForeignOutput, Result, XrpcError},
 };
 
+/// Maximum size of a body that this server decodes. One that is merged is shorter; a longer one was compressed to take memory.
+const MAX_DECODED: u64 = 4 << 20;
 /// Longer bodies are decoded on a thread that may block.
 const SHORT: usize = 64 * 1024;
 
@@ -101,11 +103,14 @@ impl Whole {
             raw.extend_from_slice(&piece);
         }
         let raw = Bytes::from(raw);
-        let decoded = decode(&headers, raw.clone(), most).await;
-        let decoded = decoded.ok_or_else(|| XrpcError::upstream("Upstream response could not be decoded"))?;
-        if !part.grow(decoded.len()) {
+        // Before it is taken: many small bodies may have a long content.
+        let most = most.min(MAX_DECODED);
+        let is_coded = !matches!(coding(&headers).as_deref(), Some("" | "identity"));
+        if is_coded && !part.grow(usize::try_from(most).unwrap_or(usize::MAX)) {
             return Err(busy());
         }
+        let decoded = decode(&headers, raw.clone(), most).await;
+        let decoded = decoded.ok_or_else(|| XrpcError::upstream("Upstream response could not be decoded"))?;
         Ok(Self { status, headers, raw, decoded, part })
     }
 

@@ -90,3 +90,17 @@ async fn another_app_view_has_preferences_of_its_own() {
     verified(&pds, &alice, put.token(), OTHER, Some(PUT)).await;
     assert_eq!(alice.query(GET, &[]).await.ok(), json!({"preferences": []}));
 }
+
+#[tokio::test]
+async fn preferences_are_replaced_only_so_often() {
+    let app_view = Upstream::start().await;
+    let settings = [("PDS_RATE_LIMITS_ENABLED", "true"), ("RATE_LIMIT_AUTHENTICATED_BURST", "1000")];
+    let pds = TestPds::with_app_view(&app_view, &settings).await;
+    let alice = pds.person("alice").await;
+    pds.clock.freeze();
+    for _ in 0..100 {
+        assert_eq!(alice.call(PUT, json!({"preferences": [saved_feeds()]})).await.status, 200);
+    }
+    let refused = alice.call(PUT, json!({"preferences": []})).await;
+    assert_eq!(refused.error(), (429, "RateLimitExceeded"));
+}

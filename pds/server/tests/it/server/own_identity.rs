@@ -1,5 +1,7 @@
 //! `com.atproto.server.createAccount` for somebody who brings a DID.
 
+use std::sync::atomic::Ordering;
+
 use pds_crypto::{
     SigningKey,
     service_token::{Claims, issue},
@@ -82,6 +84,7 @@ on_both!(a_token_of_the_account_itself_uploads_a_blob_and_nothing_else, |pds| as
     // The service that prepares videos has such a token. AL-FED-2
     const UPLOAD: &str = "com.atproto.repo.uploadBlob";
     let (mover, stranger) = (Mover::new(&*pds.directory).await, Mover::new(&*pds.directory).await);
+    let unknown = Mover::new(&*pds.directory).await;
     mover.move_in(&pds).await.ok();
     let upload = async |token: &str| {
         let request = pds.post(UPLOAD).bearer_auth(token).header("content-type", "text/plain");
@@ -100,6 +103,10 @@ on_both!(a_token_of_the_account_itself_uploads_a_blob_and_nothing_else, |pds| as
         let answer = upload(&token).await;
         assert_eq!(answer.error(), (status, error), "{}", answer.body);
     }
+    // Nobody is asked about an account that is not here: the directory would not answer.
+    pds.directory.away.store(true, Ordering::Relaxed);
+    assert_eq!(upload(&unknown.token(UPLOAD)).await.error(), (400, "AccountNotFound"));
+    pds.directory.away.store(false, Ordering::Relaxed);
     let session =
         send(pds.get("com.atproto.server.getSession").bearer_auth(mover.token("com.atproto.server.getSession")));
     assert_eq!(session.await.error(), (400, "InvalidToken"));
