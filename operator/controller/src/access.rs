@@ -67,6 +67,7 @@ pub fn in_cluster() -> Vec<Right> {
     vec![
         Right::new("auroralocus.dev", "pdsclasses", &["list", "watch"]),
         Right::new("auroralocus.dev", "pdshostnameclaims", &["get", "list", "watch", "create", "update", "delete"]),
+        Right::new("auroralocus.dev", "pdsbucketclaims", &["list", "watch", "create", "delete"]),
         // Their labels, for the classes that choose namespaces.
         Right::new("", "namespaces", &["get", "list", "watch"]),
         // Whether a volume can grow.

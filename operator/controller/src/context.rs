@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
-use operator_api::{PdsClass, PdsHostnameClaim};
+use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim};
 use operator_object_store::Seed;
 use operator_runtime::backoff::Backoff;
 use operator_runtime::child::Caches;
@@ -18,11 +18,13 @@ use operator_runtime::labels::INSTANCE;
 use operator_runtime::pages::Pages;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
+use operator_runtime::turns::Turns;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::crd::Definitions;
 use crate::guarded::{Instances, owned_by};
 use crate::kinds::pds_instance::component::{database, hostname, name, server};
+use crate::kinds::pds_instance::done::Done;
 use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;
 use crate::options::Options;
@@ -49,10 +51,14 @@ pub struct Ctx {
     pub classes: Store<PdsClass>,
     /// Held while a hostname is claimed that may lie below or above another one.
     pub claiming: Mutex<()>,
-    /// Held while an instance that cannot be read is fetched: it may have a megabyte of labels, which take 30 times that once they are parsed.
-    pub fetching: Mutex<()>,
+    /// Held while a bucket is claimed that counts against a limit.
+    pub claiming_buckets: Mutex<()>,
+    /// Turns for fetching instances that cannot be read: each may have a megabyte and a half.
+    pub fetching: Turns,
     /// All claims of hostnames.
     pub claims: Store<PdsHostnameClaim>,
+    /// All claims of buckets.
+    pub bucket_claims: Store<PdsBucketClaim>,
     /// All namespaces with their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Pods that Kubernetes could not create.
@@ -69,8 +75,8 @@ pub struct Ctx {
     pub backoff: Backoff,
     /// What was last seen of buckets, by the uid of the instance: the question and the answer.
     pub buckets: Recent<(String, Seen)>,
-    /// The steps that were last taken, by the uid of the instance.
-    pub steps: Recent<String>,
+    /// What the last reconciliation did, by the uid of the instance.
+    pub done: Recent<Done>,
     /// The statuses that were last written, by the uid of the instance.
     pub written: Recent<Written>,
     /// Metrics that pods answered last: accounts, blob store, use of the volume.
@@ -132,7 +138,7 @@ impl Ctx {
         let uids: HashSet<_> = instances.iter().filter_map(|found| found.uid()).collect();
         self.backoff.retain(|uid| uids.contains(uid));
         self.buckets.retain(|uid| uids.contains(uid));
-        self.steps.retain(|uid| uids.contains(uid));
+        self.done.retain(|uid| uids.contains(uid));
         self.written.retain(|uid| uids.contains(uid));
         self.scrapes.retain(|uid| uids.contains(uid));
         let exists =
@@ -144,7 +150,7 @@ impl Ctx {
     pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.backoff.reset(uid);
         self.buckets.forget(uid);
-        self.steps.forget(uid);
+        self.done.forget(uid);
         self.written.forget(uid);
         self.scrapes.forget(uid);
         self.pages.metrics.forget(namespace, name);

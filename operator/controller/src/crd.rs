@@ -9,13 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, CustomResourceExt, ResourceExt};
-use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
+use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim, PdsInstance};
 use serde_json::Value;
 
 /// The definitions of this version.
 #[must_use]
-pub fn definitions() -> [CustomResourceDefinition; 3] {
-    [PdsInstance::crd(), PdsClass::crd(), PdsHostnameClaim::crd()]
+pub fn definitions() -> [CustomResourceDefinition; 4] {
+    [PdsInstance::crd(), PdsClass::crd(), PdsHostnameClaim::crd(), PdsBucketClaim::crd()]
 }
 
 /// Whether the definitions in the cluster are those of this version.

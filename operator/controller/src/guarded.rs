@@ -14,9 +14,9 @@ pub type Guarded = Tolerant<PdsInstance>;
 /// The store that the watch of instances fills.
 pub type Instances = Store<Guarded>;
 
-/// The instance that an owner reference names, if it exists.
+/// The instance that an owner reference names, if it exists. A reference without a kind stands for a label with the UID of the instance.
 pub(crate) fn owned_by(instances: &Instances, namespace: &str, owner: &OwnerReference) -> Option<Arc<Guarded>> {
     let found = instances.get(&ObjectRef::new(&owner.name).within(namespace))?;
-    let is_of_kind = owner.kind == PdsInstance::kind(&());
+    let is_of_kind = owner.kind.is_empty() || owner.kind == PdsInstance::kind(&());
     (is_of_kind && found.uid().as_ref() == Some(&owner.uid)).then_some(found)
 }

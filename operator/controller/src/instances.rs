@@ -9,7 +9,7 @@ use kube::api::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use operator_api::{PdsHostnameClaim, PdsInstance};
+use operator_api::{PdsBucketClaim, PdsHostnameClaim, PdsInstance};
 use operator_runtime::cache::{Key, is_denied};
 use operator_runtime::tolerant::Tolerant;
 
@@ -17,6 +17,7 @@ use crate::guarded::{Guarded, Instances};
 use crate::kinds::pds_instance::component::hostname;
 use crate::kinds::pds_instance::finalizer::FINALIZER;
 use crate::kinds::pds_instance::observe::uses_secret;
+use crate::kinds::pds_instance::wanted::in_bucket;
 
 pub(crate) type Watched = watcher::Result<watcher::Event<Guarded>>;
 
@@ -130,6 +131,19 @@ pub(crate) fn touched_by(
         let domains = hostname::domains(&pds.spec);
         hostname::is_held_by(claim, &namespace, &name)
             || domains.iter().any(|own| hostname::is_related(own, &claim.spec.hostname)) && !domains.iter().all(holds)
+    })
+}
+
+/// The instances that a change of a bucket's claim concerns: its own, and those of its namespace that have no bucket yet.
+pub(crate) fn waiting_for_bucket(instances: &Instances, claim: &PdsBucketClaim) -> Vec<ObjectRef<Guarded>> {
+    let owner = &claim.spec.owner;
+    those(instances, |pds| {
+        let has_bucket = pds
+            .status
+            .as_ref()
+            .is_some_and(|status| status.resolved.as_ref().is_some_and(|resolved| resolved.bucket.is_some()));
+        let is_concerned = pds.name_any() == owner.name || (in_bucket(pds) && !has_bucket);
+        is_concerned && pds.namespace().as_ref() == Some(&owner.namespace)
     })
 }
 

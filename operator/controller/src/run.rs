@@ -14,8 +14,9 @@ use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
-use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance};
+use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
+use operator_runtime::bounded::bounded;
 use operator_runtime::cache::{Known, Lists, can_stream};
 use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
@@ -25,6 +26,7 @@ use operator_runtime::pages::{Pages, router};
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
+use operator_runtime::turns::Turns;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -32,10 +34,14 @@ use crate::access;
 use crate::context::Ctx;
 use crate::crd::Definitions;
 use crate::guarded::{Guarded, Instances, owned_by};
-use crate::instances::{every, merged, of_namespace, reference, strip_instance, touched_by, users_of_secret};
+use crate::instances::{
+    every, merged, of_namespace, reference, strip_instance, touched_by, users_of_secret, waiting_for_bucket,
+};
 use crate::kinds::pds_instance;
+use crate::kinds::pds_instance::bucket_claim::free_gone;
 use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
-use crate::kinds::pds_instance::component::{hostname, server};
+use crate::kinds::pds_instance::component::{hostname, keys, server};
+use crate::kinds::pds_instance::orphans;
 use crate::options::{CONTROLLER_NAME, Options};
 use crate::places::Places;
 use crate::refusals::Refusals;
@@ -50,6 +56,9 @@ const CONTROLLER: &str = "aurora-locus-operator";
 const DEFINITIONS: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(3600));
 /// Between two sweeps of hostnames whose holders are gone.
 const SWEEP: Duration = Duration::from_secs(600);
+
+/// Instances that cannot be read, fetched at once.
+const FETCHES: usize = 2;
 
 /// Between two looks for instances that are gone.
 const FORGET: Duration = Duration::from_secs(10);
@@ -79,6 +88,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// What stops it at the start.
 pub async fn operate(client: Client, options: Options, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    let client = bounded(client);
     let pages = Pages::default();
     let listener = tokio::net::TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("listen at {}", options.listen))?;
@@ -140,7 +150,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     let changed = watched.applied_objects().predicate_filter(predicates::generation, PredicateConfig::default());
 
-    let secrets = Arc::new(Secrets::new(client.clone()));
+    let secrets = Arc::new(Secrets::new(client.clone(), &keys::ANNOTATIONS));
     let mut watched_secrets = scope.watches();
     if !scope.includes(&options.namespace) {
         watched_secrets.push(Some(options.namespace.clone()));
@@ -165,6 +175,11 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         kube::runtime::watcher(Api::<PdsHostnameClaim>::all(client.clone()), watcher::Config::default());
     let changed_claims =
         changed_claims.default_backoff().modify(|claim| claim.managed_fields_mut().clear()).reflect(writer);
+    let (bucket_claims, writer) = reflector::store();
+    let changed_bucket_claims =
+        kube::runtime::watcher(Api::<PdsBucketClaim>::all(client.clone()), watcher::Config::default());
+    let changed_bucket_claims =
+        changed_bucket_claims.default_backoff().modify(|claim| claim.managed_fields_mut().clear()).reflect(writer);
     let (namespaces, writer) = reflector::store();
     let names = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     let changed_namespaces = kube::runtime::watcher(names, watcher::Config::default()).default_backoff();
@@ -187,8 +202,10 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         secrets,
         classes,
         claiming: tokio::sync::Mutex::default(),
-        fetching: tokio::sync::Mutex::default(),
+        claiming_buckets: tokio::sync::Mutex::default(),
+        fetching: Turns::new(FETCHES),
         claims: claims.clone(),
+        bucket_claims,
         namespaces,
         refusals,
         definitions: Arc::new(Definitions::default()),
@@ -196,7 +213,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         places: Places::new(options.concurrency.into()),
         backoff: Backoff::default(),
         buckets: Recent::default(),
-        steps: Recent::default(),
+        done: Recent::default(),
         written: Recent::default(),
         scrapes: Arc::new(Scrapes::default()),
         storage_classes: Recent::default(),
@@ -209,6 +226,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let mut helpers = tokio::task::JoinSet::new();
     helpers.spawn(scraper::run(ctx.clone(), ready_instances(ctx.clone(), instances.clone()), news.clone()));
     helpers.spawn(look_after(ctx.clone(), instances.clone(), news, stop.clone()));
+    helpers.spawn(clear_up(ctx.clone()));
 
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
         ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default())
@@ -217,9 +235,11 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let mut controller = Controller::for_stream(changed, instances.clone());
     let (all, holders, tenants, claim_store) =
         (instances.clone(), instances.clone(), instances.clone(), claims.clone());
+    let owners = instances.clone();
     controller = controller
         .watches_stream(changed_classes.touched_objects(), move |_| every(&all))
         .watches_stream(changed_claims.touched_objects(), move |claim| touched_by(&holders, &claim_store, &claim))
+        .watches_stream(changed_bucket_claims.touched_objects(), move |claim| waiting_for_bucket(&owners, &claim))
         .watches_stream(changed_namespaces, move |namespace| of_namespace(&tenants, &namespace.name_any()))
         .reconcile_on(stream::select_all(triggers))
         .reconcile_on(told);
@@ -284,6 +304,19 @@ async fn look_after(
             }
             _ = forget.tick() => ctx.forget_gone(),
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Deletes what instances that are gone left running, and frees the claims of buckets that are gone. Beside everything else: object stores may
+/// take their time.
+async fn clear_up(ctx: Arc<Ctx>) {
+    let (mut forget, mut sweep) = (tokio::time::interval(FORGET), tokio::time::interval(SWEEP));
+    orphans::collect(&ctx).await;
+    loop {
+        tokio::select! {
+            _ = forget.tick() => orphans::collect(&ctx).await,
+            _ = sweep.tick() => free_gone(&ctx).await,
         }
     }
 }

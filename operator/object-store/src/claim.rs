@@ -51,6 +51,15 @@ pub(crate) async fn owner(buckets: &Buckets, bucket: &str) -> Result<Option<Opti
     }
 }
 
+/// Whether a bucket exists that was made for an instance of the namespace. `user` has the derived name.
+pub(crate) async fn is_left(buckets: &Buckets, bucket: &str, user: &str, namespace: &str) -> Result<bool, Error> {
+    Ok(match owner(buckets, bucket).await? {
+        None => false,
+        Some(None) => bucket == user,
+        Some(Some(marker)) => marker.namespace == namespace,
+    })
+}
+
 /// How the bucket stands to the owner; changes nothing.
 pub(crate) async fn state(buckets: &Buckets, request: &Request) -> Result<State, Error> {
     let (bucket, owner) = (request.bucket(), &request.owner);

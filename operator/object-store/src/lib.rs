@@ -74,4 +74,7 @@ pub trait Provisioner: Send + Sync + Debug {
     async fn delete(&self, request: &Request) -> Result<Deleted, Error>;
     /// The owner of a bucket. `None`: there is no such bucket. `Some(None)`: the bucket has no marker.
     async fn owner(&self, bucket: &str) -> Result<Option<Option<Marker>>, Error>;
+    /// Whether anything is left of what was made for an instance of `namespace`: its bucket, or its user or role. A bucket that names an owner of
+    /// another namespace, or that has no marker and not the derived name, is somebody else's.
+    async fn is_left(&self, bucket: &str, user: &str, namespace: &str) -> Result<bool, Error>;
 }

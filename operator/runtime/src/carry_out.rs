@@ -4,6 +4,7 @@
 //! can only create, what exists is read, judged, and written under its uid.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{
@@ -13,7 +14,6 @@ use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::Semaphore;
 
 use crate::condition::one_line;
 use crate::labels::MANAGED_BY;
@@ -21,6 +21,7 @@ use crate::manifest::Manifest;
 use crate::metrics::Metrics;
 use crate::ownership::{Belongs, Lifetime, Owner};
 use crate::tolerant::SingleMeta;
+use crate::turns::Turns;
 
 /// The field manager of everything that is written.
 pub const MANAGER: &str = MANAGED_BY;
@@ -210,8 +211,7 @@ impl Writer<'_> {
 
     /// An object that exists, with its managed fields if they have to be changed.
     async fn live(&self, manifest: &Manifest) -> kube::Result<Option<Live>> {
-        // Fails only if the semaphore was closed, which nobody does.
-        let _turn = READS.acquire().await.ok();
+        let _turn = READS.take(&self.owner.namespace).await;
         let request = self.requests(&manifest.resource).get(&manifest.name, &GetParams::default());
         let text = match self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await {
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
@@ -255,8 +255,8 @@ fn error_of(error: serde_json::Error) -> kube::Error {
     kube::Error::SerdeError(error)
 }
 
-/// Objects that are read with their managed fields at once: each has up to 1.5 MB of JSON.
-static READS: Semaphore = Semaphore::const_new(4);
+/// Objects that are read with their managed fields at once: each has up to 1.5 MB of JSON. Namespaces take turns.
+static READS: LazyLock<Turns> = LazyLock::new(|| Turns::new(4));
 
 /// An object that exists.
 struct Live {

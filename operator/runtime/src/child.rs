@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::{Api, ApiResource, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
@@ -84,6 +84,7 @@ pub struct Child {
     begin: Begin,
     complete: Complete,
     find: fn(&Caches, &str, &str) -> Vec<Arc<dyn AnyObject>>,
+    orphans: fn(&Caches) -> Vec<Arc<ObjectMeta>>,
 }
 
 impl Child {
@@ -119,6 +120,20 @@ impl Child {
             begin: begin_whole::<K>,
             complete: complete::<K>,
             find: find::<K>,
+            orphans: |caches| caches.of::<K>().map(|cache| cache.orphans()).unwrap_or_default(),
+        }
+    }
+
+    /// Where the API server serves the kind.
+    #[must_use]
+    pub fn resource(&self) -> ApiResource {
+        let (group, version) = (self.group, self.version);
+        ApiResource {
+            group: group.into(),
+            version: version.into(),
+            api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
+            kind: self.kind.into(),
+            plural: self.plural.into(),
         }
     }
 }
@@ -199,6 +214,12 @@ impl Caches {
     pub fn of_instance(&self, namespace: &str, instance: &str) -> Children {
         let objects = self.children.iter().flat_map(|child| (child.find)(self, namespace, instance));
         objects.collect()
+    }
+
+    /// The metadata of objects of a kind that went with an instance and have no owner any more.
+    #[must_use]
+    pub fn orphans(&self, child: &Child) -> Vec<Arc<ObjectMeta>> {
+        (child.orphans)(self)
     }
 
     fn add<K: Object>(&mut self, unowned: usize) -> Arc<Cache<K>> {

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 pub const INSTANCE: &str = "auroralocus.dev/instance";
 /// The part of the instance that an object belongs to.
 pub const COMPONENT: &str = "auroralocus.dev/component";
+/// The UID of the instance that an object goes with. It tells whose an object is whose owner references somebody removed, as a deletion with
+/// the policy `Orphan` does.
+pub const OWNER_UID: &str = "auroralocus.dev/owner-uid";
 /// The hash of what was written last.
 pub const APPLIED_HASH: &str = "auroralocus.dev/applied-hash";
 /// On a workload: the hash of its pod template, which tells a field that is gone.
@@ -45,11 +48,11 @@ pub fn all(instance: &str, component: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// Whether [`all`] sets a label of this name.
+/// Whether [`all`] sets a label of this name, or it is [`OWNER_UID`].
 #[must_use]
 pub fn is_set(label: &str) -> bool {
     let names = ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"];
-    names.contains(&label) || [INSTANCE, COMPONENT, MANAGED_BY_LABEL].contains(&label)
+    names.contains(&label) || [INSTANCE, COMPONENT, OWNER_UID, MANAGED_BY_LABEL].contains(&label)
 }
 
 /// Selects every object that belongs to an instance.

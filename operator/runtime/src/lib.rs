@@ -4,6 +4,7 @@
 
 mod amount;
 pub mod backoff;
+pub mod bounded;
 pub mod cache;
 pub mod carry_out;
 pub mod child;
@@ -24,3 +25,4 @@ pub mod recent;
 pub mod secret;
 pub mod supervise;
 pub mod tolerant;
+pub mod turns;

@@ -1,7 +1,7 @@
 //! Decides whether an object belongs to an instance.
 //!
 //! A name or a label proves little: anybody who may write to the namespace can choose both. So an object is taken for an instance's own
-//! only with the owner reference that the API server keeps, or, for data, which has no owner, with all marks and no other owner. What
+//! only with the owner reference that the API server keeps, with the UID of the instance in a label where no owner is left, or, for data, which has no owner, with all marks and no other owner. What
 //! such data holds is treated as input all the same.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -43,22 +43,35 @@ impl Owner {
     pub fn judge(&self, metadata: &ObjectMeta, lifetime: Lifetime) -> Belongs {
         let owners = metadata.owner_references.as_deref().unwrap_or_default();
         let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key));
         match lifetime {
             Lifetime::Instance => match controller {
                 Some(owner) if owner.uid == self.reference.uid => Belongs::Ours,
                 Some(owner) if owner.kind == self.reference.kind && owner.name == self.reference.name => {
                     Belongs::Predecessors
                 }
-                _ => Belongs::Others,
+                Some(_) => Belongs::Others,
+                None => match orphaned_by(metadata) {
+                    Some(uid) if uid == self.reference.uid => Belongs::Ours,
+                    Some(_) if label(labels::INSTANCE) == Some(&self.reference.name) => Belongs::Predecessors,
+                    _ => Belongs::Others,
+                },
             },
             Lifetime::Data => {
-                let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key));
                 let marked = label(labels::INSTANCE) == Some(&self.reference.name)
                     && label(labels::MANAGED_BY_LABEL).is_some_and(|value| value == labels::MANAGED_BY);
                 if marked && controller.is_none() { Belongs::Ours } else { Belongs::Others }
             }
         }
     }
+}
+
+/// The UID of the instance that an object went with, if no controller owns the object any more.
+#[must_use]
+pub fn orphaned_by(metadata: &ObjectMeta) -> Option<&str> {
+    let is_owned = metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+    let uid = metadata.labels.as_ref()?.get(labels::OWNER_UID)?;
+    (!is_owned).then_some(uid)
 }
 
 #[cfg(test)]
@@ -85,6 +98,22 @@ mod tests {
         assert_eq!(judge(&owned_by("0", "shop")), Belongs::Others);
         let labelled = ObjectMeta { labels: Some(labels::all("web", "server")), ..Default::default() };
         assert_eq!(judge(&labelled), Belongs::Others);
+    }
+
+    /// After a deletion with the policy `Orphan`, or an edit by hand.
+    #[test]
+    fn a_child_that_lost_its_owner_is_known_by_the_uid_in_its_label() {
+        let judge = |metadata: &ObjectMeta| owner().judge(metadata, Lifetime::Instance);
+        let labelled = |name: &str, uid: &str| {
+            let mut set = labels::all(name, "server");
+            set.insert(labels::OWNER_UID.into(), uid.into());
+            ObjectMeta { labels: Some(set), ..Default::default() }
+        };
+        assert_eq!(judge(&labelled("web", "1")), Belongs::Ours);
+        assert_eq!(judge(&labelled("web", "0")), Belongs::Predecessors);
+        assert_eq!(judge(&labelled("shop", "0")), Belongs::Others);
+        let adopted = ObjectMeta { labels: labelled("web", "1").labels, ..owned_by("7", "shop") };
+        assert_eq!((judge(&adopted), orphaned_by(&adopted)), (Belongs::Others, None), "it has another owner");
     }
 
     #[test]

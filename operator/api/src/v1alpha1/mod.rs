@@ -1,6 +1,7 @@
 //! Version `v1alpha1` of every kind: one folder per kind, and the types that kinds share.
 
 mod condition;
+pub mod pds_bucket_claim;
 pub mod pds_class;
 pub mod pds_hostname_claim;
 pub mod pds_instance;
@@ -13,6 +14,7 @@ mod rule;
 mod tests;
 
 pub use condition::ConditionType;
+pub use pds_bucket_claim::{PdsBucketClaim, PdsBucketClaimSpec};
 pub use pds_class::{
     Allowed, AwsStore, ClassLimits, Images, Isolation, ObjectStore, PdsClass, PdsClassSpec, Placement, Provisioner,
     RunAs, WorkloadIdentity,

@@ -53,6 +53,8 @@ reasons! {
         "Wait. If it lasts, look at the pod and the volume of the database.";
     WaitingForBucket, false, "The bucket is being made.", "Wait.";
     WaitingForJob, false, "A Job of the instance runs.", "Wait, or read the Job's log.";
+    BeingDeleted, false, "An object is being deleted and is not gone yet: something uses it, or a finalizer keeps it. The operator waits and changes nothing about the object.",
+        "Wait. If it lasts, look at `metadata.finalizers` of the object that the message names: whoever set a finalizer has to remove it. If the message says that data is lost with the object, save the data first.";
     Paused, false, "`spec.paused` is true: the operator changes nothing and goes on reporting.", "Set `spec.paused` to false.";
     InvalidSpec, true, "The spec contradicts itself, the class or what exists.", "Change the field that the message names.";
     Unreadable, true, "The stored object does not fit this version of the operator, for example after a rollback. What runs goes on.",
@@ -122,6 +124,7 @@ impl Reason {
                 | Self::WaitingForDatabase
                 | Self::WaitingForBucket
                 | Self::WaitingForJob
+                | Self::BeingDeleted
                 | Self::Paused
                 | Self::Unreadable
         )

@@ -1,7 +1,7 @@
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use super::{PdsClass, PdsHostnameClaim, PdsInstance};
+use super::{PdsBucketClaim, PdsClass, PdsHostnameClaim, PdsInstance};
 
 /// Every property of the schema, with its path.
 fn properties(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
@@ -19,7 +19,7 @@ fn properties(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
 
 fn all() -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    for crd in [PdsInstance::crd(), PdsClass::crd(), PdsHostnameClaim::crd()] {
+    for crd in [PdsInstance::crd(), PdsClass::crd(), PdsHostnameClaim::crd(), PdsBucketClaim::crd()] {
         let crd = serde_json::to_value(crd).unwrap();
         properties("", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut found);
     }

@@ -110,7 +110,7 @@ async fn a_role_in_a_namespace_reaches_its_instances_and_nothing_else() {
         assert_eq!(person.verbs("pdsinstances", "").await, NOTHING, "{role}");
         assert_eq!(person.verbs("pdsinstances/status", &world.namespace).await, ["get"], "{role}");
         assert_eq!(person.verbs("pdsinstances/finalizers", &world.namespace).await, NOTHING, "{role}");
-        for kind in ["pdsclasses", "pdshostnameclaims"] {
+        for kind in ["pdsclasses", "pdshostnameclaims", "pdsbucketclaims"] {
             assert_eq!(person.verbs(kind, "").await, NOTHING, "{role} {kind}");
         }
     }
@@ -124,7 +124,7 @@ async fn a_role_in_the_whole_cluster_reads_classes_and_claims() {
     let binding = serde_json::from_value(person.binding("edit")).unwrap();
     bindings.create(&PostParams::default(), &binding).await.unwrap();
     eventually("edit is bound", async || person.may("list", "pdsinstances", "").await.then_some(())).await;
-    for kind in ["pdsclasses", "pdshostnameclaims"] {
+    for kind in ["pdsclasses", "pdshostnameclaims", "pdsbucketclaims"] {
         assert_eq!(person.verbs(kind, "").await, READING, "{kind}");
     }
     bindings.delete(&person.name, &Default::default()).await.unwrap();

@@ -199,3 +199,35 @@ async fn an_instance_without_a_bucket_needs_no_class_to_end() {
     world.delete("lost").await;
     assert!(Api::<Secret>::namespaced(world.client.clone(), SYSTEM).get_opt("s3-real").await.unwrap().is_some());
 }
+
+/// H5 of the sixth attack: an Event and a try every ten seconds for as long as nobody looks.
+#[tokio::test]
+async fn a_clean_up_that_fails_is_told_once_and_tried_after_longer_and_longer_pauses() {
+    let world = World::new("retry").await;
+    let class = world.class(json!({})).await;
+    let spec = json!({
+        "hostname": "retry.test", "className": class, "database": {"sqlite": {}}, "blobStore": {"s3": {}},
+        "deletionPolicy": {"blobs": "Delete"},
+    });
+    world.create("lite", spec).await.unwrap();
+    let bucket = bucket(&world.condition("lite", "BlobStoreReady", "True", "AsExpected").await);
+    world.api::<Secret>().delete("lite-keys", &DeleteParams::default()).await.unwrap();
+    world.condition("lite", "KeysReady", "False", "KeySecretMissing").await;
+    world.api::<PdsInstance>().delete("lite", &DeleteParams::default()).await.unwrap();
+    world.condition("lite", "Ready", "False", "CleanupFailed").await;
+    let path = format!("/namespaces/{}/", world.namespace);
+    // What each try asks for first.
+    let tries = || world.traffic().iter().filter(|line| line.ends_with("/deployments/lite")).count();
+    let first = tries();
+    eventually("it is tried again", async || (tries() >= first + 4).then_some(())).await;
+    let told = world.event("CleanupFailed", &bucket).await;
+    assert!(told.contains("is gone; restore the Secret"), "{told}");
+    let events = world.api::<Event>().list(&ListParams::default()).await.unwrap();
+    let cleanups: Vec<_> = events.iter().filter(|event| event.reason.as_deref() == Some("CleanupFailed")).collect();
+    assert_eq!(cleanups.len(), 1);
+    assert!(cleanups[0].series.is_none(), "{:?}", cleanups[0].series);
+    assert!(world.traffic().iter().any(|line| line.contains(&path)));
+    world.edit("lite", json!({"deletionPolicy": {"blobs": "Retain"}})).await.unwrap();
+    world.gone::<PdsInstance>("lite").await;
+    s3::delete(&bucket).await;
+}

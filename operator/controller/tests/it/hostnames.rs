@@ -265,3 +265,28 @@ async fn of_two_names_one_above_the_other_that_come_at_once_one_is_held() {
         assert_eq!(held.iter().flatten().count(), 1, "round {round}");
     }
 }
+
+/// After a deletion with the policy `Orphan` the pods of the holder serve the hostname for a while.
+#[tokio::test]
+async fn a_hostname_is_kept_while_workloads_of_its_holder_exist() {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use kube::api::Patch;
+    let world = World::new("runs").await;
+    let other = world.neighbour().await;
+    let _nodes = (world.run_pods(), other.run_pods());
+    let hostname = world.hostname("one");
+    world.create_exactly("lite", lite(&hostname)).await.unwrap();
+    world.ready("lite").await;
+    let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+    let deployments = world.api::<Deployment>();
+    deployments.patch("lite", &Default::default(), &hold(json!(["test/hold"]))).await.unwrap();
+    world.api::<PdsInstance>().delete("lite", &DeleteParams::orphan()).await.unwrap();
+    world.gone::<PdsInstance>("lite").await;
+    world.api::<Secret>().delete("lite-keys", &DeleteParams::default()).await.unwrap();
+    other.create_exactly("heir", lite(&hostname)).await.unwrap();
+    other.condition("heir", "HostnameClaimed", "False", "HostnameTaken").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(claim(&world, &hostname).await.unwrap().spec.owner.name, "lite");
+    deployments.patch("lite", &Default::default(), &hold(json!(null))).await.unwrap();
+    other.ready("heir").await;
+}

@@ -120,7 +120,8 @@ async fn an_object_that_somebody_takes_over_is_let_go() {
     let _node = world.run_pods();
     world.create("lite", lite()).await.unwrap();
     world.ready("lite").await;
-    let orphaned = Patch::Merge(json!({"metadata": {"ownerReferences": null}, "spec": {"selector": {"app": "shop"}}}));
+    let metadata = json!({"ownerReferences": null, "labels": {"auroralocus.dev/owner-uid": null}});
+    let orphaned = Patch::Merge(json!({"metadata": metadata, "spec": {"selector": {"app": "shop"}}}));
     let services = world.api::<Service>();
     let taken = services.patch("lite-metrics", &Default::default(), &orphaned).await.unwrap();
     world.condition("lite", "WorkloadAvailable", "False", "ObjectNotOwned").await;

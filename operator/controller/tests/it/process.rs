@@ -273,3 +273,42 @@ async fn it_leads_only_with_a_lease_and_ends_when_told() {
     assert!(began.elapsed() < Duration::from_secs(10), "the first gave the lease up");
     assert_eq!(eventually("the first ends", async || first.0.try_wait().unwrap()).await.code(), Some(0));
 }
+
+/// F2 of the sixth attack: ten instances that cannot be read, with 1.3 MB of labels each, ended the operator, and again after each start.
+#[tokio::test]
+async fn instances_that_cannot_be_read_cost_little_memory_and_no_neighbour() {
+    let world = World::alone("flood-u").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    let api = world.api::<PdsInstance>();
+    // Of the first ones the status can be written; the others have no room for it in etcd.
+    let labels = |number: usize| {
+        let count = if number < 5 { 50_000 } else { 120_000 };
+        (0..count).map(|label| (format!("{label:05x}"), json!(""))).collect::<serde_json::Map<_, _>>()
+    };
+    let names: Vec<_> = (0..10).map(|number| format!("large-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let spec = json!({"hostname": format!("{name}.test"), "className": home.class, "database": {"sqlite": {}}});
+        world.create(name, spec).await.unwrap();
+        // Without managed fields there is room for as many labels.
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels(number), "managedFields": [{}]}}));
+        api.patch_metadata(name, &Default::default(), &patch).await.unwrap();
+    }
+    // Once as a list, and then as changes, all at once.
+    let program = Program::start(&home, &world);
+    for name in &names[..5] {
+        world.condition(name, "Stalled", "True", "Unreadable").await;
+    }
+    for round in 0..4 {
+        let touched = futures::stream::iter(&names).map(async |name| {
+            let patch =
+                Patch::Merge(json!({"metadata": {"labels": {"00000": round.to_string()}, "managedFields": [{}]}}));
+            api.patch_metadata(name, &Default::default(), &patch).await.unwrap();
+        });
+        touched.buffer_unordered(10).collect::<Vec<()>>().await;
+    }
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    program.took_little_memory();
+}

@@ -178,3 +178,86 @@ async fn nothing_is_added_to_a_spec() {
     let error = world.api::<PdsInstance>().patch("lite", &strict, &unknown).await.unwrap_err().to_string();
     assert!(error.contains("unknown field \"spec.unknown\""), "{error}");
 }
+
+/// They become parts of URLs and of pods.
+#[tokio::test]
+async fn names_of_other_objects_are_names() {
+    let world = World::new("refer").await;
+    let base = || json!({"hostname": "a.test", "paused": true});
+    let fields = |name: &str| {
+        let mut specs = Vec::new();
+        for (field, change) in [
+            ("spec.tls.secretName", json!({"tls": {"secretName": name}})),
+            (
+                "spec.database.external.uriSecret.name",
+                json!({"database": {"external": {"uriSecret": {"name": name, "key": "k"}}}}),
+            ),
+            ("spec.blobStore.s3.secretName", json!({"blobStore": {"s3": {"secretName": name}}})),
+            ("spec.pod.imagePullSecrets[0]", json!({"pod": {"imagePullSecrets": [name]}})),
+            ("spec.pod.priorityClassName", json!({"pod": {"priorityClassName": name}})),
+            ("spec.className", json!({"className": name})),
+            ("spec.database.postgres.storageClassName", json!({"database": {"postgres": {"storageClassName": name}}})),
+            ("spec.database.sqlite.storageClassName", json!({"database": {"sqlite": {"storageClassName": name}}})),
+        ] {
+            let mut spec = base();
+            spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            specs.push((field, spec));
+        }
+        specs
+    };
+    let long = "a".repeat(254);
+    for bad in [
+        "?",
+        "?watch=true",
+        "../../other/secrets/x",
+        "a/b",
+        "A",
+        "-a",
+        "a-",
+        "a.",
+        "a..b",
+        "a_b",
+        "é",
+        " a",
+        "a\n",
+        "",
+        &long,
+    ] {
+        for (field, spec) in fields(bad) {
+            let error = world.create_exactly("bad", spec).await.unwrap_err().to_string();
+            assert!(error.contains(field), "{field} {bad:?}: {error}");
+        }
+    }
+    for (number, good) in ["a", "0", "a.b-c.1", "xn--a", &long[..253]].into_iter().enumerate() {
+        for (index, (_, spec)) in fields(good).into_iter().enumerate() {
+            accepted(&world, &format!("good-{number}-{index}"), spec).await;
+        }
+    }
+    let key = |key: &str| {
+        let mut spec = base();
+        spec["database"] = json!({"external": {"uriSecret": {"name": "db", "key": key}}});
+        spec
+    };
+    for bad in ["", "a/b", "a b", "é", "?"] {
+        refused(&world, "bad", key(bad), "spec.database.external.uriSecret.key").await;
+    }
+    accepted(&world, "keyed", key("DATABASE_URL.v-1")).await;
+
+    let class = |admin: &str, buckets: i32| {
+        let store = json!({"endpoint": "http://a.test", "adminSecretName": admin, "provisioner": "Versitygw"});
+        let spec = json!({
+            "images": {"pds": "pds:1"}, "plcUrl": "http://a.test", "objectStore": store,
+            "limits": {"bucketsPerNamespace": buckets},
+        });
+        let class = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": world.namespace}, "spec": spec,
+        });
+        serde_json::from_value::<PdsClass>(class).unwrap()
+    };
+    let classes = Api::<PdsClass>::all(world.client.clone());
+    for (bad, field) in [(class("../x", 1), "adminSecretName"), (class("a", 0), "bucketsPerNamespace")] {
+        let error = classes.create(&PostParams::default(), &bad).await.unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    }
+    classes.create(&PostParams::default(), &class("s3.admin-1", 1)).await.unwrap();
+}

@@ -124,3 +124,22 @@ async fn a_credential_that_is_not_the_users_is_replaced() {
         .await;
     world.ready("full").await;
 }
+
+/// Releases of Helm were left out of the watch: what a Secret of that type held stayed what it was when it was read first.
+#[tokio::test]
+async fn a_secret_of_any_type_is_followed() {
+    let world = World::new("type").await;
+    let _node = world.run_pods();
+    let release =
+        |url: &str| json!({"metadata": {"name": "db"}, "type": "helm.sh/release.v1", "stringData": {"url": url}});
+    world.make::<Secret>(release("postgres://a@one/pds")).await;
+    let database = json!({"external": {"uriSecret": {"name": "db", "key": "url"}}});
+    world.create("full", json!({"hostname": "full.test", "className": "real", "database": database})).await.unwrap();
+    world.ready("full").await;
+    let before = version(&world).await.unwrap();
+    let other = kube::api::Patch::Merge(json!({"stringData": {"url": "postgres://a@two/pds"}}));
+    world.api::<Secret>().patch("db", &Default::default(), &other).await.unwrap();
+    changed(&world, &before).await;
+    world.api::<Secret>().delete("db", &DeleteParams::default()).await.unwrap();
+    world.condition("full", "DatabaseReady", "False", "CredentialsInvalid").await;
+}

@@ -130,6 +130,14 @@ impl Provisioner for Aws {
     async fn owner(&self, bucket: &str) -> Result<Option<Option<Marker>>, Error> {
         claim::owner(&self.buckets, bucket).await
     }
+
+    async fn is_left(&self, bucket: &str, user: &str, namespace: &str) -> Result<bool, Error> {
+        // Without workload identity the operator may have no right to ask for roles.
+        let roles = self.settings.workload_identity.is_some();
+        Ok(claim::is_left(&self.buckets, bucket, user, namespace).await?
+            || self.user_exists(user).await?
+            || (roles && self.role_exists(user).await?))
+    }
 }
 
 async fn own_identity(service: &Service) -> Result<SharedCredentialsProvider, Error> {

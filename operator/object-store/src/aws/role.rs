@@ -45,6 +45,15 @@ impl Aws {
         self.gone(gone, &format!("delete role {role}"))
     }
 
+    /// Whether there is a role of this name, whoever made it.
+    pub(super) async fn role_exists(&self, role: &str) -> Result<bool, Error> {
+        match self.iam.get_role().role_name(role).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("NoSuchEntity") => Ok(false),
+            Err(error) => Err(failed(format!("read role {role}"), &self.iam_place, &error)),
+        }
+    }
+
     /// ARN and trust policy of the owner's role.
     async fn role(&self, name: &str, owner: &Owner) -> Result<Option<(String, String)>, Error> {
         let what = format!("read role {name}");

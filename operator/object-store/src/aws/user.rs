@@ -48,6 +48,15 @@ impl Aws {
         self.gone(gone, &format!("delete user {user}"))
     }
 
+    /// Whether there is a user of this name, whoever made it.
+    pub(super) async fn user_exists(&self, user: &str) -> Result<bool, Error> {
+        match self.iam.list_user_tags().user_name(user).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("NoSuchEntity") => Ok(false),
+            Err(error) => Err(failed(format!("read the tags of user {user}"), &self.iam_place, &error)),
+        }
+    }
+
     async fn user(&self, user: &str, owner: &Owner) -> Result<User, Error> {
         match self.iam.list_user_tags().user_name(user).send().await {
             Ok(found) if is_of(found.tags(), owner) => Ok(User::Ours),

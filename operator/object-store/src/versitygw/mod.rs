@@ -5,6 +5,7 @@ mod isolation;
 mod policy;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use crate::bucket::{Buckets, Probe};
 use crate::claim::{self, State};
@@ -133,5 +134,15 @@ impl Provisioner for Versitygw {
 
     async fn owner(&self, bucket: &str) -> Result<Option<Option<Marker>>, Error> {
         claim::owner(&self.buckets, bucket).await
+    }
+
+    async fn is_left(&self, bucket: &str, user: &str, namespace: &str) -> Result<bool, Error> {
+        if claim::is_left(&self.buckets, bucket, user, namespace).await? {
+            return Ok(true);
+        }
+        // The gateway tells whether it knows a key before it looks at the signature.
+        let nobody = Credential { access_key_id: user.to_owned(), secret_access_key: SecretString::from("none") };
+        let buckets = Buckets::new(&self.service, nobody.provider())?;
+        Ok(buckets.probe(bucket).await? != Probe::UnknownKey)
     }
 }

@@ -332,3 +332,22 @@ async fn a_bucket_of_another_account_is_told() {
     let why = format!("bucket {} does not belong to account 123456789012", request.bucket());
     assert!(error.contains(&why), "{error}");
 }
+
+/// What a claim of a bucket depends on: it counts until nothing is left.
+#[tokio::test]
+async fn a_bucket_its_user_or_its_role_is_left_until_all_are_gone() {
+    for provisioner in [aws().await, aws_with_roles().await] {
+        let mut request = request();
+        request.service_account = Some(format!("system:serviceaccount:team:{}", request.owner.name));
+        let (bucket, user) = (request.bucket(), request.user());
+        let is_left = async || provisioner.is_left(&bucket, &user, "team").await.unwrap();
+        assert!(!is_left().await);
+        provisioner.ensure(&request, None).await.unwrap();
+        assert!(is_left().await);
+        admin().delete_object().bucket(&bucket).key(MARKER_KEY).send().await.unwrap();
+        admin().delete_bucket().bucket(&bucket).send().await.unwrap();
+        assert!(is_left().await, "its user or role");
+        provisioner.delete(&request).await.unwrap();
+        assert!(!is_left().await);
+    }
+}

@@ -129,3 +129,28 @@ async fn names_and_owners_that_are_none_are_refused() {
     nobody.owner.fingerprint = String::new();
     assert!(matches!(versitygw().ensure(&nobody, None).await, Err(Error::Invalid(_))));
 }
+
+/// What a claim of a bucket depends on: it counts until nothing is left.
+#[tokio::test]
+async fn a_bucket_or_its_user_is_left_until_both_are_gone() {
+    let (provisioner, request) = (versitygw(), request());
+    let (bucket, user) = (request.bucket(), request.user());
+    let is_left = async |namespace: &str| provisioner.is_left(&bucket, &user, namespace).await.unwrap();
+    assert!(!is_left("team").await);
+    keys(&provisioner, &request).await;
+    assert!(is_left("team").await);
+    // Somebody deletes the bucket and forgets its user.
+    admin().delete_object().bucket(&bucket).key(MARKER_KEY).send().await.unwrap();
+    admin().delete_bucket().bucket(&bucket).send().await.unwrap();
+    assert!(is_left("team").await && role(&user).await.is_some());
+    keys(&provisioner, &request).await;
+    provisioner.delete(&request).await.unwrap();
+    assert!(!is_left("team").await);
+
+    // A bucket that an instance only named is not counted for its namespace.
+    let theirs = named_request();
+    keys(&provisioner, &theirs).await;
+    let nobody = self::request().user();
+    assert!(provisioner.is_left(&theirs.bucket(), &nobody, "team").await.unwrap());
+    assert!(!provisioner.is_left(&theirs.bucket(), &nobody, "other").await.unwrap());
+}

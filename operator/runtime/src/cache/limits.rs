@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-/// Whether the controller that an object of a namespace names is an instance that exists.
+/// Whether the controller that an object of a namespace names is an instance that exists. A controller without a kind is one that a label names.
 pub type Known = Arc<dyn Fn(&str, &OwnerReference) -> bool + Send + Sync>;
 
 /// What decides how much of an object is kept.

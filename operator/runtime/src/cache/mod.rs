@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::object::{Object, strip};
+use crate::ownership::orphaned_by;
 use crate::tolerant::Tolerant;
 
 mod entry;
@@ -105,6 +107,15 @@ impl<K: Object> Cache<K> {
             let is_known = || shelf::has_known_owner(&entry.metadata, &self.limits);
             (entry.owner_was_unknown() && is_known()).then(|| entry.metadata.name.clone()).flatten()
         })
+    }
+
+    /// The metadata of objects that went with an instance and have no owner any more.
+    #[must_use]
+    pub fn orphans(&self) -> Vec<Arc<ObjectMeta>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let is_orphan =
+            |metadata: &&Arc<ObjectMeta>| orphaned_by(metadata).is_some() && metadata.deletion_timestamp.is_none();
+        state.shelf.entries().map(|entry| &entry.metadata).filter(is_orphan).cloned().collect()
     }
 
     fn entry<T>(&self, namespace: &str, name: &str, what: impl FnOnce(&Entry<K>) -> T) -> Option<T> {

@@ -8,6 +8,7 @@ use super::entry::{Entry, Packed};
 use super::key::{Key, instance, key};
 use super::limits::Limits;
 use crate::object::Object;
+use crate::ownership::orphaned_by;
 
 pub(super) struct Shelf<K> {
     objects: HashMap<Key, Entry<K>>,
@@ -89,9 +90,16 @@ impl<K: Object> Shelf<K> {
 
 /// Whether the controller of an object is an instance that exists, and the label names the same one. An owner of another kind proves nothing: anybody
 /// may name one. With another name in the label than in the owner, one instance could have objects on the account of any number of others.
+///
+/// An object without a controller is its instance's by the UID in its label; the owner reference that stands for that has no kind.
 pub(super) fn has_known_owner(metadata: &ObjectMeta, limits: &Limits) -> bool {
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let Some((namespace, name)) = instance(metadata) else { return false };
     let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-    let is_named = |owner: &&OwnerReference| instance(metadata).is_some_and(|(_, name)| name == owner.name);
-    owner.filter(is_named).is_some_and(|owner| (limits.known)(namespace, owner))
+    match (owner, orphaned_by(metadata)) {
+        (Some(owner), _) => owner.name == name && (limits.known)(&namespace, owner),
+        (None, Some(uid)) => {
+            (limits.known)(&namespace, &OwnerReference { name, uid: uid.to_owned(), ..Default::default() })
+        }
+        (None, None) => false,
+    }
 }

@@ -233,3 +233,29 @@ fn of_an_object_that_is_not_counted_no_annotation_is_kept() {
     let kept = ["small", "large", "forged"].map(|name| cache.get("ns", name).unwrap().metadata.annotations.is_some());
     assert_eq!(kept, [true, false, false]);
 }
+
+/// What a deletion with the policy `Orphan` leaves, and what an instance that exists takes back.
+#[test]
+fn objects_that_lost_their_owner_are_told_and_kept_whole_while_their_instance_exists() {
+    let known = |_: &str, owner: &OwnerReference| owner.uid == "alive";
+    let cache = Cache::new(Limits { known: Arc::new(known), ..Limits::default() });
+    let orphan = |name: &str, uid: &str| {
+        let mut object = object(name, "a", "1");
+        object.labels_mut().insert(labels::OWNER_UID.into(), uid.into());
+        object.data = Some([("key".to_owned(), "value".to_owned())].into());
+        object
+    };
+    cache.apply(None, Event::Apply(orphan("lost", "gone")));
+    cache.apply(None, Event::Apply(orphan("torn", "alive")));
+    let mut owned = orphan("owned", "alive");
+    let reference =
+        OwnerReference { name: "a".into(), uid: "alive".into(), controller: Some(true), ..Default::default() };
+    owned.metadata.owner_references = Some(vec![reference]);
+    cache.apply(None, Event::Apply(owned));
+    cache.apply(None, Event::Apply(object("other", "a", "1")));
+    let mut orphans: Vec<_> = cache.orphans().iter().filter_map(|metadata| metadata.name.clone()).collect();
+    orphans.sort();
+    assert_eq!(orphans, ["lost", "torn"]);
+    let whole = |name: &str| cache.get("ns", name).unwrap().data.is_some();
+    assert!(!whole("lost") && whole("torn") && whole("owned"));
+}

@@ -15,13 +15,13 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
-use tokio::sync::Semaphore;
 
 use crate::cache::{Key, Lists};
 use crate::child::api;
 use crate::labels;
 use crate::object::strip_owners;
 use crate::tolerant::Tolerant;
+use crate::turns::Turns;
 
 /// Longest value that is kept, in bytes: a certificate with its chain fits.
 pub const LONGEST: usize = 65_536;
@@ -31,10 +31,8 @@ const LONGEST_ANNOTATION: usize = 1024;
 const NAMESPACE_BYTES: usize = 8 << 20;
 /// What a pair of texts takes beside its bytes.
 const PAIR: usize = 64;
-/// Most labels, and most annotations, that are kept.
+/// Maximum number of labels that are kept beside those that this crate sets.
 const MOST_LABELS: usize = 64;
-/// Releases of Helm are Secrets too: large, many, and read by no pod.
-const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 /// Time after which an unused entry is dropped.
 const UNUSED: Duration = Duration::from_secs(1200);
 
@@ -156,7 +154,7 @@ impl Known {
     }
 }
 
-/// Secrets that are read at once: each has up to 1.5 MB of JSON.
+/// Secrets that are read at once: each has up to 1.5 MB of JSON. Namespaces take turns.
 const READS: usize = 4;
 
 /// A Secret with up to 1 MiB of data, which is what the API server takes.
@@ -165,15 +163,17 @@ type Whole = Tolerant<Secret, { 2 << 20 }>;
 /// The Secrets that were asked for.
 pub struct Secrets {
     client: Client,
+    /// The annotations that somebody reads. Others are not kept: whoever may write a Secret decides how many it has.
+    annotations: &'static [&'static str],
     known: Mutex<Known>,
-    reads: Semaphore,
+    reads: Turns,
 }
 
 impl Secrets {
-    /// An empty cache.
+    /// An empty cache. Of the annotations of Secrets only `annotations` are kept.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default(), reads: Semaphore::new(READS) }
+    pub fn new(client: Client, annotations: &'static [&'static str]) -> Self {
+        Self { client, annotations, known: Mutex::default(), reads: Turns::new(READS) }
     }
 
     /// What a Secret holds under some keys; nothing if there is no such Secret. A tenant may have written the name, and it becomes a part of a URL:
@@ -201,11 +201,10 @@ impl Secrets {
         }
         let question = Question { secrets: self, key: Some(key) };
         let secret = {
-            // Fails only if the semaphore was closed, which nobody does.
-            let _turn = self.reads.acquire().await.ok();
+            let _turn = self.reads.take(namespace).await;
             let secret = Api::<Whole>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
             secret.map(|Tolerant(secret)| match secret {
-                Ok(secret) => Ok(Arc::new(reduce(secret, &wanted))),
+                Ok(secret) => Ok(Arc::new(reduce(secret, &wanted, self.annotations))),
                 Err(invalid) => Err(invalid.error),
             })
         };
@@ -237,7 +236,7 @@ impl Secrets {
         lists: &Lists,
     ) -> impl Stream<Item = Key> + Send + 'static {
         let names = api::<Tolerant<PartialObjectMeta<Secret>>>(&self.client, namespace.as_deref());
-        let config = lists.config(watcher::Config::default().fields(NO_RELEASES));
+        let config = lists.config(watcher::Config::default());
         lists.limit(watcher(names, config)).default_backoff().flat_map(move |event| {
             let changed = match event {
                 Ok(Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret)) => {
@@ -292,23 +291,24 @@ impl Drop for Question<'_> {
     }
 }
 
-fn reduce(mut secret: Secret, keys: &[String]) -> Content {
+/// What is kept of a Secret. What somebody reads is kept whatever else there is: a note that was written and is not seen would be written
+/// again for ever.
+fn reduce(mut secret: Secret, keys: &[String], annotations: &[&str]) -> Content {
     let mut data = secret.data.take().unwrap_or_default();
     let metadata = &mut secret.metadata;
     metadata.managed_fields = None;
     metadata.resource_version = None;
     metadata.finalizers = None;
     strip_owners(metadata);
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, value| key.starts_with(labels::PREFIX) && value.len() <= LONGEST_ANNOTATION);
-        while annotations.len() > MOST_LABELS {
-            annotations.pop_last();
-        }
+    if let Some(found) = &mut metadata.annotations {
+        found.retain(|key, value| annotations.contains(&key.as_str()) && value.len() <= LONGEST_ANNOTATION);
     }
-    if let Some(labels) = &mut metadata.labels {
-        while labels.len() > MOST_LABELS {
-            labels.pop_last();
-        }
+    if let Some(found) = &mut metadata.labels {
+        let mut others = 0;
+        found.retain(|key, _| {
+            others += usize::from(!labels::is_set(key));
+            labels::is_set(key) || others <= MOST_LABELS
+        });
     }
     let mut content = Content { metadata: secret.metadata, ..Content::default() };
     for key in keys {

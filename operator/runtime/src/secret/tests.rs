@@ -12,16 +12,34 @@ fn only_what_was_asked_for_is_kept_and_only_up_to_a_size() {
     let labels = (0..200).map(|number| (format!("label-{number:03}"), String::new())).collect();
     let metadata = ObjectMeta { labels: Some(labels), ..Default::default() };
     let secret = Secret { metadata, data: Some(data.into()), ..Default::default() };
-    let content = reduce(secret, &["small".into(), "large".into(), "absent".into()]);
+    let content = reduce(secret, &["small".into(), "large".into(), "absent".into()], &[]);
     assert_eq!(content.values.keys().collect::<Vec<_>>(), ["small"]);
     assert_eq!(content.too_long, ["large"]);
     assert_eq!(content.metadata.labels.unwrap().len(), MOST_LABELS);
 }
 
+/// A tenant writes annotations and labels that stand before ours in the order of the alphabet, as many as the API server takes.
+#[test]
+fn what_somebody_reads_is_kept_whatever_stands_before_it() {
+    let many = |prefix: &'static str| (0..500).map(move |number| (format!("{prefix}{number:03}"), "x".repeat(60)));
+    let mut labels: BTreeMap<_, _> = many("a.test/").collect();
+    labels.extend(labels::all("web", "keys"));
+    let mut annotations: BTreeMap<_, _> = many("auroralocus.dev/a").collect();
+    annotations.insert("auroralocus.dev/bucket".into(), "b".into());
+    annotations.insert("auroralocus.dev/fingerprint".into(), "x".repeat(LONGEST_ANNOTATION + 1));
+    let metadata = ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..Default::default() };
+    let secret = Secret { metadata, ..Default::default() };
+    let kept = reduce(secret, &[], &["auroralocus.dev/bucket", "auroralocus.dev/fingerprint"]).metadata;
+    assert_eq!(kept.annotations, Some([("auroralocus.dev/bucket".to_owned(), "b".to_owned())].into()));
+    let found = kept.labels.unwrap();
+    assert!(labels::all("web", "keys").iter().all(|(key, value)| found.get(key) == Some(value)), "{found:?}");
+    assert_eq!(found.len(), labels::all("web", "keys").len() + MOST_LABELS);
+}
+
 /// One tenant names one Secret after the other, each with as much beside its values as is kept.
 #[test]
 fn what_is_kept_of_a_namespace_is_bounded_and_the_newest_stays() {
-    let annotations = (0..MOST_LABELS).map(|n| (format!("auroralocus.dev/{n}"), "x".repeat(LONGEST_ANNOTATION)));
+    let annotations = (0..64).map(|n| (format!("auroralocus.dev/{n}"), "x".repeat(LONGEST_ANNOTATION)));
     let metadata = ObjectMeta { annotations: Some(annotations.collect()), ..Default::default() };
     let content = Arc::new(Content { metadata, ..Content::default() });
     let entry = || Entry { keys: Vec::new(), content: Some(content.clone()), used: Instant::now() };
@@ -49,7 +67,7 @@ fn debug_shows_no_value() {
 async fn what_cannot_be_a_name_is_not_asked_for() {
     let (service, mut handle) =
         tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
-    let secrets = Secrets::new(Client::new(service, "ns"));
+    let secrets = Secrets::new(Client::new(service, "ns"), &[]);
     let long = "a".repeat(254);
     for name in ["", "?", "?watch=true", "../../other/secrets/x", "a/b", "a%2fb", "A", "-a", "a.", "a..b", "é", &long]
     {
@@ -65,7 +83,7 @@ async fn what_cannot_be_a_name_is_not_asked_for() {
 async fn what_one_reader_gets_does_not_depend_on_the_others() {
     let (service, mut handle) =
         tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
-    let secrets = Secrets::new(Client::new(service, "ns"));
+    let secrets = Secrets::new(Client::new(service, "ns"), &[]);
     let server = tokio::spawn(async move {
         let mut asked = 0;
         while let Some((_, send)) = handle.next_request().await {

@@ -122,8 +122,14 @@ fn an_installation_for_some_namespaces_has_no_rights_to_other_ones() {
         .flat_map(|rule| rule["resources"].as_array().unwrap())
         .map(|resource| resource.as_str().unwrap())
         .collect();
-    let cluster_scoped =
-        ["customresourcedefinitions", "namespaces", "pdsclasses", "pdshostnameclaims", "storageclasses"];
+    let cluster_scoped = [
+        "customresourcedefinitions",
+        "namespaces",
+        "pdsbucketclaims",
+        "pdsclasses",
+        "pdshostnameclaims",
+        "storageclasses",
+    ];
     assert_eq!(resources, cluster_scoped.into());
 }
 

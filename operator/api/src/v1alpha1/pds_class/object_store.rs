@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::reference::NAME;
 use super::super::rule;
 
 /// The S3 service that holds the blobs of a class's instances.
@@ -37,7 +38,7 @@ pub struct ObjectStore {
     /// Secret in the operator's namespace with the keys `accessKeyId` and `secretAccessKey` of an administrator. Instances never see
     /// it. Absent with `Aws`: the operator's own workload identity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub admin_secret_name: Option<String>,
     /// What the names of buckets and users begin with, so that clusters can share one service.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -107,4 +107,9 @@ pub struct ClassLimits {
     /// The largest volume of an instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_storage: Option<Quantity>,
+    /// How many buckets of the object store the instances of one namespace may have; 32 if absent. Buckets of deleted instances count as
+    /// long as they exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub buckets_per_namespace: Option<i32>,
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::quantity;
+use super::super::reference::NAME;
 
 /// Where the pods of an instance run and what they may use. Placement and pull secrets are for every pod of the instance, PostgreSQL's
 /// and the migration's too.
@@ -32,11 +33,11 @@ pub struct PodSettings {
     pub tolerations: Option<Vec<Toleration>>,
     /// The priority class of the pods, where the class allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub priority_class_name: Option<String>,
     /// Secrets of type `kubernetes.io/dockerconfigjson` for pulling the images.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 253), pattern(NAME)))]
     pub image_pull_secrets: Option<Vec<String>>,
 }
 

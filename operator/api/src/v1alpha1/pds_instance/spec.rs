@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::reference::NAME;
 use super::super::{NoSettings, Quantity, SecretKey, SecretName};
 use super::super::{quantity, rule};
 use super::{PdsInstanceStatus, PodSettings, rules};
@@ -40,7 +41,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 pub struct PdsInstanceSpec {
     /// The `PdsClass` to use; if absent, the class marked as default. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub class_name: Option<String>,
     /// The public host name, which stands in every account's identity document. `localhost` is for trying out: plain HTTP, reached by
     /// forwarding port 2583, with handles below `.test`. Immutable.
@@ -136,7 +137,7 @@ pub struct Postgres {
     pub size: Option<Quantity>,
     /// The storage class; the cluster's default if absent. Fixed once the volume exists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub storage_class_name: Option<String>,
     /// CPU and memory of the PostgreSQL container; requests of 50m and 128Mi if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +154,7 @@ pub struct Sqlite {
     pub size: Option<Quantity>,
     /// The storage class; the cluster's default if absent. Fixed once the volume exists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub storage_class_name: Option<String>,
 }
 
@@ -181,7 +182,7 @@ pub struct S3Bucket {
     /// Secret with the keys `bucket`, `endpoint`, `region`, `accessKeyId` and `secretAccessKey`, for a class whose provisioner is
     /// `Given`. Nothing is created in the S3 service, and nothing is deleted there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub secret_name: Option<String>,
 }
 

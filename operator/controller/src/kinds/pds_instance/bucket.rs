@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use operator_api::{PdsInstance, Provisioner as Kind, Reason};
+use kube::runtime::reflector::ObjectRef;
+use operator_api::{PdsClass, PdsInstance, Provisioner as Kind, Reason};
 use operator_object_store::{
     Aws, AwsSettings, Credential, Error as StoreError, Isolation, Provisioner, Request, Versitygw, WorkloadIdentity,
 };
@@ -22,6 +23,16 @@ fn credential(content: &Content) -> Option<Credential> {
         access_key_id: content.text("accessKeyId")?.to_owned(),
         secret_access_key: SecretString::from(content.text("secretAccessKey")?),
     })
+}
+
+/// The object store of a class, at an endpoint that was in use if there is one.
+pub(super) fn store(ctx: &Ctx, class: &str, endpoint: Option<&String>) -> Option<Store> {
+    let class = ctx.classes.get(&ObjectRef::<PdsClass>::new(class))?;
+    let mut store = class.spec.object_store.clone()?;
+    if endpoint.is_some() {
+        store.endpoint = endpoint.cloned();
+    }
+    Some(Store::of(&class, &store))
 }
 
 /// The provisioner of a store, with the administrator's credential as it is now.

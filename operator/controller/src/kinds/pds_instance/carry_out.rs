@@ -20,7 +20,7 @@ use super::status::Report;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::wanted::Wanted;
-use super::{bucket, claim, finalizer};
+use super::{bucket, bucket_claim, claim, finalizer};
 use crate::context::Ctx;
 use crate::guarded::Guarded;
 use crate::rollouts::Turn;
@@ -127,6 +127,7 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
             let written = api.patch(name, &parameters(), &Patch::Merge(patch)).await;
             written.map(drop).map_err(|error| Failure::of(format!("PersistentVolumeClaim {name}"), &error))
         }
+        Step::ClaimBucket { claim, limit } => bucket_claim::claim(ctx, claim, *limit).await,
         Step::EnsureBucket { store, request } => {
             bucket::ensure_bucket(ctx, pds, wanted, store, request).await;
             Ok(())

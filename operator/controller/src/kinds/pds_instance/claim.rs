@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta, PostParams, Preconditions};
 use operator_api::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstance};
 use operator_runtime::carry_out::{Cause, Failure};
+use operator_runtime::labels::INSTANCE;
+use operator_runtime::object::Object;
 use operator_runtime::tolerant::Tolerant;
 
-use super::component::{hostname, keys};
+use super::component::{hostname, keys, name};
 use super::wanted::Wanted;
 use crate::context::Ctx;
 use crate::guarded::Guarded;
@@ -121,7 +124,7 @@ pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failur
     free.await.map_err(|error| Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), &error))
 }
 
-/// Whether the holder of a claim is gone with its keys. While the keys exist, so may the accounts that have the hostname in their
+/// Whether the holder of a claim is gone with its keys and its workloads. While the keys exist, so may the accounts that have the hostname in their
 /// identity documents.
 async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {
     let owner = &claim.spec.owner;
@@ -130,7 +133,18 @@ async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {
         return Ok(false);
     }
     let secrets = Api::<Tolerant<PartialObjectMeta<Secret>>>::namespaced(ctx.client.clone(), &owner.namespace);
-    Ok(secrets.get_opt(&keys::secret_name(&owner.name)).await?.is_none())
+    if secrets.get_opt(&keys::secret_name(&owner.name)).await?.is_some() {
+        return Ok(false);
+    }
+    Ok(!runs::<Deployment>(ctx, owner, &owner.name).await?
+        && !runs::<StatefulSet>(ctx, owner, &name::postgres(&owner.name)).await?)
+}
+
+/// Whether a workload of an instance that is gone still exists. It has the hostname in its settings.
+async fn runs<K: Object>(ctx: &Ctx, owner: &ClaimOwner, name: &str) -> kube::Result<bool> {
+    let workloads = Api::<Tolerant<PartialObjectMeta<K>>>::namespaced(ctx.client.clone(), &owner.namespace);
+    let live = workloads.get_opt(name).await?;
+    Ok(live.is_some_and(|live| live.labels().get(INSTANCE) == Some(&owner.name)))
 }
 
 /// Deletes a claim that is as it was seen.

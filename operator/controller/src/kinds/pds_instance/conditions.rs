@@ -1,36 +1,43 @@
 //! Conditions of an instance whose status this version may not be able to read.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use kube::Resource;
+use kube::api::{ApiResource, DynamicObject, GetParams, Patch, PatchParams, Request};
 use operator_api::PdsInstance;
 use operator_runtime::condition;
-use operator_runtime::tolerant::Single;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::finalizer::FINALIZER;
 use crate::context::Ctx;
 
-fn api(ctx: &Ctx, namespace: &str) -> Api<Single<DynamicObject>> {
-    Api::namespaced_with(ctx.client.clone(), namespace, &ApiResource::erase::<PdsInstance>(&()))
-}
+/// Maximum number of bytes of a spec or a status that is looked at. The schema allows a fraction of it.
+const MOST_BYTES: usize = 256 << 10;
 
-/// An instance as it is stored, without its labels and annotations. One at a time.
+/// An instance as it is stored, without what its writer may fill without bounds: labels, annotations, owners, managed fields, and finalizers
+/// other than the operator's. Namespaces take turns.
 pub(super) async fn fetch(ctx: &Ctx, namespace: &str, name: &str) -> kube::Result<Option<DynamicObject>> {
-    let _one = ctx.fetching.lock().await;
-    let live = api(ctx, namespace).get_opt(name).await?;
-    Ok(live.and_then(|live| live.0.ok()).map(|mut live| {
-        (live.metadata.labels, live.metadata.annotations, live.metadata.managed_fields) = (None, None, None);
-        live
-    }))
+    let _turn = ctx.fetching.take(namespace).await;
+    let request = requests(namespace).get(name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
+    match ctx.client.request_text(request).await {
+        Ok(text) => read(&text).map(Some).map_err(kube::Error::SerdeError),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Sets conditions and leaves the rest of the status as it is, whatever it holds.
+/// Sets conditions and leaves the rest of the status as it is, whatever it holds. True if a reason or a message is another one than before.
 pub(super) async fn merge_conditions(
     ctx: &Ctx,
     namespace: &str,
     name: &str,
     list: &[(&str, bool, &str, &str)],
-) -> kube::Result<()> {
-    let Some(live) = fetch(ctx, namespace, name).await? else { return Ok(()) };
+) -> kube::Result<bool> {
+    let Some(live) = fetch(ctx, namespace, name).await? else { return Ok(false) };
     let old = live.data.pointer("/status/conditions").cloned().unwrap_or(Value::Null);
     let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
     let mut conditions = old.clone();
@@ -38,10 +45,124 @@ pub(super) async fn merge_conditions(
         condition::set(&mut conditions, type_, *status, reason, message, live.metadata.generation);
     }
     if conditions == old {
-        return Ok(());
+        return Ok(false);
     }
-    let patch = json!({"status": {"conditions": conditions}});
-    // The API server answers with the whole object.
-    let _one = ctx.fetching.lock().await;
-    api(ctx, namespace).patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    let words = |list: &[Condition]| {
+        list.iter().map(|found| (found.type_.clone(), found.reason.clone(), found.message.clone())).collect::<Vec<_>>()
+    };
+    let is_news = words(&conditions) != words(&old);
+    let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
+    let request = requests(namespace).patch_subresource("status", name, &PatchParams::default(), &patch);
+    // The API server answers with the whole object, which is not parsed.
+    let _turn = ctx.fetching.take(namespace).await;
+    ctx.client.request_text(request.map_err(kube::Error::BuildRequest)?).await?;
+    Ok(is_news)
+}
+
+fn requests(namespace: &str) -> Request {
+    Request::new(PdsInstance::url_path(&(), Some(namespace)))
+}
+
+/// Reads what is kept of an instance. Everything else is skipped as text, since it takes many times its size once it is parsed.
+fn read(text: &str) -> serde_json::Result<DynamicObject> {
+    #[derive(Deserialize)]
+    struct Stored<'a> {
+        metadata: Identity,
+        #[serde(borrow)]
+        spec: Option<&'a RawValue>,
+        #[serde(borrow)]
+        status: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Identity {
+        name: Option<String>,
+        namespace: Option<String>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        generation: Option<i64>,
+        deletion_timestamp: Option<Time>,
+        #[serde(default, rename = "finalizers")]
+        is_held: Held,
+    }
+    let stored: Stored<'_> = serde_json::from_str(text)?;
+    let value = |part: Option<&RawValue>| {
+        let part = part.map(RawValue::get).filter(|part| part.len() <= MOST_BYTES);
+        part.map(serde_json::from_str::<Value>).transpose().map(Option::unwrap_or_default)
+    };
+    let Identity { name, namespace, uid, resource_version, generation, deletion_timestamp, is_held } = stored.metadata;
+    let finalizers = is_held.0.then(|| vec![FINALIZER.to_owned()]);
+    let metadata = ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        generation,
+        deletion_timestamp,
+        finalizers,
+        ..ObjectMeta::default()
+    };
+    let data = json!({"spec": value(stored.spec)?, "status": value(stored.status)?});
+    let object = DynamicObject::new("", &ApiResource::erase::<PdsInstance>(&())).data(data);
+    Ok(DynamicObject { metadata, ..object })
+}
+
+/// Whether the operator's finalizer is among the finalizers, of which there may be any number.
+#[derive(Default)]
+struct Held(bool);
+
+impl<'de> Deserialize<'de> for Held {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Held;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of finalizers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Held, A::Error> {
+                let mut held = Held(false);
+                while let Some(name) = names.next_element::<String>()? {
+                    held.0 |= name == FINALIZER;
+                }
+                Ok(held)
+            }
+        }
+        deserializer.deserialize_seq(Names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_bounds_is_left_out_and_the_end_of_an_instance_is_known() {
+        let finalizers: Vec<_> = (0..1_000).map(|number| format!("test/{number}")).chain([FINALIZER.into()]).collect();
+        let labels: serde_json::Map<_, _> = (0..1_000).map(|number| (number.to_string(), json!(""))).collect();
+        let owners = vec![json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1"}); 1_000];
+        let object = json!({
+            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance",
+            "metadata": {
+                "name": "a", "namespace": "ns", "uid": "7", "generation": 3, "deletionTimestamp": "2026-01-01T00:00:00Z",
+                "labels": labels, "annotations": labels, "ownerReferences": owners, "managedFields": owners,
+                "finalizers": finalizers,
+            },
+            "spec": {"className": "c", "network": {"policy": "Audited"}}, "status": {"resolved": {"bucket": "b"}},
+        });
+        let read = read(&object.to_string()).unwrap();
+        assert_eq!(read.metadata.finalizers.as_deref(), Some(&[FINALIZER.to_owned()][..]));
+        assert_eq!((read.metadata.uid.as_deref(), read.metadata.generation), (Some("7"), Some(3)));
+        assert!(read.metadata.deletion_timestamp.is_some() && read.metadata.labels.is_none());
+        assert!(read.metadata.annotations.is_none() && read.metadata.owner_references.is_none());
+        assert_eq!(read.data.pointer("/status/resolved/bucket"), Some(&json!("b")));
+        assert_eq!(read.data.pointer("/spec/className"), Some(&json!("c")));
+    }
+
+    #[test]
+    fn an_instance_without_status_and_finalizers_is_read() {
+        let read = read(r#"{"metadata":{"name":"a","namespace":"ns"},"spec":{"hostname":"a.test"}}"#).unwrap();
+        assert_eq!((read.metadata.finalizers, read.data.pointer("/status")), (None, Some(&Value::Null)));
+    }
 }

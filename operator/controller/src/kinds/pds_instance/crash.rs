@@ -52,7 +52,9 @@ async fn write(ctx: &Ctx, object: &Guarded, namespace: &str, name: &str, crash: 
     }
     ctx.pages.metrics.set_ready(namespace, name, false);
     let (reason, why) = (verdict.reason.as_str(), verdict.message.as_str());
-    merge_conditions(ctx, namespace, name, &[("Ready", false, reason, why), ("Reconciling", true, reason, why)]).await
+    merge_conditions(ctx, namespace, name, &[("Ready", false, reason, why), ("Reconciling", true, reason, why)])
+        .await
+        .map(drop)
 }
 
 /// What people read about a crash. The words of a panic are for the log: they are about code, and may repeat what the code held.

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
-use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
-use operator_object_store::{Deleted, Owner as BucketOwner, Request, Service};
+use operator_api::{PdsHostnameClaim, PdsInstance, Provisioner, Reason};
+use operator_object_store::{Deleted, Owner as BucketOwner, Request};
 use operator_runtime::carry_out::{Condemned, Failure, MANAGER, Write, Writer, words};
 use operator_runtime::condition;
 use operator_runtime::object::Object;
@@ -18,7 +18,7 @@ use serde_json::json;
 use super::component::{blobs, database, hostname, keys, name};
 use super::finalizer::{FINALIZER, change_finalizer};
 use super::wanted::{Deletes, Store, in_bucket};
-use super::{bucket, claim, conditions};
+use super::{bucket, bucket_claim, claim, conditions};
 use crate::context::Ctx;
 
 /// An error while the data of a deleted instance is removed. The deletion is tried again.
@@ -45,8 +45,10 @@ impl From<kube::Error> for Error {
 pub(super) enum Progress {
     /// All data that the policy names is deleted, and the finalizer is removed.
     Done,
-    /// Pods still use what is to be deleted, or the bucket has more objects.
-    Waiting,
+    /// The bucket has more objects.
+    InPart,
+    /// An object that uses what is to be deleted is not gone yet.
+    Waiting(String),
 }
 
 /// What has to be known of an instance to end it; also of one that this version cannot read.
@@ -134,26 +136,29 @@ pub(super) async fn finalize(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     }
     match &progress {
         Ok(Progress::Done) => ctx.forget(namespace, &end.name, &end.uid),
-        Ok(Progress::Waiting) => {}
+        Ok(Progress::InPart) => {}
+        Ok(Progress::Waiting(object)) => {
+            let why = format!("the instance ends once {object} is gone; if it stays, look at its metadata.finalizers");
+            tell(ctx, end, Reason::BeingDeleted, &why).await?;
+        }
         Err(error) => {
             let why = condition::one_line(&error.to_string());
-            ctx.events.warning(&end.about, Reason::CleanupFailed.as_str(), &why).await;
-            tell(ctx, end, &why).await?;
+            if tell(ctx, end, Reason::CleanupFailed, &why).await? {
+                ctx.events.warning(&end.about, Reason::CleanupFailed.as_str(), &why).await;
+            }
         }
     }
     progress
 }
 
-/// Reports why an instance cannot end yet, without reading the rest of it.
-async fn tell(ctx: &Ctx, end: &End, why: &str) -> kube::Result<()> {
+/// Reports why an instance cannot end yet, without reading the rest of it. True if that is news.
+async fn tell(ctx: &Ctx, end: &End, reason: Reason, why: &str) -> kube::Result<bool> {
+    let reason = reason.as_str();
     conditions::merge_conditions(
         ctx,
         &end.owner.namespace,
         &end.name,
-        &[
-            ("Ready", false, Reason::CleanupFailed.as_str(), why),
-            ("Reconciling", true, Reason::CleanupFailed.as_str(), why),
-        ],
+        &[("Ready", false, reason, why), ("Reconciling", true, reason, why)],
     )
     .await
 }
@@ -166,16 +171,19 @@ async fn delete_data(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     let name = end.name.as_str();
     // First the pods: nothing may write into what is being deleted. PostgreSQL after those who hold sessions with it, or they would wait
     // for it until their time is up.
-    if !stop::<Deployment>(ctx, end, name).await? {
-        return Ok(Progress::Waiting);
+    if let Some(object) = stop::<Deployment>(ctx, end, name).await? {
+        return Ok(Progress::Waiting(object));
     }
-    if deletes.database && !stop::<StatefulSet>(ctx, end, &name::postgres(name)).await? {
-        return Ok(Progress::Waiting);
+    if deletes.database
+        && let Some(object) = stop::<StatefulSet>(ctx, end, &name::postgres(name)).await?
+    {
+        return Ok(Progress::Waiting(object));
     }
     if deletes.blobs {
         if !delete_bucket(ctx, end).await? {
-            return Ok(Progress::Waiting);
+            return Ok(Progress::InPart);
         }
+        bucket_claim::release(ctx, &end.owner.namespace, name).await.map_err(Error::Bucket)?;
         delete::<Secret>(ctx, end, &blobs::secret_name(name)).await?;
         forget_note(ctx, end, keys::BUCKET).await?;
     }
@@ -258,19 +266,8 @@ async fn delete_bucket(ctx: &Ctx, end: &End) -> Result<bool, Error> {
 }
 
 fn store(ctx: &Ctx, end: &End) -> Option<(String, Store)> {
-    use kube::runtime::reflector::ObjectRef;
-    let class = ctx.classes.get(&ObjectRef::<PdsClass>::new(end.class.as_deref()?))?;
-    let mut store = class.spec.object_store.clone()?;
-    if end.endpoint.is_some() {
-        store.endpoint.clone_from(&end.endpoint);
-    }
-    let service = Service {
-        endpoint: store.endpoint.clone(),
-        region: store.region.clone().unwrap_or_else(|| "us-east-1".into()),
-        path_style: store.path_style.unwrap_or(true),
-        ca_bundle: class.spec.ca_bundle.clone(),
-    };
-    Some((class.name_any(), Store { class: store, service }))
+    let class = end.class.as_deref()?;
+    Some((class.to_owned(), bucket::store(ctx, class, end.endpoint.as_ref())?))
 }
 
 async fn free_domains(ctx: &Ctx, end: &End) -> kube::Result<()> {
@@ -301,15 +298,18 @@ fn writer<'a>(ctx: &'a Ctx, end: &'a End) -> Writer<'a> {
     Writer { client: &ctx.client, owner: &end.owner, metrics: &ctx.pages.metrics }
 }
 
-/// Deletes a workload of the instance with its pods; true once it is gone.
-async fn stop<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<bool, Error> {
+/// Deletes a workload of the instance with its pods, also one that a deletion with the policy `Orphan` took the owner from. Nothing once it is
+/// gone, otherwise its kind and name.
+async fn stop<K: Object>(ctx: &Ctx, end: &End, name: &str) -> Result<Option<String>, Error> {
     let api = Api::<SingleMeta<K>>::namespaced(ctx.client.clone(), &end.owner.namespace);
-    let Some(live) = api.get_opt(name).await? else { return Ok(true) };
+    let Some(live) = api.get_opt(name).await? else { return Ok(None) };
     if end.owner.judge(live.meta(), Lifetime::Instance) != Belongs::Ours {
-        return Ok(true);
+        return Ok(None);
     }
-    condemn::<K>(ctx, end, name, live.uid(), Lifetime::Instance, true).await?;
-    Ok(false)
+    if live.meta().deletion_timestamp.is_none() {
+        condemn::<K>(ctx, end, name, live.uid(), Lifetime::Instance, true).await?;
+    }
+    Ok(Some(format!("{} {name}", K::KIND)))
 }
 
 /// Deletes data of the instance. What it did not make stays.

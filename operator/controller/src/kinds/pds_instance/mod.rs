@@ -2,15 +2,18 @@
 
 mod allowed;
 mod bucket;
+pub mod bucket_claim;
 mod carry_out;
 pub mod claim;
 pub mod component;
 mod conditions;
 mod crash;
+pub mod done;
 mod finalize;
 pub mod finalizer;
 pub mod observe;
 pub mod observed;
+pub mod orphans;
 mod outcome;
 pub mod plan;
 mod settings;
@@ -33,13 +36,14 @@ use operator_runtime::guard::guarded;
 use operator_runtime::tolerant::Tolerant;
 
 use crate::context::Ctx;
-use outcome::{Error, Next};
+use done::Done;
+use outcome::{ENDS, Error, Next};
 use plan::Plan;
 use status::Report;
 use verdict::Verdict;
 
-/// The longest pause between tries to end an instance: somebody waits for it.
-const LONGEST_END: Duration = Duration::from_secs(10);
+/// Seconds after which an instance that waits is looked at again.
+const WAITS: u64 = 10;
 /// Time limit of one reconciliation.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -54,7 +58,7 @@ pub async fn reconcile(object: Arc<Tolerant<PdsInstance>>, ctx: Arc<Ctx>) -> Res
     };
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
-    let _place = ctx.places.take(&namespace).await;
+    let _place = ctx.places.take(&namespace, &name).await;
     let _running = ctx.pages.running();
     let began = Instant::now();
     let result = guarded(LIMIT, async {
@@ -70,12 +74,12 @@ pub async fn reconcile(object: Arc<Tolerant<PdsInstance>>, ctx: Arc<Ctx>) -> Res
             ("ok", action)
         }
         Ok(Ok(Next::Retry)) => ("retry", Action::requeue(ctx.backoff.failed(&uid))),
+        Ok(Ok(Next::Again)) => ("again", Action::requeue(ctx.backoff.failed(&uid).max(jitter(WAITS)))),
         Ok(Err(error)) => {
-            let longest = if matches!(error, Error::Finalize(_)) { LONGEST_END } else { Duration::MAX };
             let category = error.category();
             let error = anyhow::Error::new(error);
             tracing::warn!(namespace, name, "reconcile PdsInstance {namespace}/{name}: {error:#}");
-            (category, Action::requeue(ctx.backoff.failed(&uid).min(longest)))
+            (category, Action::requeue(ctx.backoff.failed(&uid)))
         }
         Err(crash) => {
             ctx.pages.metrics.crashed();
@@ -90,12 +94,13 @@ pub async fn reconcile(object: Arc<Tolerant<PdsInstance>>, ctx: Arc<Ctx>) -> Res
 
 /// Waits until everything was seen once: a class that was not seen yet is not a class that does not exist. One reconciliation waits for
 /// all, since a store wakes only the last one that waits for it.
-async fn filled(ctx: &Ctx) {
+pub(crate) async fn filled(ctx: &Ctx) {
     let stores = async {
         ctx.caches.filled().await;
         // A store whose watch is gone stays as it is; the process ends then.
         ctx.classes.wait_until_ready().await.ok();
         ctx.claims.wait_until_ready().await.ok();
+        ctx.bucket_claims.wait_until_ready().await.ok();
         ctx.namespaces.wait_until_ready().await.ok();
     };
     ctx.filled.get_or_init(|| stores).await;
@@ -109,7 +114,8 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
         let end = finalize::End::of(pds);
         return match finalize::finalize(ctx, &end).await.map_err(Error::Finalize)? {
             finalize::Progress::Done => Ok(Next::Wait(Action::await_change())),
-            finalize::Progress::Waiting => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
+            finalize::Progress::InPart => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
+            finalize::Progress::Waiting(_) => Ok(Next::Wait(Action::requeue(jitter(ENDS)))),
         };
     }
     let newest = status::newest(ctx, pds);
@@ -147,24 +153,30 @@ async fn step(pds: &PdsInstance, ctx: &Ctx) -> Result<Next, Error> {
         carry_out::carry_out(ctx, pds, &wanted, &plan).await
     };
     status::update(ctx, pds, Some(&wanted), &report).await.map_err(Error::Status)?;
-    // Debug shows no secret.
-    let steps = format!("{:?}", plan.steps);
+    // Whoever waits for a turn asks for it again and again, and does nothing meanwhile.
+    let work = if is_paused || report.waits.is_some() { None } else { plan.work() };
+    let done = Done::new(&plan.steps, work);
     let uid = pds.metadata.uid.as_deref().unwrap_or_default();
-    let is_news = ctx.steps.get(uid).is_none_or(|(before, _)| before != steps);
-    ctx.steps.put(uid, steps);
-    Ok(next(&plan, &report, is_news && !is_paused))
+    let before = ctx.done.get(uid).map(|(before, _)| before);
+    let is_news = before.as_ref().is_none_or(|before| !before.has_same_steps(&done));
+    let is_in_vain = before.is_some_and(|before| before.has_same_work(&done));
+    ctx.done.put(uid, done);
+    Ok(next(&plan, &report, is_news && !is_paused, is_in_vain))
 }
 
-fn next(plan: &Plan, report: &Report, worked: bool) -> Next {
+fn next(plan: &Plan, report: &Report, worked: bool, in_vain: bool) -> Next {
     if report.failed {
         return Next::Retry;
     }
-    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves. The same steps a second
-    // time came to nothing, so they wait.
+    // What a step did is seen by the next reconciliation; objects that were written bring it by themselves.
     if worked && !plan.steps.is_empty() {
         return Next::Wait(Action::requeue(Duration::from_millis(20)));
     }
-    Next::Wait(Action::requeue(jitter(if report.is_good() { 300 } else { 10 })))
+    // The same a second time comes to nothing: each time after a longer pause.
+    if in_vain {
+        return Next::Again;
+    }
+    Next::Wait(Action::requeue(jitter(if report.is_good() { 300 } else { WAITS })))
 }
 
 /// A duration between 75 % and 125 % of `seconds`, so that instances are not all reconciled at the same moment.

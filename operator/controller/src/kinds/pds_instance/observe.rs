@@ -17,7 +17,7 @@ use super::component::{blobs, database, hostname, keys, name};
 use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
 use super::wanted::{engine, in_bucket};
-use super::{allowed, claim};
+use super::{allowed, bucket_claim, claim};
 use operator_runtime::secret::LONGEST;
 
 use crate::context::Ctx;
@@ -107,6 +107,10 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         claims_above.extend(claim::above(ctx, &namespace, domain, limits).map(|claim| (domain.clone(), claim)));
         claims_below.extend(claim::below(ctx, &namespace, domain, limits).map(|claim| (domain.clone(), claim)));
     }
+    let bucket_claims = match &class {
+        ClassFound::Found(class) if own_bucket => bucket_claim::of(ctx, &namespace, &class.name_any()),
+        _ => Vec::new(),
+    };
     let uid = pds.uid().unwrap_or_default();
     let bucket = ctx.buckets.get(&uid).map(|((question, seen), age)| BucketState { question, seen, age });
     Ok(Observed {
@@ -116,6 +120,7 @@ pub async fn observe(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<Observed> {
         needless_claims: needless_claims(ctx, pds, &namespace),
         claims_above,
         claims_below,
+        bucket_claims,
         admin,
         operator_namespace: ctx.options.namespace.clone(),
         seed: ctx.seed.clone(),

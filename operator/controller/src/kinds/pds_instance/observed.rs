@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::ObjectMeta;
-use operator_api::{PdsClass, PdsHostnameClaim};
+use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim};
 use operator_object_store::{Access, Seed};
 use operator_runtime::child::Children;
 use operator_runtime::secret::Content;
@@ -31,6 +31,8 @@ pub struct Observed {
     pub claims_above: BTreeMap<String, Arc<PdsHostnameClaim>>,
     /// Domains of the spec that the instance does not hold and below which an instance of another namespace holds one, with its claim.
     pub claims_below: BTreeMap<String, Arc<PdsHostnameClaim>>,
+    /// The claims of buckets that count for the namespace and the class of the instance.
+    pub bucket_claims: Vec<Arc<PdsBucketClaim>>,
     /// The administrator's credential of the class's object store.
     pub admin: Option<Arc<Content>>,
     /// The namespace of the operator.

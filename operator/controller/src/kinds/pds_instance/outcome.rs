@@ -4,6 +4,9 @@ use kube::runtime::controller::Action;
 
 use super::finalize;
 
+/// Seconds after which an instance that ends is looked at again while something uses its data. A watch tells when that is gone.
+pub(super) const ENDS: u64 = 30;
+
 /// A failure that prevents the reconciliation from writing the status. It is logged and tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -36,4 +39,7 @@ pub(super) enum Next {
     Wait(Action),
     /// Reconcile again after the backoff of this instance.
     Retry,
+    /// Reconcile again after the backoff of this instance, and not before the usual pause of one that waits: what was done was done before and
+    /// came to nothing.
+    Again,
 }

@@ -3,10 +3,10 @@
 use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::ApiResource;
 use operator_api::{ConditionType, PdsInstance};
 use operator_runtime::carry_out::{Condemned, Write};
 use operator_runtime::child::Child;
+use operator_runtime::hash;
 use operator_runtime::labels::COMPONENT;
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::{Belongs, Lifetime};
@@ -33,15 +33,29 @@ pub struct Plan {
     pub facts: Facts,
 }
 
+impl Plan {
+    /// A digest of what the plan asks of the API server; nothing if it asks for nothing. The object store has its own pauses.
+    #[must_use]
+    pub fn work(&self) -> Option<String> {
+        let steps = self.steps.iter().filter(|(_, step)| !step.is_for_object_store());
+        let steps: Vec<_> = steps.map(|step| format!("{step:?}")).collect();
+        let writes: Vec<_> = self.writes.iter().map(|write| format!("{write:?}")).collect();
+        (steps.len() + writes.len() > 0).then(|| hash::of(&(steps, writes), 32))
+    }
+}
+
 /// Plans from what is wanted and what exists.
 #[must_use]
 pub fn plan(pds: &PdsInstance, wanted: &Wanted, observed: &Observed) -> Plan {
     let accepted = Verdict::good(format!("PdsClass {}", kube::ResourceExt::name_any(&*wanted.class)));
     let mut plan = Plan { verdicts: vec![(ConditionType::ClassAccepted, accepted)], ..Plan::default() };
+    let mut left = Vec::new();
     for component in COMPONENTS {
         let scene = Scene { pds, wanted, observed, verdicts: &plan.verdicts };
         let part = component.plan(&scene);
         let condition = component.condition();
+        let gone = part.manifests.iter().find_map(|manifest| leaving(manifest, wanted, observed));
+        left.extend(gone.map(|verdict| (condition, verdict)));
         let writes = writes(component, &part, wanted, observed);
         plan.writes.extend(writes.into_iter().map(|write| (condition, write)));
         plan.steps.extend(part.steps.into_iter().map(|step| (condition, step)));
@@ -50,6 +64,10 @@ pub fn plan(pds: &PdsInstance, wanted: &Wanted, observed: &Observed) -> Plan {
         if let Some(verdict) = part.verdict {
             put(&mut plan.verdicts, condition, verdict);
         }
+    }
+    // At the end, since components can share a condition.
+    for (condition, verdict) in left {
+        put_leaving(&mut plan.verdicts, condition, verdict);
     }
     for (condition, verdict) in &wanted.complaints {
         put(&mut plan.verdicts, *condition, verdict.clone());
@@ -65,9 +83,35 @@ pub fn put(verdicts: &mut Vec<(ConditionType, Verdict)>, condition: ConditionTyp
     }
 }
 
+/// Sets the verdict that an object is on its way out, unless what is known of the part is worse. It keeps no other part waiting.
+fn put_leaving(verdicts: &mut Vec<(ConditionType, Verdict)>, condition: ConditionType, verdict: Verdict) {
+    let known = verdicts.iter().find(|(known, _)| *known == condition).map(|(_, verdict)| verdict.clone());
+    match known {
+        Some(known) if !known.good && known.reason.is_told() => {}
+        Some(known) => put(verdicts, condition, Verdict { blocks: known.blocks, ..verdict }),
+        None => put(verdicts, condition, verdict.bearable()),
+    }
+}
+
+/// Tells that an object that the instance needs is being deleted. It is neither written nor deleted until it is gone: a finalizer of somebody
+/// else may keep it for as long as that one likes.
+fn leaving(manifest: &Manifest, wanted: &Wanted, observed: &Observed) -> Option<Verdict> {
+    let live = observed.children.find(manifest.kind, &manifest.name)?.metadata();
+    live.deletion_timestamp.as_ref()?;
+    (wanted.owner.judge(live, manifest.lifetime) != Belongs::Others)
+        .then(|| Verdict::being_deleted(&manifest.title(), manifest.lifetime))
+}
+
 fn writes(component: &dyn Component, part: &Part, wanted: &Wanted, observed: &Observed) -> Vec<Write> {
     let mut writes: Vec<_> = part.manifests.iter().filter_map(|manifest| write(manifest, wanted, observed)).collect();
-    writes.extend(part.deletions.iter().cloned().map(Write::Delete));
+    let is_leaving = |condemned: &&Condemned| {
+        let live = observed.children.iter().find(|(kind, metadata)| {
+            **kind == *condemned.resource.kind && metadata.uid.as_ref() == Some(&condemned.uid)
+        });
+        live.is_some_and(|(_, metadata)| metadata.deletion_timestamp.is_some())
+    };
+    let deletions = part.deletions.iter().filter(|condemned| !is_leaving(condemned));
+    writes.extend(deletions.cloned().map(Write::Delete));
     if part.is_complete {
         writes.extend(prunes(component, &part.manifests, wanted, observed));
     }
@@ -78,6 +122,9 @@ fn write(manifest: &Manifest, wanted: &Wanted, observed: &Observed) -> Option<Wr
     let Some(live) = observed.children.find(manifest.kind, &manifest.name) else {
         return Some(Write::Create(manifest.clone()));
     };
+    if leaving(manifest, wanted, observed).is_some() {
+        return None;
+    }
     // An object of somebody else under this name is refused when it is written, by what the API server shows then.
     if wanted.owner.judge(live.metadata(), manifest.lifetime) != Belongs::Ours {
         return Some(Write::Create(manifest.clone()));
@@ -98,7 +145,7 @@ fn prunes(component: &dyn Component, kept: &[Manifest], wanted: &Wanted, observe
             return None;
         }
         let uid = metadata.uid.clone()?;
-        let resource = resource(child);
+        let resource = child.resource();
         Some(Write::Delete(Condemned { resource, name, uid, lifetime: Lifetime::Instance, foreground: false }))
     };
     observed.children.iter().filter_map(condemned).collect()
@@ -110,16 +157,4 @@ fn prunable(component: &dyn Component, kind: &str) -> Option<&'static Child> {
         return None;
     }
     component.children().iter().find(|child| child.kind == kind && child.verbs.contains(&"delete"))
-}
-
-fn resource(child: &Child) -> ApiResource {
-    let api_version =
-        if child.group.is_empty() { child.version.to_owned() } else { format!("{}/{}", child.group, child.version) };
-    ApiResource {
-        group: child.group.into(),
-        version: child.version.into(),
-        api_version,
-        kind: child.kind.into(),
-        plural: child.plural.into(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use operator_api::PdsHostnameClaim;
+use operator_api::{PdsBucketClaimSpec, PdsHostnameClaim};
 use operator_object_store::{Credential, Request};
 
 use super::wanted::Store;
@@ -38,6 +38,13 @@ pub enum Step {
     },
     /// Generate the password of PostgreSQL and create its Secret.
     CreatePostgresSecret,
+    /// Claim a bucket, so that it counts for its namespace.
+    ClaimBucket {
+        /// What the claim says.
+        claim: Box<PdsBucketClaimSpec>,
+        /// How many buckets the namespace may have. Nothing for a bucket that is in use: it is counted, however many there are.
+        limit: Option<usize>,
+    },
     /// Make the bucket, its user and the user's rights, and look whether they are as they should be.
     EnsureBucket {
         /// The service.
@@ -68,4 +75,12 @@ pub enum Step {
         /// The new size.
         size: String,
     },
+}
+
+impl Step {
+    /// Whether the step asks the object store and nothing else.
+    #[must_use]
+    pub fn is_for_object_store(&self) -> bool {
+        matches!(self, Self::EnsureBucket { .. } | Self::FindBucket { .. })
+    }
 }

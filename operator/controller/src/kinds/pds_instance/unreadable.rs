@@ -11,7 +11,7 @@ use operator_api::Reason;
 use super::conditions::{fetch, merge_conditions};
 use super::finalize::{self, End, Progress};
 use super::observe::{class_or_default, is_served};
-use super::outcome::{Error, Next};
+use super::outcome::{ENDS, Error, Next};
 use crate::context::Ctx;
 
 /// Reports that the instance cannot be read, or ends it.
@@ -23,7 +23,8 @@ pub(super) async fn reconcile(ctx: &Ctx, invalid: &InvalidObject) -> Result<Next
     if live.metadata.deletion_timestamp.is_some() {
         return match finalize::finalize(ctx, &End::of_raw(&live)).await.map_err(Error::Finalize)? {
             Progress::Done => Ok(Next::Wait(Action::await_change())),
-            Progress::Waiting => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
+            Progress::InPart => Ok(Next::Wait(Action::requeue(Duration::from_secs(1)))),
+            Progress::Waiting(_) => Ok(Next::Wait(Action::requeue(Duration::from_secs(ENDS)))),
         };
     }
     let version = env!("CARGO_PKG_VERSION");

@@ -2,6 +2,7 @@
 
 use operator_api::Reason;
 use operator_runtime::carry_out::{Cause, Failure};
+use operator_runtime::ownership::Lifetime;
 
 /// Whether a part of an instance is as it should be, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,19 @@ impl Verdict {
     /// The part works, and this is worth a warning.
     pub fn warning(reason: Reason, message: impl Into<String>) -> Self {
         Self { good: true, reason, message: message.into(), blocks: false }
+    }
+
+    /// An object that the instance needs is being deleted, and is not made anew before it is gone.
+    pub fn being_deleted(object: &str, lifetime: Lifetime) -> Self {
+        let message = match lifetime {
+            Lifetime::Instance => format!(
+                "{object} is being deleted, and the operator makes it anew once it is gone; if it stays, look at its metadata.finalizers"
+            ),
+            Lifetime::Data => format!(
+                "{object} is being deleted; its metadata.finalizers keep it, and once they are removed what it holds is lost: save that now"
+            ),
+        };
+        Self::bad(Reason::BeingDeleted, message)
     }
 
     /// Whether only a person can go on.

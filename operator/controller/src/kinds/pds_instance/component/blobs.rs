@@ -13,6 +13,7 @@ use super::super::observed::{BucketState, Seen};
 use super::super::step::Step;
 use super::super::verdict::Verdict;
 use super::super::wanted::{Blobs, Store};
+use super::bucket_limit::{self, Place};
 use super::part::{Component, Part, Scene, waiting};
 use super::{keys, name};
 
@@ -127,10 +128,25 @@ fn provisioned(
         return Part::new(problem);
     }
     let request = request(scene, given_name, store, &fingerprint);
-    if let Some(proposed) = proposed {
-        return moved(scene, bucket, &request, store, proposed);
+    match bucket_limit::place(scene, bucket, &request, store) {
+        Place::Held => at(scene, bucket, &request, store, proposed),
+        Place::InUse(step) => at(scene, bucket, &request, store, proposed).with_step(step),
+        Place::Free(step) => {
+            let verdict = Verdict::bad(Reason::WaitingForBucket, format!("bucket {bucket} is being claimed"));
+            Part::new(verdict).with_step(step)
+        }
+        Place::Full(verdict) => Part::new(verdict),
     }
-    let asked = question(&request, store, observed.admin.as_deref(), "ensure");
+}
+
+/// The part once the bucket is claimed.
+fn at(scene: &Scene<'_>, bucket: &str, request: &Request, store: &Store, proposed: Option<&Store>) -> Part {
+    let observed = scene.observed;
+    let name = secret_name(&scene.wanted.instance);
+    if let Some(proposed) = proposed {
+        return moved(scene, bucket, request, store, proposed);
+    }
+    let asked = question(request, store, observed.admin.as_deref(), "ensure");
     let ensure = || Step::EnsureBucket { store: store.clone().into(), request: request.clone().into() };
     let Some(state) = observed.bucket.as_ref().filter(|state| state.question == asked) else {
         // After a start of the operator nothing is remembered. What the status says holds until the bucket is looked at.
@@ -147,10 +163,15 @@ fn provisioned(
             let mut part = Part::new(answering(scene, format!("bucket {bucket}")));
             if let Access::Keys(credential) = access {
                 let step = secret(scene, &name, credential);
-                if step.is_some() {
+                let is_leaving =
+                    observed.s3_secret.as_ref().is_some_and(|there| there.metadata.deletion_timestamp.is_some());
+                if is_leaving {
+                    let verdict = Verdict::being_deleted(&format!("Secret {name}"), Lifetime::Instance);
+                    part.verdict = Some(if step.is_none() { verdict.bearable() } else { verdict });
+                } else if step.is_some() {
                     part.verdict = Some(Verdict::bad(Reason::Progressing, format!("Secret {name} is being written")));
+                    part.steps.extend(step);
                 }
-                part.steps.extend(step);
             }
             part.facts.bucket = Some((bucket.to_owned(), store.class.endpoint.clone()));
             part

@@ -20,6 +20,7 @@ use operator_runtime::compare::{percent, same_amount};
 use operator_runtime::labels::{all, selector};
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
+use operator_runtime::secret::Content;
 use pds_config::DatabaseUrl;
 
 use super::super::step::Step;
@@ -242,6 +243,13 @@ fn own(scene: &Scene<'_>, image: &str, volume: &Claim, resources: Option<&Resour
     let needs_turn = live.is_some_and(|live| rollout::needs_turn(scene.pds, &set, live, verdict.good));
     let turn = needs_turn.then(|| image.to_owned());
     manifests.push(set);
+    let is_leaving = |secret: &Content| secret.metadata.deletion_timestamp.is_some();
+    let verdict = match &scene.observed.postgres_secret {
+        Some(secret) if verdict.good && is_leaving(secret) => {
+            Verdict::being_deleted(&format!("Secret {name}"), Lifetime::Data).bearable()
+        }
+        _ => verdict,
+    };
     let serving = Part { manifests, is_complete, turn, ..Part::new(verdict) };
     match version {
         Version::Fits => serving,

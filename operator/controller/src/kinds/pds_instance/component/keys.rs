@@ -29,6 +29,9 @@ pub const POSTGRES_MAJOR: &str = "auroralocus.dev/postgres-major";
 /// Annotation of the Secret: the bucket in use.
 pub const BUCKET: &str = "auroralocus.dev/bucket";
 
+/// The annotations of `NAME-keys` that are read.
+pub const ANNOTATIONS: [&str; 3] = [FINGERPRINT, POSTGRES_MAJOR, BUCKET];
+
 /// Name of the Secret that holds the keys of an instance.
 #[must_use]
 pub fn secret_name(instance: &str) -> String {
@@ -151,7 +154,11 @@ impl Component for Keys {
             return Part::new(Verdict::bad(Reason::KeysMismatch, message));
         }
         let mut part = Part::new(Verdict::good(format!("Secret {name}")));
-        part.steps.extend(annotate(scene, content, &found));
+        if content.metadata.deletion_timestamp.is_some() {
+            part.verdict = Some(Verdict::being_deleted(&format!("Secret {name}"), Lifetime::Data).bearable());
+        } else {
+            part.steps.extend(annotate(scene, content, &found));
+        }
         part.facts.fingerprint = Some(found);
         part
     }

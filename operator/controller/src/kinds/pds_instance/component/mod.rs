@@ -4,6 +4,7 @@
 //! what was observed. What is watched, what is pruned and which rights the operator needs follow from [`COMPONENTS`].
 
 pub mod blobs;
+pub mod bucket_limit;
 pub mod certificate;
 mod config;
 pub mod database;

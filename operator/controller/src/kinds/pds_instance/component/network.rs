@@ -83,7 +83,7 @@ impl Component for Network {
 
     fn children(&self) -> &'static [Child] {
         const CHILDREN: &[Child] = &[
-            Child::whole::<ServiceAccount>(&["create", "patch"]),
+            Child::whole::<ServiceAccount>(&["create", "patch", "delete"]),
             Child::whole::<NetworkPolicy>(&["create", "patch", "delete"]),
         ];
         CHILDREN

@@ -153,10 +153,10 @@ impl Facts {
 
 /// Metadata of an object that is deleted with the instance.
 pub(super) fn metadata(wanted: &Wanted, name: String, component: &str) -> ObjectMeta {
-    ObjectMeta {
-        owner_references: Some(vec![wanted.owner.reference.clone()]),
-        ..data_metadata(&wanted.instance, wanted.namespace(), name, component)
-    }
+    let mut metadata = data_metadata(&wanted.instance, wanted.namespace(), name, component);
+    metadata.owner_references = Some(vec![wanted.owner.reference.clone()]);
+    metadata.labels.get_or_insert_default().insert(labels::OWNER_UID.into(), wanted.owner.reference.uid.clone());
+    metadata
 }
 
 /// Metadata of an object that outlives the instance.

@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use operator_api::Reason;
 use operator_runtime::child::Reduce;
 use operator_runtime::compare::is_more;
+use operator_runtime::ownership::Lifetime;
 
 use super::super::step::Step;
 use super::super::verdict::Verdict;
@@ -70,6 +71,10 @@ pub(super) fn follow(scene: &Scene<'_>) -> (Option<Step>, Option<Verdict>) {
     let (Some(wanted), Some(claim)) = (scene.wanted.database.volume(), &scene.observed.volume) else {
         return (None, None);
     };
+    if claim.metadata.deletion_timestamp.is_some() {
+        let title = format!("PersistentVolumeClaim {}", claim.name_any());
+        return (None, Some(Verdict::being_deleted(&title, Lifetime::Data).bearable()));
+    }
     let existing = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
     if let (Some(wanted), Some(existing)) = (wanted.storage_class_name.as_deref(), existing)
         && wanted != existing

@@ -2,8 +2,10 @@
 // tidy: long because it is the harness of every test of the components
 
 mod access;
+mod buckets;
 mod diagnosis;
 mod fields;
+mod leaving;
 mod migration;
 mod names;
 mod network;
@@ -24,7 +26,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service,
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ObjectMeta;
-use operator_api::{ClaimOwner, ConditionType, PdsClass, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstance, Reason};
+use operator_api::{
+    ClaimOwner, ConditionType, PdsBucketClaim, PdsBucketClaimSpec, PdsClass, PdsHostnameClaim, PdsHostnameClaimSpec,
+    PdsInstance, Reason,
+};
 use operator_object_store::{Access, Credential, Seed};
 use operator_runtime::carry_out::Write;
 use operator_runtime::labels;
@@ -172,6 +177,7 @@ impl World {
             claims_above: BTreeMap::new(),
             claims_below: BTreeMap::new(),
             needless_claims: Vec::new(),
+            bucket_claims: Vec::new(),
             admin: Some(content("admin", "admin-uid", &[("accessKeyId", "root"), ("secretAccessKey", "pw")]).into()),
             operator_namespace: "system".into(),
             seed: Seed::new([7; 32]),
@@ -363,6 +369,9 @@ impl World {
             Step::CreatePostgresSecret => {
                 let values = [("password", "pw"), ("uri", "postgres://pds:pw@demo-pg.ns.svc:5432/pds")];
                 self.observed.postgres_secret = Some(own(content(&name::postgres(&name), "pg-uid", &values), &name));
+            }
+            Step::ClaimBucket { claim, .. } => {
+                self.observed.bucket_claims.push(PdsBucketClaim::new("c", PdsBucketClaimSpec::clone(claim)).into());
             }
             Step::EnsureBucket { store, request } => {
                 let question = blobs::question(request, store, self.observed.admin.as_deref(), "ensure");

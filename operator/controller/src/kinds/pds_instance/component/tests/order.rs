@@ -175,7 +175,7 @@ fn only_objects_of_the_component_and_the_instance_are_pruned() {
     let kept = [
         base("PersistentVolumeClaim", "planted-owner", "pds"),
         base("PersistentVolumeClaim", "planted-owner-pg", "postgres"),
-        base("ServiceAccount", "no-right", "network"),
+        base("Pod", "no-right", "network"),
         base("ConfigMap", "other-component", "elsewhere"),
         base("Service", "network-makes-no-services", "network"),
     ];
