@@ -1,11 +1,14 @@
 //! Bounds what one answer of the API server may cost: time, and bytes.
 //!
 //! Without this an answer that never ends holds what waits for it, and an answer without an end is collected in memory. Watches have no end,
-//! and lists have as many objects as there are: they are read piece by piece elsewhere, and pass.
+//! and lists have as many objects as there are: they are read piece by piece elsewhere, and pass. Of a watch each line is bounded.
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
+use futures::{StreamExt, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -17,6 +20,18 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Maximum number of bytes of one answer. The API server takes objects of up to 1.5 MB, with managed fields that can be as large again.
 const MOST_BYTES: usize = 4 << 20;
 
+/// Maximum length of a line of a watch about an object of a built-in kind, in bytes. What etcd stores in 1.5 MB can be 9 MB of JSON: built-in kinds are
+/// stored without the escapes of JSON, and `<` is six bytes then. Objects with as many annotations as they may have are half as long as this.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// The same for objects of custom resources. They are stored as JSON, and never as long as this.
+const LONGEST_CUSTOM_LINE: usize = 2 << 20;
+
+/// The beginning of a line in which the identity of its object is looked for, in bytes.
+const HEAD: usize = 2 << 10;
+
+type Answer = UnsyncBoxBody<Bytes, BoxError>;
+
 /// The same client with both limits.
 #[must_use]
 pub fn bounded(client: Client) -> Client {
@@ -25,12 +40,16 @@ pub fn bounded(client: Client) -> Client {
         let client = client.clone();
         async move {
             if !is_of_one_object(&request) {
-                return client.send(request).await.map_err(BoxError::from);
+                let is_watch =
+                    request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+                let answer = client.send(request).await?;
+                let whole = |body: Body| body.map_err(BoxError::from).boxed_unsync();
+                return Ok::<_, BoxError>(if is_watch { answer.map(Lines::bound) } else { answer.map(whole) });
             }
             let answer = async {
                 let (parts, body) = client.send(request).await?.into_parts();
                 let bytes = Limited::new(body, MOST_BYTES).collect().await?.to_bytes();
-                Ok(Response::from_parts(parts, Body::from(bytes)))
+                Ok(Response::from_parts(parts, Full::new(bytes).map_err(|never| match never {}).boxed_unsync()))
             };
             match tokio::time::timeout(LONGEST, answer).await {
                 Ok(answer) => answer,
@@ -41,6 +60,76 @@ pub fn bounded(client: Client) -> Client {
     Client::new(service, namespace)
 }
 
+/// Lets the lines of a watch pass, and of a line that is too long only the identity of its object.
+#[derive(Default)]
+struct Lines {
+    /// What has come of the line so far.
+    line: Vec<u8>,
+    /// Whether the rest of the line is left out.
+    skips: bool,
+}
+
+impl Lines {
+    fn bound(body: Body) -> Answer {
+        let begin = (Box::pin(body.into_data_stream()), Self::default());
+        let pieces = stream::unfold(begin, |(mut pieces, mut lines)| async move {
+            loop {
+                match pieces.next().await? {
+                    Err(error) => return Some((Err(BoxError::from(error)), (pieces, lines))),
+                    Ok(piece) => {
+                        let whole = lines.push(&piece);
+                        if !whole.is_empty() {
+                            return Some((Ok(Frame::data(Bytes::from(whole))), (pieces, lines)));
+                        }
+                    }
+                }
+            }
+        });
+        StreamBody::new(pieces).boxed_unsync()
+    }
+
+    /// The lines that end in a piece of the answer.
+    fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        let mut whole = Vec::new();
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let ends = part.ends_with(b"\n");
+            if !self.skips {
+                self.line.extend_from_slice(part);
+                let limit = if begins_with_name(&self.line) { LONGEST_LINE } else { LONGEST_CUSTOM_LINE };
+                if self.line.len() > limit {
+                    self.skips = true;
+                    whole.extend(identity(&self.line).unwrap_or_default());
+                    self.line = Vec::new();
+                }
+            }
+            if ends {
+                whole.append(&mut self.line);
+                self.skips = false;
+            }
+        }
+        whole
+    }
+}
+
+/// How the metadata of built-in kinds begins. That of custom resources has its fields in the order of the alphabet.
+const NAME_FIRST: &str = "\"metadata\":{\"name\":\"";
+
+fn begins_with_name(line: &[u8]) -> bool {
+    String::from_utf8_lossy(&line[..line.len().min(HEAD)]).contains(NAME_FIRST)
+}
+
+/// A line of a watch without what comes after the resource version: of built-in kinds the API server writes it after name, namespace and UID, which it has
+/// checked, and before everything that has no bound.
+fn identity(line: &[u8]) -> Option<Vec<u8>> {
+    const VERSION: &str = "\"resourceVersion\":\"";
+    let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
+    let metadata = head.find(NAME_FIRST)?;
+    let begin = metadata + head[metadata..].find(VERSION)? + VERSION.len();
+    let end = begin + head[begin..].find('"')? + 1;
+    // The ends of the metadata, of the object and of the event.
+    Some(format!("{}}}}}}}\n", &head[..end]).into_bytes())
+}
+
 /// Whether the answer is about one object: every write, and a read that names what it reads. Lists and watches have a query.
 fn is_of_one_object(request: &Request<Body>) -> bool {
     request.method() != Method::GET || request.uri().query().is_none_or(str::is_empty)
@@ -48,24 +137,18 @@ fn is_of_one_object(request: &Request<Body>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use futures::{StreamExt, stream};
-    use http_body_util::StreamBody;
-    use http_body_util::combinators::UnsyncBoxBody;
-    use hyper::body::{Bytes, Frame};
     use k8s_openapi::api::core::v1::Secret;
     use kube::api::{Api, WatchParams};
 
     use super::*;
 
-    type Pieces = UnsyncBoxBody<Bytes, BoxError>;
-
-    fn secrets() -> (Api<Secret>, tower_test::mock::Handle<Request<Body>, Response<Pieces>>) {
+    fn secrets() -> (Api<Secret>, tower_test::mock::Handle<Request<Body>, Response<Answer>>) {
         let (service, handle) = tower_test::mock::pair();
         (Api::namespaced(bounded(Client::new(service, "ns")), "ns"), handle)
     }
 
     /// An answer that begins and goes on for ever, a piece a second.
-    fn endless(piece: &'static [u8]) -> Pieces {
+    fn endless(piece: &'static [u8]) -> Answer {
         let pieces = stream::repeat(piece).then(async |piece| {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(Frame::data(Bytes::from_static(piece)))
@@ -73,7 +156,7 @@ mod tests {
         StreamBody::new(pieces).boxed_unsync()
     }
 
-    async fn ends(body: Pieces) -> String {
+    async fn ends(body: Answer) -> String {
         let (api, mut handle) = secrets();
         let server = tokio::spawn(async move {
             let (_, send) = handle.next_request().await.unwrap();
@@ -112,5 +195,44 @@ mod tests {
         let events = api.watch(&WatchParams::default(), "0").await.unwrap();
         assert_eq!(events.take(100).filter(|event| std::future::ready(event.is_ok())).count().await, 100);
         server.await.unwrap();
+    }
+
+    /// What is stored in 1.5 MB is up to 9 MB of JSON, and is in memory several times while it is read.
+    #[tokio::test]
+    async fn of_a_line_that_is_too_long_the_identity_comes_and_the_watch_goes_on() {
+        let event = |name: &str, rest: &str| {
+            let metadata = format!(r#""name":"{name}","namespace":"ns","uid":"u","resourceVersion":"7"{rest}"#);
+            format!("{{\"type\":\"MODIFIED\",\"object\":{{\"kind\":\"Secret\",\"metadata\":{{{metadata}}}}}}}\n")
+        };
+        let long = event("long", &format!(r#","labels":{{"a":"{}"}}"#, r"\u003c".repeat(1 << 20)));
+        let custom = format!(
+            r#"{{"type":"MODIFIED","object":{{"metadata":{{"annotations":{{"resourceVersion":"1","a":"{}"#,
+            "x".repeat(3 << 20)
+        );
+        let text = [event("before", ""), long, custom + "\n", event("after", r#","labels":{"a":"b"}"#)].concat();
+        for size in [1_000, 65_536, text.len()] {
+            let (api, mut handle) = secrets();
+            let pieces: Vec<_> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+            let server = tokio::spawn(async move {
+                let (_, send) = handle.next_request().await.unwrap();
+                let pieces = stream::iter(pieces).map(|piece| Ok(Frame::data(piece)));
+                send.send_response(Response::new(StreamBody::new(pieces).boxed_unsync()));
+            });
+            let events = api.watch(&WatchParams::default(), "0").await.unwrap();
+            let seen: Vec<_> = events.map(|event| event.unwrap()).collect().await;
+            let seen: Vec<_> = seen
+                .into_iter()
+                .map(|event| match event {
+                    kube::api::WatchEvent::Modified(secret) => {
+                        let metadata = secret.metadata;
+                        (metadata.name.unwrap(), metadata.resource_version.unwrap(), metadata.labels.is_some())
+                    }
+                    other => unreachable!("{other:?}"),
+                })
+                .collect();
+            let expected = [("before", false), ("long", false), ("after", true)];
+            assert_eq!(seen, expected.map(|(name, labels)| (name.to_owned(), "7".to_owned(), labels)), "{size}");
+            server.await.unwrap();
+        }
     }
 }

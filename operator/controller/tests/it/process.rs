@@ -110,6 +110,55 @@ where
     assert!(left.items.iter().filter(|object| object.name_any().starts_with("flood-")).count() == COUNT);
 }
 
+/// What is stored in 1.5 MB is up to 9 MB of JSON, if it is full of what JSON escapes. Nothing bounds the name in an owner reference.
+#[tokio::test]
+async fn objects_full_of_escapes_cost_no_memory() {
+    async fn escapes<K>(world: &World, rest: Value)
+    where
+        K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let owner = json!({"apiVersion": "x.example.net/v1", "kind": "K", "uid": "u", "name": "<".repeat(1_200_000)});
+        let labels =
+            json!({"app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite"});
+        for number in 0..4 {
+            let mut object = rest.clone();
+            object["metadata"] =
+                json!({"name": format!("escapes-{number}"), "labels": labels, "ownerReferences": [owner]});
+            let object = serde_json::from_value::<K>(object).unwrap();
+            world.api::<K>().create(&PostParams::default(), &object).await.unwrap();
+        }
+    }
+    let world = World::alone("flood-e").await;
+    let _node = world.run_pods();
+    let home = Home::new(&world, json!({})).await;
+    escapes::<Secret>(&world, json!({})).await;
+    escapes::<ConfigMap>(&world, json!({})).await;
+    escapes::<ServiceAccount>(&world, json!({})).await;
+    escapes::<Service>(&world, json!({"spec": {"ports": [{"port": 80}]}})).await;
+    let program = Program::start(&home, &world);
+    let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("lite", spec).await.unwrap();
+    world.ready("lite").await;
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"stirred": "1"}}}));
+    for number in 0..4 {
+        let name = format!("escapes-{number}");
+        let (secrets, maps) = (world.api::<Secret>(), world.api::<ConfigMap>());
+        let (accounts, services) = (world.api::<ServiceAccount>(), world.api::<Service>());
+        let parameters = Default::default();
+        let changed = futures::join!(
+            secrets.patch_metadata(&name, &parameters, &patch),
+            maps.patch_metadata(&name, &parameters, &patch),
+            accounts.patch_metadata(&name, &parameters, &patch),
+            services.patch_metadata(&name, &parameters, &patch),
+        );
+        assert!(changed.0.is_ok() && changed.1.is_ok() && changed.2.is_ok() && changed.3.is_ok());
+    }
+    world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
+    world.ready("lite").await;
+    program.took_little_memory();
+}
+
 /// Whoever may create instances decides how large they are, within what the API server takes.
 #[tokio::test]
 async fn many_large_instances_cost_no_memory() {
@@ -274,7 +323,7 @@ async fn it_leads_only_with_a_lease_and_ends_when_told() {
     assert_eq!(eventually("the first ends", async || first.0.try_wait().unwrap()).await.code(), Some(0));
 }
 
-/// F2 of the sixth attack: ten instances that cannot be read, with 1.3 MB of labels each, ended the operator, and again after each start.
+/// Instances that cannot be read, with 1.3 MB of labels each, used to end the operator, and again after each start.
 #[tokio::test]
 async fn instances_that_cannot_be_read_cost_little_memory_and_no_neighbour() {
     let world = World::alone("flood-u").await;
@@ -283,10 +332,10 @@ async fn instances_that_cannot_be_read_cost_little_memory_and_no_neighbour() {
     let api = world.api::<PdsInstance>();
     // Of the first ones the status can be written; the others have no room for it in etcd.
     let labels = |number: usize| {
-        let count = if number < 5 { 50_000 } else { 120_000 };
+        let count = if number < 2 { 50_000 } else { 120_000 };
         (0..count).map(|label| (format!("{label:05x}"), json!(""))).collect::<serde_json::Map<_, _>>()
     };
-    let names: Vec<_> = (0..10).map(|number| format!("large-{number}")).collect();
+    let names: Vec<_> = (0..6).map(|number| format!("large-{number}")).collect();
     for (number, name) in names.iter().enumerate() {
         let spec = json!({"hostname": format!("{name}.test"), "className": home.class, "database": {"sqlite": {}}});
         world.create(name, spec).await.unwrap();
@@ -296,17 +345,14 @@ async fn instances_that_cannot_be_read_cost_little_memory_and_no_neighbour() {
     }
     // Once as a list, and then as changes, all at once.
     let program = Program::start(&home, &world);
-    for name in &names[..5] {
+    for name in &names[..2] {
         world.condition(name, "Stalled", "True", "Unreadable").await;
     }
-    for round in 0..4 {
-        let touched = futures::stream::iter(&names).map(async |name| {
-            let patch =
-                Patch::Merge(json!({"metadata": {"labels": {"00000": round.to_string()}, "managedFields": [{}]}}));
-            api.patch_metadata(name, &Default::default(), &patch).await.unwrap();
-        });
-        touched.buffer_unordered(10).collect::<Vec<()>>().await;
-    }
+    let touched = futures::stream::iter(&names).map(async |name| {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {"00000": "touched"}, "managedFields": [{}]}}));
+        api.patch_metadata(name, &Default::default(), &patch).await.unwrap();
+    });
+    touched.buffer_unordered(6).collect::<Vec<()>>().await;
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
     world.create("lite", spec).await.unwrap();
     world.ready("lite").await;

@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Watches that list at once.
 const AT_ONCE: usize = 2;
 
-/// Objects per page where lists come in pages: objects have up to 1.5 MB, also where only metadata is asked for.
-const PAGE: u32 = 5;
+/// Objects per page where lists come in pages: objects have up to 9 MB of JSON, also where only metadata is asked for.
+const PAGE: u32 = 2;
 
 /// How long the API server may take to begin a watch.
 const ANSWER: Duration = Duration::from_secs(10);

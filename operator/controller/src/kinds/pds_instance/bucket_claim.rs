@@ -80,13 +80,18 @@ pub async fn free_gone(ctx: &Ctx) {
     let mut silent = BTreeSet::new();
     for claim in ctx.bucket_claims.state() {
         let (owner, class) = (&claim.spec.owner, &claim.spec.class_name);
-        // A reconciliation that began before its instance was deleted may be making the bucket now.
-        let is_wanted = || is_asked_for(&ctx.instances, &claim) || ctx.places.is_busy(&owner.namespace, &owner.name);
-        if !ctx.options.scope().includes(&owner.namespace) || silent.contains(class) || is_wanted() {
+        if !ctx.options.scope().includes(&owner.namespace) || silent.contains(class) {
+            continue;
+        }
+        // A reconciliation makes the bucket of a claim that it sees, so none of this instance runs between the look and the end of the claim.
+        let Some(_hold) = ctx.places.hold(&owner.namespace, &owner.name) else { continue };
+        if is_asked_for(&ctx.instances, &claim) {
             continue;
         }
         let freed = match is_left(ctx, &claim).await {
             Ok(true) => continue,
+            // Somebody may ask for it since.
+            Ok(false) if is_asked_for(&ctx.instances, &claim) => continue,
             Ok(false) => free(ctx, &claim).await.map_err(|error| words(&error)),
             Err(why) => {
                 // One look at a service that does not answer is enough.
@@ -95,9 +100,21 @@ pub async fn free_gone(ctx: &Ctx) {
             }
         };
         match freed {
-            Ok(()) => tracing::info!("bucket {} of namespace {} is gone", claim.spec.bucket, owner.namespace),
+            Ok(()) => {
+                unseen(ctx, &claim).await;
+                tracing::info!("bucket {} of namespace {} is gone", claim.spec.bucket, owner.namespace);
+            }
             Err(why) => tracing::debug!("PdsBucketClaim {} was not looked at: {why}", claim.name_any()),
         }
+    }
+}
+
+/// Waits until the watch has shown that a claim is gone.
+async fn unseen(ctx: &Ctx, claim: &PdsBucketClaim) {
+    let (name, began) = (claim.name_any(), Instant::now());
+    let is_seen = || ctx.bucket_claims.get(&ObjectRef::new(&name)).is_some_and(|seen| seen.uid() == claim.uid());
+    while is_seen() && began.elapsed() < SIGHT {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

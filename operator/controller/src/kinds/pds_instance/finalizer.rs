@@ -24,7 +24,8 @@ pub(super) async fn keep_finalizer(ctx: &Ctx, pds: &PdsInstance) -> kube::Result
     change_finalizer(ctx.client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), wanted).await
 }
 
-/// Sets or removes the finalizer. What a watch showed may be old by now, so it is read again until nobody wrote between.
+/// Sets or removes the finalizer. What a watch showed may be old by now, so the instance is read again. A removal names the finalizer alone, so whoever
+/// keeps writing to the instance does not keep it there.
 pub(super) async fn change_finalizer(
     client: kube::Client,
     namespace: &str,
@@ -38,13 +39,29 @@ pub(super) async fn change_finalizer(
         let Some(live) = api.get_opt(name).await?.filter(|live| live.uid().as_deref() == Some(uid)) else {
             return Ok(());
         };
-        let mut finalizers: Vec<_> = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
-        if wanted {
-            finalizers.push(FINALIZER.into());
-        }
-        let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
-        match api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Err(kube::Error::Api(status)) if status.code == 409 && tries < TRIES => {}
+        let place = live.finalizers().iter().position(|name| name == FINALIZER);
+        let patched = match place {
+            Some(_) if wanted => return Ok(()),
+            None if !wanted => return Ok(()),
+            Some(place) => {
+                let path = format!("/metadata/finalizers/{place}");
+                let patch = json!([
+                    {"op": "test", "path": "/metadata/uid", "value": uid},
+                    {"op": "test", "path": path, "value": FINALIZER},
+                    {"op": "remove", "path": path},
+                ]);
+                let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
+                api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await
+            }
+            None => {
+                let finalizers = [live.finalizers(), &[FINALIZER.into()]].concat();
+                let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "finalizers": finalizers}});
+                api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await
+            }
+        };
+        match patched {
+            // 422: another finalizer went meanwhile, and ours is at another place.
+            Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) && tries < TRIES => {}
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
             other => return other.map(drop),
         }
@@ -56,7 +73,7 @@ pub(super) async fn change_finalizer(
 /// retained then. An instance whose class is gone belongs to the installation with the usual controller name.
 ///
 /// # Errors
-/// What the API server answers.
+/// What the API server answers: to a list, or to the first of the instances that could not be changed. All others were.
 pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<usize> {
     let classes = Api::<PdsClass>::all(client.clone()).list(&ListParams::default()).await?.items;
     let is_default = |class: &&PdsClass| class.spec.default == Some(true) && options.serves(class);
@@ -79,15 +96,21 @@ pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<u
         };
         all.extend(api.list(&ListParams::default()).await?.items.into_iter().filter_map(|found| found.0.ok()));
     }
-    let mut released = 0;
+    let (mut released, mut failed) = (0, None);
     let waits = |pds: &&DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);
     for pds in all.iter().filter(waits).filter(|pds| is_served(pds)) {
         let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
-        change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await?;
+        if let Err(error) =
+            change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await
+        {
+            tracing::error!("PdsInstance {namespace}/{name} still waits for the operator: {error}");
+            failed.get_or_insert(error);
+            continue;
+        }
         tracing::info!(
             "PdsInstance {namespace}/{name} no longer waits for the operator; its data is retained when it is deleted"
         );
         released += 1;
     }
-    Ok(released)
+    failed.map_or(Ok(released), Err)
 }
