@@ -26,6 +26,12 @@ pub fn is_more(one: &str, other: &str) -> bool {
     matches!((nanos(one), nanos(other)), (Some(one), Some(other)) if one > other)
 }
 
+/// An amount as a whole number of units, rounded up; nothing for a text that is no amount, or that is too large.
+#[must_use]
+pub fn whole(amount: &str) -> Option<u64> {
+    u64::try_from(nanos(amount)?.div_ceil(1_000_000_000)).ok()
+}
+
 /// How much of an amount a number of units is, in percent; nothing if the amount is none, or zero.
 #[must_use]
 pub fn percent(units: u64, of: &str) -> Option<u8> {

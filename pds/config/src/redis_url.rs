@@ -10,17 +10,22 @@ use url::Url;
 pub struct RedisUrl(SecretString);
 
 impl RedisUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// The allowed form, for people.
+    pub const FORM: &str = "redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT, with /NUMBER for a database";
+
+    /// # Errors
+    /// What is wrong. [`RedisUrl::FORM`] says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| "is not a URL")?;
         if !matches!(url.scheme(), "redis" | "rediss") {
-            return Err("has a scheme that is neither redis nor rediss");
+            return Err("has a scheme that is neither redis nor rediss".into());
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return Err("has no host");
+            return Err("has no host".into());
         }
         let database = url.path().trim_start_matches('/');
         if !database.is_empty() && database.parse::<u32>().is_err() {
-            return Err("has a database that is not a number");
+            return Err("has a database that is not a number".into());
         }
         Ok(Self(text.into()))
     }

@@ -36,9 +36,12 @@ pub enum SmtpTls {
 }
 
 impl SmtpUrl {
-    pub(crate) const FORM: &str = "smtps://user:password@host:port, or smtp:// for STARTTLS or none, with ?tls=required, ?tls=opportunistic or ?tls=none";
+    /// The allowed form, for people.
+    pub const FORM: &str = "smtps://user:password@host:port, or smtp:// for STARTTLS or none, with ?tls=required, ?tls=opportunistic or ?tls=none";
 
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// # Errors
+    /// What is wrong. [`SmtpUrl::FORM`] says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| "is not a URL")?;
         let is_implicit = match url.scheme() {
             "smtps" => true,

@@ -59,6 +59,7 @@ fn meaning(condition: ConditionType) -> &'static str {
         ConditionType::DatabaseReady => "The database accepts connections, or the Secret with its URL is valid.",
         ConditionType::BlobStoreReady => "The bucket exists, belongs to this instance, and the S3 service answers.",
         ConditionType::CertificateReady => "The certificate of `spec.tls` is valid and matches its key.",
+        ConditionType::SecretsReady => "The Secrets of `spec.email` and `spec.cache` exist and contain URLs.",
         ConditionType::SchemaMigrated => "The database has the schema of the image.",
         ConditionType::WorkloadAvailable => "At least one pod serves, and no pod is stuck.",
         ConditionType::Ready => "The instance serves, and every condition above is true.",

@@ -18,6 +18,8 @@ pub enum ConditionType {
     BlobStoreReady,
     /// The certificate of `spec.tls` is valid and matches its key.
     CertificateReady,
+    /// The Secrets of `spec.email` and `spec.cache` are there and hold URLs.
+    SecretsReady,
     /// The database has the schema of the image.
     SchemaMigrated,
     /// At least one pod serves, and no pod is stuck.
@@ -32,13 +34,14 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// The conditions that describe one part each, in the order in which parts come to be.
-    pub const PARTS: [Self; 8] = [
+    pub const PARTS: [Self; 9] = [
         Self::ClassAccepted,
         Self::HostnameClaimed,
         Self::KeysReady,
         Self::DatabaseReady,
         Self::BlobStoreReady,
         Self::CertificateReady,
+        Self::SecretsReady,
         Self::SchemaMigrated,
         Self::WorkloadAvailable,
     ];
@@ -53,6 +56,7 @@ impl ConditionType {
             Self::DatabaseReady => "DatabaseReady",
             Self::BlobStoreReady => "BlobStoreReady",
             Self::CertificateReady => "CertificateReady",
+            Self::SecretsReady => "SecretsReady",
             Self::SchemaMigrated => "SchemaMigrated",
             Self::WorkloadAvailable => "WorkloadAvailable",
             Self::Ready => "Ready",

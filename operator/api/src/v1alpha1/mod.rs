@@ -16,14 +16,15 @@ mod tests;
 pub use condition::ConditionType;
 pub use pds_bucket_claim::{PdsBucketClaim, PdsBucketClaimSpec};
 pub use pds_class::{
-    Allowed, AwsStore, ClassLimits, Images, Isolation, ObjectStore, PdsClass, PdsClassSpec, Placement, Provisioner,
-    RunAs, WorkloadIdentity,
+    Allowed, AwsStore, ClassLimits, Defaults, Images, Isolation, ObjectStore, PdsClass, PdsClassSpec, Placement,
+    Provisioner, RemoteService, RunAs, Services, WorkloadIdentity,
 };
 pub use pds_hostname_claim::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};
 pub use pds_instance::{
-    BlobStore, BlobStoreStatus, Database, DatabaseStatus, Deletion, DeletionPolicy, External, HandleDomain, Identity,
-    Invites, KeysStatus, Limits, Network, NetworkPolicyMode, PdsInstance, PdsInstanceSpec, PdsInstanceStatus,
-    PodSettings, Postgres, RESERVED_SUFFIXES, RateLimits, Resolved, S3Bucket, Sqlite, Toleration,
+    BlobStore, BlobStoreStatus, Cache, Database, DatabaseStatus, Deletion, DeletionPolicy, Email, External,
+    HandleDomain, Identity, Invites, KeysStatus, Limits, Log, LogFormat, ModerationEmail, NeedsEmail, Network,
+    NetworkPolicyMode, PdsInstance, PdsInstanceSpec, PdsInstanceStatus, PodSettings, Postgres, RESERVED_SUFFIXES,
+    RateLimits, Resolved, S3Bucket, Sqlite, Toleration,
 };
 pub use quantity::Quantity;
 pub use reason::Reason;

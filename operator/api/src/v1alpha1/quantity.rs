@@ -30,6 +30,9 @@ impl JsonSchema for Quantity {
     }
 }
 
+/// A duration: a whole number and its unit.
+pub(crate) const DURATION: &str = "^[1-9][0-9]{0,8}(s|m|h|d)$";
+
 /// An amount of a resource. Of an exponent two digits: the API server takes minutes for amounts like `1e999999999`.
 const AMOUNT: &str = "^[0-9]{1,18}(\\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][0-9]{1,2})?$";
 

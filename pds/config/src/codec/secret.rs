@@ -23,7 +23,7 @@ pub(crate) const DATABASE_URL: Codec<DatabaseUrl> = Codec {
 pub(crate) const REDIS_URL: Codec<RedisUrl> = Codec {
     allowed: "redis://user:password@host:port/database, or rediss:// for TLS",
     secret: true,
-    parse: |text| RedisUrl::parse(text).map_err(str::to_owned),
+    parse: RedisUrl::parse,
     render: RedisUrl::expose,
 };
 

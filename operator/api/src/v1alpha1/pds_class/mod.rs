@@ -2,8 +2,10 @@
 
 mod allowed;
 mod object_store;
+mod services;
 mod spec;
 
 pub use allowed::{Allowed, Placement};
 pub use object_store::{AwsStore, Isolation, ObjectStore, Provisioner, WorkloadIdentity};
-pub use spec::{ClassLimits, Images, PdsClass, PdsClassSpec, RunAs};
+pub use services::{RemoteService, Services};
+pub use spec::{ClassLimits, Defaults, Images, PdsClass, PdsClassSpec, RunAs};

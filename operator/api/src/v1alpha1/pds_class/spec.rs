@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::rule;
-use super::{Allowed, ObjectStore};
-use crate::v1alpha1::Quantity;
+use super::{Allowed, ObjectStore, Services};
+use crate::v1alpha1::{Identity, Limits, Log, Quantity};
 
 /// What the platform provides to every PDS of this class, and what it allows.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,12 @@ pub struct PdsClassSpec {
     /// What instances of the class may ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ClassLimits>,
+    /// What instances get that say nothing themselves. A change reaches running instances one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<Defaults>,
+    /// The services of the network that the instances use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
     /// Private destinations that the servers themselves may connect to: networks such as `10.96.0.0/12`, or hosts such as `.pds.test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
@@ -94,6 +100,21 @@ pub struct Images {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub postgres: Option<String>,
+}
+
+/// What instances get that say nothing themselves. An instance can say something else for each field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Defaults {
+    /// Who may create an account, and what the server tells about its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Limits for users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// What the pods write to their logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
 }
 
 /// What instances of a class may ask for. A limit that is lowered refuses growth and stops nothing.

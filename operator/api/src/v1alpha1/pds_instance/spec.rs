@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::reference::NAME;
 use super::super::{NoSettings, Quantity, SecretKey, SecretName};
 use super::super::{quantity, rule};
-use super::{PdsInstanceStatus, PodSettings, rules};
+use super::{Cache, Email, Identity, Limits, Log, PdsInstanceStatus, PodSettings, rules};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 /// One AT Protocol Personal Data Server with its database, blobs and keys.
@@ -69,12 +69,21 @@ pub struct PdsInstanceSpec {
     /// Where blobs are kept; if absent, a bucket of its own, or disk with `database.sqlite`. The kind is immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blob_store: Option<BlobStore>,
-    /// Who may create an account, and whom the server names as its contact.
+    /// Who may create an account, and what the server tells about its host. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// Limits for users.
+    /// Limits for users. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// How mail is sent to users; if absent, none is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// A Redis server; if absent, each pod counts requests for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    /// What the pods write to their logs. A field that is absent is as in `defaults` of the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
     /// The certificate with which the PDS itself serves HTTPS; if absent, it serves plain HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<SecretName>,
@@ -184,50 +193,6 @@ pub struct S3Bucket {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub secret_name: Option<String>,
-}
-
-/// Who may create an account, and whom the server names as its contact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Identity {
-    /// Whether a new account needs an invite code; `Required` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invites: Option<Invites>,
-    /// The address that the server gives for contact.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 254))]
-    pub contact_email: Option<String>,
-}
-
-/// Whether a new account needs an invite code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Invites {
-    /// A code is needed.
-    Required,
-    /// Anybody may make an account.
-    Open,
-}
-
-/// Limits for users.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Limits {
-    /// The largest blob in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_073_741_824))]
-    pub blob_max_bytes: Option<i64>,
-    /// Limits on the rate of requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate_limits: Option<RateLimits>,
-}
-
-/// Limits on the rate of requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RateLimits {
-    /// Whether requests beyond the limits are refused; true if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
 }
 
 /// Which network connections the pods accept and make.

@@ -13,7 +13,7 @@ use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 use operator_api::{PdsClass, PdsHostnameClaim, PdsInstance, Provisioner, Reason};
 
-use super::component::{blobs, database, hostname, keys, name};
+use super::component::{blobs, database, hostname, keys, name, secrets};
 use super::observed::{BucketState, ClassFound, Observed, References};
 use super::verdict::Verdict;
 use super::wanted::{engine, in_bucket};
@@ -187,6 +187,10 @@ fn secrets_of_spec(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
     if let Some(external) = pds.spec.database.as_ref().and_then(|database| database.external.as_ref()) {
         named.push((URI, external.uri_secret.name.as_str(), vec![external.uri_secret.key.as_str()]));
     }
+    named.extend(secrets::named(&pds.spec).iter().map(|one| {
+        let (name, key) = (one.secret.name.as_str(), one.secret.key.as_str());
+        (one.field, name, vec![key])
+    }));
     named
 }
 
@@ -236,7 +240,8 @@ async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &Class
         }
         match field {
             URI => found.database = content,
-            _ => found.tls = content,
+            TLS => found.tls = content,
+            service => found.services.extend(content.map(|content| (service, content))),
         }
     }
     // A pull secret that comes later, without the labels, would be in the pods already.

@@ -115,6 +115,8 @@ pub struct References {
     pub database: Option<Arc<Content>>,
     /// The one with the certificate.
     pub tls: Option<Arc<Content>>,
+    /// Those with the URLs of services beside the database, by field.
+    pub services: BTreeMap<&'static str, Arc<Content>>,
     pub(super) problems: BTreeMap<&'static str, Verdict>,
 }
 

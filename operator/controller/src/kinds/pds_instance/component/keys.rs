@@ -58,16 +58,19 @@ pub fn version(scene: &Scene<'_>) -> String {
     let observed = scene.observed;
     let values = |content: &Option<std::sync::Arc<Content>>| content.as_ref().map(|content| content.values.clone());
     let database = observed.references.database.as_ref().map(|content| content.values.clone());
-    hash::of(
-        &(
-            values(&observed.keys),
-            values(&observed.postgres_secret),
-            values(&observed.s3_secret),
-            values(&observed.given),
-            database,
-        ),
-        16,
-    )
+    let own = (
+        values(&observed.keys),
+        values(&observed.postgres_secret),
+        values(&observed.s3_secret),
+        values(&observed.given),
+        database,
+    );
+    let services = &observed.references.services;
+    if services.is_empty() {
+        return hash::of(&own, 16);
+    }
+    let services: BTreeMap<_, _> = services.iter().map(|(field, content)| (*field, content.values.clone())).collect();
+    hash::of(&(own, services), 16)
 }
 
 /// The variables with the two keys that data depends on.

@@ -17,6 +17,7 @@ pub mod network;
 pub mod part;
 pub mod pod;
 pub mod rollout;
+pub mod secrets;
 mod security;
 pub mod server;
 pub mod version;
@@ -31,13 +32,14 @@ use operator_runtime::child::Child;
 use part::Component;
 
 /// The components in the order in which they are planned. A component sees the verdicts of those before it.
-pub static COMPONENTS: [&dyn Component; 8] = [
+pub static COMPONENTS: [&dyn Component; 9] = [
     &hostname::Hostname,
     &keys::Keys,
     &network::Network,
     &database::Postgres,
     &blobs::BucketOrDisk,
     &certificate::Certificate,
+    &secrets::Secrets,
     &migration::Migration,
     &server::Server,
 ];

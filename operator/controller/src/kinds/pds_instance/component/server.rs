@@ -25,7 +25,7 @@ use super::super::verdict::Verdict;
 use super::super::wanted::{Blobs, Database, Wanted};
 use super::part::{Component, Part, Scene, data_metadata, metadata};
 use super::pod::{self, Maker, SERVER_USER};
-use super::{blobs, config, database, keys, name, network, rollout, volume};
+use super::{blobs, config, database, keys, name, network, rollout, secrets, volume};
 use crate::rollouts::{Rolling, Workload};
 
 /// How long a rollout may take before it counts as stuck, in seconds.
@@ -138,6 +138,7 @@ impl Component for Server {
             ConditionType::SchemaMigrated,
             ConditionType::BlobStoreReady,
             ConditionType::CertificateReady,
+            ConditionType::SecretsReady,
         ];
         if scene.obstacle(&needed).is_some() || !secrets_are_there(scene) {
             return waits(part, scene, live);
@@ -179,7 +180,12 @@ fn secrets_are_there(scene: &Scene<'_>) -> bool {
         Blobs::Given { .. } => observed.given.is_some(),
         Blobs::Disk => true,
     };
-    observed.keys.is_some() && bucket && (observed.postgres_secret.is_some() || !scene.wanted.has_postgres())
+    let named = secrets::named(&scene.pds.spec);
+    let services = named.iter().all(|one| observed.references.services.contains_key(one.field));
+    observed.keys.is_some()
+        && bucket
+        && services
+        && (observed.postgres_secret.is_some() || !scene.wanted.has_postgres())
 }
 
 fn verdict(scene: &Scene<'_>, live: Option<&Deployment>) -> Verdict {
@@ -311,7 +317,7 @@ fn container(scene: &Scene<'_>) -> Container {
         name: "pds".into(),
         image: Some(wanted.image.clone()),
         args: Some(vec!["serve".into()]),
-        env: Some(config::env(wanted).chain(secrets(scene)).collect()),
+        env: Some(config::env(wanted).chain(secret_env(scene)).collect()),
         ports: Some(vec![pod::port("xrpc", 2583), pod::port("metrics", 9464)]),
         startup_probe: Some(pod::http_probe("/livez", 1, 120)),
         liveness_probe: Some(pod::http_probe("/livez", 10, 3)),
@@ -327,7 +333,7 @@ fn container(scene: &Scene<'_>) -> Container {
     }
 }
 
-fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
+fn secret_env(scene: &Scene<'_>) -> Vec<EnvVar> {
     let wanted = scene.wanted;
     let keys = keys::secret_name(&wanted.instance);
     let mut env = database::url_env(wanted);
@@ -343,6 +349,7 @@ fn secrets(scene: &Scene<'_>) -> Vec<EnvVar> {
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
     }
+    env.extend(secrets::env(&scene.pds.spec));
     env
 }
 

@@ -217,3 +217,32 @@ fn certificate_of((from, to): (i32, i32)) -> World {
     let signer = rcgen::KeyPair::generate().unwrap();
     certificate(&parameters.self_signed(&signer).unwrap().pem(), &signer.serialize_pem())
 }
+
+/// Pods keep the URL that they have until the Secret holds one again.
+#[test]
+fn urls_of_services() {
+    let mail = json!({"smtpSecret": {"name": "mail", "key": "url"}, "from": "pds@a.test"});
+    let mut world = World::settled(json!({"email": mail, "cache": {"urlSecret": {"name": "redis", "key": "url"}}}));
+    assert!(world.verdict(ConditionType::SecretsReady).good);
+    let env = |world: &World| world.all("Deployment").next().unwrap().to_string();
+    assert!(env(&world).contains("PDS_EMAIL_SMTP_URL") && env(&world).contains("REDIS_URL"));
+    let before = env(&world);
+    for (field, text, words) in [
+        ("email.smtpSecret", "https://a.test", "Secret mail, key url (PDS_EMAIL_SMTP_URL): has a scheme"),
+        ("cache.urlSecret", "smtp://a.test", "Secret redis, key url (REDIS_URL): has a scheme"),
+    ] {
+        let good = world.observed.references.services[field].clone();
+        let name = good.metadata.name.clone().unwrap();
+        world.observed.references.services.insert(field, content(&name, "other", &[("url", text)]).into());
+        let verdict = world.verdict(ConditionType::SecretsReady);
+        assert_eq!(verdict.reason, Reason::CredentialsInvalid);
+        assert!(verdict.message.contains(words) && !verdict.message.contains(text), "{}", verdict.message);
+        world.advance(4);
+        assert_eq!(env(&world), before, "{field}");
+        world.observed.references.services.insert(field, good);
+    }
+    let other = content("mail", "other", &[("url", "smtps://u:p@b.test")]);
+    world.observed.references.services.insert("email.smtpSecret", other.into());
+    world.advance(4);
+    assert_ne!(env(&world), before, "pods start anew with another URL");
+}

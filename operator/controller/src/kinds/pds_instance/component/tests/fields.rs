@@ -14,6 +14,14 @@ const ELSEWHERE: [&str; 6] =
 fn instances() -> Vec<(&'static str, Value, Value)> {
     let sqlite = json!({"database": {"sqlite": {}}});
     let external = |name: &str, key: &str| json!({"database": {"external": {"uriSecret": {"name": name, "key": key}}}});
+    let mail = |change: Value| {
+        let mut mail = json!({"smtpSecret": {"name": "a", "key": "k"}, "from": "a@b.test"});
+        merge(&mut mail, &change);
+        mail
+    };
+    let email = |change: Value| json!({"email": mail(change)});
+    let moderation = |change: Value| email(json!({"moderation": mail(change)}));
+    let cache = |name: &str, key: &str| json!({"cache": {"urlSecret": {"name": name, "key": key}}});
     let toleration = |field: &str, value: Value| {
         let mut toleration = json!({"key": "a"});
         toleration[field] = value;
@@ -45,9 +53,27 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("blobStore.s3.bucket", json!({"blobStore": {"s3": {"bucket": "abc"}}}), json!({})),
         ("blobStore.s3.secretName", json!({"blobStore": {"s3": {"secretName": "blobs"}}}), json!({})),
         ("identity.invites", json!({"identity": {"invites": "Open"}}), json!({})),
+        ("identity.inviteInterval", json!({"identity": {"inviteInterval": "7d"}}), json!({})),
         ("identity.contactEmail", json!({"identity": {"contactEmail": "a@b.test"}}), json!({})),
+        ("identity.privacyPolicyUrl", json!({"identity": {"privacyPolicyUrl": "https://a.test/p"}}), json!({})),
+        ("identity.termsOfServiceUrl", json!({"identity": {"termsOfServiceUrl": "https://a.test/t"}}), json!({})),
         ("limits.blobMaxBytes", json!({"limits": {"blobMaxBytes": 7}}), json!({})),
+        ("limits.accountQuota", json!({"limits": {"accountQuota": "1Gi"}}), json!({})),
+        ("limits.repoImports", json!({"limits": {"repoImports": false}}), json!({})),
+        ("limits.repoImportMax", json!({"limits": {"repoImportMax": "1Gi"}}), json!({})),
         ("limits.rateLimits.enabled", json!({"limits": {"rateLimits": {"enabled": false}}}), json!({})),
+        ("email.smtpSecret.name", email(json!({"smtpSecret": {"name": "b"}})), email(json!({}))),
+        ("email.smtpSecret.key", email(json!({"smtpSecret": {"key": "l"}})), email(json!({}))),
+        ("email.from", email(json!({"from": "b@b.test"})), email(json!({}))),
+        ("email.requiredFor", email(json!({"requiredFor": ["Post"]})), email(json!({}))),
+        ("email.language", email(json!({"language": "fr"})), email(json!({}))),
+        ("email.moderation.smtpSecret.name", moderation(json!({"smtpSecret": {"name": "b"}})), moderation(json!({}))),
+        ("email.moderation.smtpSecret.key", moderation(json!({"smtpSecret": {"key": "l"}})), moderation(json!({}))),
+        ("email.moderation.from", moderation(json!({"from": "b@b.test"})), moderation(json!({}))),
+        ("cache.urlSecret.name", cache("b", "k"), cache("a", "k")),
+        ("cache.urlSecret.key", cache("a", "l"), cache("a", "k")),
+        ("log.format", json!({"log": {"format": "Text"}}), json!({})),
+        ("log.level", json!({"log": {"level": "debug"}}), json!({})),
         ("tls.secretName", json!({"tls": {"secretName": "a"}}), json!({"tls": {"secretName": "b"}})),
         ("network.policy", json!({"network": {"policy": "Off"}}), json!({})),
         ("pod.resources", json!({"pod": {"resources": limit}}), json!({})),
@@ -73,6 +99,12 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         json!({"objectStore": {"provisioner": "Aws", "aws": aws}})
     };
     let allowed = |name: &str, value: Value| json!({"allowed": {name: value}});
+    let default = |group: &str, value: Value| json!({"defaults": {group: value}});
+    let service = |name: &str, change: Value| {
+        let mut service = json!({"url": "https://a.test", "did": "did:web:a.test"});
+        merge(&mut service, &change);
+        json!({"services": {name: service}})
+    };
     vec![
         ("images.pds", json!({"images": {"pds": "pds:2"}}), none()),
         ("images.postgres", json!({"images": {"postgres": "postgres:18"}}), none()),
@@ -121,6 +153,34 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         ("allowed.bucketNames", allowed("bucketNames", json!(false)), json!({"blobStore": {"s3": {"bucket": "abc"}}})),
         ("limits.maxReplicas", json!({"limits": {"maxReplicas": 1}}), none()),
         ("limits.maxStorage", json!({"limits": {"maxStorage": "1Gi"}}), none()),
+        ("defaults.identity.invites", default("identity", json!({"invites": "Open"})), none()),
+        ("defaults.identity.inviteInterval", default("identity", json!({"inviteInterval": "7d"})), none()),
+        ("defaults.identity.contactEmail", default("identity", json!({"contactEmail": "a@b.test"})), none()),
+        (
+            "defaults.identity.privacyPolicyUrl",
+            default("identity", json!({"privacyPolicyUrl": "https://a.test"})),
+            none(),
+        ),
+        (
+            "defaults.identity.termsOfServiceUrl",
+            default("identity", json!({"termsOfServiceUrl": "https://a.test"})),
+            none(),
+        ),
+        ("defaults.limits.blobMaxBytes", default("limits", json!({"blobMaxBytes": 7})), none()),
+        ("defaults.limits.accountQuota", default("limits", json!({"accountQuota": "1Gi"})), none()),
+        ("defaults.limits.repoImports", default("limits", json!({"repoImports": false})), none()),
+        ("defaults.limits.repoImportMax", default("limits", json!({"repoImportMax": "1Gi"})), none()),
+        ("defaults.limits.rateLimits.enabled", default("limits", json!({"rateLimits": {"enabled": false}})), none()),
+        ("defaults.log.format", default("log", json!({"format": "Text"})), none()),
+        ("defaults.log.level", default("log", json!({"level": "debug"})), none()),
+        ("services.appView.url", service("appView", json!({"url": "https://b.test"})), none()),
+        ("services.appView.did", service("appView", json!({"did": "did:web:b.test"})), none()),
+        ("services.moderation.url", service("moderation", json!({"url": "https://b.test"})), none()),
+        ("services.moderation.did", service("moderation", json!({"did": "did:web:b.test"})), none()),
+        ("services.report.url", service("report", json!({"url": "https://b.test"})), none()),
+        ("services.report.did", service("report", json!({"did": "did:web:b.test"})), none()),
+        ("services.imageUrlPattern", json!({"services": {"imageUrlPattern": "https://a.test/%s/%s/%s"}}), none()),
+        ("services.crawlers", json!({"services": {"crawlers": ["https://relay.test"]}}), none()),
         ("outboundAllow", json!({"outboundAllow": [".a.test"]}), none()),
         ("trustedProxies", json!({"trustedProxies": ["10.1.0.0/16"]}), none()),
         ("runAs", json!({"runAs": "Platform"}), none()),
@@ -169,6 +229,8 @@ fn remove(change: &mut Value, field: &str) {
         "objectStore.aws.workloadIdentity.oidcProviderArn" | "objectStore.aws.workloadIdentity.issuer" => {
             at[last] = json!("z")
         }
+        _ if field.starts_with("services.") && last == "url" => at[last] = json!("https://z.test"),
+        _ if field.starts_with("services.") && last == "did" => at[last] = json!("did:web:z.test"),
         _ => drop(at.as_object_mut().unwrap().remove(last)),
     }
 }

@@ -45,7 +45,7 @@ use super::super::step::Step;
 use super::super::validate::validate;
 use super::super::verdict::Verdict;
 use super::super::wanted::{Refusal, Wanted};
-use super::{blobs, database, keys, name, version as versions};
+use super::{blobs, database, keys, name, secrets, version as versions};
 
 /// Where all tests are in time, in seconds since 1970.
 const NOW: i64 = 1_700_000_000;
@@ -169,7 +169,11 @@ impl World {
         let external = pds.spec.database.as_ref().and_then(|database| database.external.as_ref());
         let key = external.map(|external| external.uri_secret.key.clone());
         let database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
-        let references = References { database, ..Default::default() };
+        let services = secrets::named(&pds.spec).into_iter().map(|one| {
+            let url = if one.variable == "REDIS_URL" { "redis://a.test" } else { "smtp://a.test" };
+            (one.field, Arc::new(content(&one.secret.name, "service-uid", &[(&one.secret.key, url)])))
+        });
+        let references = References { database, services: services.collect(), ..Default::default() };
         let observed = Observed {
             class: ClassFound::None,
             namespace_labels: [("team".to_owned(), "a".to_owned())].into(),
