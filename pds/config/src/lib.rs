@@ -15,6 +15,7 @@ mod fingerprint;
 mod network;
 mod reader;
 mod redis_url;
+mod reference;
 mod rendered;
 pub mod secrets;
 mod settings;
@@ -30,10 +31,11 @@ pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
 pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
+pub use reference::{REFERENCE, ReferenceSetting, Verdict, ignored_names};
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
-    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Limits, Log, Mail, Migration, Outbound,
-    Proxying, Rate, RateLimits, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync, Tls,
+    Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Jobs, Limits, Log, Mail, Migration,
+    Outbound, Proxying, Rate, RateLimits, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync, Tls,
 };
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
 pub use table::{VARIABLES, var};

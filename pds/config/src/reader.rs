@@ -1,6 +1,7 @@
 //! Reads variables and collects the problems.
 
 use crate::error::{Errors, Problem};
+use crate::reference;
 use crate::variable::{Fallback, Setting, Variable};
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -53,6 +54,16 @@ impl<'a> Reader<'a> {
     pub(crate) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
         let name = setting.variable.name;
         self.text(name).is_some() || self.text(&format!("{name}_FILE")).is_some()
+    }
+
+    /// Adds the problems with settings of the reference implementation that this server cannot do.
+    pub(crate) fn refuse_reference_settings(&mut self) {
+        self.problems.extend(reference::refused(self.lookup));
+    }
+
+    /// All problems.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 
     /// The names that were read. A test checks that every declared variable is read.

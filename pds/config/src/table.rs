@@ -299,6 +299,34 @@ table! {
         PROXY_MAX_CALLS: u32 = "PDS_PROXY_MAX_CALLS", Computed("a quarter of PDS_MAX_CONNECTIONS, between 16 and 1024"), codec::COUNT,
             "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter. Requests beyond are answered 503.";
     }
+    "Jobs" {
+        JOB_LEASE: Duration = "PDS_JOB_LEASE", Value("60s"), codec::JOB_LEASE,
+            "Time after which another replica runs a background job whose replica has died. A replica that cannot renew the lease of its job for half of this time stops the job. The clocks of replicas must not differ by more than half of it.";
+        JOB_ACCOUNT_PURGE_INTERVAL: Duration = "PDS_JOB_ACCOUNT_PURGE_INTERVAL", Value("1h"), codec::JOB_INTERVAL,
+            "Time between runs of the job `account_purge`: deletes deactivated accounts whose owners set a date for it, and removes the data of deleted accounts after `PDS_ACCOUNT_DELETE_GRACE_MS`.";
+        JOB_BLOB_ORPHAN_SWEEP_INTERVAL: Duration = "PDS_JOB_BLOB_ORPHAN_SWEEP_INTERVAL", Value("1h"), codec::JOB_INTERVAL,
+            "Time between runs of the job `blob_orphan_sweep`: deletes uploads that nothing refers to and the objects of deleted blobs.";
+        JOB_BLOB_STORE_CHECK_INTERVAL: Duration = "PDS_JOB_BLOB_STORE_CHECK_INTERVAL", Value("15s"), codec::JOB_INTERVAL,
+            "Time between runs of the job `blob_store_check`, on every replica: sets `aurora_blob_store_up`.";
+        JOB_CRAWL_INTERVAL: Duration = "PDS_JOB_CRAWL_INTERVAL", Value("10s"), codec::JOB_INTERVAL,
+            "Time between runs of the job `crawl`, on every replica: looks for new events and asks the relays in `PDS_CRAWLERS`, all replicas together at most every 20 minutes.";
+        JOB_DATABASE_MAINTENANCE_INTERVAL: Duration = "PDS_JOB_DATABASE_MAINTENANCE_INTERVAL", Value("1d"), codec::JOB_INTERVAL,
+            "Time between runs of the job `database_maintenance`, with SQLite: renews the statistics for queries and checkpoints the write-ahead log. PostgreSQL does this itself.";
+        JOB_EVENT_RETENTION_INTERVAL: Duration = "PDS_JOB_EVENT_RETENTION_INTERVAL", Value("10m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `event_retention`: deletes events that are older than `PDS_REPO_BACKFILL_LIMIT_MS`.";
+        JOB_EXPIRED_IMPORTS_INTERVAL: Duration = "PDS_JOB_EXPIRED_IMPORTS_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `expired_imports`: deletes what imports of repositories staged whose server has died.";
+        JOB_HEALTH_CHECK_INTERVAL: Duration = "PDS_JOB_HEALTH_CHECK_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `health_check`: checks the database, the blob store, the SMTP servers and the PLC directory.";
+        JOB_IDENTITY_CHANGES_INTERVAL: Duration = "PDS_JOB_IDENTITY_CHANGES_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `identity_changes`: ends changes of handles and signing keys that a crash interrupted.";
+        JOB_MAILS_INTERVAL: Duration = "PDS_JOB_MAILS_INTERVAL", Value("5s"), codec::JOB_INTERVAL,
+            "Time between runs of the job `mails`, on every replica: sends mails that another replica left or that are to be tried again. A replica sends its own mails at once.";
+        JOB_RESERVATIONS_INTERVAL: Duration = "PDS_JOB_RESERVATIONS_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `reservations`: gives back the handles of sign-ups that a crash interrupted.";
+        JOB_SESSION_CLEANUP_INTERVAL: Duration = "PDS_JOB_SESSION_CLEANUP_INTERVAL", Value("1h"), codec::JOB_INTERVAL,
+            "Time between runs of the job `session_cleanup`: deletes expired refresh tokens and e-mail codes.";
+    }
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,
             "`json`: one JSON object per line. `text`: text for a terminal.";

@@ -117,6 +117,12 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_MODERATION_EMAIL_ADDRESS", "mods@example.com")], "PDS_MODERATION_EMAIL_SMTP_URL: is required")]
 #[case(&[("PDS_EMAIL_SMTP_URL", "https://u:hunter2@relay"), ("PDS_EMAIL_FROM_ADDRESS", "pds@example.com")], "PDS_EMAIL_SMTP_URL: has a scheme that is neither smtp nor smtps")]
 #[case(&[("PDS_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_EMAIL_FROM_ADDRESS", "Example <pds>")], "PDS_EMAIL_FROM_ADDRESS=\"Example <pds>\"")]
+#[case(&[("PDS_ENTRYWAY_URL", "https://entryway.example.com")], "PDS_ENTRYWAY_URL: is for a PDS behind an entryway")]
+#[case(&[("PDS_ENTRYWAY_ADMIN_TOKEN_FILE", "/run/hunter2")], "PDS_ENTRYWAY_ADMIN_TOKEN: is for a PDS behind an entryway")]
+#[case(&[("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "hunter2")], "PDS_PLC_ROTATION_KEY_KMS_KEY_ID: names a rotation key in AWS KMS")]
+#[case(&[("PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT", "true")], "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT: leaves checkpoints")]
+#[case(&[("PDS_JOB_LEASE", "2s")], "PDS_JOB_LEASE=\"2s\": is out of range; allowed: 3s to 1h")]
+#[case(&[("PDS_JOB_MAILS_INTERVAL", "0")], "PDS_JOB_MAILS_INTERVAL=\"0\": is out of range; allowed: 1s to 30d")]
 #[case(&[("PDS_REQUIRE_CONFIRMED_EMAIL", "post,login")], "PDS_REQUIRE_CONFIRMED_EMAIL=\"post,login\"")]
 #[case(&[("PDS_EMAIL_LANGUAGE", "../en")], "PDS_EMAIL_LANGUAGE=\"../en\"")]
 fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
@@ -169,6 +175,11 @@ fn a_value_may_come_from_a_file() {
     ("POSTGRES_MAX_CONNECTIONS", "12"), ("POSTGRES_CONNECT_TIMEOUT", "1500ms"), ("PDS_LOG_FORMAT", "text"),
     ("PDS_BLOBSTORE_S3_BUCKET", "alice-blobs"), ("PDS_BLOBSTORE_S3_ENDPOINT", "http://s3:7070"),
     ("PDS_BLOBSTORE_S3_REGION", "eu-central-1"), ("PDS_CRAWLERS", "https://relay.example,https://two.example"),
+    ("PDS_JOB_LEASE", "10s"), ("PDS_JOB_ACCOUNT_PURGE_INTERVAL", "2h"), ("PDS_JOB_BLOB_ORPHAN_SWEEP_INTERVAL", "2h"),
+    ("PDS_JOB_BLOB_STORE_CHECK_INTERVAL", "30s"), ("PDS_JOB_CRAWL_INTERVAL", "30s"), ("PDS_JOB_DATABASE_MAINTENANCE_INTERVAL", "2d"),
+    ("PDS_JOB_EVENT_RETENTION_INTERVAL", "1m"), ("PDS_JOB_EXPIRED_IMPORTS_INTERVAL", "1m"), ("PDS_JOB_HEALTH_CHECK_INTERVAL", "1m"),
+    ("PDS_JOB_IDENTITY_CHANGES_INTERVAL", "1m"), ("PDS_JOB_MAILS_INTERVAL", "1m"), ("PDS_JOB_RESERVATIONS_INTERVAL", "1m"),
+    ("PDS_JOB_SESSION_CLEANUP_INTERVAL", "2h"),
     ("PDS_INVITE_REQUIRED", "false"), ("PDS_INVITE_INTERVAL", "7d"), ("PDS_INVITE_EPOCH", "1700000000000"),
     ("PDS_CONTACT_EMAIL_ADDRESS", "ops@example.com"),
     ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy?v=1"), ("PDS_DEV_MODE", "1"),
@@ -393,6 +404,40 @@ fn unknown_names_are_listed_with_the_nearest_known() {
     let unknown = unknown_names(names);
     let found: Vec<_> = unknown.iter().map(|u| (u.name.as_str(), u.nearest)).collect();
     assert_eq!(found, [("PDS_HOSTNMAE", Some("PDS_HOSTNAME")), ("PDS_SMTP", None)]);
+}
+
+/// What `dist/config/env.js` of `@atproto/pds` 0.5.35 reads.
+const OF_THE_REFERENCE: &str = "ACCEPTING_REPO_IMPORTS ACCOUNT_DB_LOCATION ACTOR_STORE_CACHE_SIZE ACTOR_STORE_DIRECTORY \
+    ADMIN_PASSWORD BACKGROUND_DARK_URL BACKGROUND_LIGHT_URL BLOBSTORE_DISK_LOCATION BLOBSTORE_DISK_TMP_LOCATION \
+    BLOBSTORE_S3_ACCESS_KEY_ID BLOBSTORE_S3_BUCKET BLOBSTORE_S3_ENDPOINT BLOBSTORE_S3_FORCE_PATH_STYLE BLOBSTORE_S3_REGION \
+    BLOBSTORE_S3_REQUEST_TIMEOUT_MS BLOBSTORE_S3_SECRET_ACCESS_KEY BLOBSTORE_S3_UPLOAD_TIMEOUT_MS BLOB_UPLOAD_LIMIT \
+    BSKY_APP_VIEW_CDN_URL_PATTERN BSKY_APP_VIEW_DID BSKY_APP_VIEW_URL CONTACT_EMAIL_ADDRESS CRAWLERS DATA_DIRECTORY DEV_MODE \
+    DID_CACHE_DB_LOCATION DID_CACHE_MAX_TTL DID_CACHE_STALE_TTL DID_PLC_URL DISABLE_SSRF_PROTECTION DPOP_SECRET \
+    EMAIL_DISABLE_CONFIRMATION_LINK EMAIL_FROM_ADDRESS EMAIL_SMTP_URL ENABLE_DID_DOC_WITH_SESSION ENTRYWAY_ADMIN_TOKEN ENTRYWAY_DID \
+    ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX ENTRYWAY_PLC_ROTATION_KEY ENTRYWAY_URL ERROR_COLOR FETCH_MAX_RESPONSE_SIZE \
+    HANDLE_BACKUP_NAMESERVERS HCAPTCHA_SECRET_KEY HCAPTCHA_SITE_KEY HCAPTCHA_TOKEN_SALT HOME_URL HOSTNAME ID_RESOLVER_TIMEOUT \
+    INFO_COLOR INVITE_EPOCH INVITE_INTERVAL INVITE_REQUIRED JWT_SECRET LEXICON_AUTHORITY_DID LOGO_URL MAX_REPO_IMPORT_SIZE \
+    MAX_SUBSCRIPTION_BUFFER MODERATION_EMAIL_ADDRESS MODERATION_EMAIL_SMTP_URL MOD_SERVICE_DID MOD_SERVICE_URL \
+    OAUTH_TRUSTED_CLIENTS PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX PLC_ROTATION_KEY_KMS_KEY_ID PORT PRIMARY_COLOR PRIVACY_POLICY_URL \
+    PROXY_ALLOW_HTTP2 PROXY_BODY_TIMEOUT PROXY_HEADERS_TIMEOUT PROXY_MAX_RESPONSE_SIZE PROXY_MAX_RETRIES PROXY_PREFER_COMPRESSED \
+    RATE_LIMITS_ENABLED RATE_LIMIT_BYPASS_IPS RATE_LIMIT_BYPASS_KEY RECOVERY_DID_KEY REDIS_SCRATCH_ADDRESS REDIS_SCRATCH_PASSWORD \
+    REPORT_SERVICE_DID REPORT_SERVICE_URL REPO_BACKFILL_LIMIT_MS SEQUENCER_DB_LOCATION SERVICE_DID SERVICE_HANDLE_DOMAINS \
+    SERVICE_NAME SQLITE_DISABLE_WAL_AUTO_CHECKPOINT SUCCESS_COLOR SUPPORT_URL TERMS_OF_SERVICE_URL VERSION WARNING_COLOR";
+
+#[test]
+fn every_setting_of_the_reference_has_its_meaning_or_a_reason() {
+    let names: Vec<_> = OF_THE_REFERENCE.split_whitespace().map(|name| format!("PDS_{name}")).collect();
+    let is_ours = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
+    for name in &names {
+        let is_theirs = REFERENCE.iter().any(|setting| setting.name == name);
+        assert!(is_ours(name) != is_theirs, "{name}");
+    }
+    assert!(REFERENCE.iter().all(|setting| names.iter().any(|name| name == setting.name)));
+    assert!(REFERENCE.is_sorted_by_key(|setting| setting.name));
+    assert_eq!(unknown_names(&names), []);
+    let ignored: Vec<_> = ignored_names(&names).iter().map(|setting| setting.name).collect();
+    assert!(ignored.contains(&"PDS_LOGO_URL") && !ignored.contains(&"PDS_ENTRYWAY_URL"), "{ignored:?}");
+    assert!(read(&[("PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT", "false"), ("PDS_LOGO_URL", "x")]).is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Finds `PDS_*` variables that do not exist. Most are typing errors.
+//! Finds `PDS_*` variables that exist neither here nor in the reference implementation. Most are typing errors.
 
+use crate::reference;
 use crate::table::VARIABLES;
 
 /// A variable of the environment that does not exist.
@@ -10,7 +11,7 @@ pub struct Unknown {
     pub nearest: Option<&'static str>,
 }
 
-/// The `PDS_*` names among `names` that are neither a variable nor the `_FILE` form of one; sorted.
+/// The `PDS_*` names among `names` that are neither a variable, here or in the reference implementation, nor the `_FILE` form of one; sorted.
 ///
 /// Ignores the variables that Kubernetes adds for a Service called `pds` (`PDS_SERVICE_HOST`, `PDS_PORT_2583_TCP`, ...).
 pub fn unknown_names<I, S>(names: I) -> Vec<Unknown>
@@ -29,7 +30,11 @@ where
 
 fn is_unknown(name: &str) -> bool {
     let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
-    name.starts_with("PDS_") && !known(name) && !name.strip_suffix("_FILE").is_some_and(known) && !is_service_link(name)
+    name.starts_with("PDS_")
+        && !known(name)
+        && reference::find(name).is_none()
+        && !name.strip_suffix("_FILE").is_some_and(known)
+        && !is_service_link(name)
 }
 
 fn is_service_link(name: &str) -> bool {

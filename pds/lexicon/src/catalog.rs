@@ -53,10 +53,23 @@ struct Data<T> {
     documents: Vec<T>,
 }
 
+macro_rules! own {
+    ($($name:literal),*) => {
+        [$((
+            concat!("dev.auroralocus.", $name, ".json"),
+            include_str!(concat!("../data/own/dev.auroralocus.", $name, ".json")),
+        )),*]
+    };
+}
+
+/// The documents of this project's own methods, by the name of their files in `data/own`.
+const OWN: &[(&str, &str)] = &own!["admin.defs", "admin.listJobs", "admin.runJob"];
+
 fn data<T: DeserializeOwned>() -> Vec<T> {
     let data: Data<T> =
         serde_json::from_str(include_str!("../data/lexicons.json")).expect("the generator writes Lexicon documents");
-    data.documents
+    let own = OWN.iter().map(|(_, text)| serde_json::from_str(text).expect("a test reads every document"));
+    data.documents.into_iter().chain(own).collect()
 }
 
 static BUNDLED: LazyLock<Catalog> =
@@ -215,5 +228,24 @@ impl ValidationStatus {
             Self::Valid => "valid",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_document_of_our_own_is_embedded_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/own");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let embedded = OWN.iter().map(|(name, text)| {
+            let document: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(format!("{}.json", document["id"].as_str().unwrap()), *name);
+            (*name).to_owned()
+        });
+        assert_eq!(files.collect::<BTreeSet<_>>(), embedded.collect());
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     blob::{self, Blobs},
     clock::Clock,
     identity::{self, Handles, Identities, Lexicons, identities},
-    job::{self, crawl::Crawl},
+    job::{self, Jobs, crawl::Crawl},
     mail::{self, Mailer},
     metrics::Metrics,
     outside::{Outside, relays, resolver, templates, transports, upstreams},
@@ -100,6 +100,8 @@ pub struct Parts {
     pub feed_generators: moka::future::Cache<String, Did>,
     /// Sends requests to relays.
     pub relays: reqwest::Client,
+    /// Background jobs.
+    pub jobs: Jobs,
     /// Maximum memory and connections of all clients together.
     pub sizes: Sizes,
     /// Open connections of the public port.
@@ -212,6 +214,29 @@ impl App {
             host: settings.service.hostname.clone(),
         });
         let has_link = settings.mail.confirmation_link;
+        let relays = relays(secrets)?;
+        let crawls = !settings.sync.crawlers.is_empty();
+        let setup = job::Setup {
+            db: db.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            shutdown: shutdown.clone(),
+            lease: settings.jobs.lease,
+        };
+        let jobs = Jobs::of_server(
+            setup,
+            job::Parts {
+                blobs: blobs.clone(),
+                handles: handles.clone(),
+                identities: identities.clone(),
+                sequencer: sequencer.clone(),
+                crawl: crawls.then(|| crawl(&settings, &db, &relays, &clock, &metrics)),
+                mailer: mailer.clone(),
+                plc: plc.clone(),
+                delete_grace: settings.mail.delete_grace,
+                every: settings.jobs.clone(),
+            },
+        );
         let emails = Emails::new(email::Parts { db: db.clone(), mailer, clock: clock.clone(), has_link });
         let sign_ups = SignUps::new(sign_up::Parts {
             db: db.clone(),
@@ -261,7 +286,8 @@ impl App {
                 .max_capacity(FEED_GENERATORS)
                 .time_to_live(FEED_GENERATORS_TIME)
                 .build(),
-            relays: relays(secrets)?,
+            relays,
+            jobs,
             connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
             sizes,
             inputs: Budget::of_moving(sizes.input_bytes, SLOW_INPUT),
@@ -279,34 +305,21 @@ impl App {
         })))
     }
 
-    /// What background jobs work on.
-    pub fn job_parts(&self) -> job::Parts {
-        job::Parts {
-            db: self.db.clone(),
-            blobs: self.blobs.clone(),
-            handles: self.handles.clone(),
-            identities: self.identities.clone(),
-            sequencer: self.sequencer.clone(),
-            crawl: self.crawl(),
-            mailer: self.emails.mailer().clone(),
-            delete_grace: self.settings.mail.delete_grace,
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-            shutdown: self.shutdown.clone(),
-        }
-    }
-
     /// The requests to relays, none of which has been made yet.
     pub fn crawl(&self) -> Crawl {
-        Crawl::new(job::crawl::Parts {
-            db: self.db.clone(),
-            client: self.relays.clone(),
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-            hostname: self.settings.service.hostname.clone(),
-            relays: self.settings.sync.crawlers.clone(),
-        })
+        crawl(&self.settings, &self.db, &self.relays, &self.clock, &self.metrics)
     }
+}
+
+fn crawl(settings: &Settings, db: &Db, relays: &reqwest::Client, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Crawl {
+    Crawl::new(job::crawl::Parts {
+        db: db.clone(),
+        client: relays.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        hostname: settings.service.hostname.clone(),
+        relays: settings.sync.crawlers.clone(),
+    })
 }
 
 impl Deref for App {

@@ -17,7 +17,9 @@ pub mod email_token;
 pub mod event;
 pub mod full;
 pub mod invite;
+pub mod job;
 pub mod mail;
+pub mod maintenance;
 pub mod owner;
 #[doc(hidden)]
 pub mod plan;

@@ -49,7 +49,8 @@ const STEPS: &[Step] = steps![
     "0011" "mail",
     "0012" "preference",
     "0013" "identity",
-    "0014" "app_passwords_and_administration"
+    "0014" "app_passwords_and_administration",
+    "0015" "job"
 ];
 
 /// How a database's schema relates to this program.

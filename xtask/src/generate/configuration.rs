@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pds_config::{Fallback, VARIABLES, Variable};
+use pds_config::{Fallback, REFERENCE, VARIABLES, Variable, Verdict};
 
 use super::file::File;
 
@@ -21,6 +21,15 @@ With SQLite, required secrets that are not set are generated at the first start 
 `PDS_DATA_DIRECTORY`.
 ";
 
+const THEIRS: &str = "
+## Settings of the reference implementation that this server does not have
+
+All its other settings are in the tables above and mean the same. `pds config check` reports those of this table that are set.
+
+| variable | if it is set | the setting |
+| --- | --- | --- |
+";
+
 pub(super) fn file() -> File {
     let mut text = HEAD.to_owned();
     let mut section = "";
@@ -32,6 +41,15 @@ pub(super) fn file() -> File {
             );
         }
         row(&mut text, variable);
+    }
+    text += THEIRS;
+    for setting in REFERENCE {
+        let verdict = match setting.verdict {
+            Verdict::Refused => "refused",
+            Verdict::RefusedIfTrue => "refused if true",
+            Verdict::Ignored => "a warning",
+        };
+        writeln!(text, "| `{}` | {verdict} | {} |", setting.name, setting.reason).expect("a String takes all text");
     }
     File { path: "docs/reference/configuration.md".into(), text }
 }

@@ -22,11 +22,32 @@ pub(crate) const SECONDS: Codec<Duration> = Codec::new(
     },
 );
 
+pub(crate) const JOB_INTERVAL: Codec<Duration> = Codec::new(
+    "1s to 30d: a whole number of seconds, or with a unit: 30s, 5m, 1h, 1d",
+    |text| within(text, 1, 30 * 86_400),
+    SECONDS.render,
+);
+
+pub(crate) const JOB_LEASE: Codec<Duration> = Codec::new(
+    "3s to 1h: a whole number of seconds, or with a unit: 30s, 5m, 1h",
+    |text| within(text, 3, 3_600),
+    SECONDS.render,
+);
+
 pub(crate) const SIZE: Codec<u64> = Codec::new(
     "a whole number of bytes, or with a unit: 500KiB, 5MiB, 1GiB, 500kB, 5MB, 1GB",
     parse_size,
     u64::to_string,
 );
+
+/// A duration of so many seconds at least and at most.
+fn within(text: &str, least: u64, most: u64) -> Result<Duration, String> {
+    let duration = parse_duration(text, 1_000)?;
+    match duration >= Duration::from_secs(least) && duration <= Duration::from_secs(most) {
+        true => Ok(duration),
+        false => Err("is out of range".into()),
+    }
+}
 
 fn parse_duration(text: &str, plain_ms: u64) -> Result<Duration, String> {
     let (number, unit) = split(text)?;

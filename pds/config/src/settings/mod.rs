@@ -3,6 +3,7 @@
 mod blob;
 mod identity;
 mod invites;
+mod jobs;
 mod mail;
 mod rate_limits;
 mod rules;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
 pub use invites::Invites;
+pub use jobs::Jobs;
 pub use mail::Mail;
 pub use rate_limits::{Limits, Rate, RateLimits};
 pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
@@ -23,7 +25,7 @@ pub use storage::Database;
 
 use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
-use crate::error::Errors;
+use crate::error::{Errors, Problem};
 use crate::network::AllowRule;
 use crate::reader::Reader;
 use crate::rendered::Rendered;
@@ -49,6 +51,7 @@ pub struct Settings {
     pub outbound: Outbound,
     pub services: Services,
     pub proxying: Proxying,
+    pub jobs: Jobs,
     pub log: Log,
 }
 
@@ -74,6 +77,15 @@ impl Settings {
         let mut reader = Reader::new(&lookup);
         let (settings, secrets) = Self::read_with_secrets(&mut reader);
         reader.finish(secrets.map(|secrets| (settings, secrets)))
+    }
+
+    /// Reads everything as [`Settings::from_env`] does. Returns the settings also if some are wrong, with defaults in place of those, so that a caller can check
+    /// more and report all problems at once.
+    #[must_use]
+    pub fn examine(lookup: impl Fn(&str) -> Option<String>) -> (Self, Option<Secrets>, Vec<Problem>) {
+        let mut reader = Reader::new(&lookup);
+        let (settings, secrets) = Self::read_with_secrets(&mut reader);
+        (settings, secrets, reader.into_problems())
     }
 
     /// Reads the settings without the secrets, to render them.
@@ -125,6 +137,7 @@ impl Settings {
             outbound,
             services,
             proxying,
+            jobs,
             log,
         } = self;
         let mut out = Rendered::default();
@@ -143,6 +156,7 @@ impl Settings {
         outbound.render(&mut out);
         services.render(&mut out);
         proxying.render(&mut out);
+        jobs.render(&mut out);
         log.render(&mut out);
         self.without_defaults(out.0)
     }
@@ -182,6 +196,7 @@ impl Settings {
     }
 
     fn read(reader: &mut Reader<'_>) -> Self {
+        reader.refuse_reference_settings();
         let service = Service::read(reader);
         let settings = Self {
             identity: Identity::read(reader, &service.hostname),
@@ -198,6 +213,7 @@ impl Settings {
             outbound: Outbound::read(reader),
             services: Services::read(reader),
             proxying: Proxying::read(reader, service.dev_mode),
+            jobs: Jobs::read(reader),
             log: Log::read(reader),
             service,
         };

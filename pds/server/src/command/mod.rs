@@ -1,8 +1,11 @@
 //! The command line.
 
 mod admin;
+mod check;
+mod doctor;
 mod failure;
 mod health;
+mod job;
 mod listen;
 mod log;
 mod migrate;
@@ -43,14 +46,18 @@ enum Command {
     Health,
     /// Administer accounts and invites of a running server.
     Admin(admin::Admin),
-    /// Check and print the settings.
+    /// Background jobs of a running server: list, run.
+    Job(job::Job),
+    /// Check settings, database, blob store, mail, DNS, TLS, clock, PLC directory and relays, and say what to do. Exits with 1 if a check fails.
+    Doctor(doctor::Doctor),
+    /// Check the settings.
     #[command(subcommand)]
     Config(Config),
 }
 
 #[derive(Debug, Subcommand)]
 enum Config {
-    /// Read the settings as `pds serve` would, say what is wrong with them, and do nothing else.
+    /// Read the settings as `pds serve` would, say everything that is wrong with them, and do nothing else. Warns of settings without effect.
     Check,
 }
 
@@ -70,7 +77,9 @@ pub fn run() -> ExitCode {
             Command::Migrate { report } => migrate::migrate(report).await,
             Command::Health => health::health().await,
             Command::Admin(admin) => admin::run(admin).await,
-            Command::Config(Config::Check) => settings::check(),
+            Command::Doctor(doctor) => doctor::run(doctor).await,
+            Command::Job(job) => job::run(job).await,
+            Command::Config(Config::Check) => check::check().await,
         }
     });
     match result {

@@ -15,7 +15,6 @@ use crate::{
     app::App,
     clock::SystemClock,
     http::listener,
-    job,
     mail::Kind,
     outside::{Outside, open_blob_store, roots},
     rate_limit::Connections,
@@ -68,7 +67,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
             var::EMAIL_SMTP_URL
         );
     }
-    job::start(app.job_parts());
+    app.jobs.start();
 
     let service = &app.settings.service;
     let public = listen(service.port).context("PDS_PORT")?;

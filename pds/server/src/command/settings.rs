@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use pds_config::{
-    CaBundle, DatabaseUrl, Errors, Migration, Problem, Secrets, Settings, secrets::local as secrets, unknown_names, var,
+    CaBundle, DatabaseUrl, Errors, Migration, Problem, Secrets, Settings, ignored_names, secrets::local as secrets,
+    unknown_names, var,
 };
 use pds_identity::Roots;
 use pds_store::{Db, Options};
@@ -96,25 +97,39 @@ impl Made {
     }
 }
 
-/// `pds config check`. Writes nothing: secrets that a start would make are made up and forgotten.
-pub(super) fn check() -> anyhow::Result<()> {
+/// Settings and secrets as a server would have them, and all that is wrong with them. Writes nothing: missing secrets are made up and forgotten.
+pub(super) fn examine() -> anyhow::Result<(Settings, Option<Secrets>, Vec<Problem>)> {
     let mut kept = BTreeMap::new();
     if let Some(file) = secrets::file(variable) {
         kept = read(&file)?;
         add_missing(&mut kept);
     }
-    parse(&kept).map(drop)
+    let (settings, secrets, mut problems) = Settings::examine(|name| lookup(&kept, name));
+    problems.extend(certificate_problem(secrets.as_ref().and_then(|secrets| secrets.ca_bundle.as_ref())));
+    Ok((settings, secrets, problems))
 }
 
-/// Warns of environment variables without effect: unknown names, and names that another one replaces.
+/// Warns of environment variables without effect.
 pub(super) fn warn_of_idle() {
+    for text in idle() {
+        tracing::warn!("{text}");
+    }
+}
+
+/// Environment variables without effect, a sentence each: unknown names, names that another one replaces, and settings that only the reference
+/// implementation has.
+pub(super) fn idle() -> Vec<String> {
+    let mut found = Vec::new();
     if variable(var::REDIS_URL).is_some() && variable(var::REDIS_SCRATCH_ADDRESS).is_some() {
-        tracing::warn!("{} is ignored because {} is set", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL);
+        found.push(format!("{} is ignored because {} is set", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL));
     }
-    for unknown in unknown_names(env::vars().map(|(name, _)| name)) {
+    let names = || env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    found.extend(ignored_names(names()).into_iter().map(|setting| format!("{} {}", setting.name, setting.reason)));
+    for unknown in unknown_names(names()) {
         let hint = unknown.nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-        tracing::warn!("{} is set, but there is no such setting{hint}", unknown.name);
+        found.push(format!("{} is set, but there is no such setting{hint}", unknown.name));
     }
+    found
 }
 
 type Kept = BTreeMap<String, SecretString>;
@@ -132,9 +147,13 @@ fn parse(kept: &Kept) -> anyhow::Result<(Settings, Secrets)> {
 
 /// Libraries may panic about a certificate that they do not take.
 fn check_certificates(bundle: Option<&CaBundle>) -> anyhow::Result<()> {
-    let Some(Err(error)) = bundle.map(|bundle| Roots::with_pem(bundle.pem())) else { return Ok(()) };
+    certificate_problem(bundle).map_or(Ok(()), |problem| Err(refuse(Errors(vec![problem]))))
+}
+
+fn certificate_problem(bundle: Option<&CaBundle>) -> Option<Problem> {
+    let error = Roots::with_pem(bundle?.pem()).err()?;
     let message = format!("has a certificate that cannot be used: {}", chain(&error));
-    Err(refuse(Errors(vec![Problem { variable: var::CA_FILE, value: variable(var::CA_FILE), message }])))
+    Some(Problem { variable: var::CA_FILE, value: variable(var::CA_FILE), message })
 }
 
 /// The secrets in `file`; none if there is no file.

@@ -4,14 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use pds_store::{Db, event, turn};
 use serde_json::json;
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{clock::Clock, metrics::Metrics, report::chain};
 
-/// Time between two looks for new events.
-const LOOK: Duration = Duration::from_secs(10);
 /// The least time between two rounds: the reference's.
 const PAUSE_US: i64 = 20 * 60 * 1_000_000;
 /// Pause after a relay did not answer, doubled each time, up to [`PAUSE_US`].
@@ -56,27 +52,6 @@ impl Crawl {
     /// With no request made yet.
     pub fn new(parts: Parts) -> Self {
         Self { parts, requested_at: None, waiting: Vec::new() }
-    }
-
-    /// Asks relays until the server stops.
-    pub(super) fn start(mut self, shutdown: CancellationToken) {
-        if self.parts.relays.is_empty() {
-            return;
-        }
-        tokio::spawn(async move {
-            loop {
-                if let Err(error) = self.step().await {
-                    tracing::warn!(
-                        error = chain(&error),
-                        "the sequence could not be read to see whether requestCrawl is due"
-                    );
-                }
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = sleep(LOOK) => {}
-                }
-            }
-        });
     }
 
     /// Begins a round if one is due, and asks the relays that have not answered yet.

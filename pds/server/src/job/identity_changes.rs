@@ -6,7 +6,7 @@ use crate::identity::{Handles, Identities};
 ///
 /// # Errors
 /// When the database fails.
-pub async fn finish(handles: Handles, identities: Identities, now: i64) -> anyhow::Result<()> {
+pub(super) async fn finish(handles: Handles, identities: Identities, now: i64) -> anyhow::Result<()> {
     handles.finish_interrupted(now).await?;
     Ok(identities.finish_interrupted(now).await?)
 }

@@ -7,7 +7,7 @@ use pds_store::{AccountId, Db, Tx, mail};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{Kind, Languages, Templates, Transport, template::Values};
+use super::{Kind, Languages, Templates, Transport, TransportError, template::Values};
 use crate::{clock::Clock, metrics::Metrics};
 
 /// Maximum number of mails that wait. Each takes about a kilobyte.
@@ -138,6 +138,18 @@ impl Mailer {
     /// Waits for [`Mailer::wake`].
     pub async fn woken(&self) {
         self.0.queued.notified().await;
+    }
+
+    /// Connects to the SMTP servers and signs in, without sending anything. Nothing to do without servers.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub async fn check(&self) -> Result<(), TransportError> {
+        let Parts { transport, moderation, .. } = self.parts();
+        for transport in [transport, moderation].into_iter().flatten() {
+            transport.check().await?;
+        }
+        Ok(())
     }
 
     pub(super) fn parts(&self) -> &Parts {

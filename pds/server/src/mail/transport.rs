@@ -42,8 +42,11 @@ pub enum TransportError {
     /// The server refused something. Its text is not shown, because it often repeats the address.
     #[error("the SMTP server answered {0}")]
     Answer(u16),
+    /// The server took the connection and does not answer commands.
+    #[error("the SMTP server answers no command")]
+    Silent,
     /// The server could not be reached, or the connection failed.
-    #[error("send a mail")]
+    #[error("use the connection to the SMTP server")]
     Connection(#[source] lettre::transport::smtp::Error),
 }
 
@@ -54,7 +57,7 @@ impl TransportError {
             Self::Recipient | Self::Message(_) => true,
             // 530 to 538 are about authentication and TLS, 500 to 504 about commands: settings that somebody will correct.
             Self::Answer(code) => (550..600).contains(code),
-            Self::Sender(..) | Self::Tls(_) | Self::Connection(_) => false,
+            Self::Sender(..) | Self::Tls(_) | Self::Connection(_) | Self::Silent => false,
         }
     }
 }
@@ -100,6 +103,18 @@ impl Transport {
         Ok(Self { smtp: smtp.build(), from, host: host.to_owned() })
     }
 
+    /// Connects, greets the server and signs in, without sending anything.
+    ///
+    /// # Errors
+    /// When the server cannot be used.
+    pub async fn check(&self) -> Result<(), TransportError> {
+        match self.smtp.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TransportError::Silent),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
     pub(super) async fn send(&self, to: &str, mail: Rendered) -> Result<(), TransportError> {
         let to: Address = to.parse().map_err(|_| TransportError::Recipient)?;
         let Rendered { subject, text, html } = mail;
@@ -112,10 +127,14 @@ impl Transport {
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(text, html))
             .map_err(TransportError::Message)?;
-        self.smtp.send(message).await.map(drop).map_err(|error| match error.status() {
-            Some(code) => TransportError::Answer(code.into()),
-            None => TransportError::Connection(error),
-        })
+        self.smtp.send(message).await.map(drop).map_err(failure)
+    }
+}
+
+fn failure(error: lettre::transport::smtp::Error) -> TransportError {
+    match error.status() {
+        Some(code) => TransportError::Answer(code.into()),
+        None => TransportError::Connection(error),
     }
 }
 

@@ -165,7 +165,7 @@ impl Default for Metrics {
         );
         registry.register(
             "job_last_success_timestamp_seconds",
-            "When each background job last succeeded on this replica",
+            "When each background job last succeeded, on any replica if one runs it for all",
             families.job_successes.clone(),
         );
         registry.register("db_connections", "Connections to the database", families.connections.clone());
@@ -245,14 +245,18 @@ impl Metrics {
         self.0.redis_failures.get_or_create(&used_for).inner().store(failures, Ordering::Relaxed);
     }
 
-    /// A job ran; `succeeded_at` is in seconds since 1970.
-    pub fn job_ran(&self, job: &'static str, took: Duration, succeeded_at: Option<i64>) {
-        let result = if succeeded_at.is_some() { "success" } else { "failure" };
+    /// A job ran on this replica; `succeeded_at` is in seconds since 1970.
+    pub fn job_ran(&self, job: &'static str, result: &'static str, took: Duration, succeeded_at: Option<i64>) {
         self.0.jobs.get_or_create(&Run { job, result }).inc();
         self.0.job_durations.get_or_create(&Job { job }).observe(took.as_secs_f64());
         if let Some(at) = succeeded_at {
-            self.0.job_successes.get_or_create(&Job { job }).set(at);
+            self.job_succeeded(job, at);
         }
+    }
+
+    /// When a job last succeeded on any replica; seconds since 1970.
+    pub fn job_succeeded(&self, job: &'static str, at: i64) {
+        self.0.job_successes.get_or_create(&Job { job }).set(at);
     }
 
     /// The blob store was asked whether it takes requests; `succeeded_at` is in seconds since 1970.

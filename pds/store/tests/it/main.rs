@@ -22,6 +22,7 @@ mod event;
 mod full;
 mod import;
 mod invite;
+mod job;
 mod mail;
 mod owner;
 mod plan;

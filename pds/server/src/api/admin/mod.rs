@@ -1,4 +1,4 @@
-//! `com.atproto.admin.*`.
+//! `com.atproto.admin.*`, and `dev.auroralocus.admin.*`, which this project adds.
 
 mod account;
 mod account_invites;
@@ -8,6 +8,8 @@ mod get_account_info;
 mod get_account_infos;
 mod get_invite_codes;
 mod get_subject_status;
+mod list_jobs;
+mod run_job;
 mod search_accounts;
 mod send_email;
 mod subject;
@@ -24,6 +26,8 @@ pub use get_account_info::get_account_info;
 pub use get_account_infos::get_account_infos;
 pub use get_invite_codes::get_invite_codes;
 pub use get_subject_status::get_subject_status;
+pub use list_jobs::list_jobs;
+pub use run_job::run_job;
 pub use search_accounts::search_accounts;
 pub use send_email::send_email;
 pub use update_account_email::update_account_email;

@@ -12,11 +12,23 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use self::{output::Output, server::Server};
+pub(super) use self::{
+    output::{Output, text},
+    server::Server,
+};
+
+/// Which server, and what to do.
+#[derive(Debug, Args)]
+pub(super) struct Admin {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    command: Command,
+}
 
 /// Which server, and how to print.
 #[derive(Debug, Args)]
-pub(super) struct Admin {
+pub(super) struct Target {
     /// URL of the server. Without it, the server on this machine, in this container or pod, by its own settings.
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
@@ -26,8 +38,18 @@ pub(super) struct Admin {
     /// How to print what the server answers.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     output: Format,
-    #[command(subcommand)]
-    command: Command,
+}
+
+impl Target {
+    /// The server, and the password of its administrator.
+    pub(super) fn server(&self) -> anyhow::Result<Server> {
+        Server::find(self.server.as_deref(), self.password_file.as_deref())
+    }
+
+    /// How to print.
+    pub(super) fn output(&self) -> Output {
+        Output { json: matches!(self.output, Format::Json) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,17 +74,11 @@ enum Command {
 
 /// Runs one command.
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
-    let Admin { server, password_file, output, command } = admin;
-    let output = Output { json: matches!(output, Format::Json) };
+    let Admin { target, command } = admin;
+    let output = target.output();
     match command {
-        Command::RequestCrawl(request) => crawl::run(&request, server.as_deref(), output).await,
-        Command::Account(command) => {
-            let server = Server::find(server.as_deref(), password_file.as_deref())?;
-            account::run(command, &server, output).await
-        }
-        Command::Invite(command) => {
-            let server = Server::find(server.as_deref(), password_file.as_deref())?;
-            invite::run(command, &server, output).await
-        }
+        Command::RequestCrawl(request) => crawl::run(&request, target.server.as_deref(), output).await,
+        Command::Account(command) => account::run(command, &target.server()?, output).await,
+        Command::Invite(command) => invite::run(command, &target.server()?, output).await,
     }
 }

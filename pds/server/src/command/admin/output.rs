@@ -6,17 +6,17 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// The title of a column, and what it shows of a row.
-pub(super) type Column = (&'static str, fn(&Value) -> String);
+pub(in crate::command) type Column = (&'static str, fn(&Value) -> String);
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Output {
-    pub(super) json: bool,
+pub(in crate::command) struct Output {
+    pub(in crate::command) json: bool,
 }
 
 impl Output {
     /// A list, as a table with these columns: the title, and the text of a row.
-    pub(super) fn list(self, rows: &[Value], columns: &[Column]) -> anyhow::Result<()> {
+    pub(in crate::command) fn list(self, rows: &[Value], columns: &[Column]) -> anyhow::Result<()> {
         if self.json {
             return print(&format!("{}\n", Value::from(rows.to_vec())));
         }
@@ -34,12 +34,12 @@ impl Output {
     }
 
     /// Bare lines, for scripts that read one.
-    pub(super) fn lines(self, lines: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    pub(in crate::command) fn lines(self, lines: impl Iterator<Item = String>) -> anyhow::Result<()> {
         print(&lines.map(|line| line + "\n").collect::<String>())
     }
 
     /// One value, as lines of name and text; those without a text are left out.
-    pub(super) fn value(self, value: &Value, lines: &[(&str, String)]) -> anyhow::Result<()> {
+    pub(in crate::command) fn value(self, value: &Value, lines: &[(&str, String)]) -> anyhow::Result<()> {
         if self.json {
             return print(&format!("{value}\n"));
         }
@@ -51,7 +51,7 @@ impl Output {
 }
 
 /// Text of a field, or nothing.
-pub(super) fn text(value: &Value, field: &str) -> String {
+pub(in crate::command) fn text(value: &Value, field: &str) -> String {
     match &value[field] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),

@@ -17,7 +17,7 @@ use crate::outside::roots;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server, and the password of its administrator.
-pub(super) struct Server {
+pub(in crate::command) struct Server {
     http: Client,
     url: Url,
     password: SecretString,
@@ -70,17 +70,22 @@ impl Server {
     }
 
     /// The answer of a query.
-    pub(super) async fn query(&self, method: &str, params: &[(&str, &str)]) -> anyhow::Result<Value> {
+    pub(in crate::command) async fn query(&self, method: &str, params: &[(&str, &str)]) -> anyhow::Result<Value> {
         self.ask(method, self.http.get(self.method(method)?).query(params)).await
     }
 
     /// The answer of a procedure, or null if it has none.
-    pub(super) async fn call(&self, method: &str, input: &Value) -> anyhow::Result<Value> {
+    pub(in crate::command) async fn call(&self, method: &str, input: &Value) -> anyhow::Result<Value> {
         self.ask(method, self.http.post(self.method(method)?).json(input)).await
     }
 
     /// All elements of a paged list, under this name in the answers.
-    pub(super) async fn list(&self, method: &str, field: &str, params: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
+    pub(in crate::command) async fn list(
+        &self,
+        method: &str,
+        field: &str,
+        params: &[(&str, &str)],
+    ) -> anyhow::Result<Vec<Value>> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let mut params = params.to_vec();

@@ -1,4 +1,4 @@
-//! `com.atproto.admin.*`.
+//! `com.atproto.admin.*` and `dev.auroralocus.admin.*`.
 
 mod credential;
 mod delete_account;
@@ -9,6 +9,8 @@ mod get_account_info;
 mod get_account_infos;
 mod get_invite_codes;
 mod get_subject_status;
+mod list_jobs;
+mod run_job;
 mod search_accounts;
 mod send_email;
 mod subject_status;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod blob_store;
+mod doctor;
 mod listen;
 mod log;
 mod memory;
@@ -14,7 +15,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 use reqwest::Method;
 
 use crate::harness::{Database, Redis, send};
-use process::{Pds, run};
+use process::{Pds, print, run};
 
 pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("PDS_JWT_SECRET", "jwt-secret-of-a-test-that-is-long-enough"),
@@ -120,6 +121,28 @@ async fn bad_settings_are_named_all_at_once() {
         assert_eq!(output.status.code(), Some(78), "{said}");
         assert!(wrong.iter().all(|(name, _)| said.contains(name)), "{said}");
     }
+    // What only a start would find out, and what has no effect.
+    let more = [
+        ("PDS_PORT", "many"),
+        ("RUST_LOG", "pds=loud=louder"),
+        ("PDS_EMAIL_TEMPLATES_DIRECTORY", "/nonexistent"),
+        ("PDS_TLS_CERT_FILE", "/nonexistent/tls.crt"),
+        ("PDS_TLS_KEY_FILE", "/nonexistent/tls.key"),
+        ("PDS_ENTRYWAY_ADMIN_TOKEN", "hunter2"),
+        ("PDS_LOGO_URL", "https://example.com/logo.png"),
+        ("PDS_HOSTNMAE", "pds.example.com"),
+    ];
+    let output = print(folder.path(), &["config", "check"], &more, "");
+    let (said, warned) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+    assert!(said.contains("5 settings are wrong"), "{said}");
+    for name in
+        ["PDS_PORT", "RUST_LOG", "PDS_EMAIL_TEMPLATES_DIRECTORY", "PDS_TLS_CERT_FILE", "PDS_ENTRYWAY_ADMIN_TOKEN"]
+    {
+        assert!(said.contains(name), "{said}");
+    }
+    assert!(!said.contains("hunter2") && !warned.contains("valid"), "{said}{warned}");
+    assert!(warned.contains("PDS_LOGO_URL is for the pages of the OAuth provider"), "{warned}");
+    assert!(warned.contains("did you mean PDS_HOSTNAME?"), "{warned}");
     // A look changes nothing.
     let empty = tempfile::tempdir().unwrap();
     assert!(run(empty.path(), &["config", "check"], &[]).status.success());

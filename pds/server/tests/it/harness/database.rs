@@ -32,9 +32,13 @@ impl Database {
 impl Database {
     /// Holds the lock that everybody needs who adds events, until the process is killed or `seconds` are over; Postgres only. Ready when it returns.
     pub(crate) fn hold_events(&self, seconds: u32) -> std::process::Child {
-        let sql = format!(
-            "begin; update seq_state set next = next; select 1; \\echo held\nselect pg_sleep({seconds}) \\g /dev/null\nrollback;"
-        );
+        self.hold("update seq_state set next = next", seconds)
+    }
+
+    /// The same with whatever this statement locks.
+    pub(crate) fn hold(&self, statement: &str, seconds: u32) -> std::process::Child {
+        let sql =
+            format!("begin; {statement}; select 1; \\echo held\nselect pg_sleep({seconds}) \\g /dev/null\nrollback;");
         let mut psql = Command::new("psql");
         psql.args([&self.url, "-XqAt"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = psql.spawn().unwrap();

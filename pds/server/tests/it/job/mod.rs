@@ -1,3 +1,5 @@
 //! Background jobs.
 
 mod crawl;
+mod replicas;
+mod schedule;

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pds_server::job;
 use serde_json::json;
 
 use crate::{
@@ -139,8 +138,7 @@ async fn the_program_mails_a_code_and_logs_neither_code_nor_address() {
 async fn the_job_sends_at_once_and_what_was_left() {
     let mail = Arc::new(Mailpit::shared());
     let pds = TestPds::mailed(Database::sqlite(), &mail, &[]).await;
-    let app = &pds.app;
-    job::mails::start(app.emails.mailer().clone(), app.clock.clone(), app.metrics.clone(), app.shutdown.clone());
+    pds.app.jobs.start();
     mail.person(&pds, "alice").await;
     mail.arrived(&mail.address("alice"), 1).await;
 }
