@@ -8,6 +8,7 @@ mod commits;
 mod dag_cbor;
 mod frames;
 mod input;
+mod lexicon;
 mod record;
 mod syntax;
 mod tree;
@@ -33,13 +34,14 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "record", check: record::check },
     Target { name: "car", check: car::check },
     Target { name: "tree", check: tree::check },
     Target { name: "commits", check: commits::check },
     Target { name: "frames", check: frames::check },
     Target { name: "syntax", check: syntax::check },
+    Target { name: "lexicon", check: lexicon::check },
 ];
 
 impl Target {

@@ -107,3 +107,8 @@ fn frames() {
 fn identifiers() {
     fuzz("syntax", 3000);
 }
+
+#[test]
+fn published_lexicons() {
+    fuzz("lexicon", 3000);
+}

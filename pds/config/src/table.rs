@@ -95,6 +95,12 @@ table! {
         HANDLE_BACKUP_NAMESERVERS: Vec<SocketAddr> = "PDS_HANDLE_BACKUP_NAMESERVERS", Unset, codec::NAME_SERVERS,
             "DNS servers that are queried if the DNS servers of the system do not resolve a handle.";
     }
+    "Records" {
+        LEXICON_RESOLVER_TIMEOUT: Duration = "PDS_LEXICON_RESOLVER_TIMEOUT", Value("5s"), codec::MILLISECONDS,
+            "Maximum time that a write with `validate: true` waits for the lexicon of a collection that is not built in. Writes without `validate` never wait for it. With 0 no lexicons are looked up for records.";
+        RECORD_RULES_FILE: PathBuf = "PDS_RECORD_RULES_FILE", Unset, codec::PATH,
+            "JSON file with this host's own rules for records: `allow` and `deny` list collections, such as `app.example.thing` and `app.example.*`; `maxBytes` maps collections to the maximum size of a record. The rules only narrow what may be created or changed. Imports and deletions are not subject to them. Read at the start; a file with a mistake stops the start.";
+    }
     "Database" {
         DATABASE_URL: DatabaseUrl = "PDS_DATABASE_URL", Computed("SQLite, pds.sqlite in the data directory"),
             codec::DATABASE_URL,
@@ -308,6 +314,8 @@ table! {
             "Time between runs of the job `blob_orphan_sweep`: deletes uploads that nothing refers to and the objects of deleted blobs.";
         JOB_BLOB_STORE_CHECK_INTERVAL: Duration = "PDS_JOB_BLOB_STORE_CHECK_INTERVAL", Value("15s"), codec::JOB_INTERVAL,
             "Time between runs of the job `blob_store_check`, on every replica: sets `aurora_blob_store_up`.";
+        JOB_CACHE_CLEANUP_INTERVAL: Duration = "PDS_JOB_CACHE_CLEANUP_INTERVAL", Value("30m"), codec::JOB_INTERVAL,
+            "How often what is kept of other hosts is forgotten if nobody uses it.";
         JOB_CRAWL_INTERVAL: Duration = "PDS_JOB_CRAWL_INTERVAL", Value("10s"), codec::JOB_INTERVAL,
             "Time between runs of the job `crawl`, on every replica: looks for new events and asks the relays in `PDS_CRAWLERS`, all replicas together at most every 20 minutes.";
         JOB_DATABASE_MAINTENANCE_INTERVAL: Duration = "PDS_JOB_DATABASE_MAINTENANCE_INTERVAL", Value("1d"), codec::JOB_INTERVAL,

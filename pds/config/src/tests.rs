@@ -190,7 +190,7 @@ fn a_value_may_come_from_a_file() {
     ("PDS_EMAIL_SMTP_URL", "smtps://u:p@relay"), ("PDS_EMAIL_FROM_ADDRESS", "A <a@example.com>"), ("PDS_EMAIL_LANGUAGE", "pt-BR"),
     ("PDS_MODERATION_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_MODERATION_EMAIL_ADDRESS", "m@example.com"),
     ("PDS_EMAIL_DISABLE_CONFIRMATION_LINK", "true"), ("PDS_EMAIL_TEMPLATES_DIRECTORY", "/mail"), ("PDS_REQUIRE_CONFIRMED_EMAIL", "post, invite"),
-    ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"),
+    ("PDS_BLOB_UPLOAD_MEMORY", "32MiB"), ("PDS_RECORD_RULES_FILE", "/etc/pds/rules.json"), ("PDS_LEXICON_RESOLVER_TIMEOUT", "2s"),
     ("PDS_BSKY_APP_VIEW_URL", "http://appview.svc:2584"), ("PDS_BSKY_APP_VIEW_DID", "did:web:api.example.com"),
     ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example.com/%s/plain/%s/%s"), ("PDS_MOD_SERVICE_URL", "https://mod.example.com"),
     ("PDS_MOD_SERVICE_DID", "did:web:mod.example.com"), ("PDS_REPORT_SERVICE_URL", "https://report.example.com"),

@@ -12,6 +12,7 @@ mod roots;
 #[cfg(test)]
 mod testing;
 
+pub use cached::{Ages, Cached};
 pub use did_doc::DidDocument;
 pub use guard::{Allow, Guard, addresses, is_public};
 pub use resolver::{Options, Resolver};
@@ -50,7 +51,8 @@ pub enum Error {
 
 impl Error {
     /// Whether the error is a definite answer, not a failure to get one.
-    fn is_final(&self) -> bool {
+    #[must_use]
+    pub fn is_final(&self) -> bool {
         matches!(self, Self::NotFound(_) | Self::Tombstoned(_))
     }
 }

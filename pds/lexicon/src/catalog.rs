@@ -7,13 +7,17 @@ use pds_syntax::{Nsid, RecordKey};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::document::{Definition, Document, Object};
+use crate::document::{Definition, Document, Object, full_name};
 use crate::error::{Error, Path};
 use crate::key::KeyType;
 
 /// Schemas of records and methods, and all definitions that they use. Immutable. Every reference in it resolves.
 #[derive(Debug)]
 pub struct Catalog {
+    /// Definitions that references may lead to besides.
+    base: Option<&'static Catalog>,
+    /// Size of the documents as JSON, if they were published by others.
+    bytes: usize,
     records: HashMap<String, Record>,
     definitions: HashMap<String, Definition>,
 }
@@ -45,6 +49,12 @@ pub enum LoadError {
     /// The `key` of a record is not `any`, `tid`, `nsid` or `literal:...`.
     #[error("record {record} has the unknown key type {key:?}")]
     KeyType { record: String, key: String },
+    /// Something else than a Lexicon document of this name.
+    #[error("{document} is not a lexicon: {reason}")]
+    Malformed { document: String, reason: String },
+    /// More than is accepted from others.
+    #[error("the lexicon has {found}; allowed: {limit}")]
+    TooLarge { found: String, limit: usize },
 }
 
 /// What the generator writes.
@@ -93,11 +103,27 @@ impl Catalog {
     /// # Errors
     /// If a reference does not resolve to a schema, or a record has an unknown key type.
     pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, LoadError> {
+        Self::load(None, documents.into_iter().map(Document::absolute), 0)
+    }
+
+    /// A catalog of these documents, whose references are absolute and may lead to `base`.
+    pub(crate) fn over(
+        base: &'static Self,
+        documents: impl IntoIterator<Item = Document>,
+        bytes: usize,
+    ) -> Result<Self, LoadError> {
+        Self::load(Some(base), documents, bytes)
+    }
+
+    fn load(
+        base: Option<&'static Self>,
+        documents: impl IntoIterator<Item = Document>,
+        bytes: usize,
+    ) -> Result<Self, LoadError> {
         let (mut records, mut definitions) = (HashMap::new(), HashMap::new());
-        for document in documents {
-            let Document { id, defs } = document.absolute();
+        for Document { id, defs, .. } in documents {
             for (name, definition) in defs {
-                let name = if name == "main" { id.clone() } else { format!("{id}#{name}") };
+                let name = full_name(&id, &name);
                 if let Definition::Record { key, record: object } = &definition {
                     let unknown = |()| LoadError::KeyType { record: name.clone(), key: key.clone() };
                     let record = Record { key: key.parse().map_err(unknown)?, object: object.clone() };
@@ -106,7 +132,7 @@ impl Catalog {
                 definitions.insert(name, definition);
             }
         }
-        let mut catalog = Self { records, definitions };
+        let mut catalog = Self { base, bytes, records, definitions };
         catalog.forget_dangling_methods();
         catalog.check_references()?;
         Ok(catalog)
@@ -116,6 +142,12 @@ impl Catalog {
     #[must_use]
     pub fn knows(&self, collection: &Nsid) -> bool {
         self.records.contains_key(collection.as_str())
+    }
+
+    /// Size of the documents as JSON, if they were published by others. In memory a catalog takes about ten times as much.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The collections with a schema, in any order.
@@ -182,7 +214,7 @@ impl Catalog {
     }
 
     pub(crate) fn definition(&self, name: &str) -> Option<&Definition> {
-        self.definitions.get(name)
+        self.definitions.get(name).or_else(|| self.base?.definition(name))
     }
 
     /// A document may describe a method beside a record. That its method refers to an unknown document is no fault of the record.

@@ -4,11 +4,16 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::listed::Listed;
+
 /// A Lexicon document: the definitions of one NSID. Omits fields that do not affect validation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Document {
     pub(crate) id: String,
     pub(crate) defs: HashMap<String, Definition>,
+    /// Size as JSON, of published documents.
+    #[serde(skip)]
+    pub(crate) bytes: usize,
 }
 
 /// A schema: a definition of a document, or nested in another schema.
@@ -26,7 +31,7 @@ pub(crate) enum Definition {
         max_length: Option<usize>,
     },
     Union {
-        refs: Vec<String>,
+        refs: Listed<String>,
         #[serde(default)]
         closed: bool,
     },
@@ -83,9 +88,9 @@ pub(crate) struct NamedError {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Object {
     #[serde(default)]
-    pub(crate) required: Vec<String>,
+    pub(crate) required: Listed<String>,
     #[serde(default)]
-    pub(crate) nullable: Vec<String>,
+    pub(crate) nullable: Listed<String>,
     #[serde(default)]
     pub(crate) properties: HashMap<String, Definition>,
 }
@@ -93,7 +98,7 @@ pub(crate) struct Object {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Integer {
     pub(crate) r#const: Option<i64>,
-    pub(crate) r#enum: Option<Vec<i64>>,
+    pub(crate) r#enum: Option<Listed<i64>>,
     pub(crate) minimum: Option<i64>,
     pub(crate) maximum: Option<i64>,
     pub(crate) default: Option<i64>,
@@ -104,7 +109,7 @@ pub(crate) struct Integer {
 pub(crate) struct Text {
     pub(crate) format: Option<Format>,
     pub(crate) r#const: Option<String>,
-    pub(crate) r#enum: Option<Vec<String>>,
+    pub(crate) r#enum: Option<Listed<String>>,
     pub(crate) min_length: Option<usize>,
     pub(crate) max_length: Option<usize>,
     pub(crate) min_graphemes: Option<usize>,
@@ -131,7 +136,16 @@ pub(crate) enum Format {
     Later,
 }
 
+/// The name by which others refer to a definition.
+pub(crate) fn full_name(document: &str, definition: &str) -> String {
+    if definition == "main" { document.to_owned() } else { format!("{document}#{definition}") }
+}
+
 impl Document {
+    pub(crate) fn of_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+
     /// Makes all references absolute: `#reply` becomes `app.bsky.feed.post#reply`, and `a.b.c#main` becomes `a.b.c`.
     pub(crate) fn absolute(mut self) -> Self {
         for definition in self.defs.values_mut() {
@@ -157,7 +171,7 @@ impl Definition {
                 object.properties.values_mut().for_each(|property| property.each_ref(visit));
             }
             Self::Array { items, .. } => items.each_ref(visit),
-            Self::Union { refs, .. } => refs.iter_mut().for_each(visit),
+            Self::Union { refs, .. } => refs.each(visit),
             Self::Ref { r#ref } => visit(r#ref),
             Self::Query(operation) | Self::Procedure(operation) | Self::Subscription(operation) => {
                 let bodies = [&mut operation.input, &mut operation.output].into_iter().flatten();

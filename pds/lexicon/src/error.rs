@@ -64,13 +64,14 @@ impl Path<'_> {
 
     /// The error that a value breaks a rule.
     pub(crate) fn broken(&self, rule: impl Into<String>, found: impl Into<String>) -> Error {
-        Error { path: self.to_string(), rule: rule.into(), found: Some(found.into()) }
+        Error { path: shortened(self.to_string()), rule: shortened(rule.into()), found: Some(shortened(found.into())) }
     }
 
     /// The error that the object does not have this property.
     pub(crate) fn missing(&self) -> Error {
         let object = self.parent.map_or_else(String::new, ToString::to_string);
-        Error { path: object, rule: format!("must have the property \"{}\"", self.segment), found: None }
+        let rule = shortened(format!("must have the property \"{}\"", self.segment));
+        Error { path: shortened(object), rule, found: None }
     }
 }
 
@@ -90,6 +91,16 @@ impl fmt::Display for Segment<'_> {
             Self::Index(index) => index.fmt(f),
         }
     }
+}
+
+/// Names of a schema or a record may have a megabyte.
+fn shortened(text: String) -> String {
+    const BYTES: usize = 4096;
+    if text.len() <= BYTES {
+        return text;
+    }
+    let end = (0..=BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}...", &text[..end])
 }
 
 /// Describes a value: small values literally, others by their kind.

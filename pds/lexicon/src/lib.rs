@@ -7,13 +7,16 @@
 
 mod catalog;
 mod document;
+mod draft;
 mod error;
 mod key;
+mod listed;
 mod method;
 mod validate;
 
 pub use catalog::{Catalog, LoadError, ValidationStatus, documents};
 pub use document::Document;
+pub use draft::{Draft, limit};
 pub use error::Error;
 pub use key::KeyType;
 pub use method::{Kind, Method};

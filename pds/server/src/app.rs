@@ -26,14 +26,14 @@ use crate::{
         password::Passwords,
         sign_up::{self, SignUps},
     },
-    actor::{self, Actors, Committer},
+    actor::{self, Actors, Committer, rules::Rules},
     blob::{self, Blobs},
     clock::Clock,
-    identity::{self, Handles, Identities, Lexicons, identities},
+    identity::{self, Handles, Identities, Lexicons, Schemas, identities},
     job::{self, Jobs, crawl::Crawl},
     mail::{self, Mailer},
     metrics::Metrics,
-    outside::{Outside, relays, resolver, templates, transports, upstreams},
+    outside::{Outside, record_rules, relays, resolver, templates, transports, upstreams},
     rate_limit::{Budget, Connections, RateLimits, Shares, Sizes},
     report::Failed,
     sequencer::Sequencer,
@@ -84,10 +84,14 @@ pub struct Parts {
     pub identities: Identities,
     /// Finds the lexicons that others publish.
     pub lexicons: Lexicons,
+    /// Finds the schemas of collections that are not built in.
+    pub schemas: Schemas,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
     /// Reads and writes the repositories of this host.
     pub actors: Actors,
+    /// The host's own rules for records.
+    pub record_rules: Rules,
     /// Stores commits.
     pub committer: Committer,
     /// Uploads, reads and deletes blobs.
@@ -261,6 +265,7 @@ impl App {
             key: digests.context("key encryption key")?,
             clock: clock.clone(),
         });
+        let lexicons = Lexicons::new(db.clone(), resolver.clone(), metrics.clone(), clock.clone());
         let keys = Keys {
             rotation,
             session: SessionKey::new(secrets.jwt_secret.expose_secret()),
@@ -275,9 +280,11 @@ impl App {
             app_passwords,
             handles,
             identities,
-            lexicons: Lexicons::new(db.clone(), resolver.clone()),
+            schemas: Schemas::new(lexicons.clone()),
+            lexicons,
             resolver,
             actors,
+            record_rules: record_rules(&settings)?,
             committer,
             blobs,
             sequencer,

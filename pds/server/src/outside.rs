@@ -9,6 +9,7 @@ use pds_identity::{Allow, Guard, Resolver, Roots, plc};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
+    actor::rules::Rules,
     clock::Clock,
     mail::{Templates, Transport},
     metrics::Metrics,
@@ -108,6 +109,17 @@ pub(crate) fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
 pub(crate) fn templates(settings: &Settings) -> anyhow::Result<Templates> {
     let Mail { templates, language, .. } = &settings.mail;
     Templates::load(templates.as_deref(), language).context(var::EMAIL_TEMPLATES_DIRECTORY)
+}
+
+/// The host's own rules for records.
+///
+/// # Errors
+/// When the file has a mistake.
+pub(crate) fn record_rules(settings: &Settings) -> anyhow::Result<Rules> {
+    match &settings.records.rules_file {
+        Some(path) => Rules::load(path).context(var::RECORD_RULES_FILE),
+        None => Ok(Rules::default()),
+    }
 }
 
 /// The SMTP servers for mails to users, and for those of administrators and moderators. None of them need be reachable.

@@ -18,6 +18,7 @@ pub mod event;
 pub mod full;
 pub mod invite;
 pub mod job;
+pub mod lexicon;
 pub mod mail;
 pub mod maintenance;
 pub mod owner;

@@ -3,7 +3,8 @@
 use crate::{
     Dialect, account, app_password, blob,
     dialect::postgres::commit::{self as batch, blobs, creates, lone},
-    email_token, event, invite, mail, preference, record, repo, reserved_key, reserved_label, session, snapshot,
+    email_token, event, invite, lexicon, mail, preference, record, repo, reserved_key, reserved_label, session,
+    snapshot,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -41,6 +42,8 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("invite::page usage", invite::USAGE),
         ("invite::of_account", invite::OF_ACCOUNT),
         ("invite::used_by", invite::USED_BY),
+        ("lexicon::get", lexicon::GET),
+        ("lexicon::forget_before", lexicon::FORGET_BEFORE),
         ("preference::get", preference::GET),
         ("record::get", record::GET),
         ("record::visible", record::VISIBLE),

@@ -39,7 +39,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("operator-object-store", &[]),
     ("operator-controller", &["operator-api", "operator-object-store", "operator-runtime", "pds-config"]),
     ("bench", &["pds-crypto", "pds-repo", "pds-syntax"]),
-    ("fuzz", &["pds-crypto", "pds-repo", "pds-syntax"]),
+    ("fuzz", &["pds-crypto", "pds-lexicon", "pds-repo", "pds-syntax"]),
     ("e2e", &["*"]),
     ("xtask", &["*"]),
 ];

@@ -34,6 +34,7 @@ intervals! {
     account_purge: JOB_ACCOUNT_PURGE_INTERVAL,
     blob_orphan_sweep: JOB_BLOB_ORPHAN_SWEEP_INTERVAL,
     blob_store_check: JOB_BLOB_STORE_CHECK_INTERVAL,
+    cache_cleanup: JOB_CACHE_CLEANUP_INTERVAL,
     crawl: JOB_CRAWL_INTERVAL,
     database_maintenance: JOB_DATABASE_MAINTENANCE_INTERVAL,
     event_retention: JOB_EVENT_RETENTION_INTERVAL,

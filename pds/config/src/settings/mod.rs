@@ -6,6 +6,7 @@ mod invites;
 mod jobs;
 mod mail;
 mod rate_limits;
+mod records;
 mod rules;
 mod service;
 mod services;
@@ -19,6 +20,7 @@ pub use invites::Invites;
 pub use jobs::Jobs;
 pub use mail::Mail;
 pub use rate_limits::{Limits, Rate, RateLimits};
+pub use records::Records;
 pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
 pub use services::{Proxying, RemoteService, Services};
 pub use storage::Database;
@@ -37,6 +39,7 @@ use crate::table::setting;
 pub struct Settings {
     pub service: Service,
     pub identity: Identity,
+    pub records: Records,
     pub database: Database,
     pub blob: Blob,
     /// Creating an account requires an invite code.
@@ -124,6 +127,7 @@ impl Settings {
         let Self {
             service,
             identity,
+            records,
             database,
             blob,
             invite_required,
@@ -143,6 +147,7 @@ impl Settings {
         let mut out = Rendered::default();
         service.render(&mut out);
         identity.render(&mut out);
+        records.render(&mut out);
         database.render(&mut out);
         blob.render(&mut out);
         out.put(&setting::INVITE_REQUIRED, invite_required);
@@ -200,6 +205,7 @@ impl Settings {
         let service = Service::read(reader);
         let settings = Self {
             identity: Identity::read(reader, &service.hostname),
+            records: Records::read(reader),
             database: Database::read(reader),
             blob: Blob::read(reader, &service.data_directory),
             invite_required: reader.value(&setting::INVITE_REQUIRED),

@@ -18,18 +18,18 @@ use crate::Error;
 
 /// How long results are used.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ages {
+pub struct Ages {
     /// Age after which a lookup is repeated. Varies by a tenth, so that results of the same time do not expire together.
-    pub(crate) fresh: Duration,
+    pub fresh: Duration,
     /// Age after which a result is no longer returned.
-    pub(crate) stale: Duration,
+    pub stale: Duration,
     /// Age after which a failed lookup is repeated.
-    pub(crate) failed: Duration,
+    pub failed: Duration,
 }
 
 /// Results by key. Clones share the cache.
 #[derive(Clone)]
-pub(crate) struct Cached<K, V> {
+pub struct Cached<K, V> {
     known: Cache<K, Entry<V>>,
     ages: Ages,
 }
@@ -59,7 +59,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// An empty cache for results of at most `capacity` units together. `weigh` returns the units of a result.
-    pub(crate) fn new(capacity: u64, ages: Ages, weigh: fn(&V) -> u32) -> Self {
+    pub fn new(capacity: u64, ages: Ages, weigh: fn(&V) -> u32) -> Self {
         let known = Cache::builder()
             .max_capacity(capacity)
             .weigher(move |_, entry: &Entry<V>| entry.value.as_ref().map_or(1, weigh))
@@ -69,8 +69,18 @@ where
         Self { known, ages }
     }
 
+    /// The result in the cache, if there is a usable one, and whether it is fresh. Runs no lookup.
+    pub async fn known(&self, key: &K) -> Option<(Result<V, Error>, bool)> {
+        let now = Instant::now();
+        let entry = self.known.get(key).await.filter(|entry| entry.is_usable(now))?;
+        Some((entry.value, now < entry.due))
+    }
+
     /// The result for `key`. Runs `question` only if the cache has no usable result.
-    pub(crate) async fn get<Q>(&self, key: &K, question: Q) -> Result<V, Error>
+    ///
+    /// # Errors
+    /// That of the lookup.
+    pub async fn get<Q>(&self, key: &K, question: Q) -> Result<V, Error>
     where
         Q: Future<Output = Result<V, Error>> + Send + 'static,
     {
@@ -142,6 +152,12 @@ where
 
 fn joined<V>(entry: Result<Entry<V>, tokio::task::JoinError>) -> Result<Entry<V>, Error> {
     entry.map_err(|error| Error::Unreachable { name: "a lookup".to_owned(), reason: error.to_string() })
+}
+
+impl<K, V> std::fmt::Debug for Cached<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cached({} known)", self.known.entry_count())
+    }
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 use crate::catalog::Catalog;
 use crate::document::{Definition, Object};
 use crate::error::{Checked, Path};
+use crate::listed::Listed;
 
 impl Catalog {
     /// Validates the properties of an object. Accepts any value for properties that are not in the schema.
     pub(crate) fn object(&self, path: Path<'_>, schema: &Object, value: &Value) -> Checked {
         let Some(object) = plain_object(value) else { return Err(path.wrong("an object", value)) };
-        if let Some(missing) = schema.required.iter().find(|name| !object.contains_key(*name)) {
+        if let Some(missing) = schema.required.iter().find(|name| !object.contains_key(name.as_str())) {
             return Err(path.property(missing).missing());
         }
         for (name, value) in object {
@@ -67,15 +68,18 @@ impl Catalog {
     }
 
     /// An open union accepts objects of any type, but validates those of its own types.
-    fn union(&self, path: Path<'_>, refs: &[String], closed: bool, value: &Value) -> Checked {
+    fn union(&self, path: Path<'_>, refs: &Listed<String>, closed: bool, value: &Value) -> Checked {
         let Some(object) = plain_object(value) else { return Err(path.wrong("an object with a $type", value)) };
         let Some(name) = object.get("$type").and_then(Value::as_str) else {
             return Err(path.property("$type").wrong_or_missing("the name of a type", object.get("$type")));
         };
-        match refs.iter().find(|target| *target == name) {
-            Some(target) => self.value(path, self.resolved(target), value),
-            None if closed => Err(path.property("$type").found(format!("one of {}", refs.join(", ")), name)),
-            None => Ok(()),
+        match refs.contains(name) {
+            true => self.value(path, self.resolved(name), value),
+            false if closed => {
+                let names = refs.show(Clone::clone, ", ");
+                Err(path.property("$type").found(format!("one of {names}"), name))
+            }
+            false => Ok(()),
         }
     }
 

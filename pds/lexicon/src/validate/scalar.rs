@@ -25,7 +25,7 @@ pub(super) fn integer(path: Path<'_>, schema: &Integer, value: &Value) -> Checke
     if let Some(allowed) = &schema.r#enum
         && !allowed.contains(&number)
     {
-        return Err(path.wrong(format!("one of {allowed:?}"), value));
+        return Err(path.wrong(format!("one of [{}]", allowed.show(ToString::to_string, ", ")), value));
     }
     match (schema.minimum, schema.maximum) {
         (Some(minimum), _) if number < minimum => Err(path.wrong(format!("at least {minimum}"), value)),
@@ -44,7 +44,8 @@ pub(super) fn text(path: Path<'_>, schema: &Text, value: &Value) -> Checked {
     if let Some(allowed) = &schema.r#enum
         && !allowed.contains(text)
     {
-        return Err(path.wrong(format!("one of {allowed:?}"), value));
+        let names = allowed.show(|name| format!("{name:?}"), ", ");
+        return Err(path.wrong(format!("one of [{names}]"), value));
     }
     within(path, "bytes of UTF-8", (schema.min_length, schema.max_length), text.len())?;
     graphemes(path, schema, text)?;

@@ -5,5 +5,6 @@
 mod bundled;
 mod interop;
 mod method;
+mod published;
 mod reference;
 mod rules;

@@ -17,6 +17,7 @@ mod load;
 mod pace;
 pub mod prepare;
 mod recent;
+pub mod rules;
 mod service_token;
 mod slot;
 mod state;

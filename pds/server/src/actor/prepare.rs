@@ -1,5 +1,7 @@
 //! Records before they are written: checked against their lexicon and the data model, encoded, and given a key.
 
+use std::sync::Arc;
+
 use pds_lexicon::{Catalog, KeyType, ValidationStatus};
 use pds_repo::record::{self, Record};
 use pds_syntax::{Nsid, RecordKey, RepoPath};
@@ -20,6 +22,29 @@ pub struct PreparedRecord {
     pub subject_hash: Option<i64>,
 }
 
+/// The schema that a record is checked against.
+#[derive(Clone, Debug)]
+pub enum Schema {
+    /// That of this program, or none is needed.
+    BuiltIn,
+    /// One that others publish.
+    Published(Arc<Catalog>),
+    /// There is none. The reason is for a client that requires one.
+    Unknown {
+        /// Why it was not found.
+        reason: Option<String>,
+    },
+}
+
+impl Schema {
+    fn catalog(&self) -> &Catalog {
+        match self {
+            Self::Published(catalog) => catalog,
+            Self::BuiltIn | Self::Unknown { .. } => Catalog::bundled(),
+        }
+    }
+}
+
 /// Why a record may not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,6 +62,14 @@ pub enum Error {
     /// The record is another kind of JSON value.
     #[error("A record must be an object")]
     NotAnObject,
+    /// The client requires validation, and there is no lexicon.
+    #[error("Unknown lexicon type: {collection}{}", .reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default())]
+    UnknownLexicon {
+        /// The collection.
+        collection: Nsid,
+        /// Why it was not found.
+        reason: Option<String>,
+    },
     /// The record does not match its lexicon.
     #[error("Invalid {collection} record: {source}")]
     Lexicon {
@@ -59,12 +92,13 @@ pub enum Error {
 }
 
 impl Actors {
-    /// Checks and encodes a record. Without `rkey` it gets a key as the lexicon asks for. `validate` is the client's wish.
+    /// Checks and encodes a record. `schema` is that of the collection. Without `rkey` it gets a key as the lexicon asks for. `validate` is the client's wish.
     ///
     /// # Errors
     /// Why the record may not be written.
     pub fn prepare(
         &self,
+        schema: &Schema,
         collection: &Nsid,
         rkey: Option<RecordKey>,
         mut value: Value,
@@ -77,7 +111,11 @@ impl Actors {
         if let Some(path) = legacy_blob(&value) {
             return Err(Error::LegacyBlob(path));
         }
-        let catalog = Catalog::bundled();
+        let catalog = schema.catalog();
+        if validate == Some(true) && !catalog.knows(collection) {
+            let reason = if let Schema::Unknown { reason } = schema { reason.clone() } else { None };
+            return Err(Error::UnknownLexicon { collection: collection.clone(), reason });
+        }
         let lexicon = |source| Error::Lexicon { collection: collection.clone(), source };
         let status = catalog.status(collection, &value, validate).map_err(lexicon)?;
         let rkey = rkey.unwrap_or_else(|| self.next_key(catalog, collection));

@@ -1,37 +1,45 @@
 //! Lexicons that others publish: DNS names the DID, the DID document the server, and the repository proves the record.
 //!
+//! Owns how long they are used. What was found is in the database, for all replicas and for the time in which its publisher cannot be reached. Never interprets their definitions, which `schemas` does.
+//!
 //! Source: <https://atproto.com/specs/lexicon#lexicon-publication-and-resolution>.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use moka::{Expiry, future::Cache};
-use pds_identity::{Error as ResolveError, Resolver};
+use pds_identity::{Ages, Cached, Error, Resolver};
+use pds_lexicon::limit;
 use pds_repo::{Cid, proof, record as codec};
 use pds_store::{
     Db,
     account::{self, Status},
-    record,
+    lexicon, record,
 };
 use pds_syntax::{Did, Nsid, RepoPath};
 use serde_json::Value;
 
-use crate::report::chain;
+use crate::{clock::Clock, metrics::Metrics, rate_limit::Shares, report::chain};
 
 /// The collection of lexicons.
 const COLLECTION: &str = "com.atproto.lexicon.schema";
-/// How long a lexicon is used, and how long a failure is.
-const FRESH: Duration = Duration::from_secs(60 * 60);
-const FAILED: Duration = Duration::from_secs(60);
-/// Memory of all lexicons together, and what one takes beside its bytes.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-const ENTRY_BYTES: usize = 512;
+/// How long a lexicon is used before it is looked up again, how long it is used while that fails, and how long a failure is used.
+pub(super) const AGES: Ages = Ages {
+    fresh: Duration::from_secs(5 * 60),
+    stale: Duration::from_secs(24 * 60 * 60),
+    failed: Duration::from_secs(60),
+};
+/// Units of the cache, and bytes of one. A failure takes one.
+const CACHE_UNITS: u64 = 8 * 1024;
+const UNIT_BYTES: usize = 1024;
+/// A parsed document takes several times its bytes.
+const PARSED: usize = 4;
+/// Lookups under way that clients of `resolveLexicon` have asked for, and those of one address.
+const LOOKUPS: usize = 32;
+const LOOKUPS_OF_ONE: usize = 4;
+/// Maximum length of a message that contains names of others.
+const MESSAGE_CHARS: usize = 500;
 
 /// A lexicon that its domain publishes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Published {
     /// The record's URI.
     pub uri: String,
@@ -42,56 +50,156 @@ pub struct Published {
     bytes: usize,
 }
 
-/// Why there is no lexicon.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// The domain, the DID or the repository has none.
-    #[error("{0}")]
-    NotFound(String),
-    /// A server did not answer.
-    #[error("{0}")]
-    Unreachable(String),
+impl Published {
+    /// `None` if what was kept cannot be read.
+    fn read(stored: &lexicon::Lexicon) -> Option<Self> {
+        let schema = serde_json::from_str(&stored.document).ok()?;
+        Some(Self { uri: stored.uri.clone(), cid: stored.cid, schema, bytes: stored.document.len() })
+    }
+}
+
+/// Forgets the lexicons in the database that are no longer used. `now` is in microseconds.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn forget_unused(db: &Db, now: i64) -> Result<u64, pds_store::Error> {
+    let oldest = now - i64::try_from(AGES.stale.as_micros()).unwrap_or(i64::MAX);
+    lexicon::forget_before(db, oldest).await
 }
 
 type Found = Result<Arc<Published>, Error>;
 
-/// Lexicons of others, kept for an hour. Cheap to clone.
+/// Lexicons of others, kept for a while. Cheap to clone.
 #[derive(Clone)]
 pub struct Lexicons {
+    source: Arc<Source>,
+    known: Cached<Nsid, Arc<Published>>,
+    shares: Shares,
+}
+
+/// Where lexicons come from.
+struct Source {
     db: Db,
     resolver: Resolver,
-    known: Cache<Nsid, Found>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
 }
 
 impl Lexicons {
     /// With nothing known yet. Accounts in `db` are read there.
-    pub fn new(db: Db, resolver: Resolver) -> Self {
-        let known = Cache::builder().max_capacity(CACHE_BYTES).weigher(weight).expire_after(Ages).build();
-        Self { db, resolver, known }
+    pub fn new(db: Db, resolver: Resolver, metrics: Metrics, clock: Arc<dyn Clock>) -> Self {
+        let units =
+            |published: &Arc<Published>| u32::try_from(1 + published.bytes * PARSED / UNIT_BYTES).unwrap_or(u32::MAX);
+        Self {
+            source: Arc::new(Source { db, resolver, metrics, clock }),
+            known: Cached::new(CACHE_UNITS, AGES, units),
+            shares: Shares::new(LOOKUPS, LOOKUPS_OF_ONE),
+        }
     }
 
-    /// The lexicon with this NSID. However many ask at once, it is looked up once.
+    /// The lexicon with this NSID, for a client at this address. However many ask at once, it is looked up once.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn resolve(&self, nsid: &Nsid) -> Found {
-        let lookup = async { self.look_up(nsid).await.map(Arc::new) };
-        self.known.get_with(nsid.clone(), lookup).await
+    /// Why there is none. [`Error::Unreachable`] also if the client has too many lookups under way.
+    pub async fn resolve(&self, nsid: &Nsid, address: &str) -> Found {
+        let known = self.known.known(nsid).await;
+        if let Some((found, true)) = known {
+            return found;
+        }
+        let Some(share) = self.shares.take(address) else {
+            let busy =
+                Error::Unreachable { name: nsid.to_string(), reason: "too many lookups are under way".to_owned() };
+            return known.map_or(Err(busy), |(found, _)| found);
+        };
+        let lookup = self.source.clone().find(nsid.clone());
+        let question = async move {
+            let _share = share;
+            lookup.await
+        };
+        self.known.get(nsid, question).await
+    }
+
+    /// The lexicon with this NSID, for a caller that limits its lookups itself.
+    pub(super) async fn document(&self, nsid: &Nsid) -> Found {
+        self.known.get(nsid, self.source.clone().find(nsid.clone())).await
+    }
+}
+
+impl Source {
+    async fn find(self: Arc<Self>, nsid: Nsid) -> Found {
+        let (stored, now) = (self.stored(&nsid).await, self.clock.now_us());
+        let age = |stored: &lexicon::Lexicon| {
+            Duration::from_micros(now.saturating_sub(stored.checked_at).max(0).unsigned_abs())
+        };
+        if let Some(stored) = &stored
+            && age(stored) < AGES.fresh
+            && let Some(published) = Published::read(stored)
+        {
+            return Ok(Arc::new(published));
+        }
+        let found = self.look_up(&nsid).await;
+        self.metrics.lexicon_looked_up(match &found {
+            Ok(_) => "found",
+            Err(Error::NotFound(_)) => "not_found",
+            Err(Error::Unreachable { .. }) => "unreachable",
+            Err(_) => "invalid",
+        });
+        match &found {
+            Ok(published) => self.keep(&nsid, published, now).await,
+            Err(error) if error.is_final() => self.forget(&nsid, stored.is_some()).await,
+            Err(error) => {
+                if let Some(known) = stored.filter(|stored| age(stored) < AGES.stale)
+                    && let Some(published) = Published::read(&known)
+                {
+                    tracing::debug!("the lexicon {nsid} is used as it was last found: {error}");
+                    return Ok(Arc::new(published));
+                }
+            }
+        }
+        found.map(Arc::new).map_err(shortened)
+    }
+
+    /// What a replica found before. Without the database it is looked up.
+    async fn stored(&self, nsid: &Nsid) -> Option<lexicon::Lexicon> {
+        lexicon::get(&self.db, nsid.as_str()).await.unwrap_or_else(|error| {
+            tracing::warn!(error = chain(&error), "the lexicon {nsid} could not be read from the database");
+            None
+        })
+    }
+
+    async fn keep(&self, nsid: &Nsid, published: &Published, now: i64) {
+        if published.bytes > limit::BYTES {
+            return;
+        }
+        let Published { uri, cid, schema, .. } = published;
+        let found = lexicon::Lexicon { uri: uri.clone(), cid: *cid, document: schema.to_string(), checked_at: now };
+        if let Err(error) = lexicon::put(&self.db, nsid.as_str(), &found).await {
+            tracing::warn!(error = chain(&error), "the lexicon {nsid} could not be kept in the database");
+        }
+    }
+
+    /// The publisher has it no longer.
+    async fn forget(&self, nsid: &Nsid, is_stored: bool) {
+        if is_stored && let Err(error) = lexicon::forget(&self.db, nsid.as_str()).await {
+            tracing::warn!(error = chain(&error), "the lexicon {nsid} could not be removed from the database");
+        }
     }
 
     async fn look_up(&self, nsid: &Nsid) -> Result<Published, Error> {
-        let did = self.resolver.publisher(nsid).await.map_err(refuse)?;
-        let path: RepoPath = format!("{COLLECTION}/{nsid}").parse().map_err(|_| not_found("is no record key", nsid))?;
+        let did = self.resolver.publisher(nsid).await?;
+        let invalid = |reason: String| Error::Answer { name: format!("at://{did}/{COLLECTION}/{nsid}"), reason };
+        let path = format!("{COLLECTION}/{nsid}").parse::<RepoPath>();
+        let path = path.map_err(|_| invalid("the name is no record key".to_owned()))?;
         let found = match self.own(&did, &path).await? {
             Some(found) => found,
             None => self.foreign(&did, &path).await?,
         };
-        let (cid, body) = found.ok_or_else(|| Error::NotFound(format!("{did} does not publish {nsid}")))?;
+        let (cid, body) = found.ok_or_else(|| Error::NotFound(format!("at://{did}/{path}")))?;
         let mut json = Vec::new();
-        codec::write_json(&body, &mut json).map_err(|error| not_found(&chain(&error), nsid))?;
-        let schema: Value = serde_json::from_slice(&json).map_err(|error| not_found(&error.to_string(), nsid))?;
+        codec::write_json(&body, &mut json).map_err(|error| invalid(chain(&error)))?;
+        let schema: Value = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
         if schema["$type"] != COLLECTION || schema["lexicon"] != 1 || schema["id"] != nsid.as_str() {
-            return Err(not_found("the record is no lexicon of this name", nsid));
+            return Err(invalid("the record is no lexicon of this name".to_owned()));
         }
         Ok(Published { uri: format!("at://{did}/{path}"), cid, schema, bytes: json.len() })
     }
@@ -100,7 +208,7 @@ impl Lexicons {
     async fn own(&self, did: &Did, path: &RepoPath) -> Result<Option<Option<(Cid, bytes::Bytes)>>, Error> {
         let failed = |error: pds_store::Error| {
             tracing::warn!(error = chain(&error), "a lexicon of an account of this host could not be read");
-            Error::Unreachable("the database is not available".to_owned())
+            Error::Unreachable { name: did.to_string(), reason: "the database is not available".to_owned() }
         };
         let account = account::by_did(&self.db, did).await.map_err(failed)?;
         let Some(account) = account.filter(|account| account.status() == Status::Active) else { return Ok(None) };
@@ -110,46 +218,36 @@ impl Lexicons {
 
     /// The record in a repository on another host, proven by the repository's key.
     async fn foreign(&self, did: &Did, path: &RepoPath) -> Result<Option<(Cid, bytes::Bytes)>, Error> {
-        let document = self.resolver.did(did).await.map_err(refuse)?;
-        let missing = |what: &str| Error::NotFound(format!("the document of {did} has no {what}"));
+        let document = self.resolver.did(did).await?;
+        let missing =
+            |what: &str| Error::Answer { name: did.to_string(), reason: format!("its document has no {what}") };
         let endpoint = document.pds_endpoint().ok_or_else(|| missing("server"))?.trim_end_matches('/').to_owned();
         let key = document.key("atproto").ok_or_else(|| missing("key"))?;
         let (collection, rkey) = (path.collection(), path.rkey());
         let url = format!("{endpoint}/xrpc/com.atproto.sync.getRecord?did={did}&collection={collection}&rkey={rkey}");
-        let Some(file) = self.resolver.read(&url).await.map_err(refuse)? else { return Ok(None) };
+        let Some(file) = self.resolver.read(&url).await? else { return Ok(None) };
         proof::record(&file, did, &key, path.as_str())
-            .map_err(|error| Error::NotFound(format!("the answer of {endpoint} proves nothing: {}", chain(&error))))
+            .map_err(|error| Error::Answer { name: endpoint, reason: format!("it proves nothing: {}", chain(&error)) })
     }
 }
 
-fn not_found(reason: &str, nsid: &Nsid) -> Error {
-    Error::NotFound(format!("{nsid}: {reason}"))
-}
-
-fn refuse(error: ResolveError) -> Error {
+/// Failures are kept, and the names in them may be as long as strangers like.
+fn shortened(error: Error) -> Error {
+    let short = |text: String| match text.char_indices().nth(MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    };
     match error {
-        ResolveError::Unreachable { .. } => Error::Unreachable(error.to_string()),
-        error => Error::NotFound(error.to_string()),
-    }
-}
-
-fn weight(_: &Nsid, found: &Found) -> u32 {
-    let bytes = found.as_ref().map_or(0, |published| published.bytes);
-    // A parsed document takes several times its bytes.
-    u32::try_from(bytes * 4 + ENTRY_BYTES).unwrap_or(u32::MAX)
-}
-
-/// How long entries stay.
-struct Ages;
-
-impl Expiry<Nsid, Found> for Ages {
-    fn expire_after_create(&self, _: &Nsid, found: &Found, _: Instant) -> Option<Duration> {
-        Some(if found.is_ok() { FRESH } else { FAILED })
+        Error::NotFound(name) => Error::NotFound(short(name)),
+        Error::Tombstoned(name) => Error::Tombstoned(short(name)),
+        Error::Unreachable { name, reason } => Error::Unreachable { name: short(name), reason: short(reason) },
+        Error::Answer { name, reason } => Error::Answer { name: short(name), reason: short(reason) },
+        Error::Refused { message } => Error::Refused { message: short(message) },
     }
 }
 
 impl fmt::Debug for Lexicons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lexicons({} known)", self.known.entry_count())
+        write!(f, "Lexicons({:?}, {:?})", self.known, self.shares)
     }
 }

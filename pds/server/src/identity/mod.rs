@@ -7,6 +7,7 @@ pub mod identities;
 pub mod lexicons;
 mod reserved;
 mod resolve;
+mod schemas;
 mod update;
 
 pub use change_key::Error as ChangeKeyError;
@@ -15,4 +16,5 @@ pub use handles::{Handles, Parts};
 pub use identities::{Changes, Identities};
 pub use lexicons::Lexicons;
 pub use resolve::{Error as ResolveError, Resolved};
+pub use schemas::Schemas;
 pub use update::Error as UpdateError;

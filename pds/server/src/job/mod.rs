@@ -6,6 +6,7 @@
 
 pub mod account_purge;
 pub mod blob_store;
+pub mod cache_cleanup;
 pub mod crawl;
 mod database_maintenance;
 pub mod expired_imports;

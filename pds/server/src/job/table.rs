@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::{
     account_purge,
     blob_store::Watch,
+    cache_cleanup,
     crawl::Crawl,
     database_maintenance, expired_imports,
     health_check::{self, Dependencies},
@@ -70,6 +71,9 @@ fn for_all(db: &Db, parts: &Parts) -> Vec<Job> {
         let blobs = store.clone();
         async move { blobs.sweep().await.map(drop) }
     }));
+    let db = database();
+    let forget = move |now| cache_cleanup::forget_unused(db.clone(), now);
+    jobs.push(Job::once("cache_cleanup", every.cache_cleanup, forget));
     let db = database();
     if db.dialect() == Dialect::Sqlite {
         let maintain = move |_| database_maintenance::maintain(db.clone());

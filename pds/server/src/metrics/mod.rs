@@ -102,6 +102,7 @@ struct Families {
     open_connections: Gauge,
     crawl_requests: Family<Outcome, Counter>,
     crawl_success: Reading,
+    lexicons: Family<Outcome, Counter>,
     calls: Family<Called, Counter>,
     calls_under_way: Gauge,
     storage: Storage,
@@ -142,6 +143,7 @@ impl Default for Metrics {
             open_connections: Gauge::default(),
             crawl_requests: Family::default(),
             crawl_success: Reading::default(),
+            lexicons: Family::default(),
             calls: Family::default(),
             calls_under_way: Gauge::default(),
             storage: Storage::default(),
@@ -201,6 +203,7 @@ impl Default for Metrics {
             families.db_waits.clone(),
         );
         registry.register("http_connections", "Open connections of the public port", families.open_connections.clone());
+        registry.register("lexicon_lookups", "Lexicons of others that were looked up", families.lexicons.clone());
         registry.register("crawl_requests", "Requests to relays to crawl this server", families.crawl_requests.clone());
         registry.register(
             "crawl_last_success_timestamp_seconds",
@@ -262,6 +265,11 @@ impl Metrics {
     /// The blob store was asked whether it takes requests; `succeeded_at` is in seconds since 1970.
     pub fn blob_store_asked(&self, succeeded_at: Option<i64>) {
         self.0.storage.blob_store_asked(succeeded_at);
+    }
+
+    /// A lexicon of others was looked up.
+    pub fn lexicon_looked_up(&self, result: &'static str) {
+        self.0.lexicons.get_or_create(&Outcome { result }).inc();
     }
 
     /// A relay was asked to crawl this server; `succeeded_at` is in seconds since 1970.

@@ -23,7 +23,9 @@ pub use connections::{Busy, Connection, Connections, Place, Socket};
 pub use principal::Principal;
 pub use shares::{Share, Shares};
 pub use sizes::Sizes;
-pub use table::{GUESSES, LOGINS, MethodLimits, PASSWORD_RESETS, REFRESHES, SIGN_IN_CODES, UPLOADS, WRITES, cost};
+pub use table::{
+    GUESSES, LEXICONS, LOGINS, MethodLimits, PASSWORD_RESETS, REFRESHES, SIGN_IN_CODES, UPLOADS, WRITES, cost,
+};
 pub use turns::{Turn, Turns};
 
 /// The limits in force.

@@ -37,6 +37,9 @@ pub const WRITES: [Limit; 2] =
 /// Uploads of one account that no record waits for. The reference counts by address, which people who move may share with others.
 pub const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
 
+/// Lexicons that are looked up for the records of one account. Each takes requests to servers that strangers name.
+pub const LEXICONS: [Limit; 1] = [Limit::bucket("lexicon", 100, HOUR)];
+
 /// Points of a write.
 pub mod cost {
     /// A new record.

@@ -23,6 +23,7 @@ mod full;
 mod import;
 mod invite;
 mod job;
+mod lexicon;
 mod mail;
 mod owner;
 mod plan;

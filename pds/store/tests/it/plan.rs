@@ -23,6 +23,7 @@ const FILL: &str = "
         select 'k' || n, 'did:plc:' || n, '', n, case when n % 10 = 0 then n end, n from series;
     insert into preference (account_id, value) select id, '[]' from account;
     insert into reserved_label (label, created_at) select 'l' || n, n from series;
+    insert into published_lexicon (nsid, uri, cid, document, checked_at) select 'n' || n, 'u', 'c', '{}', n from series;
     insert into blob_usage (account_id, bytes) select n, 0 from series where n > 300;
     insert into ended_session (jti, until) select 't' || n, n from series;
     insert into invite_code (code, available, for_account, created_by, created_at)

@@ -1,11 +1,12 @@
 use axum::extract::State;
+use pds_identity::Error;
 use pds_syntax::Nsid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    identity::lexicons::Error,
+    rate_limit::Client,
     xrpc::{Output, Query, Result, XrpcError},
 };
 
@@ -18,11 +19,12 @@ pub struct ResolveLexiconParams {
 /// `com.atproto.lexicon.resolveLexicon`
 pub async fn resolve_lexicon(
     State(app): State<App>,
+    client: Client,
     Query(params): Query<ResolveLexiconParams>,
 ) -> Result<Output<Value>> {
-    let found = app.lexicons.resolve(&params.nsid).await.map_err(|error| match error {
-        Error::NotFound(reason) => XrpcError::named("LexiconNotFound", format!("Lexicon not found: {reason}")),
-        Error::Unreachable(reason) => XrpcError::unavailable(format!("Lexicon could not be looked up: {reason}"), 60),
+    let found = app.lexicons.resolve(&params.nsid, &client.subject).await.map_err(|error| match error {
+        Error::Unreachable { .. } => XrpcError::unavailable(format!("Lexicon could not be looked up: {error}"), 60),
+        error => XrpcError::named("LexiconNotFound", format!("Lexicon not found: {error}")),
     })?;
     Ok(Output(json!({"uri": found.uri, "cid": found.cid, "schema": found.schema})))
 }

@@ -4,7 +4,7 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CommitMeta, apply, own_repo, uri};
+use super::{CommitMeta, Preparation, apply, own_repo, uri};
 use crate::{
     actor::write::Change,
     app::App,
@@ -124,11 +124,12 @@ pub async fn apply_writes(
     }
     let points: u32 = input.writes.iter().map(WriteInput::cost).sum();
     meter.charge(&app, &WRITES, account.did.as_str(), points).await?;
+    let preparation = Preparation::new(&app, account, &meter, input.validate);
     let (mut changes, mut results) = (Vec::with_capacity(input.writes.len()), Vec::with_capacity(input.writes.len()));
     for write in input.writes {
         match write {
             WriteInput::Create { collection, rkey, value } => {
-                let record = app.actors.prepare(&collection, rkey, value, input.validate)?;
+                let record = preparation.record(&collection, rkey, value).await?;
                 let validation_status = record.status.map(|status| status.as_str());
                 results.push(WriteResult::Created {
                     uri: uri(&account.did, &record.path),
@@ -138,7 +139,7 @@ pub async fn apply_writes(
                 changes.push(Change::Create { record, replace_subject: false });
             }
             WriteInput::Update { collection, rkey, value } => {
-                let record = app.actors.prepare(&collection, Some(rkey), value, input.validate)?;
+                let record = preparation.record(&collection, Some(rkey), value).await?;
                 let validation_status = record.status.map(|status| status.as_str());
                 results.push(WriteResult::Updated {
                     uri: uri(&account.did, &record.path),

@@ -4,7 +4,7 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Written, own_repo, write_one};
+use super::{Preparation, Written, own_repo, write_one};
 use crate::{
     actor::write::Change,
     app::App,
@@ -34,7 +34,8 @@ pub async fn create_record(
     Procedure(input): Procedure<CreateRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
-    let record = app.actors.prepare(&input.collection, input.rkey, input.record, input.validate)?;
+    let preparation = Preparation::new(&app, &access.account, &meter, input.validate);
+    let record = preparation.record(&input.collection, input.rkey, input.record).await?;
     let change = |record| Change::Create { record, replace_subject: true };
     write_one(&app, &access.account, (&meter, cost::CREATE), record, input.swap_commit, change).await
 }

@@ -8,6 +8,7 @@ mod get_record;
 mod import_repo;
 mod list_missing_blobs;
 mod list_records;
+mod prepare;
 mod put_record;
 mod refuse;
 mod upload_blob;
@@ -28,6 +29,7 @@ use std::io::Write;
 use pds_repo::{Cid, Head, record as codec};
 use pds_store::{account::Account, record::Record};
 use pds_syntax::{Did, RepoPath, Tid};
+use prepare::Preparation;
 use serde::Serialize;
 use tracing::debug;
 

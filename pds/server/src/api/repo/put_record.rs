@@ -4,7 +4,7 @@ use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Written, own_repo, write_one};
+use super::{Preparation, Written, own_repo, write_one};
 use crate::{
     actor::write::Change,
     app::App,
@@ -44,7 +44,8 @@ pub async fn put_record(
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
-    let record = app.actors.prepare(&input.collection, Some(input.rkey), input.record, input.validate)?;
+    let preparation = Preparation::new(&app, &access.account, &meter, input.validate);
+    let record = preparation.record(&input.collection, Some(input.rkey), input.record).await?;
     let change = |record| Change::Put { record, swap_record: input.swap_record };
     write_one(&app, &access.account, (&meter, cost::UPDATE), record, input.swap_commit, change).await
 }

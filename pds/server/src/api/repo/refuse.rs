@@ -3,7 +3,7 @@
 use pds_repo::Error as RepoError;
 
 use crate::{
-    actor::{LoadError, SubmitError, prepare, write},
+    actor::{LoadError, SubmitError, prepare, rules, write},
     auth::may_write,
     xrpc::XrpcError,
 };
@@ -22,6 +22,12 @@ impl From<LoadError> for XrpcError {
 impl From<prepare::Error> for XrpcError {
     fn from(error: prepare::Error) -> Self {
         Self::invalid(error.to_string())
+    }
+}
+
+impl From<rules::Refusal> for XrpcError {
+    fn from(refusal: rules::Refusal) -> Self {
+        Self::invalid(refusal.to_string())
     }
 }
 

@@ -8,6 +8,7 @@ mod log;
 mod memory;
 mod owner;
 pub(crate) mod process;
+mod rules;
 mod tls;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};

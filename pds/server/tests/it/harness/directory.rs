@@ -14,7 +14,7 @@ use pds_identity::{
     plc::{self, Last, SignedOperation},
 };
 use pds_syntax::Did;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -41,6 +41,36 @@ impl Directory {
         let service = json!({"id": format!("#{fragment}"), "type": kind, "serviceEndpoint": url});
         let document = serde_json::from_value(json!({"id": did, "service": [service]})).unwrap();
         self.documents.lock().unwrap().insert(did.parse().unwrap(), document);
+    }
+
+    /// Says from now on that this account is at another server, and with another key if there is one.
+    pub(crate) fn move_to(&self, did: &str, url: &str, key: Option<&str>) {
+        let did: Did = did.parse().unwrap();
+        let mut document = self.made(&did).unwrap();
+        document["service"][0]["serviceEndpoint"] = json!(url);
+        if let Some(key) = key {
+            document["verificationMethod"][0]["publicKeyMultibase"] = json!(key.trim_start_matches("did:key:"));
+        }
+        self.documents.lock().unwrap().insert(did, serde_json::from_value(document).unwrap());
+    }
+
+    /// The signing key of an account that was registered here.
+    pub(crate) fn key(&self, did: &str) -> String {
+        self.made(&did.parse().unwrap()).unwrap()["verificationMethod"][0]["publicKeyMultibase"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// The document of an account that was registered here.
+    fn made(&self, did: &Did) -> Option<Value> {
+        let last = self.log(did).last().map(Last::from)?.operation;
+        let key = last.verification_methods["atproto"].trim_start_matches("did:key:").to_owned();
+        Some(json!({
+            "id": did, "alsoKnownAs": last.also_known_as,
+            "verificationMethod": [{"id": format!("{did}#atproto"), "type": "Multikey", "controller": did, "publicKeyMultibase": key}],
+            "service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": last.services["atproto_pds"].endpoint}],
+        }))
     }
 
     pub(crate) fn log(&self, did: &Did) -> Vec<SignedOperation> {
@@ -71,13 +101,8 @@ impl plc::Directory for Directory {
         if let Some(document) = self.documents.lock().unwrap().get(did) {
             return Ok(document.clone());
         }
-        let last = self.last(did).await?.operation;
-        let key = last.verification_methods["atproto"].trim_start_matches("did:key:").to_owned();
-        let document = json!({
-            "id": did, "alsoKnownAs": last.also_known_as,
-            "verificationMethod": [{"id": format!("{did}#atproto"), "type": "Multikey", "controller": did, "publicKeyMultibase": key}],
-            "service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": last.services["atproto_pds"].endpoint}],
-        });
+        self.present()?;
+        let document = self.made(did).ok_or_else(|| Error::NotFound(did.to_string()))?;
         Ok(serde_json::from_value(document).unwrap())
     }
 

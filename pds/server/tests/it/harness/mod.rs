@@ -14,6 +14,7 @@ mod person;
 mod place;
 mod proxy;
 mod redis;
+mod tls_front;
 mod upstream;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
@@ -45,6 +46,7 @@ pub(crate) use person::Person;
 pub(crate) use place::Place;
 pub(crate) use proxy::{Proxy, Way};
 pub(crate) use redis::Redis;
+pub(crate) use tls_front::TlsFront;
 pub(crate) use upstream::{APP_VIEW, Upstream, raw};
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
@@ -121,6 +123,11 @@ impl TestPds {
     /// Another replica with settings of its own.
     pub(crate) async fn replica_with(&self, settings: &[(&'static str, &str)]) -> Self {
         Self::replica_on(self.database.clone(), self.directory.clone(), self.blobs.clone(), None, settings).await
+    }
+
+    /// Another server, with accounts of its own in the same directory.
+    pub(crate) async fn neighbour(&self, database: Database) -> Self {
+        Self::replica_on(Arc::new(database), self.directory.clone(), Arc::default(), None, &[]).await
     }
 
     async fn replica_on(
@@ -232,6 +239,8 @@ fn read_settings(database: &Database, further: &[(&'static str, impl AsRef<str>)
         ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "11".repeat(32)),
         ("PDS_KEY_ENCRYPTION_KEY", "22".repeat(32)),
         ("PDS_ID_RESOLVER_TIMEOUT", "500".to_owned()),
+        // Domains of tests are asked for nothing, unless a test has a name server.
+        ("PDS_LEXICON_RESOLVER_TIMEOUT", "0".to_owned()),
         ("PDS_MAX_REPO_IMPORT_SIZE", "4MiB".to_owned()),
         ("PDS_RATE_LIMITS_ENABLED", "false".to_owned()),
         ("PDS_TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8".to_owned()),

@@ -1,4 +1,4 @@
-//! `com.atproto.lexicon.resolveLexicon`. That a record of another host is proven is tested in `pds/repo`.
+//! `com.atproto.lexicon.resolveLexicon`
 
 use std::sync::atomic::Ordering;
 
@@ -31,7 +31,7 @@ async fn story(database: Database) {
     resolve("org.example.feed.thing").await.ok();
     names.set(&alice.did);
     for (nsid, message) in
-        [("org.example.feed.other", "no lexicon of this name"), ("org.example.feed.none", "does not publish")]
+        [("org.example.feed.other", "no lexicon of this name"), ("org.example.feed.none", "does not resolve")]
     {
         let missing = resolve(nsid).await;
         assert_eq!(missing.error(), (400, "LexiconNotFound"), "{nsid}");

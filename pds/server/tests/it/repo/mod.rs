@@ -8,10 +8,12 @@ mod delete_record;
 mod describe_repo;
 mod get_record;
 pub(crate) mod import_repo;
+mod lexicon;
 mod list_missing_blobs;
 mod list_records;
 mod put_record;
 mod replicas;
+mod rules;
 mod upload_blob;
 
 use serde_json::json;
