@@ -315,7 +315,7 @@ table! {
         JOB_BLOB_STORE_CHECK_INTERVAL: Duration = "PDS_JOB_BLOB_STORE_CHECK_INTERVAL", Value("15s"), codec::JOB_INTERVAL,
             "Time between runs of the job `blob_store_check`, on every replica: sets `aurora_blob_store_up`.";
         JOB_CACHE_CLEANUP_INTERVAL: Duration = "PDS_JOB_CACHE_CLEANUP_INTERVAL", Value("30m"), codec::JOB_INTERVAL,
-            "How often what is kept of other hosts is forgotten if nobody uses it.";
+            "Time between runs of the job `cache_cleanup`: forgets lexicons of other hosts that were not found for a day.";
         JOB_CRAWL_INTERVAL: Duration = "PDS_JOB_CRAWL_INTERVAL", Value("10s"), codec::JOB_INTERVAL,
             "Time between runs of the job `crawl`, on every replica: looks for new events and asks the relays in `PDS_CRAWLERS`, all replicas together at most every 20 minutes.";
         JOB_DATABASE_MAINTENANCE_INTERVAL: Duration = "PDS_JOB_DATABASE_MAINTENANCE_INTERVAL", Value("1d"), codec::JOB_INTERVAL,

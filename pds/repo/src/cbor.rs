@@ -283,6 +283,30 @@ impl<'a> Reader<'a> {
         if self.null() { Ok(None) } else { self.link().map(Some) }
     }
 
+    /// The next item with all that it contains, as it is written. The order of keys inside is not checked.
+    pub fn raw(&mut self) -> Result<&'a [u8]> {
+        let (start, mut open) = (self.at, 1_u64);
+        while open > 0 {
+            open -= 1;
+            let more = match self.major()? {
+                major @ (0 | 1) => self.head(major).map(|_| 0)?,
+                major @ (2 | 3) => {
+                    let len = self.head(major)?;
+                    self.take(usize::try_from(len).map_err(|_| self.invalid())?).map(|_| 0)?
+                }
+                4 => self.head(4)?,
+                5 => self.head(5)?.checked_mul(2).ok_or(self.invalid())?,
+                6 => self.head(6).map(|_| 1)?,
+                _ if self.is_float() => self.take(9).map(|_| 0)?,
+                _ if self.null() => 0,
+                _ => self.bool().map(|_| 0)?,
+            };
+            // Each item takes a byte at least, so the count ends with the bytes.
+            open = open.checked_add(more).ok_or(self.invalid())?;
+        }
+        Ok(&self.bytes[start..self.at])
+    }
+
     /// Fails if bytes are left.
     pub fn end(&self) -> Result<()> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.invalid()) }

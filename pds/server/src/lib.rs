@@ -26,6 +26,8 @@ pub mod account;
 
 pub mod moderation;
 
+pub mod adoption;
+
 pub mod job;
 
 pub mod outside;

@@ -6,9 +6,11 @@
 //!
 //! One SQL text serves both databases where that is possible; the differences are in `dialect`. Functions that only read take any [`Source`]
 //! (the pool, a transaction); functions that write take `&mut` [`Tx`], so none of them opens a transaction of its own. The exceptions are
-//! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, and [`blob::adopt`], which follows one.
+//! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, [`blob::adopt`], which follows one, and
+//! [`adoption::remove_reserved`], which works in portions. [`reference`] reads files of another server.
 
 pub mod account;
+pub mod adoption;
 pub mod app_password;
 pub mod background;
 pub mod blob;
@@ -26,6 +28,7 @@ pub mod owner;
 pub mod plan;
 pub mod preference;
 pub mod record;
+pub mod reference;
 pub mod repo;
 pub mod reserved_key;
 pub mod reserved_label;

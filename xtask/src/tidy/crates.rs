@@ -55,7 +55,7 @@ struct Reserved {
 
 const RESERVED: &[Reserved] = &[
     Reserved { name: "sqlx", users: &["pds-store"], test_users: &[], reason: "SQL has one home" },
-    Reserved { name: "rusqlite", users: &["pds-store"], test_users: &[], reason: "SQL has one home" },
+    Reserved { name: "rusqlite", users: &["pds-store"], test_users: &["pds-server"], reason: "SQL has one home" },
     Reserved {
         name: "redis",
         users: &["pds-limiter"],

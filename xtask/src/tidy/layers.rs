@@ -23,6 +23,7 @@ const ORDER: &[&[&str]] = &[
     &["identity"],
     &["account"],
     &["moderation"],
+    &["adoption"],
     &["job"],
     &["outside"],
     &["app"],

@@ -2,11 +2,13 @@
 //!
 //! A frame is built before its sequence number is known. The number is inserted later, at the place that the key order of DAG-CBOR demands.
 
+mod foreign;
 mod pack;
 
 use bytes::Bytes;
 use pds_syntax::{Did, Handle, Tid};
 
+pub use foreign::foreign;
 pub use pack::{Damaged, pack, unpack};
 
 use crate::{

@@ -34,6 +34,15 @@ pub(super) enum Refusal {
         var::DATABASE_URL
     )]
     OtherSeal { database: String, given: Fingerprint },
+    /// The reference's settings are others than those of this server.
+    #[error("the settings do not fit the data:\n{problems}")]
+    OtherSettings { problems: String },
+    /// Not all of a data directory was imported.
+    #[error(
+        "the import of a data directory into this database has not ended: run `pds import-reference` again with the same directory, or point {} at another database",
+        var::DATABASE_URL
+    )]
+    UnfinishedImport,
     /// The keys in the data directory are gone.
     #[error("the keys that the accounts in the database depend on are gone: put {} back, or set {lost}", file.display())]
     LostKeys { file: PathBuf, lost: String },

@@ -5,6 +5,7 @@ mod check;
 mod doctor;
 mod failure;
 mod health;
+mod import_reference;
 mod job;
 mod listen;
 mod log;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Ask a running server whether it is ready; exits with 1 if not. For container health checks.
     Health,
+    /// Take over the data directory of the reference implementation into an empty database.
+    ImportReference(import_reference::ImportReference),
     /// Administer accounts and invites of a running server.
     Admin(admin::Admin),
     /// Background jobs of a running server: list, run.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Serve => serve::serve().await,
             Command::Migrate { report } => migrate::migrate(report).await,
             Command::Health => health::health().await,
+            Command::ImportReference(command) => import_reference::run(command).await,
             Command::Admin(admin) => admin::run(admin).await,
             Command::Doctor(doctor) => doctor::run(doctor).await,
             Command::Job(job) => job::run(job).await,

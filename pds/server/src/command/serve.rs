@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use axum_server::Handle;
 use pds_config::var;
 use pds_identity::plc::HttpDirectory;
-use pds_store::{Db, Dialect, Options, account, schema};
+use pds_store::{Db, Dialect, Options, account, adoption, schema};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,6 +52,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         return Err(lost.map_or(refused, Into::into));
     }
     prepare_schema(&db).await?;
+    if adoption::get(&db).await.context("look for an import")?.is_some_and(|import| import.finished_at.is_none()) {
+        return Err(Refusal::UnfinishedImport.into());
+    }
     if let Some(made) = made {
         // Before the database records their fingerprint: if writing the keys failed afterwards, no start with other keys would be possible.
         made.keep(account::count(&db).await.context("count the accounts")?)?;
@@ -120,7 +123,7 @@ fn allow_files() {
 }
 
 /// SQLite is migrated here; on Postgres that is the work of `pds migrate`, before the first replica of a release starts.
-async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
+pub(super) async fn prepare_schema(db: &Db) -> anyhow::Result<()> {
     if db.dialect() == Dialect::Sqlite {
         pds_store::migrate(db).await.context("migrate the schema")?;
     }

@@ -7,6 +7,7 @@
 //!
 //! Reading rows into live subscriptions is the sequencer's task; this module only stores events, reads pages of them and wakes readers.
 
+mod adopt;
 mod appended;
 mod payload;
 mod wakeups;
@@ -22,6 +23,7 @@ use crate::{
     source::{execute, on},
 };
 
+pub use adopt::{Numbered, adopt, continue_behind};
 pub(crate) use appended::Appended;
 pub(crate) use payload::{Row, rows};
 pub use wakeups::{Teller, Wakeups};

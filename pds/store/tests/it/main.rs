@@ -11,6 +11,7 @@
 mod harness;
 
 mod account;
+mod adoption;
 mod app_password;
 mod blob;
 mod commit;

@@ -5,7 +5,8 @@ use std::{cmp::Ordering, collections::BTreeSet, fs::File, io, iter::Peekable, sy
 use bytes::Bytes;
 use pds_config::Import;
 use pds_repo::{
-    Cid, Codec, commit,
+    Cid, Codec,
+    commit::{self, Signed},
     mst::{Builder, Records, Tree},
     record,
 };
@@ -25,6 +26,8 @@ pub(super) struct Content {
     pub(super) tree: Tree,
     /// Revision of the commit in the file.
     pub(super) rev: Tid,
+    /// The commit in the file.
+    pub(super) commit: Signed,
     pub(super) report: Report,
     spool: Spool,
     _memory: MemoryPart,
@@ -69,7 +72,8 @@ impl Content {
     pub(super) fn read(file: File, did: &Did, limits: Import, mut memory: MemoryPart) -> Result<Self, Error> {
         let max_records = u64::from(limits.max_records);
         let (spool, root) = Spool::read(file, max_records, &mut memory)?;
-        let commit = spool.block(&root)?.and_then(|block| commit::decode(&block).ok()).ok_or(Invalid::Commit(root))?;
+        let signed = Signed { cid: root, bytes: spool.block(&root)?.ok_or(Invalid::Commit(root))? };
+        let commit = commit::decode(&signed.bytes).map_err(|_| Invalid::Commit(root))?;
         if commit.did != *did {
             return Err(Invalid::Did { found: commit.did, expected: did.clone() }.into());
         }
@@ -97,7 +101,7 @@ impl Content {
             }
         }
         let tree = if report.left_out.count == 0 { tree } else { readable(&tree, &spool, &mut within)? };
-        Ok(Self { tree, rev: commit.rev, report, spool, _memory: memory })
+        Ok(Self { tree, rev: commit.rev, commit: signed, report, spool, _memory: memory })
     }
 
     /// One part of the differences to the repository `before`.

@@ -29,7 +29,7 @@ const GENTLE: Duration = Duration::from_secs(10);
 
 impl PortionSize {
     /// While nobody else writes. On SQLite a first write of somebody else waits for one such portion, some milliseconds.
-    fn large(dialect: Dialect) -> Self {
+    pub(super) fn large(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Sqlite => Self { records: 100, bytes: 256 << 10 },
             Dialect::Postgres => Self { records: 500, bytes: 1 << 20 },

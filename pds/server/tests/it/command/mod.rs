@@ -3,6 +3,7 @@
 mod admin;
 mod blob_store;
 mod doctor;
+mod import_reference;
 mod listen;
 mod log;
 mod memory;

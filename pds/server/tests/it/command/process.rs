@@ -34,6 +34,11 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)])
     command(folder, arguments, variables).stderr(Stdio::piped()).output().unwrap()
 }
 
+/// Starts `pds`; its end is the caller's.
+pub(crate) fn spawn(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+    command(folder, arguments, variables).stderr(Stdio::null()).spawn().unwrap()
+}
+
 /// Runs `pds` to its end with this text on its standard input. Keeps what it prints.
 pub(crate) fn print(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
     let mut command = command(folder, arguments, variables);

@@ -33,7 +33,7 @@ pub(crate) struct Commit {
 }
 
 impl Firehose {
-    pub(super) async fn open(url: &str, cursor: i64) -> Self {
+    pub(crate) async fn open(url: &str, cursor: i64) -> Self {
         let url = format!("{}/xrpc/com.atproto.sync.subscribeRepos?cursor={cursor}", url.replace("http://", "ws://"));
         Self(connect_async(url).await.unwrap().0)
     }

@@ -14,6 +14,7 @@ mod person;
 mod place;
 mod proxy;
 mod redis;
+pub(crate) mod reference;
 mod tls_front;
 mod upstream;
 
@@ -46,6 +47,7 @@ pub(crate) use person::Person;
 pub(crate) use place::Place;
 pub(crate) use proxy::{Proxy, Way};
 pub(crate) use redis::Redis;
+pub(crate) use reference::{Reference, Resident};
 pub(crate) use tls_front::TlsFront;
 pub(crate) use upstream::{APP_VIEW, Upstream, raw};
 

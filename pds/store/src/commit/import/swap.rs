@@ -37,13 +37,23 @@ impl Swap {
     ///
     /// # Errors
     /// As [`Tx::commit`]: if the answer to COMMIT does not arrive the outcome is unknown.
-    pub async fn finish(mut self) -> Result<()> {
+    pub async fn finish(self) -> Result<()> {
+        let (is_announced, frame, at) = (self.is_announced, self.commit.frame.clone(), self.at);
+        let mut tx = self.without_event().await?;
+        if is_announced {
+            event::append(&mut tx, std::slice::from_ref(&frame), at).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The transaction, to which the caller adds what belongs to the import instead of an event.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn without_event(mut self) -> Result<Tx> {
         const COUNT: &str = "update repo set record_count = record_count + $2 where account_id = $1";
         let id = self.commit.account_id;
         execute!(&mut self.tx, COUNT, id.0, self.added).map_err(Error::during("count records of account", id))?;
-        if self.is_announced {
-            event::append(&mut self.tx, std::slice::from_ref(&self.commit.frame), self.at).await?;
-        }
-        self.tx.commit().await
+        Ok(self.tx)
     }
 }
