@@ -35,7 +35,8 @@ pub use reference::{REFERENCE, ReferenceSetting, Verdict, ignored_names};
 pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
     Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Jobs, Limits, Log, Mail, Migration,
-    Outbound, Proxying, Rate, RateLimits, Records, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync, Tls,
+    Outbound, Proxying, Rate, RateLimits, Records, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync,
+    Tls,
 };
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
 pub use table::{VARIABLES, var};

@@ -50,8 +50,8 @@ const STEPS: &[Step] = steps![
     "0012" "preference",
     "0013" "identity",
     "0014" "app_passwords_and_administration",
-    "0015" "job"
-    "0016" "adoption"
+    "0015" "job",
+    "0016" "adoption",
     "0017" "published_lexicons"
 ];
 

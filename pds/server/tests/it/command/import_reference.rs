@@ -21,11 +21,14 @@ use crate::harness::{Answer, Database, Firehose, Reference, Resident, reference,
 struct Target {
     folder: tempfile::TempDir,
     database: Database,
+    /// The directory that a login asks for the identity.
+    plc: String,
 }
 
 impl Target {
     fn new(database: Database) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database }
+        let plc = std::env::var("AURORA_TEST_PLC_URL").expect("AURORA_TEST_PLC_URL: see CONTRIBUTING.md");
+        Self { folder: tempfile::tempdir().unwrap(), database, plc }
     }
 
     fn settings(&self) -> Vec<(&str, &str)> {
@@ -33,6 +36,7 @@ impl Target {
             ("PDS_DATABASE_URL", self.database.url.as_str()),
             ("PDS_BLOBSTORE_DISK_LOCATION", "blobs"),
             ("PDS_HOSTNAME", "old.example.com"),
+            ("PDS_DID_PLC_URL", &self.plc),
             ("PDS_BSKY_APP_VIEW_URL", "https://appview.invalid"),
             ("PDS_BSKY_APP_VIEW_DID", "did:web:appview.invalid"),
         ];
@@ -307,7 +311,12 @@ async fn what_does_not_fit_is_refused_before_anything_is_written() {
     let (_, said) = target.import(&newer, &[]);
     assert!(said.contains("schema version 008"), "{said}");
 
-    // The database of a server that is in use.
+    let running = reference.open("sequencer.sqlite");
+    running.query_row("select count(*) from repo_seq", [], |_| Ok(())).unwrap();
+    let (code, said) = target.import(&reference, &[]);
+    assert!(code == Some(1) && said.contains("the reference is running"), "{said}");
+    drop(running);
+
     let (code, said) = target.import(&reference, &[]);
     assert_eq!(code, Some(0), "{said}");
     let other = directory();

@@ -52,11 +52,9 @@ const HASH: &str = "00112233445566778899aabbccddeeff:3e19ebeabf15ad17c24de695284
 pub(crate) const BLOB: &[u8] = b"the bytes of a blob";
 const BLOB_TYPE: &str = "text/plain";
 
-/// The directory, being furnished.
+/// The directory. Nothing in it is open between two calls, as if the reference had been stopped.
 pub(crate) struct Reference {
     pub(crate) folder: TempDir,
-    accounts: Connection,
-    sequence: Connection,
 }
 
 /// An account in it.
@@ -80,9 +78,14 @@ impl Reference {
              PDS_DATA_DIRECTORY=/pds\nPDS_BLOBSTORE_DISK_LOCATION=/pds/blocks\n"
         );
         fs::write(folder.path().join("pds.env"), env).unwrap();
-        let accounts = open(&folder.path().join("account.sqlite"), ACCOUNTS);
-        let sequence = open(&folder.path().join("sequencer.sqlite"), SEQUENCE);
-        Self { folder, accounts, sequence }
+        open(&folder.path().join("account.sqlite"), ACCOUNTS);
+        open(&folder.path().join("sequencer.sqlite"), SEQUENCE);
+        Self { folder }
+    }
+
+    /// One of its files, open as the running reference has it.
+    pub(crate) fn open(&self, file: &str) -> Connection {
+        Connection::open(self.folder.path().join(file)).unwrap()
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -91,7 +94,7 @@ impl Reference {
 
     /// A statement on the accounts.
     pub(crate) fn accounts(&self, sql: &str) {
-        self.accounts.execute_batch(sql).unwrap();
+        self.open("account.sqlite").execute_batch(sql).unwrap();
     }
 
     /// A statement on the data of one account.
@@ -110,21 +113,21 @@ impl Reference {
         let (did, key) = (did(name), SigningKey::generate());
         let handle = format!("{name}.test");
         let resident = self.repository(&did, handle, &key, posts);
-        let now = time(0);
-        self.accounts
+        let (now, accounts) = (time(0), self.open("account.sqlite"));
+        accounts
             .execute(
                 "insert into actor (did, handle, createdAt) values (?1, ?2, ?3)",
                 params![did.as_str(), resident.handle, now],
             )
             .unwrap();
         let email = format!("{name}@example.com");
-        self.accounts
+        accounts
             .execute(
                 "insert into account (did, email, passwordScrypt, emailConfirmedAt) values (?1, ?2, ?3, ?4)",
                 params![did.as_str(), email, HASH, now],
             )
             .unwrap();
-        self.accounts
+        accounts
             .execute(
                 "insert into app_password (did, name, passwordScrypt, createdAt, privileged) values (?1, 'phone', ?2, ?3, 1)",
                 params![did.as_str(), app_password_hash(&did), now],
@@ -225,14 +228,14 @@ impl Reference {
     /// An event that was written so many hours ago.
     pub(crate) fn event(&self, did: &Did, kind: &str, body: &[u8], hours_ago: i64) {
         let row = params![did.as_str(), kind, body, time(hours_ago)];
-        self.sequence
+        self.open("sequencer.sqlite")
             .execute("insert into repo_seq (did, eventType, event, sequencedAt) values (?1, ?2, ?3, ?4)", row)
             .unwrap();
     }
 
     /// A statement on the events.
     pub(crate) fn sequence(&self, sql: &str) {
-        self.sequence.execute_batch(sql).unwrap();
+        self.open("sequencer.sqlite").execute_batch(sql).unwrap();
     }
 
     /// The digest of everything in the directory.

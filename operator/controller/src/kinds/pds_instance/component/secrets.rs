@@ -1,12 +1,13 @@
-//! The Secrets with the URLs of services beside the database: mail and Redis.
+//! What the server reads from Secrets, and the Secrets with the URLs of services beside the database: mail and Redis.
 
 use k8s_openapi::api::core::v1::EnvVar;
 use operator_api::{ConditionType, PdsInstanceSpec, Reason, SecretKey};
 use pds_config::{RedisUrl, SmtpUrl};
 
 use super::super::verdict::Verdict;
+use super::super::wanted::Blobs;
 use super::part::{Component, Part, Scene};
-use super::pod;
+use super::{blobs, database, keys, pod};
 
 /// A Secret with the URL of a service.
 pub struct Named<'a> {
@@ -52,9 +53,26 @@ pub fn named(spec: &PdsInstanceSpec) -> Vec<Named<'_>> {
     named
 }
 
-/// The variables with the URLs.
-pub(super) fn env(spec: &PdsInstanceSpec) -> impl Iterator<Item = EnvVar> {
-    named(spec).into_iter().map(|one| pod::secret_env(one.variable, &one.secret.name, &one.secret.key))
+/// The variables of the server whose values are in Secrets.
+pub(super) fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
+    let wanted = scene.wanted;
+    let own = keys::secret_name(&wanted.instance);
+    let mut env = database::url_env(wanted);
+    env.push(pod::secret_env("PDS_JWT_SECRET", &own, "jwtSecret"));
+    env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &own, "adminPassword"));
+    env.extend(keys::env(wanted));
+    let credential = match &wanted.blobs {
+        Blobs::Given { secret, .. } => Some(secret.clone()),
+        Blobs::Provisioned { .. } if !wanted.uses_role() => Some(blobs::secret_name(&wanted.instance)),
+        _ => None,
+    };
+    if let Some(secret) = credential {
+        env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
+        env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
+    }
+    let urls = named(&scene.pds.spec).into_iter();
+    env.extend(urls.map(|one| pod::secret_env(one.variable, &one.secret.name, &one.secret.key)));
+    env
 }
 
 /// Checks the Secrets of `spec.email` and `spec.cache` and sets `SecretsReady`. Makes no object; without these fields the condition is absent.

@@ -6,9 +6,8 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentCondition, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, EnvVar, Lifecycle, LifecycleHandler, PersistentVolumeClaim,
-    PersistentVolumeClaimVolumeSource, SecretVolumeSource, Service, ServicePort, ServiceSpec, SleepAction,
-    TopologySpreadConstraint, Volume,
+    ConfigMap, Container, Lifecycle, LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource,
+    SecretVolumeSource, Service, ServicePort, ServiceSpec, SleepAction, TopologySpreadConstraint, Volume,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -25,7 +24,7 @@ use super::super::verdict::Verdict;
 use super::super::wanted::{Blobs, Database, Wanted};
 use super::part::{Component, Part, Scene, data_metadata, metadata};
 use super::pod::{self, Maker, SERVER_USER};
-use super::{blobs, config, database, keys, name, network, rollout, secrets, volume};
+use super::{config, keys, name, network, rollout, secrets, volume};
 use crate::rollouts::{Rolling, Workload};
 
 /// How long a rollout may take before it counts as stuck, in seconds.
@@ -317,7 +316,7 @@ fn container(scene: &Scene<'_>) -> Container {
         name: "pds".into(),
         image: Some(wanted.image.clone()),
         args: Some(vec!["serve".into()]),
-        env: Some(config::env(wanted).chain(secret_env(scene)).collect()),
+        env: Some(config::env(wanted).chain(secrets::env(scene)).collect()),
         ports: Some(vec![pod::port("xrpc", 2583), pod::port("metrics", 9464)]),
         startup_probe: Some(pod::http_probe("/livez", 1, 120)),
         liveness_probe: Some(pod::http_probe("/livez", 10, 3)),
@@ -331,26 +330,6 @@ fn container(scene: &Scene<'_>) -> Container {
         volume_mounts: Some(mounts.into_iter().flatten().collect()),
         ..Default::default()
     }
-}
-
-fn secret_env(scene: &Scene<'_>) -> Vec<EnvVar> {
-    let wanted = scene.wanted;
-    let keys = keys::secret_name(&wanted.instance);
-    let mut env = database::url_env(wanted);
-    env.push(pod::secret_env("PDS_JWT_SECRET", &keys, "jwtSecret"));
-    env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &keys, "adminPassword"));
-    env.extend(keys::env(wanted));
-    let credential = match &wanted.blobs {
-        Blobs::Given { secret, .. } => Some(secret.clone()),
-        Blobs::Provisioned { .. } if !wanted.uses_role() => Some(blobs::secret_name(&wanted.instance)),
-        _ => None,
-    };
-    if let Some(secret) = credential {
-        env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
-        env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
-    }
-    env.extend(secrets::env(&scene.pds.spec));
-    env
 }
 
 fn volumes(wanted: &Wanted) -> Vec<Volume> {

@@ -198,17 +198,24 @@ fn outcome(class_change: &Value, spec: &Value) -> String {
             return refusal.to_string();
         }
         let plan = world.plan();
-        told.push_str(&format!("{:?} {:?}\n", plan.steps, plan.verdicts));
+        let line = format!("{:?} {:?}\n", plan.steps, plan.verdicts);
+        let (is_same, before) = (told.ends_with(&line), world.objects.clone());
+        told.push_str(&line);
         world.carry_out(&plan);
         world.kubernetes();
+        if is_same && before == world.objects {
+            break;
+        }
     }
     format!("{told} {:?}", world.objects)
 }
 
 #[test]
 fn every_field_changes_something() {
+    let mut others = BTreeMap::new();
     for (field, spec, other) in instances() {
-        assert!(outcome(&json!({}), &spec) != outcome(&json!({}), &other), "{field} does nothing");
+        let without = others.entry(other.to_string()).or_insert_with(|| outcome(&json!({}), &other));
+        assert!(outcome(&json!({}), &spec) != *without, "{field} does nothing");
     }
     for (field, change, spec) in classes() {
         // What stands beside the field in its change is no difference.
