@@ -95,8 +95,8 @@ impl Lines {
             let ends = part.ends_with(b"\n");
             if !self.skips {
                 self.line.extend_from_slice(part);
-                let limit = if begins_with_name(&self.line) { LONGEST_LINE } else { LONGEST_CUSTOM_LINE };
-                if self.line.len() > limit {
+                let length = self.line.len();
+                if length > LONGEST_CUSTOM_LINE || (length > LONGEST_LINE && begins_with_name(&self.line)) {
                     self.skips = true;
                     whole.extend(identity(&self.line).unwrap_or_default());
                     self.line = Vec::new();

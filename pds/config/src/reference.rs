@@ -19,7 +19,7 @@ pub enum Verdict {
     Refused,
     /// It starts unless the setting is `false` or `0`.
     RefusedIfTrue,
-    /// It warns.
+    /// The server starts and logs a warning.
     Ignored,
 }
 

@@ -58,7 +58,7 @@ async fn reserve(parts: &Parts, source: &Source) -> Result<Result<AccountId, Ref
         ) => return Ok(Err(Refused::Taken(error))),
         Err(error) => return Err(error.into()),
     };
-    repo::create(&mut tx, id, &Whole::placeholder(), &[]).await?;
+    repo::create(&mut tx, id, &Whole::unsigned_head(), &[]).await?;
     tx.commit().await?;
     Ok(Ok(id))
 }

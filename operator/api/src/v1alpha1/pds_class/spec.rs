@@ -106,7 +106,7 @@ pub struct Images {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Defaults {
-    /// Who may create an account, and what the server tells about its host.
+    /// Invitations, and the contact and documents of the host that the server names to clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// Limits for users.

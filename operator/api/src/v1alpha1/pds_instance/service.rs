@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Quantity, SecretKey, quantity, rule};
 
-/// Who may create an account, and what the server tells about its host.
+/// Invitations, and the contact and documents of the host that the server names to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -50,7 +50,7 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_073_741_824))]
     pub blob_max_bytes: Option<i64>,
-    /// How much one account may store, for example `10Gi`; without a limit if absent.
+    /// Maximum size of all blobs of one account, for example `10Gi`; no maximum if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_quota: Option<Quantity>,
     /// Whether accounts may bring a repository from another server; true if absent.
@@ -101,7 +101,7 @@ pub struct Email {
 pub struct ModerationEmail {
     /// The key of a Secret that holds the URL of the SMTP server.
     pub smtp_secret: SecretKey,
-    /// The sender.
+    /// The sender of these mails: an address, or `Name <address>`.
     #[schemars(length(min = 3, max = 320))]
     pub from: String,
 }
@@ -111,7 +111,7 @@ pub struct ModerationEmail {
 pub enum NeedsEmail {
     /// Creating and changing records.
     Post,
-    /// Uploading blobs.
+    /// Calling `com.atproto.repo.uploadBlob`.
     Upload,
     /// Having invite codes.
     Invite,

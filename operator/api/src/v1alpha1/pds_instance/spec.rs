@@ -69,7 +69,7 @@ pub struct PdsInstanceSpec {
     /// Where blobs are kept; if absent, a bucket of its own, or disk with `database.sqlite`. The kind is immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blob_store: Option<BlobStore>,
-    /// Who may create an account, and what the server tells about its host. A field that is absent is as in `defaults` of the class.
+    /// Invitations, and the contact and documents of the host that the server names to clients. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// Limits for users. A field that is absent is as in `defaults` of the class.

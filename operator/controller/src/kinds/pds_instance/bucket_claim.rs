@@ -16,7 +16,7 @@ use super::wanted::in_bucket;
 use crate::context::Ctx;
 use crate::guarded::Instances;
 
-/// For how long a new claim may take to arrive by the watch.
+/// For how long a change of a claim may take to arrive by the watch.
 const SIGHT: Duration = Duration::from_secs(5);
 
 /// The claims that count for a namespace and a class.
@@ -33,15 +33,24 @@ pub(super) async fn claim(ctx: &Ctx, spec: &PdsBucketClaimSpec, limit: Option<us
         return Ok(());
     }
     write(ctx, spec).await?;
-    let (name, began) = (claim_name(spec), Instant::now());
-    while ctx.bucket_claims.get(&ObjectRef::new(&name)).is_none() {
+    let name = claim_name(spec);
+    if shows(ctx, &name, |seen| seen.is_some()).await {
+        return Ok(());
+    }
+    let why = "is made, and the watch of the API server has not shown it yet".to_owned();
+    Err(Failure { object: format!("PdsBucketClaim {name}"), cause: Cause::Unavailable, message: why })
+}
+
+/// Waits until the watch has shown a state of a claim, for [`SIGHT`] at most. Returns whether it has.
+async fn shows(ctx: &Ctx, name: &str, state: impl Fn(Option<&PdsBucketClaim>) -> bool) -> bool {
+    let began = Instant::now();
+    while !state(ctx.bucket_claims.get(&ObjectRef::new(name)).as_deref()) {
         if began.elapsed() > SIGHT {
-            let why = "is made, and the watch of the API server has not shown it yet".to_owned();
-            return Err(Failure { object: format!("PdsBucketClaim {name}"), cause: Cause::Unavailable, message: why });
+            return false;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Ok(())
+    true
 }
 
 async fn write(ctx: &Ctx, spec: &PdsBucketClaimSpec) -> Result<(), Failure> {
@@ -60,7 +69,7 @@ async fn write(ctx: &Ctx, spec: &PdsBucketClaimSpec) -> Result<(), Failure> {
 /// Frees the claims of an instance whose bucket was deleted. One whose bucket or user is still there stays.
 ///
 /// # Errors
-/// Why an object store cannot tell, in words.
+/// Why the object store did not say whether the bucket is left, in words for people.
 pub(super) async fn release(ctx: &Ctx, namespace: &str, name: &str) -> Result<(), String> {
     let is_own = |claim: &PdsBucketClaim| {
         let owner = &claim.spec.owner;
@@ -101,20 +110,11 @@ pub async fn free_gone(ctx: &Ctx) {
         };
         match freed {
             Ok(()) => {
-                unseen(ctx, &claim).await;
+                shows(ctx, &claim.name_any(), |seen| seen.is_none_or(|seen| seen.uid() != claim.uid())).await;
                 tracing::info!("bucket {} of namespace {} is gone", claim.spec.bucket, owner.namespace);
             }
             Err(why) => tracing::debug!("PdsBucketClaim {} was not looked at: {why}", claim.name_any()),
         }
-    }
-}
-
-/// Waits until the watch has shown that a claim is gone.
-async fn unseen(ctx: &Ctx, claim: &PdsBucketClaim) {
-    let (name, began) = (claim.name_any(), Instant::now());
-    let is_seen = || ctx.bucket_claims.get(&ObjectRef::new(&name)).is_some_and(|seen| seen.uid() == claim.uid());
-    while is_seen() && began.elapsed() < SIGHT {
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -13,6 +13,9 @@ use crate::options::{CONTROLLER_NAME, Options};
 /// Keeps an instance until its data is deleted.
 pub const FINALIZER: &str = "auroralocus.dev/data";
 
+/// Instances that [`release`] lists at once. Each has up to 1.5 MB.
+const PAGE: u32 = 10;
+
 /// Adds the finalizer if data is to be deleted with the instance, and removes it if not.
 pub(super) async fn keep_finalizer(ctx: &Ctx, pds: &PdsInstance) -> kube::Result<()> {
     let wanted = Deletes::of(pds.spec.deletion_policy.as_ref()).any();
@@ -40,9 +43,10 @@ pub(super) async fn change_finalizer(
             return Ok(());
         };
         let place = live.finalizers().iter().position(|name| name == FINALIZER);
+        if place.is_some() == wanted {
+            return Ok(());
+        }
         let patched = match place {
-            Some(_) if wanted => return Ok(()),
-            None if !wanted => return Ok(()),
             Some(place) => {
                 let path = format!("/metadata/finalizers/{place}");
                 let patch = json!([
@@ -88,21 +92,27 @@ pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<u
     };
     // As they are stored: an instance that this version cannot read has a finalizer, too.
     let kind = ApiResource::erase::<PdsInstance>(&());
-    let mut all = Vec::new();
+    let waits = |pds: &DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);
+    let mut waiting = Vec::new();
     for namespace in options.scope().watches() {
         let api: Api<Tolerant<DynamicObject>> = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &kind),
             None => Api::all_with(client.clone(), &kind),
         };
-        all.extend(api.list(&ListParams::default()).await?.items.into_iter().filter_map(|found| found.0.ok()));
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let list = api.list(&page).await?;
+            let found = list.items.into_iter().filter_map(|found| found.0.ok());
+            let found = found.filter(|pds| waits(pds) && is_served(pds));
+            waiting.extend(found.map(|pds| (pds.namespace().unwrap_or_default(), pds.name_any(), pds.uid())));
+            let Some(token) = list.metadata.continue_.filter(|token| !token.is_empty()) else { break };
+            page = page.continue_token(&token);
+        }
     }
     let (mut released, mut failed) = (0, None);
-    let waits = |pds: &&DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);
-    for pds in all.iter().filter(waits).filter(|pds| is_served(pds)) {
-        let (namespace, name) = (pds.namespace().unwrap_or_default(), pds.name_any());
-        if let Err(error) =
-            change_finalizer(client.clone(), &namespace, &name, &pds.uid().unwrap_or_default(), false).await
-        {
+    for (namespace, name, uid) in waiting {
+        let uid = uid.unwrap_or_default();
+        if let Err(error) = change_finalizer(client.clone(), &namespace, &name, &uid, false).await {
             tracing::error!("PdsInstance {namespace}/{name} still waits for the operator: {error}");
             failed.get_or_insert(error);
             continue;

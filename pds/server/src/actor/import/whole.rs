@@ -68,14 +68,14 @@ impl Whole {
         &self.head
     }
 
-    /// The head that the repository has before [`Whole::stage`]: an empty one that nobody signed.
+    /// The head that a repository must have before [`Whole::stage`]: that of an empty tree, which nobody signed.
     #[must_use]
-    pub fn placeholder() -> Head {
+    pub fn unsigned_head() -> Head {
         let data = Tree::empty().root();
         Head { rev: Tid::from_micros(0, 0), commit: data, data }
     }
 
-    /// Stages all records of an account whose repository has the placeholder as head.
+    /// Stages all records of an account whose repository has [`Whole::unsigned_head`].
     ///
     /// # Errors
     /// When the database cannot be written, or the file cannot be read again.
@@ -107,7 +107,7 @@ impl Whole {
     fn commit(&self, id: AccountId) -> NewCommit {
         NewCommit {
             account_id: id,
-            expect_rev: Self::placeholder().rev,
+            expect_rev: Self::unsigned_head().rev,
             rev: self.head.rev,
             commit: self.head.commit,
             data: self.head.data,
