@@ -6,7 +6,7 @@ use pds_syntax::{Did, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
-    account::Status,
+    account::{Status, status_columns},
     column::{Digest, Text, digest_bytes},
     row::row,
     source::{execute, on},
@@ -136,10 +136,12 @@ pub async fn key<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Opt
     Ok(row.map(|(key,)| key))
 }
 
-pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
-     a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
-     a.deleted_at is not null as deleted, r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
-     from account a left join repo r on r.account_id = a.id where a.did = $1";
+pub(crate) const LOAD: &str = concat!(
+    "select a.id, a.signing_key, ",
+    status_columns!("a."),
+    ", r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
+     from account a left join repo r on r.account_id = a.id where a.did = $1"
+);
 
 row! {
     pub(crate) struct LoadedRow {
@@ -167,10 +169,7 @@ impl From<LoadedRow> for Loaded {
         };
         Self {
             account_id: AccountId(row.id),
-            status: match row.deleted {
-                true => Status::Deleted,
-                false => Status::of(row.activated, row.taken_down, row.deactivated),
-            },
+            status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
             signing_key: row.signing_key,
             root,
         }
@@ -187,16 +186,21 @@ pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option
     Ok(row.map(Loaded::from))
 }
 
-pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \
-     a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
-     where a.id > $1 and a.activated_at is not null and a.deleted_at is null order by a.id limit $2";
+pub(crate) const LIST: &str = concat!(
+    "select a.id, a.did, ",
+    status_columns!("a."),
+    ", r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
+     where a.id > $1 and a.activated_at is not null and a.deleted_at is null order by a.id limit $2"
+);
 
 row! {
     struct ListedRow {
         id: i64,
         did: Text<Did>,
+        activated: bool,
         taken_down: bool,
         deactivated: bool,
+        deleted: bool,
         rev: Text<Tid>,
         commit_cid: Digest,
     }
@@ -217,7 +221,7 @@ pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<AccountId>, l
         .map(|row| Listed {
             account_id: AccountId(row.id),
             did: row.did.0,
-            status: Status::of(true, row.taken_down, row.deactivated),
+            status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
             rev: row.rev.0,
             commit: row.commit_cid.0,
         })

@@ -1,4 +1,4 @@
-//! Reading accounts. Requests that wait at the same time are answered by one statement.
+//! Reading accounts. A request asks the database itself while few do; those that would have to wait share a statement.
 
 use std::{fmt, sync::Arc};
 
@@ -25,6 +25,8 @@ type Asked = (Question, oneshot::Sender<Answer>);
 #[derive(Clone)]
 pub struct Accounts {
     db: Db,
+    /// [`AT_ONCE`] of them.
+    turns: Arc<Semaphore>,
     questions: mpsc::Sender<Asked>,
 }
 
@@ -32,8 +34,9 @@ impl Accounts {
     /// Starts the task that reads accounts; it ends with the last clone.
     pub fn start(db: Db, failed: &Failed) -> Self {
         let (questions, receiver) = mpsc::channel(WAITING);
-        failed.supervise("reader of accounts", run(db.clone(), receiver));
-        Self { db, questions }
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        failed.supervise("reader of accounts", run(db.clone(), turns.clone(), receiver));
+        Self { db, turns, questions }
     }
 
     /// The account of a DID as it is after this call, and whether its session `session` was logged out. Reservations and deleted accounts are no accounts.
@@ -41,11 +44,20 @@ impl Accounts {
     /// # Errors
     /// When the database cannot be read.
     pub async fn current(&self, did: Did, session: Option<String>) -> Result<Option<Current>> {
+        let question = Question { did, session };
+        let found = match self.turns.try_acquire() {
+            Ok(_turn) => account::current(&self.db, vec![question]).await?.pop().flatten(),
+            Err(_) => self.with_others(question).await?,
+        };
+        Ok(found.filter(|found| found.account.exists()))
+    }
+
+    /// The answer of a statement that other questions share.
+    async fn with_others(&self, question: Question) -> Result<Option<Current>> {
         let (sender, answer) = oneshot::channel();
         let stopped = || Error::Stopped;
-        self.questions.send((Question { did, session }, sender)).await.map_err(|_| stopped())?;
-        let found = answer.await.map_err(|_| stopped())?.map_err(Error::Shared)?;
-        Ok(found.filter(|found| found.account.exists()))
+        self.questions.send((question, sender)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?.map_err(Error::Shared)
     }
 
     /// The account of a DID as it is now. Reservations and deleted accounts are no accounts.
@@ -72,14 +84,15 @@ impl Accounts {
     }
 }
 
-async fn run(db: Db, mut receiver: mpsc::Receiver<Asked>) {
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    loop {
-        // The turn first: questions that arrive while there is none are part of the next statement.
+async fn run(db: Db, turns: Arc<Semaphore>, mut receiver: mpsc::Receiver<Asked>) {
+    while let Some(first) = receiver.recv().await {
         let Ok(turn) = turns.clone().acquire_owned().await else { return };
-        let mut asked = Vec::new();
-        if receiver.recv_many(&mut asked, BATCH).await == 0 {
-            return;
+        // Those that have come while there was no turn are part of the statement.
+        let mut asked = vec![first];
+        while asked.len() < BATCH
+            && let Ok(another) = receiver.try_recv()
+        {
+            asked.push(another);
         }
         let db = db.clone();
         tokio::spawn(async move {

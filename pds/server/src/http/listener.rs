@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,6 +22,8 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
+    task::yield_now,
     time::{Sleep, sleep},
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -43,7 +46,7 @@ const UNSENT_BYTES: u32 = 64 * 1024;
 
 /// A server without TLS. It has no HTTP/2 either, which is negotiated by TLS.
 pub fn plain(listener: std::net::TcpListener, connections: Connections) -> io::Result<Server<SocketAddr, Gate>> {
-    let mut server = axum_server::from_tcp(listener)?.acceptor(Gate(connections));
+    let mut server = axum_server::from_tcp(listener)?.acceptor(Gate::new(connections));
     *server.http_builder() = protocol().http1_only();
     Ok(server)
 }
@@ -55,7 +58,7 @@ pub fn tls(
     connections: Connections,
 ) -> io::Result<Server<SocketAddr, RustlsAcceptor<Gate>>> {
     let server = axum_server::from_tcp_rustls(listener, config)?;
-    let mut server = server.map(|acceptor: RustlsAcceptor<DefaultAcceptor>| acceptor.acceptor(Gate(connections)));
+    let mut server = server.map(|acceptor: RustlsAcceptor<DefaultAcceptor>| acceptor.acceptor(Gate::new(connections)));
     *server.http_builder() = protocol();
     Ok(server)
 }
@@ -72,27 +75,47 @@ fn protocol() -> Builder<TokioExecutor> {
 /// Maximum number of requests at once over one connection of HTTP/2.
 const STREAMS: u32 = 64;
 
+/// Connections that begin at once. If a thousand clients come in the same moment, requests over connections that exist do not queue behind all of them.
+const BEGINNING: usize = 16;
+
 /// Accepts connections, and gives requests a handle of their connection.
 #[derive(Clone, Debug)]
-pub struct Gate(Connections);
+pub struct Gate {
+    connections: Connections,
+    /// [`BEGINNING`] of them.
+    turns: Arc<Semaphore>,
+}
 
-impl<S> Accept<TcpStream, S> for Gate {
+impl Gate {
+    fn new(connections: Connections) -> Self {
+        Self { connections, turns: Arc::new(Semaphore::new(BEGINNING)) }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Gate {
     type Stream = Watched;
     type Service = AddExtension<S, Connection>;
-    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let admitted = || {
-            let place = self.0.admit(stream.peer_addr()?.ip()).ok_or(io::ErrorKind::ConnectionRefused)?;
+            let place = self.connections.admit(stream.peer_addr()?.ip()).ok_or(io::ErrorKind::ConnectionRefused)?;
             // Without this the last piece of an answer waits up to 40 ms for the client to acknowledge the piece before.
             stream.set_nodelay(true)?;
             socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
             Ok(place)
         };
-        std::future::ready(admitted().map(|place: Place| {
+        let admitted: io::Result<Place> = admitted();
+        let turns = self.turns.clone();
+        Box::pin(async move {
+            // It counts as a connection while it waits for its turn.
+            let place = admitted?;
+            let _turn = turns.acquire().await;
+            // The runtime goes on here after all that was ready before.
+            yield_now().await;
             let service = Extension(place.connection()).layer(service);
-            (Watched::new(stream, place), service)
-        }))
+            Ok((Watched::new(stream, place), service))
+        })
     }
 }
 

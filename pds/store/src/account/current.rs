@@ -48,13 +48,13 @@ macro_rules! current {
         )
     };
 }
-pub(crate) const CURRENT_POSTGRES: &str = current!(
+// The first parameter has to come first in the text: to SQLite `$2` is a name, and names are numbered as they come.
+pub(crate) const CURRENT_ONE: &str = current!("cast(1 as bigint)", "$1", "account a where a.did = $2");
+pub(crate) const CURRENT_MANY: &str = current!(
     "q.at",
     "q.session",
     "unnest($1::text[], $2::text[]) with ordinality as q(did, session, at) join account a on a.did = q.did"
 );
-// The first parameter has to come first in the text: to SQLite `$2` is a name, and names are numbered as they come.
-pub(crate) const CURRENT_SQLITE: &str = current!("1", "$1", "account a where a.did = $2");
 
 account_row! {
     struct CurrentRow {
@@ -78,12 +78,16 @@ pub async fn current(db: &Db, questions: Vec<Question>) -> Result<Vec<Option<Cur
     let failed = Error::during("read", "accounts");
     match &db.pools {
         Pools::Sqlite { bulk, .. } => bulk.run(move |conn| one_by_one(conn, &questions)).await.map_err(failed),
-        Pools::Postgres(pool) => all_at_once(pool, &questions).await.map_err(failed),
+        Pools::Postgres(pool) => match &*questions {
+            [question] => one(pool, question).await.map(|answer| vec![answer]),
+            questions => all_at_once(pool, questions).await,
+        }
+        .map_err(failed),
     }
 }
 
 fn one_by_one(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::Result<Vec<Option<Current>>> {
-    let mut statement = conn.prepare_cached(CURRENT_SQLITE)?;
+    let mut statement = conn.prepare_cached(CURRENT_ONE)?;
     let mut answer = |question: &Question| {
         let asked = (question.session.as_deref(), question.did.as_str());
         statement.query_row(asked, |row| CurrentRow::try_from(row)).optional().map(|row| row.map(Current::from))
@@ -91,10 +95,18 @@ fn one_by_one(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::
     questions.iter().map(&mut answer).collect()
 }
 
+/// Takes less than half of the server's time that a list of one takes.
+async fn one(pool: &Pool<Postgres>, question: &Question) -> sqlx::Result<Option<Current>> {
+    let query = sqlx::query_as(CURRENT_ONE).bind(question.session.as_deref()).bind(question.did.as_str());
+    let row = async { query.fetch_optional(&mut *pool.acquire().await?).await };
+    let row: Option<CurrentRow> = in_time_on(pool, row).await.flatten()?;
+    Ok(row.map(Current::from))
+}
+
 async fn all_at_once(pool: &Pool<Postgres>, questions: &[Question]) -> sqlx::Result<Vec<Option<Current>>> {
     let dids: Vec<&str> = questions.iter().map(|question| question.did.as_str()).collect();
     let sessions: Vec<Option<&str>> = questions.iter().map(|question| question.session.as_deref()).collect();
-    let query = sqlx::query_as(CURRENT_POSTGRES).bind(&dids).bind(&sessions);
+    let query = sqlx::query_as(CURRENT_MANY).bind(&dids).bind(&sessions);
     let rows = async { query.fetch_all(&mut *pool.acquire().await?).await };
     let rows: Vec<CurrentRow> = in_time_on(pool, rows).await.flatten()?;
     let mut answers = vec![None; questions.len()];

@@ -24,7 +24,7 @@ use crate::{
     tx::Open,
 };
 
-pub(crate) use current::{CURRENT_POSTGRES, CURRENT_SQLITE};
+pub(crate) use current::{CURRENT_MANY, CURRENT_ONE};
 pub use current::{Current, Question, current};
 pub(crate) use deletion::{DUE, PURGEABLE};
 pub use deletion::{
@@ -37,6 +37,7 @@ pub(crate) use key::SIGNING_KEY;
 pub use key::{recovery_key, set_recovery_key, set_signing_key, signing_key};
 pub(crate) use reservation::STALE;
 pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, stale_reservations};
+pub(crate) use row::status_columns;
 use row::{account_columns, account_row};
 pub(crate) use search::{ALL, BY_PREFIX};
 pub use search::{all, by_email_prefix};

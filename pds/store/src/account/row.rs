@@ -36,6 +36,22 @@ macro_rules! account_columns {
     };
 }
 
+/// The causes of an account's state, each as a boolean behind the prefix of their table, in the order of [`Status::stored`](super::Status::stored).
+macro_rules! status_columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "activated_at is not null, ",
+            $table,
+            "takedown_ref is not null, ",
+            $table,
+            "deactivated_at is not null, ",
+            $table,
+            "deleted_at is not null"
+        )
+    };
+}
+
 /// A row with the columns of an account, behind others.
 macro_rules! account_row {
     (struct $name:ident { $($column:ident: $type:ty,)* }) => {
@@ -83,3 +99,4 @@ macro_rules! account_row {
 }
 
 pub(super) use {account_columns, account_row};
+pub(crate) use status_columns;

@@ -58,10 +58,12 @@ impl Account {
     /// The strongest of the stored causes.
     #[must_use]
     pub fn status(&self) -> Status {
-        if self.deleted_at.is_some() {
-            return Status::Deleted;
-        }
-        Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
+        Status::stored(
+            self.activated_at.is_some(),
+            self.takedown_ref.is_some(),
+            self.deactivated_at.is_some(),
+            self.deleted_at.is_some(),
+        )
     }
 
     /// Whether others see that there is such an account: its sign-up is finished and it was not deleted.
@@ -78,12 +80,14 @@ impl Status {
         !matches!(self, Self::Creating | Self::Deleted)
     }
 
-    pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
-        match (activated, taken_down, deactivated) {
-            (false, _, _) => Self::Creating,
-            (true, true, _) => Self::TakenDown,
-            (true, false, true) => Self::Deactivated,
-            (true, false, false) => Self::Active,
+    /// The strongest of the stored causes, which are in the order of `status_columns!`.
+    pub(crate) fn stored(activated: bool, taken_down: bool, deactivated: bool, deleted: bool) -> Self {
+        match (activated, taken_down, deactivated, deleted) {
+            (_, _, _, true) => Self::Deleted,
+            (false, _, _, false) => Self::Creating,
+            (true, true, _, false) => Self::TakenDown,
+            (true, false, true, false) => Self::Deactivated,
+            (true, false, false, false) => Self::Active,
         }
     }
 }

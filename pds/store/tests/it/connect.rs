@@ -59,7 +59,7 @@ async fn every_wait_for_a_connection_is_counted(store: Store) {
     drop(store.db.snapshot().await.unwrap());
     counts("a snapshot");
     let page = Page { cursor: None, limit: 10, ascending: true };
-    record::list(&store.db, alice.id, &"a.b.post".parse().unwrap(), page).await.unwrap();
+    alice.list(&store.db, "a.b.post", page).await;
     counts("a list of records");
     event::after(&store.db, 0, usize::MAX).await.unwrap();
     counts("events");

@@ -44,11 +44,10 @@ async fn begin(store: &Store, alice: &Alice) -> Staging {
 }
 
 async fn listed(store: &Store, alice: &Alice) -> usize {
-    let collection = "a.b.post".parse().unwrap();
     let page = Page { cursor: None, limit: 10_000, ascending: true };
-    let ascending = record::list(&store.db, alice.id, &collection, page).await.unwrap().len();
+    let ascending = alice.list(&store.db, "a.b.post", page).await.len();
     let page = Page { ascending: false, ..page };
-    assert_eq!(record::list(&store.db, alice.id, &collection, page).await.unwrap().len(), ascending);
+    assert_eq!(alice.list(&store.db, "a.b.post", page).await.len(), ascending);
     let mut snapshot = store.db.snapshot().await.unwrap();
     let (mut bodies, mut count) = (snapshot.bodies(alice.id, None), 0);
     while let Some(page) = bodies.next().await.unwrap() {

@@ -3,16 +3,19 @@
 use pds_repo::Cid;
 use pds_store::{
     AccountId, Snapshot,
+    account::{self, Status},
     commit::{Put, RecordWrite},
     record::{self, Page, subject_hash},
     repo,
 };
-use pds_syntax::{Nsid, RepoPath, Tid};
+use pds_syntax::{AtIdentifier, Nsid, RepoPath, Tid};
 
 use crate::harness::{Alice, Store, cid, on_both, put, rkey};
 
 on_both!(
     a_record_is_found_by_its_path,
+    a_record_is_found_with_its_account_by_either_name,
+    the_state_of_the_account_comes_with_what_was_found,
     a_collection_is_listed_from_either_end,
     a_page_ends_after_so_many_bytes_and_the_next_one_goes_on,
     collections_whose_names_begin_alike_stay_apart,
@@ -51,12 +54,59 @@ async fn a_record_is_found_by_its_path(store: Store) {
     assert_eq!(record::get(&store.db, bob.id, &path).await.unwrap(), None);
 }
 
+async fn a_record_is_found_with_its_account_by_either_name(store: Store) {
+    let alice = with_records(&store, &["a.b.post/1"]).await;
+    let (by_did, by_handle) = (AtIdentifier::Did(alice.did.clone()), AtIdentifier::Handle(alice.handle.clone()));
+    let path: RepoPath = "a.b.post/1".parse().unwrap();
+
+    for repo in [&by_did, &by_handle] {
+        let of = record::find(&store.db, repo, &path).await.unwrap().unwrap();
+        let found = of.found.unwrap();
+        assert_eq!((of.did, of.status, &found.path, &found.body[..]), (alice.did.clone(), Status::Active, &path, &b"a.b.post/1"[..]));
+
+        let of = record::find(&store.db, repo, &"a.b.post/2".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((of.did, of.found), (alice.did.clone(), None), "no such record");
+
+        let page = Page { cursor: None, limit: 10, ascending: true };
+        let of = record::list(&store.db, repo, &nsid("a.b.none"), page).await.unwrap().unwrap();
+        assert_eq!((of.did, of.status, of.found), (alice.did.clone(), Status::Active, vec![]), "no such collection");
+    }
+    let nobody: AtIdentifier = "did:plc:nobody".parse().unwrap();
+    assert_eq!(record::find(&store.db, &nobody, &path).await.unwrap(), None);
+    let page = Page { cursor: None, limit: 10, ascending: true };
+    assert_eq!(record::list(&store.db, &nobody, &nsid("a.b.post"), page).await.unwrap(), None);
+}
+
+async fn the_state_of_the_account_comes_with_what_was_found(store: Store) {
+    let alice = with_records(&store, &["a.b.post/1"]).await;
+    let repo = AtIdentifier::Did(alice.did.clone());
+    let path: RepoPath = "a.b.post/1".parse().unwrap();
+    let page = Page { cursor: None, limit: 10, ascending: false };
+    let status = async || {
+        let one = record::find(&store.db, &repo, &path).await.unwrap().unwrap().status;
+        let listed = record::list(&store.db, &repo, &nsid("a.b.post"), page).await.unwrap().unwrap().status;
+        assert_eq!(one, listed);
+        one
+    };
+    assert_eq!(status().await, Status::Active);
+
+    let mut tx = store.db.begin().await.unwrap();
+    account::set_deactivated(&mut tx, alice.id, Some(1), None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(status().await, Status::Deactivated);
+
+    let mut tx = store.db.begin().await.unwrap();
+    account::set_takedown(&mut tx, alice.id, Some("decision")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(status().await, Status::TakenDown);
+}
+
 async fn a_collection_is_listed_from_either_end(store: Store) {
     let alice = with_records(&store, &["a.b.post/1", "a.b.post/2", "a.b.post/3", "a.b.like/1", "a.b.zoo/1"]).await;
     let list = async |cursor: Option<&str>, limit, ascending| -> Vec<String> {
         let cursor = cursor.map(rkey);
         let page = Page { cursor: cursor.as_ref(), limit, ascending };
-        let records = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+        let records = alice.list(&store.db, "a.b.post", page).await;
         records.into_iter().map(|record| record.path.rkey().to_owned()).collect()
     };
 
@@ -77,7 +127,7 @@ async fn a_page_ends_after_so_many_bytes_and_the_next_one_goes_on(store: Store) 
         let (mut cursor, mut pages) = (None, Vec::new());
         loop {
             let page = Page { cursor: cursor.as_ref(), limit: 100, ascending };
-            let records = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+            let records = alice.list(&store.db, "a.b.post", page).await;
             let Some(last) = records.last() else { break };
             cursor = Some(rkey(last.path.rkey()));
             pages.push(records.iter().map(|record| record.path.rkey().to_owned()).collect::<String>());
@@ -93,7 +143,7 @@ async fn collections_whose_names_begin_alike_stay_apart(store: Store) {
     let page = Page { cursor: None, limit: 10, ascending: true };
 
     for collection in ["a.b.c", "a.b.c.d", "a.b.c-e.f", "a.b.cc"] {
-        let records = record::list(&store.db, alice.id, &nsid(collection), page).await.unwrap();
+        let records = alice.list(&store.db, collection, page).await;
         assert_eq!(records.len(), 1, "{collection}");
         assert_eq!(records[0].path.as_str(), format!("{collection}/x"));
     }
@@ -250,7 +300,7 @@ async fn a_record_that_was_taken_down_is_hidden_and_still_there(store: Store) {
     assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap(), None);
     for ascending in [true, false] {
         let page = Page { ascending, ..page };
-        let listed = record::list(&store.db, alice.id, &nsid("a.b.post"), page).await.unwrap();
+        let listed = alice.list(&store.db, "a.b.post", page).await;
         assert_eq!(listed.iter().map(|record| record.path.rkey()).collect::<Vec<_>>(), ["2"]);
     }
     assert!(record::get(&store.db, alice.id, &path).await.unwrap().is_some());

@@ -3,7 +3,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pds_repo::Cid;
-use pds_store::{account::Status, record};
+use pds_store::{
+    account::Status,
+    record::{self, OfRepo},
+};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::Deserialize;
 
@@ -37,17 +40,17 @@ pub async fn get_record(
         let (repo, collection, rkey) = (&params.repo, &params.collection, &params.rkey);
         XrpcError::named("RecordNotFound", format!("Could not locate record: at://{repo}/{collection}/{rkey}"))
     };
-    let account = app.accounts.find(&params.repo).await.map_err(XrpcError::from)?;
-    if account.is_none()
+    let path = RepoPath::new(&params.collection, &params.rkey);
+    let of = record::find(&app.db, &params.repo, &path).await.map_err(XrpcError::from)?;
+    let of = of.filter(|of| of.status.exists());
+    if of.is_none()
         && let Some(app_view) = Target::app_view(&app)
     {
         return public(&app, &client, &app_view, "com.atproto.repo.getRecord", request).await;
     }
-    let account = account.filter(|account| account.status() == Status::Active).ok_or_else(missing)?;
-    let path = RepoPath::new(&params.collection, &params.rkey);
-    let found = record::visible(&app.db, account.id, &path).await.map_err(XrpcError::from)?;
+    let OfRepo { did, found, .. } = of.filter(|of| of.status == Status::Active).ok_or_else(missing)?;
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;
     let mut out = Vec::new();
-    write_record(&mut out, &account.did, &found)?;
+    write_record(&mut out, &did, &found)?;
     Ok(Text(out).into_response())
 }

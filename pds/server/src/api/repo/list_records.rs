@@ -1,11 +1,14 @@
 use axum::extract::State;
-use pds_store::record::{self, Page};
+use pds_store::{
+    account::Status,
+    record::{self, Page},
+};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::Deserialize;
 
 use super::write_record;
 use crate::{
-    api::readable,
+    api::no_repo,
     app::App,
     rate_limit::Client,
     xrpc::{Query, Result, Text, XrpcError},
@@ -32,13 +35,14 @@ pub async fn list_records(
     client: Client,
     Query(params): Query<ListRecordsParams>,
 ) -> Result<Text> {
-    let account = readable(&app, &params.repo).await?;
     let cursor = params.cursor.as_deref().map(str::parse::<RecordKey>).transpose();
     let cursor = cursor.map_err(|error| XrpcError::invalid(format!("Params/cursor: {error}")))?;
     let page = Page { cursor: cursor.as_ref(), limit: params.limit, ascending: params.reverse.unwrap_or(false) };
     let turn = app.actors.list_turn(&client.subject).await?;
-    let found = record::list(&app.db, account.id, &params.collection, page).await?;
+    let of = record::list(&app.db, &params.repo, &params.collection, page).await?;
     drop(turn);
+    let of = of.filter(|of| of.status == Status::Active).ok_or_else(|| no_repo(&params.repo))?;
+    let (did, found) = (of.did, of.found);
     // JSON is about one and a half times as long as DAG-CBOR.
     let room: usize = found.iter().map(|record| record.body.len() / 2 * 3 + ENVELOPE).sum();
     let mut out = Vec::with_capacity(room + ENVELOPE);
@@ -47,7 +51,7 @@ pub async fn list_records(
         if at > 0 {
             out.push(b',');
         }
-        write_record(&mut out, &account.did, record)?;
+        write_record(&mut out, &did, record)?;
     }
     out.push(b']');
     if let Some(last) = found.last() {

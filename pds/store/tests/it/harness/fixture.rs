@@ -4,11 +4,13 @@ use bytes::Bytes;
 use pds_repo::{Cid, Head, event::Frame};
 use pds_store::{
     AccountId, Db,
-    account::{self, NewAccount},
+    account::{self, NewAccount, Status},
     commit::{CommitError, Committed, NewCommit, Put, RecordWrite, commit_batch},
-    event, repo,
+    event,
+    record::{self, Page, Record},
+    repo,
 };
-use pds_syntax::{Did, Handle, RecordKey, Tid};
+use pds_syntax::{AtIdentifier, Did, Handle, RecordKey, Tid};
 
 /// The tests' first moment: 2025-01-01, in microseconds.
 pub(crate) const T0: i64 = 1_735_689_600_000_000;
@@ -23,6 +25,14 @@ pub(crate) struct Alice {
 }
 
 impl Alice {
+    /// A page of a collection, as everybody may read it.
+    pub(crate) async fn list(&self, db: &Db, collection: &str, page: Page<'_>) -> Vec<Record> {
+        let repo = AtIdentifier::Did(self.did.clone());
+        let of = record::list(db, &repo, &collection.parse().unwrap(), page).await.unwrap().unwrap();
+        assert_eq!((of.did, of.status), (self.did.clone(), Status::Active));
+        of.found
+    }
+
     /// Creates an account as the server does: reserve, then activate with a repository and events.
     pub(crate) async fn create(db: &Db, name: &str) -> Self {
         let (did, handle) = (did(name), handle(name));

@@ -1,21 +1,27 @@
 //! Records: read by path, in pages, or all of a repository in order. Written by [`crate::commit`], and hidden here.
+//! What everybody may read comes together with its account ([`find`], [`list`]).
 //!
 //! A path (`collection/rkey`) is one text compared bytewise, which is the order of the repository's tree. Splitting it
 //! would sort differently: `.` and `-` come before `/`.
 
+mod public;
+
 use bytes::Bytes;
 use pds_repo::Cid;
-use pds_syntax::{Nsid, RecordKey, RepoPath, Tid};
-use rusqlite::params;
+use pds_syntax::{Nsid, RepoPath, Tid};
 
 use crate::{
-    AccountId, Db, Error, Result, Source, Tx,
+    AccountId, Error, Result, Source, Tx,
     column::{Digest, Text},
     dialect::postgres::in_time,
-    pools::Pools,
     row::row,
     source::{Connection, execute, on},
 };
+
+pub(crate) use public::{
+    ACCOUNT_SQLITE, ASCENDING_POSTGRES, ASCENDING_SQLITE, DESCENDING_POSTGRES, DESCENDING_SQLITE, FIND,
+};
+pub use public::{OfRepo, PAGE_BYTES, Page, find, list};
 
 /// A stored record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,20 +32,6 @@ pub struct Record {
     pub cid: Cid,
     /// The record as DAG-CBOR.
     pub body: Bytes,
-}
-
-/// Bytes of bodies after which a page is full. The record that exceeds it is the last, so that every page has at least one.
-pub const PAGE_BYTES: usize = 1 << 20;
-
-/// A page of a collection.
-#[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
-    /// The key after which the page begins, in the page's order.
-    pub cursor: Option<&'a RecordKey>,
-    /// Maximum number of records.
-    pub limit: u32,
-    /// Smallest keys first, instead of greatest.
-    pub ascending: bool,
 }
 
 /// Only records up to the repository's head: those above it are an import's, which is not finished.
@@ -70,32 +62,6 @@ impl From<RecordRow> for Record {
 pub(crate) const GET: &str = stored!("select path, cid, body from record where repo_id = $1 and path = $2");
 pub(crate) const VISIBLE: &str =
     stored!("select path, cid, body from record where repo_id = $1 and path = $2 and takedown_ref is null");
-pub(crate) const DESCENDING: &str = stored!(
-    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
-    " order by path desc limit $4"
-);
-pub(crate) const ASCENDING: &str = stored!(
-    "select path, cid, body from record where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null",
-    " order by path limit $4"
-);
-/// The statement for Postgres, which sends the whole result: the statement itself limits the bytes. Their number is known without reading long
-/// bodies.
-macro_rules! within_bytes {
-    ($order:literal) => {
-        concat!(
-            "select path, cid, body from (select path, cid, body, sum(octet_length(body)) over (order by path ",
-            $order,
-            " rows between unbounded preceding and 1 preceding) as before from (select path, cid, body from record \
-             where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null \
-             and rev <= (select h.rev from repo h where h.account_id = $1) order by path ",
-            $order,
-            " limit $4) as page) as sized where coalesce(before, 0) < $5 order by path ",
-            $order
-        )
-    };
-}
-pub(crate) const DESCENDING_POSTGRES: &str = within_bytes!("desc");
-pub(crate) const ASCENDING_POSTGRES: &str = within_bytes!("asc");
 /// Lengths are added before any body is read.
 pub(crate) const SAME_SUBJECT: &str = "select r.path, r.cid, r.body from (select path, sum(bytes) over (order by path \
      rows between unbounded preceding and 1 preceding) as earlier from (select path, length(body) as bytes from record \
@@ -186,48 +152,6 @@ pub async fn set_takedown(tx: &mut Tx, id: AccountId, path: &RepoPath, reference
     let changed = execute!(tx, SQL, id.0, path.as_str(), reference)
         .map_err(Error::during("set takedown of record", format_args!("{path} of account {id}")))?;
     Ok(changed == 1)
-}
-
-/// A page of a collection, without what was taken down: up to its limit, or as many as make [`PAGE_BYTES`].
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn list(db: &Db, id: AccountId, collection: &Nsid, page: Page<'_>) -> Result<Vec<Record>> {
-    let (mut above, mut below) = bounds(collection);
-    if let Some(cursor) = page.cursor {
-        let end = if page.ascending { &mut above } else { &mut below };
-        *end = format!("{collection}/{cursor}");
-    }
-    let limit = i64::from(page.limit);
-    let rows: Vec<RecordRow> = match &db.pools {
-        Pools::Sqlite { bulk, .. } => {
-            let sql = if page.ascending { ASCENDING } else { DESCENDING };
-            bulk.run(move |conn| {
-                let mut statement = conn.prepare_cached(sql)?;
-                let (mut rows, mut page, mut bytes) = (statement.query(params![id.0, above, below, limit])?, vec![], 0);
-                while bytes < PAGE_BYTES
-                    && let Some(row) = rows.next()?
-                {
-                    let row = RecordRow::try_from(row)?;
-                    bytes += row.body.len();
-                    page.push(row);
-                }
-                Ok(page)
-            })
-            .await
-        }
-        Pools::Postgres(pool) => match db.bulk.turn().await {
-            Ok(_turn) => {
-                let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES };
-                let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
-                let rows = sqlx::query_as(sql).bind(id.0).bind(&*above).bind(&*below).bind(limit).bind(bytes);
-                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await }).await
-            }
-            Err(error) => Err(error),
-        },
-    }
-    .map_err(Error::during("list records", format_args!("{collection} of account {id}")))?;
-    Ok(rows.into_iter().map(Record::from).collect())
 }
 
 /// The collections that have records, in order.
