@@ -2,12 +2,15 @@
 //!
 //! Without this an answer that never ends holds what waits for it, and an answer without an end is collected in memory. Watches have no end,
 //! and lists have as many objects as there are: they are read piece by piece elsewhere, and pass. Of a watch each line is bounded.
+//!
+//! Of an object that is longer than it may be only the identity comes through, in a watch as in an answer about this object alone. It has no labels,
+//! annotations and owners then, so that it counts as somebody else's.
 
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, Response};
 use kube::Client;
@@ -15,19 +18,17 @@ use kube::client::Body;
 use tower::{BoxError, service_fn};
 
 /// Time limit of one answer, from the request to its last byte.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Maximum number of bytes of one answer. The API server takes objects of up to 1.5 MB, with managed fields that can be as large again.
-const MOST_BYTES: usize = 4 << 20;
+/// Maximum length of an object of a built-in kind, in bytes. What etcd stores in 1.5 MB can be 9 MB of JSON: built-in kinds are stored without the
+/// escapes of JSON, and `<` is six bytes then. Each reader holds the text several times while it is parsed. Objects with as many annotations as they
+/// may have are half as long as this.
+const LONGEST: usize = 1 << 20;
 
-/// Maximum length of a line of a watch about an object of a built-in kind, in bytes. What etcd stores in 1.5 MB can be 9 MB of JSON: built-in kinds are
-/// stored without the escapes of JSON, and `<` is six bytes then. Objects with as many annotations as they may have are half as long as this.
-const LONGEST_LINE: usize = 1 << 20;
+/// The same for objects of custom resources, and for every other answer. They are stored as JSON, and never as long as this.
+const LONGEST_CUSTOM: usize = 2 << 20;
 
-/// The same for objects of custom resources. They are stored as JSON, and never as long as this.
-const LONGEST_CUSTOM_LINE: usize = 2 << 20;
-
-/// The beginning of a line in which the identity of its object is looked for, in bytes.
+/// The beginning of an object in which its identity is looked for, in bytes.
 const HEAD: usize = 2 << 10;
 
 type Answer = UnsyncBoxBody<Bytes, BoxError>;
@@ -48,16 +49,35 @@ pub fn bounded(client: Client) -> Client {
             }
             let answer = async {
                 let (parts, body) = client.send(request).await?.into_parts();
-                let bytes = Limited::new(body, MOST_BYTES).collect().await?.to_bytes();
+                let bytes = object(body).await?;
                 Ok(Response::from_parts(parts, Full::new(bytes).map_err(|never| match never {}).boxed_unsync()))
             };
-            match tokio::time::timeout(LONGEST, answer).await {
+            match tokio::time::timeout(LONGEST_WAIT, answer).await {
                 Ok(answer) => answer,
-                Err(_) => Err(format!("no whole answer within {} s", LONGEST.as_secs()).into()),
+                Err(_) => Err(format!("no whole answer within {} s", LONGEST_WAIT.as_secs()).into()),
             }
         }
     });
     Client::new(service, namespace)
+}
+
+/// The answer about one object, or only its identity.
+async fn object(body: Body) -> Result<Bytes, BoxError> {
+    let (mut pieces, mut text) = (Box::pin(body.into_data_stream()), Vec::new());
+    while let Some(piece) = pieces.next().await {
+        text.extend_from_slice(&piece?);
+        if is_too_long(&text) {
+            let identity = identity(&text, END_OF_OBJECT);
+            return identity
+                .map(Bytes::from)
+                .ok_or_else(|| format!("an answer of more than {} bytes", text.len()).into());
+        }
+    }
+    Ok(text.into())
+}
+
+fn is_too_long(text: &[u8]) -> bool {
+    text.len() > LONGEST_CUSTOM || (text.len() > LONGEST && begins_with_name(text))
 }
 
 /// Lets the lines of a watch pass, and of a line that is too long only the identity of its object.
@@ -95,10 +115,9 @@ impl Lines {
             let ends = part.ends_with(b"\n");
             if !self.skips {
                 self.line.extend_from_slice(part);
-                let length = self.line.len();
-                if length > LONGEST_CUSTOM_LINE || (length > LONGEST_LINE && begins_with_name(&self.line)) {
+                if is_too_long(&self.line) {
                     self.skips = true;
-                    whole.extend(identity(&self.line).unwrap_or_default());
+                    whole.extend(identity(&self.line, END_OF_EVENT).unwrap_or_default());
                     self.line = Vec::new();
                 }
             }
@@ -114,20 +133,23 @@ impl Lines {
 /// How the metadata of built-in kinds begins. That of custom resources has its fields in the order of the alphabet.
 const NAME_FIRST: &str = "\"metadata\":{\"name\":\"";
 
-fn begins_with_name(line: &[u8]) -> bool {
-    String::from_utf8_lossy(&line[..line.len().min(HEAD)]).contains(NAME_FIRST)
+fn begins_with_name(text: &[u8]) -> bool {
+    String::from_utf8_lossy(&text[..text.len().min(HEAD)]).contains(NAME_FIRST)
 }
 
-/// A line of a watch without what comes after the resource version: of built-in kinds the API server writes it after name, namespace and UID, which it has
+/// The ends of the metadata and of the object, and of the event around it in a line of a watch.
+const END_OF_OBJECT: &str = "}}";
+const END_OF_EVENT: &str = "}}}\n";
+
+/// An object without what comes after the resource version: of built-in kinds the API server writes it after name, namespace and UID, which it has
 /// checked, and before everything that has no bound.
-fn identity(line: &[u8]) -> Option<Vec<u8>> {
+fn identity(text: &[u8], end_of_text: &str) -> Option<Vec<u8>> {
     const VERSION: &str = "\"resourceVersion\":\"";
-    let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
+    let head = String::from_utf8_lossy(&text[..text.len().min(HEAD)]);
     let metadata = head.find(NAME_FIRST)?;
     let begin = metadata + head[metadata..].find(VERSION)? + VERSION.len();
     let end = begin + head[begin..].find('"')? + 1;
-    // The ends of the metadata, of the object and of the event.
-    Some(format!("{}}}}}}}\n", &head[..end]).into_bytes())
+    Some([&head[..end], end_of_text].concat().into_bytes())
 }
 
 /// Whether the answer is about one object: every write, and a read that names what it reads. Lists and watches have a query.
@@ -172,8 +194,26 @@ mod tests {
         static PIECE: [u8; 1 << 20] = [b' '; 1 << 20];
         assert!(ends(endless(b" ")).await.contains("no whole answer within 30 s"));
         let began = tokio::time::Instant::now();
-        assert!(ends(endless(&PIECE)).await.contains("length limit exceeded"));
+        assert!(ends(endless(&PIECE)).await.contains("an answer of more than 2"));
         assert!(began.elapsed() < Duration::from_secs(10), "not by time");
+    }
+
+    /// Each answer is in memory several times while it is read, and eight reconciliations of a namespace may read at once.
+    #[tokio::test]
+    async fn of_an_object_that_is_too_long_the_identity_is_the_answer() {
+        let (api, mut handle) = secrets();
+        let begin = r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","uid":"u","resourceVersion":"7","#;
+        let text = format!(r#"{begin}"labels":{{"a":"{}"}}}}}}"#, r"\u003c".repeat(1 << 20));
+        let pieces: Vec<_> = text.as_bytes().chunks(65_536).map(Bytes::copy_from_slice).collect();
+        let server = tokio::spawn(async move {
+            let (_, send) = handle.next_request().await.unwrap();
+            let pieces = stream::iter(pieces).map(|piece| Ok(Frame::data(piece)));
+            send.send_response(Response::new(StreamBody::new(pieces).boxed_unsync()));
+        });
+        let metadata = api.get("a").await.unwrap().metadata;
+        assert_eq!((metadata.name.as_deref(), metadata.uid.as_deref()), (Some("a"), Some("u")));
+        assert_eq!((metadata.resource_version.as_deref(), metadata.labels), (Some("7"), None));
+        server.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

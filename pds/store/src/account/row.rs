@@ -98,5 +98,5 @@ macro_rules! account_row {
     };
 }
 
-pub(super) use {account_columns, account_row};
 pub(crate) use status_columns;
+pub(super) use {account_columns, account_row};

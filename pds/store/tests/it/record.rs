@@ -62,7 +62,10 @@ async fn a_record_is_found_with_its_account_by_either_name(store: Store) {
     for repo in [&by_did, &by_handle] {
         let of = record::find(&store.db, repo, &path).await.unwrap().unwrap();
         let found = of.found.unwrap();
-        assert_eq!((of.did, of.status, &found.path, &found.body[..]), (alice.did.clone(), Status::Active, &path, &b"a.b.post/1"[..]));
+        assert_eq!(
+            (of.did, of.status, &found.path, &found.body[..]),
+            (alice.did.clone(), Status::Active, &path, &b"a.b.post/1"[..])
+        );
 
         let of = record::find(&store.db, repo, &"a.b.post/2".parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((of.did, of.found), (alice.did.clone(), None), "no such record");

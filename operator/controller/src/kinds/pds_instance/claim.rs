@@ -17,7 +17,6 @@ use operator_runtime::tolerant::Tolerant;
 use super::component::{hostname, keys, name};
 use super::wanted::Wanted;
 use crate::context::Ctx;
-use crate::guarded::Guarded;
 
 /// For how long a new claim may take to arrive by the watch.
 const SIGHT: Duration = Duration::from_secs(5);
@@ -128,7 +127,7 @@ pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failur
 /// identity documents.
 async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {
     let owner = &claim.spec.owner;
-    let instances = Api::<Guarded>::namespaced(ctx.client.clone(), &owner.namespace);
+    let instances = Api::<Tolerant<PartialObjectMeta<PdsInstance>>>::namespaced(ctx.client.clone(), &owner.namespace);
     if instances.get_opt(&owner.name).await?.is_some() {
         return Ok(false);
     }

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams};
 use operator_api::{PdsClass, PdsInstance};
-use operator_runtime::tolerant::Tolerant;
+use operator_runtime::tolerant::{Single, Tolerant};
 use serde_json::json;
 
 use super::wanted::Deletes;
@@ -95,7 +95,7 @@ pub async fn release(client: &kube::Client, options: &Options) -> kube::Result<u
     let waits = |pds: &DynamicObject| pds.finalizers().iter().any(|name| name == FINALIZER);
     let mut waiting = Vec::new();
     for namespace in options.scope().watches() {
-        let api: Api<Tolerant<DynamicObject>> = match namespace {
+        let api: Api<Single<DynamicObject>> = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &kind),
             None => Api::all_with(client.clone(), &kind),
         };

@@ -44,9 +44,9 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        // More at once would not be faster, only take more memory.
+        // One core is left to requests: a hash that has begun cannot be paused, and a request beside one on each core waits for milliseconds.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let turns = Turns::new(cores, cores * WAITING);
+        let turns = Turns::new(cores.saturating_sub(1).max(1), cores * WAITING);
         Self { turns, memory: Memory::default(), decoy: hash::decoy().into() }
     }
 }

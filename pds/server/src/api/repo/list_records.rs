@@ -5,6 +5,7 @@ use pds_store::{
 };
 use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::Deserialize;
+use tokio::task::yield_now;
 
 use super::write_record;
 use crate::{
@@ -26,6 +27,8 @@ pub struct ListRecordsParams {
 
 /// Bytes of JSON around a record, about.
 const ENVELOPE: usize = 256;
+/// Bytes of JSON that are written before other requests have their turn.
+const PIECE: usize = 64 << 10;
 
 /// `com.atproto.repo.listRecords`
 ///
@@ -47,9 +50,14 @@ pub async fn list_records(
     let room: usize = found.iter().map(|record| record.body.len() / 2 * 3 + ENVELOPE).sum();
     let mut out = Vec::with_capacity(room + ENVELOPE);
     out.extend_from_slice(br#"{"records":["#);
+    let mut piece = PIECE;
     for (at, record) in found.iter().enumerate() {
         if at > 0 {
             out.push(b',');
+        }
+        if out.len() > piece {
+            piece = out.len() + PIECE;
+            yield_now().await;
         }
         write_record(&mut out, &did, record)?;
     }
