@@ -21,8 +21,16 @@ struct Arguments {
     options: Options,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+/// Maximum number of threads that reconcile. Each keeps memory of its own, and a node may have a hundred cores. One thread serves a thousand instances.
+const THREADS: usize = 4;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    runtime.block_on(operate())
+}
+
+async fn operate() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // At the level of warnings the client logs every answer that it cannot read, as it came: a list of Secrets, for example.

@@ -32,6 +32,7 @@ use crate::{
         rate_limit::{self, LimitsOf},
         well_known,
     },
+    rate_limit::Shares,
     xrpc::{self, XrpcError},
 };
 
@@ -42,6 +43,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 /// What the public port answers.
 pub fn public(app: App) -> Router {
     let answers = Answers::new(app.sizes.answer_bytes);
+    let open_requests = Shares::new(app.sizes.requests, app.sizes.requests / 8);
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))
@@ -70,6 +72,7 @@ pub fn public(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), host::check))
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(open_requests, layers::bound_requests))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
         .layer(middleware::from_fn(layers::read_rest_of_body))
         .layer(middleware::from_fn(layers::occupy))

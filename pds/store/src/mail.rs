@@ -50,6 +50,14 @@ pub struct Waiting {
     pub oldest: Option<i64>,
 }
 
+/// How many mails may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub of_all: i64,
+    /// About one account.
+    pub of_one: i64,
+}
+
 row! {
     struct Row {
         id: i64,
@@ -60,21 +68,23 @@ row! {
     }
 }
 
-/// Queues a mail, perhaps in place of an unsent one. Returns false, and queues nothing, if `most` mails wait already.
+/// Queues a mail, perhaps in place of an unsent one. Returns false, and queues nothing, if as many as may wait do already.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn queue(tx: &mut Tx, new: &NewMail<'_>, most: i64) -> Result<bool> {
+pub async fn queue(tx: &mut Tx, new: &NewMail<'_>, most: Most) -> Result<bool> {
     const REPLACE: &str = "delete from mail where account_id = $1 and kind = $2";
     const QUEUE: &str = "insert into mail (account_id, kind, sealed, created_at, due, expires_at) \
-                         select $1, $2, $3, $4, $5, $6 where (select count(*) from mail) < $7";
+                         select $1, $2, $3, $4, $5, $6 where (select count(*) from mail) < $7 \
+                         and (select count(*) from mail where account_id = $1) < $8";
     let failed = || Error::during("queue a mail of kind", new.kind);
     let account = new.account_id.map(|id| id.0);
     if new.replaces && account.is_some() {
         execute!(&mut *tx, REPLACE, account, new.kind).map_err(failed())?;
     }
     let (at, end) = (new.created_at, new.expires_at);
-    let queued = execute!(tx, QUEUE, account, new.kind, new.sealed, at, at, end, most).map_err(failed())?;
+    let queued =
+        execute!(tx, QUEUE, account, new.kind, new.sealed, at, at, end, most.of_all, most.of_one).map_err(failed())?;
     Ok(queued == 1)
 }
 

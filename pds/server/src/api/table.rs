@@ -307,7 +307,9 @@ pub const METHODS: &[Method] = &[
         .limits(MethodLimits::RESETS),
     Method::new("com.atproto.server.revokeAppPassword", FullAccount, |verb| on(verb, server::revoke_app_password))
         .protected(),
-    Method::new("com.atproto.server.updateEmail", FullAccount, |verb| on(verb, server::update_email)).protected(),
+    Method::new("com.atproto.server.updateEmail", FullAccount, |verb| on(verb, server::update_email))
+        .limits(MethodLimits::EMAIL_CHANGES)
+        .protected(),
     Method::new("com.atproto.sync.getBlob", Viewer, |verb| on(verb, sync::get_blob))
         .oauth(Permission::AnySession)
         .limits(MethodLimits::WIDE)

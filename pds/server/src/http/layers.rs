@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    rate_limit::{Client, Connection},
+    rate_limit::{Client, Connection, Shares},
     xrpc::{ErrorName, XrpcError},
 };
 
@@ -46,6 +46,14 @@ pub async fn occupy(request: Request, next: Next) -> Response {
         return next.run(request).await;
     };
     next.run(request).await.map(|body| Body::new(Occupying::new(body, busy)))
+}
+
+/// Limits the requests that wait for their answers, of each address and in all: over HTTP/2 one connection has many.
+pub async fn bound_requests(State(open): State<Shares>, client: Client, request: Request, next: Next) -> Response {
+    let Some(_open) = open.take(&client.subject) else {
+        return XrpcError::unavailable("Too many requests wait for their answers, try again", 1).into_response();
+    };
+    next.run(request).await
 }
 
 /// Limits the memory of answers that wait for their readers.

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use pds_crypto::seal::SealKey;
-use pds_store::{AccountId, Db, Tx, mail};
+use pds_store::{
+    AccountId, Db, Tx,
+    mail::{self, Most},
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -12,6 +15,8 @@ use crate::{clock::Clock, metrics::Metrics};
 
 /// Maximum number of mails that wait. Each takes about a kilobyte.
 const MOST: i64 = 20_000;
+/// Maximum number of mails about one account that wait, so that nobody's mails stand behind thousands of another's.
+const MOST_OF_ONE: i64 = 20;
 
 /// Why a mail was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +128,7 @@ impl Mailer {
             created_at: now,
             expires_at: now.saturating_add(good_for_us),
         };
-        if !mail::queue(tx, &queued, MOST).await? {
+        if !mail::queue(tx, &queued, Most { of_all: MOST, of_one: MOST_OF_ONE }).await? {
             return Err(Error::Full);
         }
         parts.metrics.mail_queued(new.kind.name());

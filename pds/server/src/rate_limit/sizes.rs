@@ -15,6 +15,8 @@ const MIB: u64 = 1 << 20;
 pub struct Sizes {
     /// Open connections on the public port.
     pub connections: usize,
+    /// Requests that are not answered. With HTTP/2 there may be more of them than connections, and each takes about 40 KB.
+    pub requests: usize,
     /// Bytes of answers that wait for their readers.
     pub answer_bytes: usize,
     /// Bytes of inputs that are being received or worked on.
@@ -51,6 +53,7 @@ impl Sizes {
         let repo_bytes = memory.map_or(96 * MIB, |memory| (memory / 16 * 3).max(16 * MIB));
         Self {
             connections: whole(connections),
+            requests: whole((connections / 2).max(128)),
             answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 16 * MIB, 64 * MIB))),
             input_bytes: whole(part(2, 16 * MIB, 64 * MIB)),
             blob_readers: whole(by_files / 4).clamp(16, 1024),
@@ -98,6 +101,7 @@ mod tests {
         assert_eq!((none.connections, none.repo_bytes, none.answer_bytes), (4096, 96 << 20, 64 << 20));
         let small = Sizes::within(&UNSET, None, Some(256 << 20), Some(1024));
         assert_eq!((small.connections, small.repo_bytes), (512, 48 << 20));
+        assert_eq!((none.requests, small.requests), (2048, 256));
         assert_eq!((none.subscribers, small.subscribers, small.blob_readers), (1000, 256, 128));
         assert_eq!((none.input_bytes, small.input_bytes), (64 << 20, 32 << 20));
         assert_eq!((small.answer_bytes, small.subscriber_bytes), (16 << 20, 32 << 20));

@@ -87,6 +87,8 @@ impl MethodLimits {
     pub const SIGNATURES: Self = Self::own(By::Account, &SIGNATURES, 1);
     /// `requestEmailUpdate`.
     pub const EMAIL_UPDATES: Self = Self::own(By::Account, &EMAIL_UPDATES, 1);
+    /// `updateEmail`. Each change tells the former address, if it was confirmed.
+    pub const EMAIL_CHANGES: Self = Self::own(By::Account, &EMAIL_CHANGES, 1);
     /// `requestAccountDelete`.
     pub const DELETION_REQUESTS: Self = Self::own(By::Account, &DELETION_REQUESTS, 1);
     /// `requestPasswordReset`.
@@ -146,6 +148,8 @@ const SIGNATURES: [Limit; 2] =
     [Limit::log("request-plc-signature", 5, HOUR), Limit::log("request-plc-signature-day", 15, DAY)];
 const EMAIL_UPDATES: [Limit; 2] =
     [Limit::log("request-email-update", 5, HOUR), Limit::log("request-email-update-day", 15, DAY)];
+/// The reference has no such limit.
+const EMAIL_CHANGES: [Limit; 2] = [Limit::log("update-email", 20, HOUR), Limit::log("update-email-day", 50, DAY)];
 const DELETION_REQUESTS: [Limit; 2] =
     [Limit::log("request-account-delete", 5, HOUR), Limit::log("request-account-delete-day", 15, DAY)];
 const RESET_REQUESTS: [Limit; 2] =

@@ -1,6 +1,6 @@
 //! Mails that wait (AL-MAIL-1).
 
-use pds_store::mail::{self, NewMail, Waiting};
+use pds_store::mail::{self, Most, NewMail, Waiting};
 
 use crate::harness::{Alice, Store, T0, on_both};
 
@@ -8,6 +8,7 @@ on_both!(
     a_mail_is_claimed_by_one_until_a_time,
     a_new_mail_replaces_an_unsent_one_of_its_kind,
     the_queue_is_bounded,
+    mails_about_one_account_leave_room_for_those_of_others,
     many_claim_each_mail_once,
 );
 
@@ -19,7 +20,7 @@ fn new<'a>(alice: &Alice, kind: &'a str, sealed: &'a [u8]) -> NewMail<'a> {
 
 async fn queue(store: &Store, new: &NewMail<'_>, most: i64) -> bool {
     let mut tx = store.begin().await;
-    let queued = mail::queue(&mut tx, new, most).await.unwrap();
+    let queued = mail::queue(&mut tx, new, Most { of_all: most, of_one: 3 }).await.unwrap();
     tx.commit().await.unwrap();
     queued
 }
@@ -72,6 +73,16 @@ async fn the_queue_is_bounded(store: Store) {
     assert!(queue(&store, &new(&alice, "confirm", b"1"), 1).await);
     assert!(!queue(&store, &new(&bob, "confirm", b"2"), 1).await);
     assert!(queue(&store, &new(&alice, "confirm", b"3"), 1).await);
+}
+
+async fn mails_about_one_account_leave_room_for_those_of_others(store: Store) {
+    let (alice, bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
+    let news = |person: &Alice| NewMail { replaces: false, ..new(person, "news", b"1") };
+    for _ in 0..3 {
+        assert!(queue(&store, &news(&alice), 100).await);
+    }
+    assert!(!queue(&store, &news(&alice), 100).await);
+    assert!(queue(&store, &news(&bob), 100).await);
 }
 
 async fn many_claim_each_mail_once(store: Store) {

@@ -37,7 +37,7 @@ impl Emails {
     }
 
     /// Changes the address or the second factor. A confirmed address is replaced, and the factor switched off, only with a code. A new address is not
-    /// confirmed, so the factor is off; the former address is told.
+    /// confirmed, so the factor is off. The former address is told if it was confirmed: otherwise it may be a stranger's.
     ///
     /// # Errors
     /// When nothing was changed.
@@ -57,7 +57,9 @@ impl Emails {
             return Err(Error::Unconfirmed);
         }
         if !is_same {
-            self.tell(&mut tx, &account, Kind::EmailChanged, languages, &[]).await?;
+            if is_confirmed {
+                self.tell(&mut tx, &account, Kind::EmailChanged, languages, &[]).await?;
+            }
             account::set_email(&mut tx, account.id, Some(&change.email)).await?;
             email_token::void(&mut tx, account.id).await?;
         }

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
@@ -117,6 +117,33 @@ async fn a_newcomer_gets_a_connection_although_all_are_busy() {
     })
     .await
     .expect("all connections are taken");
+    let answer = pds.http.get(format!("{}/livez", pds.url)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Over HTTP/2 one connection has many requests, and each takes memory until it is answered.
+#[tokio::test]
+async fn requests_of_one_address_that_wait_leave_room_for_others() {
+    let pds =
+        TestPds::with(Database::sqlite(), &[("PDS_TRUSTED_PROXIES", "none"), ("PDS_MAX_CONNECTIONS", "128")]).await;
+    let more = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
+    let head = head(&pds, "POST /xrpc/com.atproto.server.createSession", more);
+    let mut open = Vec::new();
+    for _ in 0..17 {
+        let mut stream = connect_from(&pds, 2).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    // 16 wait for the rest of their input. One is refused, whichever came last.
+    let refused = futures::future::select_all(open.iter_mut().map(|stream| {
+        Box::pin(async move {
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            String::from_utf8(answer.into()).unwrap()
+        })
+    }));
+    let (answer, ..) = timeout(Duration::from_secs(10), refused).await.expect("one is answered");
+    assert_eq!(answer, "HTTP/1.1 503");
     let answer = pds.http.get(format!("{}/livez", pds.url)).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
 }

@@ -114,6 +114,16 @@ on_both_mailed!(a_confirmed_address_is_replaced_with_a_code_alone, [], |pds, mai
     assert_eq!(alice.call(CONFIRM, json!({"email": new, "token": code})).await.status, 200);
 });
 
+// An address that was not confirmed may be a stranger's.
+on_both_mailed!(only_a_confirmed_address_is_told_that_it_was_replaced, [], |pds, mail| async move {
+    // One that was not confirmed may be a stranger's.
+    let (alice, to, new) = (mail.person(&pds, "alice").await, mail.address("alice"), mail.address("new"));
+    assert_eq!(alice.call(UPDATE, json!({"email": new})).await.status, 200);
+    ask(&alice, REQUEST).await;
+    mail.nth(&pds, &new, 1).await;
+    assert!(mail.mails(&to).await.is_empty());
+});
+
 on_both!(without_a_mail_server_each_method_says_so, |pds| async move {
     // AL-MAIL-1
     let alice = pds.person("alice").await;
