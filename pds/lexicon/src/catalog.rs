@@ -73,7 +73,14 @@ macro_rules! own {
 }
 
 /// The documents of this project's own methods, by the name of their files in `data/own`.
-const OWN: &[(&str, &str)] = &own!["admin.defs", "admin.listJobs", "admin.runJob"];
+const OWN: &[(&str, &str)] = &own![
+    "admin.defs",
+    "admin.getAccount",
+    "admin.listJobs",
+    "admin.runJob",
+    "admin.suspendAccount",
+    "admin.unsuspendAccount"
+];
 
 fn data<T: DeserializeOwned>() -> Vec<T> {
     let data: Data<T> =

@@ -24,6 +24,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("app_password::count", app_password::ANY),
         ("account::purgeable", account::PURGEABLE),
         ("account::due_for_deletion", account::DUE),
+        ("account::over_suspensions", account::OVER),
         ("email_token::get", email_token::GET),
         ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),

@@ -6,7 +6,7 @@ use pds_syntax::{Did, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
-    account::Status,
+    account::{Causes, Status},
     column::{Digest, Text, digest_bytes},
     row::row,
     source::{execute, on},
@@ -28,7 +28,7 @@ pub struct Root {
 pub struct Loaded {
     /// The account's key, which is the repository's too.
     pub account_id: AccountId,
-    /// The account's state.
+    /// The account's state, as it decides about commits.
     pub status: Status,
     /// The sealed signing key.
     pub signing_key: Vec<u8>,
@@ -137,7 +137,7 @@ pub async fn key<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Opt
 }
 
 pub(crate) const LOAD: &str = "select a.id, a.signing_key, a.activated_at is not null as activated, \
-     a.takedown_ref is not null as taken_down, a.deactivated_at is not null as deactivated, \
+     a.takedown_ref is not null as taken_down, a.suspended_until, a.deactivated_at is not null as deactivated, \
      a.deleted_at is not null as deleted, r.rev, r.commit_cid, r.data_cid, r.commit_bytes, r.record_count \
      from account a left join repo r on r.account_id = a.id where a.did = $1";
 
@@ -147,6 +147,7 @@ row! {
         signing_key: Vec<u8>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
         rev: Option<Text<Tid>>,
@@ -165,12 +166,10 @@ impl From<LoadedRow> for Loaded {
             }
             _ => None,
         };
+        let LoadedRow { activated, deleted, taken_down, suspended_until, deactivated, .. } = row;
         Self {
             account_id: AccountId(row.id),
-            status: match row.deleted {
-                true => Status::Deleted,
-                false => Status::of(row.activated, row.taken_down, row.deactivated),
-            },
+            status: Causes { activated, deleted, taken_down, suspended_until, deactivated }.status(),
             signing_key: row.signing_key,
             root,
         }
@@ -187,7 +186,7 @@ pub async fn load<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<Option
     Ok(row.map(Loaded::from))
 }
 
-pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, \
+pub(crate) const LIST: &str = "select a.id, a.did, a.takedown_ref is not null as taken_down, a.suspended_until, \
      a.deactivated_at is not null as deactivated, r.rev, r.commit_cid from account a join repo r on r.account_id = a.id \
      where a.id > $1 and a.activated_at is not null and a.deleted_at is null order by a.id limit $2";
 
@@ -196,30 +195,39 @@ row! {
         id: i64,
         did: Text<Did>,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         rev: Text<Tid>,
         commit_cid: Digest,
     }
 }
 
-/// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last key of the page before.
+/// A page of repositories in the order of [`AccountId`], which never changes, in their states at `now` (microseconds); `after` is the last key of the
+/// page before.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<AccountId>, limit: u32) -> Result<Vec<Listed>> {
+pub async fn list<'a>(
+    source: impl Into<Source<'a>>,
+    after: Option<AccountId>,
+    limit: u32,
+    now: i64,
+) -> Result<Vec<Listed>> {
     let rows: Vec<ListedRow> = on!(source, conn => sqlx::query_as(LIST)
         .bind(after.map_or(0, |id| id.0))
         .bind(i64::from(limit))
         .fetch_all(conn))
     .map_err(Error::during("list", "repositories"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Listed {
+    let listed = |row: ListedRow| {
+        let ListedRow { taken_down, suspended_until, deactivated, .. } = row;
+        let causes = Causes { activated: true, deleted: false, taken_down, suspended_until, deactivated };
+        Listed {
             account_id: AccountId(row.id),
             did: row.did.0,
-            status: Status::of(true, row.taken_down, row.deactivated),
+            status: causes.at(now).status(),
             rev: row.rev.0,
             commit: row.commit_cid.0,
-        })
-        .collect())
+        }
+    };
+    Ok(rows.into_iter().map(listed).collect())
 }

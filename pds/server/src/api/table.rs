@@ -345,8 +345,11 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.temp.revokeAccountCredentials", Moderator, |verb| {
         on(verb, temp::revoke_account_credentials)
     }),
+    Method::new("dev.auroralocus.admin.getAccount", Moderator, |verb| on(verb, admin::get_account)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
     Method::new("dev.auroralocus.admin.runJob", Admin, |verb| on(verb, admin::run_job)),
+    Method::new("dev.auroralocus.admin.suspendAccount", Moderator, |verb| on(verb, admin::suspend_account)),
+    Method::new("dev.auroralocus.admin.unsuspendAccount", Moderator, |verb| on(verb, admin::unsuspend_account)),
 ];
 
 /// Methods that only other services answer, and methods of this server's own that it does not have. In the order of their NSIDs.

@@ -12,6 +12,7 @@ mod reservation;
 mod row;
 mod search;
 mod state;
+mod suspension;
 
 use pds_syntax::{Did, Handle};
 
@@ -40,7 +41,10 @@ pub use reservation::{NewAccount, Reservation, activate, give_back, reserve, sta
 use row::{account_columns, account_row};
 pub(crate) use search::{ALL, BY_PREFIX};
 pub use search::{all, by_email_prefix};
+pub(crate) use state::Causes;
 pub use state::{Account, Status};
+pub(crate) use suspension::OVER;
+pub use suspension::{Suspension, over_suspensions, set_suspension, suspension};
 
 account_row! {
     struct Row {}

@@ -29,6 +29,8 @@ macro_rules! account_columns {
             $table,
             "takedown_ref, ",
             $table,
+            "suspended_until, ",
+            $table,
             "email_auth_factor, ",
             $table,
             "deleted_at"
@@ -54,6 +56,7 @@ macro_rules! account_row {
                 deactivated_at: Option<i64>,
                 delete_after: Option<i64>,
                 takedown_ref: Option<String>,
+                suspended_until: Option<i64>,
                 email_auth_factor: bool,
                 deleted_at: Option<i64>,
             }
@@ -74,6 +77,7 @@ macro_rules! account_row {
                     deactivated_at: row.deactivated_at,
                     delete_after: row.delete_after,
                     takedown_ref: row.takedown_ref,
+                    suspended_until: row.suspended_until,
                     email_auth_factor: row.email_auth_factor,
                     deleted_at: row.deleted_at,
                 }

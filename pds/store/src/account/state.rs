@@ -15,6 +15,11 @@ pub enum Status {
     Active,
     /// Switched off by its owner.
     Deactivated,
+    /// Switched off by the host until a time. It takes no commits until the suspension is ended, which is announced.
+    Suspended {
+        /// When it ends; microseconds.
+        until: i64,
+    },
     /// Switched off by the host.
     TakenDown,
     /// Deleted by its owner or the host; its data is kept for a while. To everybody else the account does not exist.
@@ -48,6 +53,8 @@ pub struct Account {
     pub delete_after: Option<i64>,
     /// Reference to the decision by which it was taken down.
     pub takedown_ref: Option<String>,
+    /// Until when it is suspended; microseconds. The suspension may be over and not ended yet.
+    pub suspended_until: Option<i64>,
     /// Whether signing in with the password also needs a mailed code.
     pub email_auth_factor: bool,
     /// When it was deleted; microseconds.
@@ -55,13 +62,32 @@ pub struct Account {
 }
 
 impl Account {
-    /// The strongest of the stored causes.
+    /// The strongest of the stored causes, which decides about commits. A suspension counts until it is ended.
     #[must_use]
     pub fn status(&self) -> Status {
-        if self.deleted_at.is_some() {
-            return Status::Deleted;
+        self.causes().status()
+    }
+
+    /// What readers see at `now`, in microseconds: a suspension that is over does not count.
+    #[must_use]
+    pub fn status_at(&self, now: i64) -> Status {
+        self.causes().at(now).status()
+    }
+
+    /// Whether the account is suspended until a time that has passed by `now`, in microseconds.
+    #[must_use]
+    pub fn suspension_is_over(&self, now: i64) -> bool {
+        self.suspended_until.is_some_and(|until| until <= now)
+    }
+
+    fn causes(&self) -> Causes {
+        Causes {
+            activated: self.activated_at.is_some(),
+            deleted: self.deleted_at.is_some(),
+            taken_down: self.takedown_ref.is_some(),
+            suspended_until: self.suspended_until,
+            deactivated: self.deactivated_at.is_some(),
         }
-        Status::of(self.activated_at.is_some(), self.takedown_ref.is_some(), self.deactivated_at.is_some())
     }
 
     /// Whether others see that there is such an account: its sign-up is finished and it was not deleted.
@@ -77,13 +103,33 @@ impl Status {
     pub fn exists(self) -> bool {
         !matches!(self, Self::Creating | Self::Deleted)
     }
+}
 
-    pub(crate) fn of(activated: bool, taken_down: bool, deactivated: bool) -> Self {
-        match (activated, taken_down, deactivated) {
-            (false, _, _) => Self::Creating,
-            (true, true, _) => Self::TakenDown,
-            (true, false, true) => Self::Deactivated,
-            (true, false, false) => Self::Active,
+/// What is stored of an account's state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Causes {
+    pub(crate) activated: bool,
+    pub(crate) deleted: bool,
+    pub(crate) taken_down: bool,
+    pub(crate) suspended_until: Option<i64>,
+    pub(crate) deactivated: bool,
+}
+
+impl Causes {
+    /// Without a suspension that is over.
+    pub(crate) fn at(self, now: i64) -> Self {
+        Self { suspended_until: self.suspended_until.filter(|until| *until > now), ..self }
+    }
+
+    /// The state of the strongest cause.
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self { deleted: true, .. } => Status::Deleted,
+            Self { activated: false, .. } => Status::Creating,
+            Self { taken_down: true, .. } => Status::TakenDown,
+            Self { suspended_until: Some(until), .. } => Status::Suspended { until },
+            Self { deactivated: true, .. } => Status::Deactivated,
+            _ => Status::Active,
         }
     }
 }

@@ -43,7 +43,8 @@ pub async fn get_record(
     {
         return public(&app, &client, &app_view, "com.atproto.repo.getRecord", request).await;
     }
-    let account = account.filter(|account| account.status() == Status::Active).ok_or_else(missing)?;
+    let now = app.clock.now_us();
+    let account = account.filter(|account| account.status_at(now) == Status::Active).ok_or_else(missing)?;
     let path = RepoPath::new(&params.collection, &params.rkey);
     let found = record::visible(&app.db, account.id, &path).await.map_err(XrpcError::from)?;
     let found = found.filter(|found| params.cid.is_none_or(|wanted| wanted == found.cid)).ok_or_else(missing)?;

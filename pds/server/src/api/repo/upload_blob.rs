@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::Access,
+    auth::{Access, may_bring},
     blob::Error,
     http::rate_limit::Meter,
     rate_limit::UPLOADS,
@@ -28,6 +28,7 @@ pub async fn upload_blob(
     body: Body,
 ) -> Result<Output<Value>> {
     let id = access.account.id;
+    may_bring(access.account.status())?;
     refuse_compressed(&headers)?;
     let stated = content_type(&headers)?
         .parse::<mime::Mime>()

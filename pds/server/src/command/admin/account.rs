@@ -5,9 +5,11 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
+    end::end,
     output::{Output, text},
     server::Server,
 };
@@ -47,6 +49,18 @@ pub(super) enum Account {
     },
     /// Lift a takedown.
     Untakedown { account: String },
+    /// Hide an account until a time, and refuse its writes. Its sessions stay.
+    Suspend {
+        account: String,
+        /// When it ends: a time, or how long it lasts from now. For example 2027-01-31T12:00:00Z, 12h, 7d.
+        #[arg(long, value_parser = end)]
+        until: Timestamp,
+        /// Why, for other administrators.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a suspension before its time.
+    Unsuspend { account: String },
     /// Give an account a random password, which is printed, and end its sessions.
     ResetPassword {
         account: String,
@@ -80,6 +94,8 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
         Account::Delete { account, yes } => delete(server, output, &account, yes).await,
         Account::Takedown { account, reference } => takedown(server, output, &account, true, reference).await,
         Account::Untakedown { account } => takedown(server, output, &account, false, None).await,
+        Account::Suspend { account, until, reason } => suspend(server, output, &account, until, reason).await,
+        Account::Unsuspend { account } => unsuspend(server, output, &account).await,
         Account::ResetPassword { account, password_stdin } => reset(server, output, &account, password_stdin).await,
         Account::EnableInvites { account, note } => invites(server, output, &account, "enable", note).await,
         Account::DisableInvites { account, note } => invites(server, output, &account, "disable", note).await,
@@ -105,9 +121,19 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
     let mut info = server.query("com.atproto.admin.getAccountInfo", &[("did", &did)]).await?;
     let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
     info["takedown"] = status["takedown"].clone();
+    let own = server.query("dev.auroralocus.admin.getAccount", &[("did", &did)]).await?;
+    for field in ["active", "status", "suspension"] {
+        if let Some(value) = own.get(field) {
+            info[field] = value.clone();
+        }
+    }
     let taken_down = match &info["takedown"] {
         takedown if takedown["applied"] == true => format!("yes, {}", text(takedown, "ref")),
         _ => "no".to_owned(),
+    };
+    let suspended = match &info["suspension"] {
+        Value::Null => "no".to_owned(),
+        suspension => format!("until {}, {}", text(suspension, "until"), text(suspension, "reason")),
     };
     let lines = [
         ("handle", text(&info, "handle")),
@@ -117,6 +143,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         ("created", text(&info, "indexedAt")),
         ("deactivated", text(&info, "deactivatedAt")),
         ("taken down", taken_down),
+        ("suspended", suspended),
         ("invited by", text(&info["invitedBy"], "code")),
         ("invites disabled", text(&info, "invitesDisabled")),
         ("note about invites", text(&info, "inviteNote")),
@@ -164,6 +191,28 @@ async fn takedown(
     let input = json!({"subject": subject, "takedown": takedown});
     let answer = server.call("com.atproto.admin.updateSubjectStatus", &input).await?;
     output.value(&answer, &[(if applied { "taken down" } else { "takedown lifted" }, did)])
+}
+
+async fn suspend(
+    server: &Server,
+    output: Output,
+    account: &str,
+    until: Timestamp,
+    reason: Option<String>,
+) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut input = json!({"did": did, "until": until.to_string()});
+    if let Some(reason) = reason {
+        input["reason"] = reason.into();
+    }
+    let answer = server.call("dev.auroralocus.admin.suspendAccount", &input).await?;
+    output.value(&answer, &[("suspended", did), ("until", text(&answer, "until"))])
+}
+
+async fn unsuspend(server: &Server, output: Output, account: &str) -> anyhow::Result<()> {
+    let input = json!({"did": server.did(account).await?});
+    server.call("dev.auroralocus.admin.unsuspendAccount", &input).await?;
+    output.value(&input, &[("suspension ended", text(&input, "did"))])
 }
 
 async fn reset(server: &Server, output: Output, account: &str, from_stdin: bool) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Methods with an input that would otherwise be good.
-const PROCEDURES: [&str; 10] = [
+const PROCEDURES: [&str; 12] = [
     "com.atproto.admin.disableAccountInvites",
     "com.atproto.admin.disableInviteCodes",
     "com.atproto.admin.enableAccountInvites",
@@ -24,13 +24,16 @@ const PROCEDURES: [&str; 10] = [
     "com.atproto.temp.addReservedHandle",
     "com.atproto.temp.revokeAccountCredentials",
     "dev.auroralocus.admin.runJob",
+    "dev.auroralocus.admin.suspendAccount",
+    "dev.auroralocus.admin.unsuspendAccount",
 ];
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 7] = [
     "com.atproto.admin.getAccountInfo",
     "com.atproto.admin.getAccountInfos",
     "com.atproto.admin.getInviteCodes",
     "com.atproto.admin.getSubjectStatus",
     "com.atproto.admin.searchAccounts",
+    "dev.auroralocus.admin.getAccount",
     "dev.auroralocus.admin.listJobs",
 ];
 

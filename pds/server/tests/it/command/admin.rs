@@ -149,6 +149,27 @@ async fn account_takedown_hides_and_untakedown_shows() {
 }
 
 #[tokio::test]
+async fn account_suspend_has_an_end_and_unsuspend_comes_before_it() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let suspended = host.json(&["account", "suspend", "alice.test", "--until", "7d", "--reason", "spam"]);
+    assert_eq!(suspended["did"], alice["did"]);
+    let text = host.text(&["account", "show", "alice.test"]);
+    let end = field(&suspended, "until");
+    assert!(text.contains(&format!("until {end}, spam")), "{text}");
+    let shown = host.json(&["account", "show", "alice.test"]);
+    assert_eq!((&shown["status"], &shown["suspension"]["reason"]), (&json!("suspended"), &json!("spam")));
+    let text = host.text(&["account", "suspend", "alice.test", "--until", "2999-01-01T00:00:00Z"]);
+    assert!(text.contains("2999-01-01T00:00:00.000Z"), "{text}");
+    host.text(&["account", "unsuspend", "alice.test"]);
+    assert_eq!(host.json(&["account", "show", "alice.test"])["active"], true);
+    let arguments = ["admin", "account", "suspend", "alice.test", "--until", "yesterday"];
+    let said = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "");
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("a duration such as 12h or 7d"), "{said}");
+}
+
+#[tokio::test]
 async fn account_reset_password_prints_the_new_one() {
     let host = Host::start().await;
     let alice = host.create("alice");
