@@ -77,9 +77,14 @@ const OWN: &[(&str, &str)] = &own![
     "admin.defs",
     "admin.getAccount",
     "admin.listJobs",
+    "admin.listSessions",
+    "admin.revokeSessions",
     "admin.runJob",
     "admin.suspendAccount",
-    "admin.unsuspendAccount"
+    "admin.unsuspendAccount",
+    "server.defs",
+    "server.listSessions",
+    "server.revokeSession"
 ];
 
 fn data<T: DeserializeOwned>() -> Vec<T> {

@@ -61,6 +61,9 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("reserved_key::by_key", reserved_key::BY_KEY),
         ("reserved_key::for_account", reserved_key::FOR_ACCOUNT),
         ("reserved_label::is_reserved", reserved_label::GET),
+        ("session::page", session::PAGE),
+        ("session::named", session::NAMED),
+        ("session::of_token", session::OF_TOKEN),
         ("session::get", session::GET),
     ];
     match dialect {

@@ -53,7 +53,8 @@ const STEPS: &[Step] = steps![
     "0015" "job",
     "0016" "adoption",
     "0017" "published_lexicons",
-    "0018" "suspension"
+    "0018" "suspension",
+    "0019" "sessions_and_quotas"
 ];
 
 /// How a database's schema relates to this program.

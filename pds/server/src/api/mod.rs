@@ -13,6 +13,7 @@ pub mod permission;
 pub mod proxy;
 pub mod repo;
 pub mod server;
+mod session;
 pub mod sync;
 pub mod table;
 pub mod temp;

@@ -19,4 +19,4 @@ pub(crate) use refusal::{account_takedown, may_bring, may_write};
 pub use requirement::{Requirement, authorize};
 pub use service::{Issuer, OptionalIssuer, Trust};
 pub use session::{Access, Refresh, Viewer};
-pub use token::{issue_access, issue_refresh};
+pub use token::{issue_access, issue_refresh, session_of};

@@ -68,6 +68,15 @@ pub(super) enum Account {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// List the open sessions of an account.
+    Sessions { account: String },
+    /// End all sessions of an account, or one. Its password and app passwords stay.
+    Logout {
+        account: String,
+        /// The one session to end, as `sessions` names it.
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
     /// Let an account make invite codes again.
     EnableInvites {
         account: String,
@@ -97,6 +106,8 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
         Account::Suspend { account, until, reason } => suspend(server, output, &account, until, reason).await,
         Account::Unsuspend { account } => unsuspend(server, output, &account).await,
         Account::ResetPassword { account, password_stdin } => reset(server, output, &account, password_stdin).await,
+        Account::Sessions { account } => sessions(server, output, &account).await,
+        Account::Logout { account, session } => logout(server, output, &account, session).await,
         Account::EnableInvites { account, note } => invites(server, output, &account, "enable", note).await,
         Account::DisableInvites { account, note } => invites(server, output, &account, "disable", note).await,
     }
@@ -220,6 +231,33 @@ async fn reset(server: &Server, output: Output, account: &str, from_stdin: bool)
     let input = json!({"did": did, "password": password});
     server.call("com.atproto.admin.updateAccountPassword", &input).await?;
     output.value(&input, &[("did", did), ("password", password)])
+}
+
+async fn sessions(server: &Server, output: Output, account: &str) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let params = [("did", did.as_str()), ("limit", "100")];
+    let sessions = server.list("dev.auroralocus.admin.listSessions", "sessions", &params).await?;
+    output.list(
+        &sessions,
+        &[
+            ("ID", |session| text(session, "id")),
+            ("APP PASSWORD", |session| text(&session["appPassword"], "name")),
+            ("CREATED", |session| text(session, "createdAt")),
+            ("REFRESHED", |session| text(session, "refreshedAt")),
+            ("EXPIRES", |session| text(session, "expiresAt")),
+        ],
+    )
+}
+
+async fn logout(server: &Server, output: Output, account: &str, session: Option<String>) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut input = json!({"did": did});
+    let ended = if session.is_some() { "ended a session of" } else { "ended all sessions of" };
+    if let Some(id) = session {
+        input["id"] = id.into();
+    }
+    server.call("dev.auroralocus.admin.revokeSessions", &input).await?;
+    output.value(&input, &[(ended, did)])
 }
 
 async fn invites(

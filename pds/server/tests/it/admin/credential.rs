@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Methods with an input that would otherwise be good.
-const PROCEDURES: [&str; 12] = [
+const PROCEDURES: [&str; 13] = [
     "com.atproto.admin.disableAccountInvites",
     "com.atproto.admin.disableInviteCodes",
     "com.atproto.admin.enableAccountInvites",
@@ -23,11 +23,12 @@ const PROCEDURES: [&str; 12] = [
     "com.atproto.admin.updateSubjectStatus",
     "com.atproto.temp.addReservedHandle",
     "com.atproto.temp.revokeAccountCredentials",
+    "dev.auroralocus.admin.revokeSessions",
     "dev.auroralocus.admin.runJob",
     "dev.auroralocus.admin.suspendAccount",
     "dev.auroralocus.admin.unsuspendAccount",
 ];
-const QUERIES: [&str; 7] = [
+const QUERIES: [&str; 8] = [
     "com.atproto.admin.getAccountInfo",
     "com.atproto.admin.getAccountInfos",
     "com.atproto.admin.getInviteCodes",
@@ -35,6 +36,7 @@ const QUERIES: [&str; 7] = [
     "com.atproto.admin.searchAccounts",
     "dev.auroralocus.admin.getAccount",
     "dev.auroralocus.admin.listJobs",
+    "dev.auroralocus.admin.listSessions",
 ];
 
 on_both!(only_an_administrator_may_call_the_methods_of_administrators, |pds| async move {

@@ -170,6 +170,27 @@ async fn account_suspend_has_an_end_and_unsuspend_comes_before_it() {
 }
 
 #[tokio::test]
+async fn account_sessions_are_listed_and_logout_ends_them() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let log_in = async || host.log_in("alice.test", &field(&alice, "password")).await.ok();
+    log_in().await;
+    let listed = || host.json(&["account", "sessions", "alice.test"]);
+    let before = listed();
+    assert_eq!(before.as_array().unwrap().len(), 2, "{before}");
+    let one = field(&before[0], "id");
+    let text = host.text(&["account", "sessions", "alice.test"]);
+    assert!(text.starts_with("ID") && text.contains(&one), "{text}");
+    let text = host.text(&["account", "logout", "alice.test", "--session", &one]);
+    assert!(text.starts_with("ended a session of:"), "{text}");
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    assert!(host.refused(&["account", "logout", "alice.test", "--session", &one]).contains("SessionNotFound"));
+    host.text(&["account", "logout", "alice.test"]);
+    assert_eq!(listed(), json!([]));
+    log_in().await;
+}
+
+#[tokio::test]
 async fn account_reset_password_prints_the_new_one() {
     let host = Host::start().await;
     let alice = host.create("alice");
