@@ -80,6 +80,7 @@ const OWN: &[(&str, &str)] = &own![
     "admin.listSessions",
     "admin.revokeSessions",
     "admin.runJob",
+    "admin.setQuota",
     "admin.suspendAccount",
     "admin.unsuspendAccount",
     "server.defs",

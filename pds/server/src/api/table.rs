@@ -350,6 +350,7 @@ pub const METHODS: &[Method] = &[
     Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),
     Method::new("dev.auroralocus.admin.revokeSessions", Admin, |verb| on(verb, admin::revoke_sessions)),
     Method::new("dev.auroralocus.admin.runJob", Admin, |verb| on(verb, admin::run_job)),
+    Method::new("dev.auroralocus.admin.setQuota", Admin, |verb| on(verb, admin::set_quota)),
     Method::new("dev.auroralocus.admin.suspendAccount", Moderator, |verb| on(verb, admin::suspend_account)),
     Method::new("dev.auroralocus.admin.unsuspendAccount", Moderator, |verb| on(verb, admin::unsuspend_account)),
     Method::new("dev.auroralocus.server.listSessions", FullAccount, |verb| on(verb, server::list_sessions)),

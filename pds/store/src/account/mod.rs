@@ -216,6 +216,17 @@ pub async fn set_takedown(tx: &mut Tx, id: AccountId, reference: Option<&str>) -
     Ok(changed == 1)
 }
 
+/// Sets the maximum size of an account's blobs in bytes, 0 for no maximum, or lets the host's count again (`None`). Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_quota(tx: &mut Tx, id: AccountId, bytes: Option<u64>) -> Result<bool> {
+    const SQL: &str = "update account set quota_bytes = $2 where id = $1";
+    let bytes = bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    let changed = execute!(tx, SQL, id.0, bytes).map_err(Error::during("set quota of account", id))?;
+    Ok(changed == 1)
+}
+
 /// Notes that the owner has shown control of the e-mail address. Says whether it still is the account's.
 ///
 /// # Errors

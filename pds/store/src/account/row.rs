@@ -33,7 +33,9 @@ macro_rules! account_columns {
             $table,
             "email_auth_factor, ",
             $table,
-            "deleted_at"
+            "deleted_at, ",
+            $table,
+            "quota_bytes"
         )
     };
 }
@@ -59,6 +61,7 @@ macro_rules! account_row {
                 suspended_until: Option<i64>,
                 email_auth_factor: bool,
                 deleted_at: Option<i64>,
+                quota_bytes: Option<i64>,
             }
         }
 
@@ -80,6 +83,7 @@ macro_rules! account_row {
                     suspended_until: row.suspended_until,
                     email_auth_factor: row.email_auth_factor,
                     deleted_at: row.deleted_at,
+                    quota_bytes: row.quota_bytes.map(|bytes| bytes.max(0).unsigned_abs()),
                 }
             }
         }

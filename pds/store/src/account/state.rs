@@ -59,6 +59,8 @@ pub struct Account {
     pub email_auth_factor: bool,
     /// When it was deleted; microseconds.
     pub deleted_at: Option<i64>,
+    /// Maximum size of its blobs in bytes, 0 for no maximum, if it differs from the host's.
+    pub quota_bytes: Option<u64>,
 }
 
 impl Account {

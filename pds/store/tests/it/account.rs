@@ -23,6 +23,7 @@ on_both!(
     a_taken_handle_cannot_be_renamed_to,
     the_strongest_cause_shows,
     a_suspension_is_over_at_its_time_and_counts_until_it_is_ended,
+    an_account_may_have_a_quota_of_its_own,
     a_new_password_voids_access_tokens,
     an_uncommitted_account_does_not_exist,
 );
@@ -208,6 +209,18 @@ async fn a_suspension_is_over_at_its_time_and_counts_until_it_is_ended(store: St
     account::set_suspension(&mut tx, alice.id, None).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!((found().await.status(), over(T0 + 10).await), (Status::Deactivated, vec![]));
+}
+
+/// AL-REP-5
+async fn an_account_may_have_a_quota_of_its_own(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    for quota in [None, Some(0), Some(5 << 40), None] {
+        let mut tx = store.begin().await;
+        assert!(account::set_quota(&mut tx, alice.id, quota).await.unwrap());
+        assert!(!account::set_quota(&mut tx, pds_store::AccountId(999), quota).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(account::by_id(&store.db, alice.id).await.unwrap().unwrap().quota_bytes, quota);
+    }
 }
 
 async fn a_new_password_voids_access_tokens(store: Store) {

@@ -1,5 +1,8 @@
 use axum::extract::State;
-use pds_store::account::{self, Status, suspension};
+use pds_store::{
+    account::{self, Status, suspension},
+    blob,
+};
 use pds_syntax::Did;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,6 +28,13 @@ pub async fn get_account(State(app): State<App>, Query(params): Query<GetAccount
     let (account, now) = (by_did(&app, &params.did).await?, app.clock.now_us());
     let status = account.status_at(now);
     let mut output = json!({"did": account.did, "handle": account.handle, "active": status == Status::Active});
+    output["blobBytes"] = blob::used_bytes(&app.db, account.id).await?.into();
+    if let Some(quota) = app.blobs.quota(&account) {
+        output["quotaBytes"] = quota.into();
+    }
+    if let Some(own) = account.quota_bytes {
+        output["ownQuotaBytes"] = own.into();
+    }
     if let Some(status) = inactive(status) {
         output["status"] = status.into();
     }

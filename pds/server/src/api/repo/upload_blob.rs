@@ -49,7 +49,7 @@ pub async fn upload_blob(
     let mut body = body.into_data_stream();
     let mut unfinished =
         Unfinished { app: app.clone(), meter: meter.clone(), account: Some(access.account.did.clone()) };
-    let stored = app.blobs.upload(id, stated.essence_str(), length, &mut body).await;
+    let stored = app.blobs.upload(&access.account, stated.essence_str(), length, &mut body).await;
     if !matches!(stored, Err(Error::Broken)) {
         unfinished.account = None;
     }

@@ -77,6 +77,13 @@ pub(super) enum Account {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
+    /// Set the maximum size of an account's blobs.
+    SetQuota {
+        account: String,
+        /// A size such as 500MiB or 10GiB, `none` for no maximum, or `default` for that of the server, PDS_ACCOUNT_QUOTA_BYTES.
+        #[arg(value_parser = quota)]
+        size: Quota,
+    },
     /// Let an account make invite codes again.
     EnableInvites {
         account: String,
@@ -91,6 +98,19 @@ pub(super) enum Account {
         #[arg(long)]
         note: Option<String>,
     },
+}
+
+/// The maximum size of an account's blobs in bytes, 0 for no maximum; `None` for that of the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota(Option<u64>);
+
+fn quota(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => Ok(Quota(None)),
+        "none" => Ok(Quota(Some(0))),
+        "0" => Err("say `none` for no maximum".to_owned()),
+        text => pds_config::size(text).map(|bytes| Quota(Some(bytes))),
+    }
 }
 
 pub(super) async fn run(command: Account, server: &Server, output: Output) -> anyhow::Result<()> {
@@ -108,6 +128,7 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
         Account::ResetPassword { account, password_stdin } => reset(server, output, &account, password_stdin).await,
         Account::Sessions { account } => sessions(server, output, &account).await,
         Account::Logout { account, session } => logout(server, output, &account, session).await,
+        Account::SetQuota { account, size } => set_quota(server, output, &account, size).await,
         Account::EnableInvites { account, note } => invites(server, output, &account, "enable", note).await,
         Account::DisableInvites { account, note } => invites(server, output, &account, "disable", note).await,
     }
@@ -133,7 +154,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
     let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
     info["takedown"] = status["takedown"].clone();
     let own = server.query("dev.auroralocus.admin.getAccount", &[("did", &did)]).await?;
-    for field in ["active", "status", "suspension"] {
+    for field in ["active", "status", "suspension", "blobBytes", "quotaBytes", "ownQuotaBytes"] {
         if let Some(value) = own.get(field) {
             info[field] = value.clone();
         }
@@ -146,6 +167,11 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         Value::Null => "no".to_owned(),
         suspension => format!("until {}, {}", text(suspension, "until"), text(suspension, "reason")),
     };
+    let of = if info["ownQuotaBytes"].is_null() { "the server's" } else { "its own" };
+    let quota = match &info["quotaBytes"] {
+        Value::Null => format!("none, {of}"),
+        bytes => format!("{bytes} bytes, {of}"),
+    };
     let lines = [
         ("handle", text(&info, "handle")),
         ("did", text(&info, "did")),
@@ -155,6 +181,8 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         ("deactivated", text(&info, "deactivatedAt")),
         ("taken down", taken_down),
         ("suspended", suspended),
+        ("bytes of blobs", text(&info, "blobBytes")),
+        ("quota", quota),
         ("invited by", text(&info["invitedBy"], "code")),
         ("invites disabled", text(&info, "invitesDisabled")),
         ("note about invites", text(&info, "inviteNote")),
@@ -258,6 +286,18 @@ async fn logout(server: &Server, output: Output, account: &str, session: Option<
     }
     server.call("dev.auroralocus.admin.revokeSessions", &input).await?;
     output.value(&input, &[(ended, did)])
+}
+
+async fn set_quota(server: &Server, output: Output, account: &str, quota: Quota) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let input = json!({"did": did, "bytes": quota.0});
+    server.call("dev.auroralocus.admin.setQuota", &input).await?;
+    let text = match quota.0 {
+        None => "the server's".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(bytes) => format!("{bytes} bytes"),
+    };
+    output.value(&input, &[("did", did), ("quota", text)])
 }
 
 async fn invites(

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Methods with an input that would otherwise be good.
-const PROCEDURES: [&str; 13] = [
+const PROCEDURES: [&str; 14] = [
     "com.atproto.admin.disableAccountInvites",
     "com.atproto.admin.disableInviteCodes",
     "com.atproto.admin.enableAccountInvites",
@@ -25,6 +25,7 @@ const PROCEDURES: [&str; 13] = [
     "com.atproto.temp.revokeAccountCredentials",
     "dev.auroralocus.admin.revokeSessions",
     "dev.auroralocus.admin.runJob",
+    "dev.auroralocus.admin.setQuota",
     "dev.auroralocus.admin.suspendAccount",
     "dev.auroralocus.admin.unsuspendAccount",
 ];

@@ -14,6 +14,7 @@ mod list_jobs;
 mod run_job;
 mod search_accounts;
 mod send_email;
+mod set_quota;
 mod subject_status;
 mod suspend_account;
 mod unsuspend_account;

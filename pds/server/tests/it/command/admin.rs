@@ -191,6 +191,24 @@ async fn account_sessions_are_listed_and_logout_ends_them() {
 }
 
 #[tokio::test]
+async fn account_set_quota_takes_sizes_as_settings_do() {
+    let host = Host::start().await;
+    host.create("alice");
+    for (size, shown) in
+        [("10MiB", "10485760 bytes, its own"), ("none", "none, its own"), ("default", "none, the server's")]
+    {
+        host.text(&["account", "set-quota", "alice.test", size]);
+        let text = host.text(&["account", "show", "alice.test"]);
+        assert!(text.contains(shown), "{size}: {text}");
+    }
+    for size in ["0", "10M", "much"] {
+        let arguments = ["admin", "account", "set-quota", "alice.test", size];
+        let output = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "");
+        assert!(!output.status.success(), "{size}");
+    }
+}
+
+#[tokio::test]
 async fn account_reset_password_prints_the_new_one() {
     let host = Host::start().await;
     let alice = host.create("alice");
