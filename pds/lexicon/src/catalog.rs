@@ -74,8 +74,10 @@ macro_rules! own {
 
 /// The documents of this project's own methods, by the name of their files in `data/own`.
 const OWN: &[(&str, &str)] = &own![
+    "admin.createInviteCodes",
     "admin.defs",
     "admin.getAccount",
+    "admin.listInviteCodes",
     "admin.listJobs",
     "admin.listSessions",
     "admin.revokeSessions",

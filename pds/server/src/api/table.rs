@@ -345,7 +345,9 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.temp.revokeAccountCredentials", Moderator, |verb| {
         on(verb, temp::revoke_account_credentials)
     }),
+    Method::new("dev.auroralocus.admin.createInviteCodes", Admin, |verb| on(verb, admin::create_invite_codes)),
     Method::new("dev.auroralocus.admin.getAccount", Moderator, |verb| on(verb, admin::get_account)),
+    Method::new("dev.auroralocus.admin.listInviteCodes", Moderator, |verb| on(verb, admin::list_invite_codes)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
     Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),
     Method::new("dev.auroralocus.admin.revokeSessions", Admin, |verb| on(verb, admin::revoke_sessions)),

@@ -2,6 +2,7 @@
 
 mod account;
 mod account_invites;
+mod create_invite_codes;
 mod delete_account;
 mod disable_invite_codes;
 mod get_account;
@@ -24,12 +25,13 @@ mod update_account_signing_key;
 mod update_subject_status;
 
 pub use account_invites::{disable_account_invites, enable_account_invites};
+pub use create_invite_codes::create_invite_codes;
 pub use delete_account::delete_account;
 pub use disable_invite_codes::disable_invite_codes;
 pub use get_account::get_account;
 pub use get_account_info::get_account_info;
 pub use get_account_infos::get_account_infos;
-pub use get_invite_codes::get_invite_codes;
+pub use get_invite_codes::{get_invite_codes, list_invite_codes};
 pub use get_subject_status::get_subject_status;
 pub use list_jobs::list_jobs;
 pub use run_job::run_job;

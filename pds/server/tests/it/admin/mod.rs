@@ -1,5 +1,6 @@
 //! `com.atproto.admin.*` and `dev.auroralocus.admin.*`.
 
+mod create_invite_codes;
 mod credential;
 mod delete_account;
 mod disable_account_invites;

@@ -243,6 +243,13 @@ async fn invite_create_prints_codes_that_list_shows_and_disable_ends() {
     let text = host.text(&["invite", "list"]);
     assert!(text.starts_with("CODE") && codes.iter().all(|code| text.contains(code)), "{text}");
 
+    let expiring = host.json(&["invite", "create", "--count", "2", "--expires", "7d"]);
+    assert_eq!(expiring.as_array().unwrap().len(), 2);
+    let listed = host.json(&["invite", "list", "--usable"]);
+    let ends = listed.as_array().unwrap().iter().filter(|code| code["expiresAt"].is_string());
+    assert_eq!((ends.count(), listed.as_array().unwrap().len()), (2, 5), "{listed}");
+    host.text(&["invite", "disable", &field(&expiring[0], "code"), &field(&expiring[1], "code")]);
+
     host.text(&["invite", "disable", codes[0], "--of", "alice.test"]);
     let listed = host.json(&["invite", "list", "--usable"]);
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["code"]), (1, &json!(codes[1])));
