@@ -26,6 +26,7 @@ mod variable;
 
 pub use ca_bundle::CaBundle;
 pub use choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
+pub use codec::size;
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};

@@ -334,6 +334,8 @@ table! {
             "Time between runs of the job `reservations`: gives back the handles of sign-ups that a crash interrupted.";
         JOB_SESSION_CLEANUP_INTERVAL: Duration = "PDS_JOB_SESSION_CLEANUP_INTERVAL", Value("1h"), codec::JOB_INTERVAL,
             "Time between runs of the job `session_cleanup`: deletes expired refresh tokens and e-mail codes.";
+        JOB_SUSPENSION_CLEANUP_INTERVAL: Duration = "PDS_JOB_SUSPENSION_CLEANUP_INTERVAL", Value("1m"), codec::JOB_INTERVAL,
+            "Time between runs of the job `suspension_cleanup`: announces the ends of suspensions to relays. Readers on this server see an end at its time.";
     }
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,

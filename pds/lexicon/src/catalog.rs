@@ -73,7 +73,22 @@ macro_rules! own {
 }
 
 /// The documents of this project's own methods, by the name of their files in `data/own`.
-const OWN: &[(&str, &str)] = &own!["admin.defs", "admin.listJobs", "admin.runJob"];
+const OWN: &[(&str, &str)] = &own![
+    "admin.createInviteCodes",
+    "admin.defs",
+    "admin.getAccount",
+    "admin.listInviteCodes",
+    "admin.listJobs",
+    "admin.listSessions",
+    "admin.revokeSessions",
+    "admin.runJob",
+    "admin.setQuota",
+    "admin.suspendAccount",
+    "admin.unsuspendAccount",
+    "server.defs",
+    "server.listSessions",
+    "server.revokeSession"
+];
 
 fn data<T: DeserializeOwned>() -> Vec<T> {
     let data: Data<T> =

@@ -24,6 +24,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("app_password::count", app_password::ANY),
         ("account::purgeable", account::PURGEABLE),
         ("account::due_for_deletion", account::DUE),
+        ("account::over_suspensions", account::OVER),
         ("email_token::get", email_token::GET),
         ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),
@@ -62,6 +63,9 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("reserved_key::by_key", reserved_key::BY_KEY),
         ("reserved_key::for_account", reserved_key::FOR_ACCOUNT),
         ("reserved_label::is_reserved", reserved_label::GET),
+        ("session::page", session::PAGE),
+        ("session::named", session::NAMED),
+        ("session::of_token", session::OF_TOKEN),
         ("session::get", session::GET),
     ];
     match dialect {

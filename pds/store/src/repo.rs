@@ -6,7 +6,7 @@ use pds_syntax::{Did, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
-    account::{Status, status_columns},
+    account::{Causes, Status, status_columns},
     column::{Digest, Text, digest_bytes},
     row::row,
     source::{execute, on},
@@ -28,7 +28,7 @@ pub struct Root {
 pub struct Loaded {
     /// The account's key, which is the repository's too.
     pub account_id: AccountId,
-    /// The account's state.
+    /// The account's state, as it decides about commits.
     pub status: Status,
     /// The sealed signing key.
     pub signing_key: Vec<u8>,
@@ -149,6 +149,7 @@ row! {
         signing_key: Vec<u8>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
         rev: Option<Text<Tid>>,
@@ -167,9 +168,10 @@ impl From<LoadedRow> for Loaded {
             }
             _ => None,
         };
+        let LoadedRow { activated, taken_down, suspended_until, deactivated, deleted, .. } = row;
         Self {
             account_id: AccountId(row.id),
-            status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
+            status: Causes { activated, deleted, taken_down, suspended_until, deactivated }.status(),
             signing_key: row.signing_key,
             root,
         }
@@ -199,6 +201,7 @@ row! {
         did: Text<Did>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
         rev: Text<Tid>,
@@ -206,24 +209,32 @@ row! {
     }
 }
 
-/// A page of repositories in the order of [`AccountId`], which never changes; `after` is the last key of the page before.
+/// A page of repositories in the order of [`AccountId`], which never changes, in their states at `now` (microseconds); `after` is the last key of the
+/// page before.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list<'a>(source: impl Into<Source<'a>>, after: Option<AccountId>, limit: u32) -> Result<Vec<Listed>> {
+pub async fn list<'a>(
+    source: impl Into<Source<'a>>,
+    after: Option<AccountId>,
+    limit: u32,
+    now: i64,
+) -> Result<Vec<Listed>> {
     let rows: Vec<ListedRow> = on!(source, conn => sqlx::query_as(LIST)
         .bind(after.map_or(0, |id| id.0))
         .bind(i64::from(limit))
         .fetch_all(conn))
     .map_err(Error::during("list", "repositories"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Listed {
+    let listed = |row: ListedRow| {
+        let ListedRow { activated, taken_down, suspended_until, deactivated, deleted, .. } = row;
+        let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
+        Listed {
             account_id: AccountId(row.id),
             did: row.did.0,
-            status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
+            status: causes.at(now).status(),
             rev: row.rev.0,
             commit: row.commit_cid.0,
-        })
-        .collect())
+        }
+    };
+    Ok(rows.into_iter().map(listed).collect())
 }

@@ -52,7 +52,9 @@ const STEPS: &[Step] = steps![
     "0014" "app_passwords_and_administration",
     "0015" "job",
     "0016" "adoption",
-    "0017" "published_lexicons"
+    "0017" "published_lexicons",
+    "0018" "suspension",
+    "0019" "sessions_and_quotas"
 ];
 
 /// How a database's schema relates to this program.

@@ -26,7 +26,7 @@ For people who write clients, and for those who operate a `pds`: the XRPC method
 
 A running server has the same with all parameters, inputs and answers at `/openapi.json`, and as a page at `/openapi`. Errors that every method may
 have are left out: `InvalidRequest`, `RateLimitExceeded`, and for methods with a credential `AuthMissing`, `InvalidToken`, `ExpiredToken` and
-`AccountTakedown`. The column *OAuth* says which permission an OAuth session needs; words in capitals stand for what the request names.
+`AccountTakedown`; for those that write to a repository also `AccountDeactivated` and `AccountSuspended`. The column *OAuth* says which permission an OAuth session needs; words in capitals stand for what the request names.
 
 ";
 

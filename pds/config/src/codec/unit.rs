@@ -40,6 +40,14 @@ pub(crate) const SIZE: Codec<u64> = Codec::new(
     u64::to_string,
 );
 
+/// The bytes of a size that is written as in the settings.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|reason| format!("{reason}; allowed: {}", SIZE.allowed))
+}
+
 /// A duration of so many seconds at least and at most.
 fn within(text: &str, least: u64, most: u64) -> Result<Duration, String> {
     let duration = parse_duration(text, 1_000)?;
@@ -101,6 +109,7 @@ mod tests {
             [("5", 5), ("5B", 5), ("5 KiB", 5_120), ("5MiB", 5 << 20), ("5kB", 5_000), ("1GB", 1_000_000_000)]
         {
             assert_eq!((SIZE.parse)(text), Ok(bytes), "{text}");
+            assert_eq!(size(text), Ok(bytes), "{text}");
         }
     }
 

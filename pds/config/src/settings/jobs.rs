@@ -44,4 +44,5 @@ intervals! {
     mails: JOB_MAILS_INTERVAL,
     reservations: JOB_RESERVATIONS_INTERVAL,
     session_cleanup: JOB_SESSION_CLEANUP_INTERVAL,
+    suspension_cleanup: JOB_SUSPENSION_CLEANUP_INTERVAL,
 }

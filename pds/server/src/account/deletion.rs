@@ -74,7 +74,7 @@ pub async fn restore(
 ) -> pds_store::Result<Option<Restored>> {
     let Some(restored) = account::restore(tx, deleted.id, now, handle).await? else { return Ok(None) };
     if let Some(account) = account::by_id(&mut *tx, deleted.id).await? {
-        let frames = announcement(tx, &account, &clock::text(now)).await?;
+        let frames = announcement(tx, &account, now).await?;
         events::append(tx, &frames, now).await?;
     }
     Ok(Some(restored))
@@ -102,11 +102,12 @@ pub async fn purge(db: &Db, deleted: &Deleted, now: i64) -> pds_store::Result<()
 }
 
 /// The events of an account that is back. Followers have forgotten it.
-async fn announcement(tx: &mut Tx, account: &Account, time: &str) -> pds_store::Result<Vec<Frame>> {
-    let did = &account.did;
+async fn announcement(tx: &mut Tx, account: &Account, now: i64) -> pds_store::Result<Vec<Frame>> {
+    let (did, time) = (&account.did, &clock::text(now));
     let status = match account.status() {
         account::Status::Active => AccountStatus::Active,
         account::Status::TakenDown => AccountStatus::Takendown,
+        account::Status::Suspended { .. } => AccountStatus::Suspended,
         account::Status::Deactivated => AccountStatus::Deactivated,
         account::Status::Creating | account::Status::Deleted => AccountStatus::Deleted,
     };

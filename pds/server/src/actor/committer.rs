@@ -40,7 +40,7 @@ pub enum SubmitError {
     /// Another replica wrote to the repository: load it again.
     #[error("another replica has written to the repository")]
     Stale,
-    /// The account is deactivated or taken down.
+    /// The account is deactivated, suspended or taken down.
     #[error("the repository takes no commits")]
     Closed,
     /// The repository is being imported.

@@ -347,8 +347,18 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.temp.revokeAccountCredentials", Moderator, |verb| {
         on(verb, temp::revoke_account_credentials)
     }),
+    Method::new("dev.auroralocus.admin.createInviteCodes", Admin, |verb| on(verb, admin::create_invite_codes)),
+    Method::new("dev.auroralocus.admin.getAccount", Moderator, |verb| on(verb, admin::get_account)),
+    Method::new("dev.auroralocus.admin.listInviteCodes", Moderator, |verb| on(verb, admin::list_invite_codes)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
+    Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),
+    Method::new("dev.auroralocus.admin.revokeSessions", Admin, |verb| on(verb, admin::revoke_sessions)),
     Method::new("dev.auroralocus.admin.runJob", Admin, |verb| on(verb, admin::run_job)),
+    Method::new("dev.auroralocus.admin.setQuota", Admin, |verb| on(verb, admin::set_quota)),
+    Method::new("dev.auroralocus.admin.suspendAccount", Moderator, |verb| on(verb, admin::suspend_account)),
+    Method::new("dev.auroralocus.admin.unsuspendAccount", Moderator, |verb| on(verb, admin::unsuspend_account)),
+    Method::new("dev.auroralocus.server.listSessions", FullAccount, |verb| on(verb, server::list_sessions)),
+    Method::new("dev.auroralocus.server.revokeSession", FullAccount, |verb| on(verb, server::revoke_session)),
 ];
 
 /// Methods that only other services answer, and methods of this server's own that it does not have. In the order of their NSIDs.

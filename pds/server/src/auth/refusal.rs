@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use pds_store::account::Status;
 
-use crate::xrpc::XrpcError;
+use crate::{clock, xrpc::XrpcError};
 
 /// Refuses the states in which an account may not write.
 ///
@@ -15,8 +15,24 @@ pub(crate) fn may_write(status: Status) -> Result<(), XrpcError> {
         Status::Deactivated => {
             Err(XrpcError::new(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated"))
         }
+        Status::Suspended { until } => Err(XrpcError::new(
+            StatusCode::FORBIDDEN,
+            "AccountSuspended",
+            format!("Account is suspended until {}", clock::text(until)),
+        )),
         Status::TakenDown => Err(account_takedown()),
         Status::Creating | Status::Deleted => Err(XrpcError::auth_required("Account not found")),
+    }
+}
+
+/// Refuses the states in which an account may not bring data, as one that is deactivated because it moves here may.
+///
+/// # Errors
+/// The answer to the client.
+pub(crate) fn may_bring(status: Status) -> Result<(), XrpcError> {
+    match status {
+        Status::Deactivated => Ok(()),
+        status => may_write(status),
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     service::OptionalIssuer,
     session::{Access, Refresh, Viewer},
 };
-use crate::{app::App, xrpc::XrpcError};
+use crate::{app::App, moderation, xrpc::XrpcError};
 
 /// The credential that a method asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,14 +111,14 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
             parts.extensions.insert(viewer);
         }
         Requirement::Account | Requirement::ActiveAccount => {
-            let access = Access::prove(app, parts, ANY_SESSION).await?;
+            let access = settled(app, Access::prove(app, parts, ANY_SESSION).await?).await?;
             if requirement == Requirement::ActiveAccount {
                 access.must_be_active()?;
             }
             parts.extensions.insert(access);
         }
         Requirement::AccountOrService => {
-            let access = Access::prove_or_service(app, parts).await?;
+            let access = settled(app, Access::prove_or_service(app, parts).await?).await?;
             parts.extensions.insert(access);
         }
         Requirement::OptionalService => {
@@ -131,7 +131,7 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
                 Requirement::FullAccount => FULL_SESSION,
                 _ => FULL_SESSION_OR_TAKENDOWN,
             };
-            let access = Access::prove(app, parts, scopes).await?;
+            let access = settled(app, Access::prove(app, parts, scopes).await?).await?;
             parts.extensions.insert(access);
         }
         Requirement::Refresh => {
@@ -142,6 +142,18 @@ async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result
         Requirement::Moderator => Moderator::prove(app, parts).await?,
     }
     Ok(())
+}
+
+/// Ends a suspension that is over, so that the account takes commits again, and its followers know.
+async fn settled(app: &App, access: Access) -> Result<Access, XrpcError> {
+    let now = app.clock.now_us();
+    if !access.account.suspension_is_over(now) {
+        return Ok(access);
+    }
+    moderation::end_suspension(&app.db, access.account.id, now).await?;
+    let account = app.accounts.by_did(&access.account.did).await?;
+    let account = account.ok_or_else(|| XrpcError::named("AccountNotFound", "Account not found"))?;
+    Ok(Access { account, ..access })
 }
 
 /// Refuses an active account without a confirmed address where the host asks for one. An account that moves here is not active yet.

@@ -1,6 +1,6 @@
 //! Session tokens: verifying the one of a request, and issuing new ones.
 
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::session_token::{ACCESS_SECONDS, Claims, Error as TokenError, REFRESH_SECONDS, Scope};
 use pds_store::{
@@ -41,6 +41,12 @@ pub(super) fn claims(app: &App, parts: &mut Parts, accept_expired: bool) -> Resu
 
 pub(super) fn verify(app: &App, token: &str, accept_expired: bool) -> Result<Claims, TokenError> {
     app.keys.session.verify(token, app.settings.service.did.as_str(), app.clock.now_s(), accept_expired)
+}
+
+/// The refresh token with which the access token of a request was issued.
+pub fn session_of(app: &App, headers: &HeaderMap) -> Option<String> {
+    let token = headers.typed_get::<Authorization<Bearer>>()?;
+    verify(app, token.token(), false).ok()?.session
 }
 
 /// A new access token of the session with this refresh token.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pds_blobstore::BlobStore;
-use pds_store::{AccountId, Db};
+use pds_store::{AccountId, Db, account::Account};
 use tokio_util::sync::CancellationToken;
 
 use super::{checks::Checks, refused_uploads::RefusedUploads};
@@ -44,6 +44,14 @@ impl Blobs {
     /// The bytes of blobs, by their storage keys.
     pub fn store(&self) -> &dyn BlobStore {
         &*self.0.parts.store
+    }
+
+    /// Maximum size of all blobs of an account in bytes: its own, or else the host's. `None`: there is none.
+    pub fn quota(&self, account: &Account) -> Option<u64> {
+        match account.quota_bytes {
+            Some(own) => Some(own).filter(|bytes| *bytes > 0),
+            None => self.0.parts.settings.account_quota,
+        }
     }
 
     pub(super) fn parts(&self) -> &Parts {

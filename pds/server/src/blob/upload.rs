@@ -8,6 +8,7 @@ use pds_blobstore::BlobKey;
 use pds_repo::{Cid, Codec};
 use pds_store::{
     AccountId,
+    account::Account,
     blob::{self, Blob, Recorded, State},
 };
 use sha2::{Digest, Sha256};
@@ -84,12 +85,12 @@ impl Blobs {
     /// Why the upload was not stored.
     pub async fn upload<E>(
         &self,
-        account: AccountId,
+        account: &Account,
         stated_type: &str,
         stated_size: Option<u64>,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Uploaded, Error> {
-        let room = self.room(account).await?;
+        let (room, account) = (self.room(account).await?, account.id);
         room.check(stated_size.unwrap_or_default())?;
         let key = BlobKey::random();
         let mut object = self.store().begin(&key).await?;
@@ -236,9 +237,9 @@ impl Blobs {
         });
     }
 
-    async fn room(&self, account: AccountId) -> pds_store::Result<Room> {
-        let (limit, quota) = (self.parts().settings.upload_limit, self.parts().settings.account_quota);
-        let used = if quota.is_some() { blob::used_bytes(self.db(), account).await? } else { 0 };
+    async fn room(&self, account: &Account) -> pds_store::Result<Room> {
+        let (limit, quota) = (self.parts().settings.upload_limit, self.quota(account));
+        let used = if quota.is_some() { blob::used_bytes(self.db(), account.id).await? } else { 0 };
         Ok(Room { limit, quota, used })
     }
 }

@@ -32,7 +32,8 @@ pub async fn atproto_did(State(app): State<App>, uri: Uri, headers: HeaderMap) -
         Some(handle) => account::by_handle(&app.db, &handle).await?,
         None => None,
     };
-    Ok(match found.filter(|account| account.status() == Status::Active) {
+    let now = app.clock.now_us();
+    Ok(match found.filter(|account| account.status_at(now) == Status::Active) {
         Some(account) => ([(header::CONTENT_TYPE, "text/plain")], account.did.to_string()).into_response(),
         None => (StatusCode::NOT_FOUND, "User not found").into_response(),
     })

@@ -211,7 +211,8 @@ impl Source {
             Error::Unreachable { name: did.to_string(), reason: "the database is not available".to_owned() }
         };
         let account = account::by_did(&self.db, did).await.map_err(failed)?;
-        let Some(account) = account.filter(|account| account.status() == Status::Active) else { return Ok(None) };
+        let now = self.clock.now_us();
+        let Some(account) = account.filter(|account| account.status_at(now) == Status::Active) else { return Ok(None) };
         let found = record::visible(&self.db, account.id, path).await.map_err(failed)?;
         Ok(Some(found.map(|found| (found.cid, found.body))))
     }

@@ -54,7 +54,8 @@ impl Handles {
 
     async fn resolve_from(&self, handle: &Handle, fresh: bool) -> Result<Option<Did>, pds_store::Error> {
         let own = account::by_handle(&self.parts().db, handle).await?;
-        let own = own.filter(|account| account.status() == Status::Active);
+        let now = self.parts().clock.now_us();
+        let own = own.filter(|account| account.status_at(now) == Status::Active);
         // A name below a domain of this host belongs to an account here or to nobody.
         if self.own_domain(handle).is_some() {
             return Ok(own.map(|account| account.did));

@@ -17,6 +17,7 @@ mod lease;
 mod mails;
 pub mod reservations;
 pub mod sessions;
+pub mod suspensions;
 mod table;
 mod view;
 mod work;

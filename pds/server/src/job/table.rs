@@ -16,7 +16,7 @@ use super::{
     health_check::{self, Dependencies},
     identity_changes,
     jobs::{Jobs, Setup},
-    mails, reservations, sessions,
+    mails, reservations, sessions, suspensions,
     work::Job,
 };
 use crate::{
@@ -98,6 +98,8 @@ fn for_all(db: &Db, parts: &Parts) -> Vec<Job> {
     let db = database();
     let forget = move |now| sessions::forget_expired(db.clone(), now);
     jobs.push(Job::once("session_cleanup", every.session_cleanup, forget));
+    let db = database();
+    jobs.push(Job::once("suspension_cleanup", every.suspension_cleanup, move |now| suspensions::end(db.clone(), now)));
     jobs
 }
 

@@ -1,15 +1,16 @@
-//! Takedowns of accounts, records and blobs by the host, and lifting them.
+//! Takedowns of accounts, records and blobs by the host, suspensions of accounts, and lifting them.
 //!
 //! A takedown hides; it deletes nothing, so that it can be undone. Each of the three has a column in the database that says whether it is
-//! taken down; whatever reads accounts, records and blobs checks it.
+//! taken down; whatever reads accounts, records and blobs checks it. A suspension is over at its time for readers; it is ended, and its end announced,
+//! before the account's next commit ([ADR 38](../../../../docs/adr/0038-a-suspension-is-over-before-it-is-ended.md)).
 
 use pds_repo::{
     Cid,
-    event::{self, AccountStatus, Frame},
+    event::{self, AccountStatus},
 };
 use pds_store::{
     AccountId, Db, Tx,
-    account::{self, Account, Status},
+    account::{self, Account, Status, Suspension},
     blob, event as events, record, repo, session,
 };
 use pds_syntax::{Did, RepoPath};
@@ -25,11 +26,22 @@ pub enum Takedown {
     Lifted,
 }
 
+/// Whether an account is suspended.
+#[derive(Clone, Debug)]
+pub enum Suspend {
+    /// Until its time.
+    Until(Suspension),
+    /// No more.
+    Ended,
+}
+
 /// A change of an account's state. `None` leaves a part as it is.
 #[derive(Clone, Debug, Default)]
 pub struct AccountChange {
     /// The host's decision.
     pub takedown: Option<Takedown>,
+    /// The host's decision for a time.
+    pub suspension: Option<Suspend>,
     /// What the owner could change too.
     pub deactivated: Option<bool>,
     /// When an account that is deactivated is to be deleted; microseconds.
@@ -59,6 +71,15 @@ pub async fn change_account(db: &Db, did: &Did, change: &AccountChange, now: i64
             session::revoke_all(&mut tx, before.id).await?;
         }
     }
+    match &change.suspension {
+        Some(Suspend::Until(suspension)) => {
+            account::set_suspension(&mut tx, before.id, Some(suspension)).await?;
+        }
+        Some(Suspend::Ended) => {
+            account::set_suspension(&mut tx, before.id, None).await?;
+        }
+        None => {}
+    }
     match change.deactivated {
         Some(true) if before.deactivated_at.is_none() || before.delete_after != change.delete_after => {
             let since = before.deactivated_at.unwrap_or(now);
@@ -69,12 +90,24 @@ pub async fn change_account(db: &Db, did: &Did, change: &AccountChange, now: i64
         }
         _ => {}
     }
-    let after = account::by_id(&mut tx, before.id).await?.unwrap_or_else(|| before.clone());
-    if after.status() != before.status() {
-        let frames = announcement(&mut tx, &before, &after, &clock::text(now)).await?;
-        events::append(&mut tx, &frames, now).await?;
-    }
+    announce(&mut tx, &before, now).await?;
     tx.commit().await?;
+    Ok(true)
+}
+
+/// Ends the suspension of an account whose time has passed by `now` (microseconds), and announces the account's state. Returns whether there was such a
+/// suspension: of many that try at once one ends it.
+///
+/// # Errors
+/// When the database fails; nothing is changed then.
+pub async fn end_suspension(db: &Db, id: AccountId, now: i64) -> pds_store::Result<bool> {
+    let mut tx = db.begin().await?;
+    let suspended = account::lock(&mut tx, id).await?.filter(Account::exists);
+    let Some(before) = suspended.filter(|account| account.suspension_is_over(now)) else { return Ok(false) };
+    account::set_suspension(&mut tx, id, None).await?;
+    announce(&mut tx, &before, now).await?;
+    tx.commit().await?;
+    tracing::info!(account.did = %before.did, "the suspension of {} has ended", before.did);
     Ok(true)
 }
 
@@ -115,22 +148,33 @@ async fn locked(tx: &mut Tx, did: &Did) -> pds_store::Result<Option<Account>> {
     }
 }
 
-/// The events of a change of state. Followers saw no events of an account while it was deactivated, so its activation also announces its
-/// identity and repository.
-async fn announcement(tx: &mut Tx, before: &Account, after: &Account, time: &str) -> pds_store::Result<Vec<Frame>> {
-    let did = &after.did;
-    let status = match after.status() {
+/// Announces the state of an account that had another one before. Followers saw no events of an account while it was deactivated, and perhaps not that
+/// its key changed while it was suspended, so its return also announces its identity and repository.
+async fn announce(tx: &mut Tx, before: &Account, now: i64) -> pds_store::Result<()> {
+    let after = account::by_id(&mut *tx, before.id).await?.unwrap_or_else(|| before.clone());
+    let (did, was, is) = (&after.did, announced(before.status()), announced(after.status()));
+    if was == is {
+        return Ok(());
+    }
+    let time = clock::text(now);
+    let mut frames = vec![event::account(did, is, &time)];
+    if matches!(was, AccountStatus::Deactivated | AccountStatus::Suspended) && is == AccountStatus::Active {
+        frames.push(event::identity(did, Some(&after.handle), &time));
+        if let Some(root) = repo::root(&mut *tx, after.id).await? {
+            frames.push(event::sync(did, root.head.rev, &root.head.commit, &root.commit_bytes, &time));
+        }
+    }
+    events::append(tx, &frames, now).await?;
+    Ok(())
+}
+
+/// The protocol's name of a state.
+fn announced(status: Status) -> AccountStatus {
+    match status {
         Status::Active => AccountStatus::Active,
+        Status::Suspended { .. } => AccountStatus::Suspended,
         Status::TakenDown => AccountStatus::Takendown,
         Status::Deleted => AccountStatus::Deleted,
         Status::Deactivated | Status::Creating => AccountStatus::Deactivated,
-    };
-    let mut frames = vec![event::account(did, status, time)];
-    if before.status() == Status::Deactivated && status == AccountStatus::Active {
-        frames.push(event::identity(did, Some(&after.handle), time));
-        if let Some(root) = repo::root(tx, after.id).await? {
-            frames.push(event::sync(did, root.head.rev, &root.head.commit, &root.commit_bytes, time));
-        }
     }
-    Ok(frames)
 }

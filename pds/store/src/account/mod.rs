@@ -12,6 +12,7 @@ mod reservation;
 mod row;
 mod search;
 mod state;
+mod suspension;
 
 use pds_syntax::{Did, Handle};
 
@@ -41,7 +42,10 @@ pub(crate) use row::status_columns;
 use row::{account_columns, account_row};
 pub(crate) use search::{ALL, BY_PREFIX};
 pub use search::{all, by_email_prefix};
+pub(crate) use state::Causes;
 pub use state::{Account, Status};
+pub(crate) use suspension::OVER;
+pub use suspension::{Suspension, over_suspensions, set_suspension, suspension};
 
 account_row! {
     struct Row {}
@@ -210,6 +214,17 @@ pub async fn set_deactivated(tx: &mut Tx, id: AccountId, at: Option<i64>, delete
 pub async fn set_takedown(tx: &mut Tx, id: AccountId, reference: Option<&str>) -> Result<bool> {
     const SQL: &str = "update account set takedown_ref = $2 where id = $1";
     let changed = execute!(tx, SQL, id.0, reference).map_err(Error::during("set takedown of account", id))?;
+    Ok(changed == 1)
+}
+
+/// Sets the maximum size of an account's blobs in bytes, 0 for no maximum, or lets the host's count again (`None`). Says whether the account exists.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_quota(tx: &mut Tx, id: AccountId, bytes: Option<u64>) -> Result<bool> {
+    const SQL: &str = "update account set quota_bytes = $2 where id = $1";
+    let bytes = bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    let changed = execute!(tx, SQL, id.0, bytes).map_err(Error::during("set quota of account", id))?;
     Ok(changed == 1)
 }
 

@@ -29,14 +29,18 @@ macro_rules! account_columns {
             $table,
             "takedown_ref, ",
             $table,
+            "suspended_until, ",
+            $table,
             "email_auth_factor, ",
             $table,
-            "deleted_at"
+            "deleted_at, ",
+            $table,
+            "quota_bytes"
         )
     };
 }
 
-/// The causes of an account's state, each as a boolean behind the prefix of their table, in the order of [`Status::stored`](super::Status::stored).
+/// The causes of an account's state behind the prefix of their table, in the order of the fields of [`Causes`](super::Causes).
 macro_rules! status_columns {
     ($table:literal) => {
         concat!(
@@ -44,6 +48,8 @@ macro_rules! status_columns {
             "activated_at is not null, ",
             $table,
             "takedown_ref is not null, ",
+            $table,
+            "suspended_until, ",
             $table,
             "deactivated_at is not null, ",
             $table,
@@ -70,8 +76,10 @@ macro_rules! account_row {
                 deactivated_at: Option<i64>,
                 delete_after: Option<i64>,
                 takedown_ref: Option<String>,
+                suspended_until: Option<i64>,
                 email_auth_factor: bool,
                 deleted_at: Option<i64>,
+                quota_bytes: Option<i64>,
             }
         }
 
@@ -90,8 +98,10 @@ macro_rules! account_row {
                     deactivated_at: row.deactivated_at,
                     delete_after: row.delete_after,
                     takedown_ref: row.takedown_ref,
+                    suspended_until: row.suspended_until,
                     email_auth_factor: row.email_auth_factor,
                     deleted_at: row.deleted_at,
+                    quota_bytes: row.quota_bytes.map(|bytes| bytes.max(0).unsigned_abs()),
                 }
             }
         }

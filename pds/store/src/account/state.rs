@@ -15,6 +15,11 @@ pub enum Status {
     Active,
     /// Switched off by its owner.
     Deactivated,
+    /// Switched off by the host until a time. It takes no commits until the suspension is ended, which is announced.
+    Suspended {
+        /// When it ends; microseconds.
+        until: i64,
+    },
     /// Switched off by the host.
     TakenDown,
     /// Deleted by its owner or the host; its data is kept for a while. To everybody else the account does not exist.
@@ -48,22 +53,43 @@ pub struct Account {
     pub delete_after: Option<i64>,
     /// Reference to the decision by which it was taken down.
     pub takedown_ref: Option<String>,
+    /// Until when it is suspended; microseconds. The suspension may be over and not ended yet.
+    pub suspended_until: Option<i64>,
     /// Whether signing in with the password also needs a mailed code.
     pub email_auth_factor: bool,
     /// When it was deleted; microseconds.
     pub deleted_at: Option<i64>,
+    /// Maximum size of its blobs in bytes, 0 for no maximum, if it differs from the host's.
+    pub quota_bytes: Option<u64>,
 }
 
 impl Account {
-    /// The strongest of the stored causes.
+    /// The strongest of the stored causes, which decides about commits. A suspension counts until it is ended.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::stored(
-            self.activated_at.is_some(),
-            self.takedown_ref.is_some(),
-            self.deactivated_at.is_some(),
-            self.deleted_at.is_some(),
-        )
+        self.causes().status()
+    }
+
+    /// What readers see at `now`, in microseconds: a suspension that is over does not count.
+    #[must_use]
+    pub fn status_at(&self, now: i64) -> Status {
+        self.causes().at(now).status()
+    }
+
+    /// Whether the account is suspended until a time that has passed by `now`, in microseconds.
+    #[must_use]
+    pub fn suspension_is_over(&self, now: i64) -> bool {
+        self.suspended_until.is_some_and(|until| until <= now)
+    }
+
+    fn causes(&self) -> Causes {
+        Causes {
+            activated: self.activated_at.is_some(),
+            deleted: self.deleted_at.is_some(),
+            taken_down: self.takedown_ref.is_some(),
+            suspended_until: self.suspended_until,
+            deactivated: self.deactivated_at.is_some(),
+        }
     }
 
     /// Whether others see that there is such an account: its sign-up is finished and it was not deleted.
@@ -79,15 +105,33 @@ impl Status {
     pub fn exists(self) -> bool {
         !matches!(self, Self::Creating | Self::Deleted)
     }
+}
 
-    /// The strongest of the stored causes, which are in the order of `status_columns!`.
-    pub(crate) fn stored(activated: bool, taken_down: bool, deactivated: bool, deleted: bool) -> Self {
-        match (activated, taken_down, deactivated, deleted) {
-            (_, _, _, true) => Self::Deleted,
-            (false, _, _, false) => Self::Creating,
-            (true, true, _, false) => Self::TakenDown,
-            (true, false, true, false) => Self::Deactivated,
-            (true, false, false, false) => Self::Active,
+/// What is stored of an account's state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Causes {
+    pub(crate) activated: bool,
+    pub(crate) taken_down: bool,
+    pub(crate) suspended_until: Option<i64>,
+    pub(crate) deactivated: bool,
+    pub(crate) deleted: bool,
+}
+
+impl Causes {
+    /// Without a suspension that is over.
+    pub(crate) fn at(self, now: i64) -> Self {
+        Self { suspended_until: self.suspended_until.filter(|until| *until > now), ..self }
+    }
+
+    /// The state of the strongest cause.
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self { deleted: true, .. } => Status::Deleted,
+            Self { activated: false, .. } => Status::Creating,
+            Self { taken_down: true, .. } => Status::TakenDown,
+            Self { suspended_until: Some(until), .. } => Status::Suspended { until },
+            Self { deactivated: true, .. } => Status::Deactivated,
+            _ => Status::Active,
         }
     }
 }

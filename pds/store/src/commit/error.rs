@@ -14,7 +14,7 @@ pub enum CommitError {
         /// The repositories whose heads are not the ones that their commits expect.
         accounts: Vec<AccountId>,
     },
-    /// The accounts of these repositories are deactivated or taken down. The rest of the batch can be sent again as it is.
+    /// The accounts of these repositories are deactivated, suspended or taken down. The rest of the batch can be sent again as it is.
     #[error("{} of the batch's repositories take no commits", accounts.len())]
     Closed {
         /// Their accounts.

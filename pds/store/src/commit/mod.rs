@@ -2,7 +2,7 @@
 //!
 //! A batch of signed commits is one transaction. Each repository's head is compared with the one that its commit was built on, and swapped;
 //! if any has moved, the whole batch is undone and the repositories that moved are named. The same row says whether the repository is
-//! closed: nothing is committed after a takedown or a deactivation. A lock or a lease on an account is never needed for correctness, only
+//! closed: nothing is committed after a takedown, a suspension or a deactivation. A lock or a lease on an account is never needed for correctness, only
 //! for speed.
 
 mod batch;

@@ -27,6 +27,14 @@ pub struct Invite {
     pub expires_at: Option<i64>,
 }
 
+impl Invite {
+    /// Whether it has expired at `now`, in microseconds.
+    #[must_use]
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 row! {
     pub(super) struct Row {
         code: String,
@@ -127,9 +135,8 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, code: &str) -> Result<Option
 /// When the database cannot be read.
 pub async fn is_usable(db: &Db, code: &str, now: i64) -> Result<bool> {
     let invite = get(db, code).await?;
-    let usable = invite.is_some_and(|invite| {
-        !invite.disabled && invite.used < invite.available && invite.expires_at.is_none_or(|end| end > now)
-    });
+    let usable =
+        invite.is_some_and(|invite| !invite.disabled && invite.used < invite.available && !invite.is_expired(now));
     if !usable {
         return Ok(false);
     }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Record, RecordRow, bounds};
 use crate::{
     Db, Error, Result,
-    account::{Status, status_columns},
+    account::{Causes, Status, status_columns},
     column::{Digest, Text},
     dialect::postgres::in_time,
     pools::Pools,
@@ -143,6 +143,7 @@ row! {
         did: Text<Did>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
         cid: Option<Digest>,
@@ -156,6 +157,7 @@ row! {
         did: Text<Did>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
     }
@@ -166,6 +168,7 @@ row! {
         did: Text<Did>,
         activated: bool,
         taken_down: bool,
+        suspended_until: Option<i64>,
         deactivated: bool,
         deleted: bool,
         path: Option<Text<RepoPath>>,
@@ -174,23 +177,26 @@ row! {
     }
 }
 
-/// The record at a path, unless it was taken down. `None`: no account has this identifier.
+/// The record at a path, unless it was taken down. `None`: no account has this identifier. A suspension that is over at `now`, in microseconds, does
+/// not count.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn find(db: &Db, repo: &AtIdentifier, path: &RepoPath) -> Result<Option<OfRepo<Option<Record>>>> {
+pub async fn find(db: &Db, repo: &AtIdentifier, path: &RepoPath, now: i64) -> Result<Option<OfRepo<Option<Record>>>> {
     let sql = FIND.of(repo);
     let row: Option<FoundRow> =
         on!(db, conn => sqlx::query_as(sql).bind(repo.as_str()).bind(path.as_str()).fetch_optional(conn))
             .map_err(Error::during("read record", format_args!("{path} of {repo}")))?;
-    Ok(row.map(|row| OfRepo {
-        did: row.did.0,
-        status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
-        found: row.cid.zip(row.body).map(|(cid, body)| Record { path: path.clone(), cid: cid.0, body: body.into() }),
+    Ok(row.map(|row| {
+        let FoundRow { did, activated, taken_down, suspended_until, deactivated, deleted, cid, body } = row;
+        let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
+        let record = |(cid, body): (Digest, Vec<u8>)| Record { path: path.clone(), cid: cid.0, body: body.into() };
+        OfRepo { did: did.0, status: causes.at(now).status(), found: cid.zip(body).map(record) }
     }))
 }
 
 /// A page of a collection, without what was taken down: up to its limit, or as many as make [`PAGE_BYTES`]. `None`: no account has this identifier.
+/// A suspension that is over at `now`, in microseconds, does not count.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -199,6 +205,7 @@ pub async fn list(
     repo: &AtIdentifier,
     collection: &Nsid,
     page: Page<'_>,
+    now: i64,
 ) -> Result<Option<OfRepo<Vec<Record>>>> {
     let (mut above, mut below) = bounds(collection);
     if let Some(cursor) = page.cursor {
@@ -226,9 +233,9 @@ pub async fn list(
                     bytes += row.body.len();
                     found.push(Record::from(row));
                 }
-                let AccountRow { did, activated, taken_down, deactivated, deleted, .. } = account;
-                let status = Status::stored(activated, taken_down, deactivated, deleted);
-                Ok(Some(OfRepo { did: did.0, status, found }))
+                let AccountRow { did, activated, taken_down, suspended_until, deactivated, deleted, .. } = account;
+                let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
+                Ok(Some(OfRepo { did: did.0, status: causes.at(now).status(), found }))
             })
             .await
         }
@@ -237,7 +244,9 @@ pub async fn list(
                 let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES }.of(repo);
                 let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
                 let rows = sqlx::query_as(sql).bind(repo.as_str()).bind(&*above).bind(&*below).bind(limit).bind(bytes);
-                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await }).await.map(of_rows)
+                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await })
+                    .await
+                    .map(|rows| of_rows(rows, now))
             }
             Err(error) => Err(error),
         },
@@ -246,15 +255,15 @@ pub async fn list(
 }
 
 /// An account without records on the page has one row, of the account alone.
-fn of_rows(rows: Vec<ListedRow>) -> Option<OfRepo<Vec<Record>>> {
+fn of_rows(rows: Vec<ListedRow>, now: i64) -> Option<OfRepo<Vec<Record>>> {
     let mut of = None;
     for row in rows {
-        let of = of.get_or_insert_with(|| OfRepo {
-            did: row.did.0,
-            status: Status::stored(row.activated, row.taken_down, row.deactivated, row.deleted),
-            found: vec![],
+        let ListedRow { did, activated, taken_down, suspended_until, deactivated, deleted, path, cid, body } = row;
+        let of = of.get_or_insert_with(|| {
+            let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
+            OfRepo { did: did.0, status: causes.at(now).status(), found: vec![] }
         });
-        if let (Some(path), Some(cid), Some(body)) = (row.path, row.cid, row.body) {
+        if let (Some(path), Some(cid), Some(body)) = (path, cid, body) {
             of.found.push(Record { path: path.0, cid: cid.0, body: body.into() });
         }
     }

@@ -2,8 +2,8 @@
 
 use pds_store::{
     Error, Tx,
-    account::{self, NewAccount, Status},
-    event, invite,
+    account::{self, NewAccount, Status, Suspension},
+    event, invite, repo,
 };
 
 use crate::{
@@ -22,6 +22,8 @@ on_both!(
     renaming_answers_with_the_former_handle,
     a_taken_handle_cannot_be_renamed_to,
     the_strongest_cause_shows,
+    a_suspension_is_over_at_its_time_and_counts_until_it_is_ended,
+    an_account_may_have_a_quota_of_its_own,
     a_new_password_voids_access_tokens,
     an_uncommitted_account_does_not_exist,
 );
@@ -162,6 +164,63 @@ async fn the_strongest_cause_shows(store: Store) {
     account::set_deactivated(&mut tx, alice.id, None, None).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(status().await, Status::Active);
+}
+
+/// AL-ACC-5, AL-MOD-2
+async fn a_suspension_is_over_at_its_time_and_counts_until_it_is_ended(store: Store) {
+    let (alice, bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
+    let found = async || account::by_id(&store.db, alice.id).await.unwrap().unwrap();
+    let over = async |now: i64| account::over_suspensions(&store.db, now, 10).await.unwrap();
+    let suspension = Suspension { until: T0 + 10, reason: Some("spam".to_owned()) };
+
+    let mut tx = store.begin().await;
+    account::set_deactivated(&mut tx, alice.id, Some(T0), None).await.unwrap();
+    assert!(account::set_suspension(&mut tx, alice.id, Some(&suspension)).await.unwrap());
+    assert!(!account::set_suspension(&mut tx, pds_store::AccountId(999), None).await.unwrap());
+    tx.commit().await.unwrap();
+
+    let suspended = Status::Suspended { until: T0 + 10 };
+    assert_eq!(account::suspension(&store.db, alice.id).await.unwrap(), Some(suspension));
+    assert_eq!(account::suspension(&store.db, bob.id).await.unwrap(), None);
+    let account = found().await;
+    assert_eq!((account.status(), account.status_at(T0 + 9)), (suspended, suspended));
+    assert_eq!((account.status(), account.status_at(T0 + 10)), (suspended, Status::Deactivated));
+    let listed = async |now: i64| repo::list(&store.db, None, 1, now).await.unwrap()[0].status;
+    assert_eq!((listed(T0).await, listed(T0 + 10).await), (suspended, Status::Deactivated));
+    assert_eq!(repo::load(&store.db, &alice.did).await.unwrap().unwrap().status, suspended);
+    assert_eq!((over(T0 + 9).await, over(T0 + 10).await), (vec![], vec![(alice.id, alice.did.clone())]));
+
+    // A deleted account has its suspension still when it is restored.
+    let mut tx = store.begin().await;
+    account::delete(&mut tx, alice.id, T0, T0 + 100).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((found().await.status(), over(T0 + 10).await), (Status::Deleted, vec![]));
+    let mut tx = store.begin().await;
+    account::restore(&mut tx, alice.id, T0 + 1, None).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(found().await.status(), suspended);
+
+    let mut tx = store.begin().await;
+    account::set_takedown(&mut tx, alice.id, Some("case")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(found().await.status(), Status::TakenDown);
+    let mut tx = store.begin().await;
+    account::set_takedown(&mut tx, alice.id, None).await.unwrap();
+    account::set_suspension(&mut tx, alice.id, None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((found().await.status(), over(T0 + 10).await), (Status::Deactivated, vec![]));
+}
+
+/// AL-REP-5
+async fn an_account_may_have_a_quota_of_its_own(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    for quota in [None, Some(0), Some(5 << 40), None] {
+        let mut tx = store.begin().await;
+        assert!(account::set_quota(&mut tx, alice.id, quota).await.unwrap());
+        assert!(!account::set_quota(&mut tx, pds_store::AccountId(999), quota).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(account::by_id(&store.db, alice.id).await.unwrap().unwrap().quota_bytes, quota);
+    }
 }
 
 async fn a_new_password_voids_access_tokens(store: Store) {

@@ -210,9 +210,14 @@ async fn an_unknown_repository_is_stale(store: Store) {
     }
 }
 
-async fn set_state(store: &Store, id: AccountId, taken_down: Option<&str>, deactivated: Option<i64>) {
+/// The causes of a state: takedown, suspension, deactivation.
+type Causes = (Option<&'static str>, Option<i64>, Option<i64>);
+
+async fn set_state(store: &Store, id: AccountId, (taken_down, suspended, deactivated): Causes) {
     let mut tx = store.begin().await;
     account::set_takedown(&mut tx, id, taken_down).await.unwrap();
+    let suspension = suspended.map(|until| account::Suspension { until, reason: None });
+    account::set_suspension(&mut tx, id, suspension.as_ref()).await.unwrap();
     account::set_deactivated(&mut tx, id, deactivated, None).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -225,8 +230,18 @@ fn is_closed(error: &CommitError, id: AccountId) -> bool {
 async fn a_closed_repository_takes_no_commit(store: Store) {
     let (mut alice, mut bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
     alice.write(&store.db, vec![create("a.b.post/0")]).await.unwrap();
-    for (taken_down, deactivated) in [(Some("case 1"), None), (None, Some(T0)), (Some("case 1"), Some(T0))] {
-        set_state(&store, alice.id, taken_down, deactivated).await;
+    let takedown = Some("case 1");
+    let states: [Causes; 6] = [
+        (takedown, None, None),
+        (None, None, Some(T0)),
+        (takedown, None, Some(T0)),
+        // Also if its time has passed, until it is ended.
+        (None, Some(T0 - 1), None),
+        (None, Some(T0 + 1), Some(T0)),
+        (takedown, Some(T0 + 1), None),
+    ];
+    for state in states {
+        set_state(&store, alice.id, state).await;
         let head = event::head(&store.db).await.unwrap();
         let batches = [
             vec![alice.prepare(vec![create("a.b.post/1")])],
@@ -239,13 +254,13 @@ async fn a_closed_repository_takes_no_commit(store: Store) {
         }
         assert_eq!(event::head(&store.db).await.unwrap(), head);
         let import = Staging::begin(&store.db, alice.id, "import", T0, T0 + 1).await;
-        assert_eq!(import.is_ok(), taken_down.is_none(), "who moves in is deactivated still");
+        assert_eq!(import.is_ok(), state == (None, None, Some(T0)), "who moves in is deactivated still");
         if let Ok(import) = import {
             import.undo().await.unwrap();
         }
     }
     bob.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
-    set_state(&store, alice.id, None, None).await;
+    set_state(&store, alice.id, (None, None, None)).await;
     alice.write(&store.db, vec![create("a.b.post/1")]).await.unwrap();
 }
 
@@ -263,6 +278,6 @@ async fn a_commit_that_waits_for_a_takedown_is_refused(store: Store) {
         takedown.commit().await.unwrap();
         let error = waiting.await.unwrap().unwrap_err();
         assert!(is_closed(&error, alice.id), "{error:?}");
-        set_state(&store, alice.id, None, None).await;
+        set_state(&store, alice.id, (None, None, None)).await;
     }
 }

@@ -33,7 +33,7 @@ async fn a_deleted_account_is_hidden_and_its_names_are_free(store: Store) {
     let after = account::by_id(&store.db, alice.id).await.unwrap().unwrap();
     assert_eq!((after.status(), after.exists(), after.token_epoch), (Status::Deleted, false, before.token_epoch + 1));
     assert_eq!(repo::load(&store.db, &alice.did).await.unwrap().unwrap().status, Status::Deleted);
-    assert_eq!(repo::list(&store.db, None, 10).await.unwrap(), []);
+    assert_eq!(repo::list(&store.db, None, 10, T0).await.unwrap(), []);
     assert_eq!(account::count(&store.db).await.unwrap(), 0);
     assert_eq!(account::by_handle(&store.db, &alice.handle).await.unwrap(), None);
     assert_eq!(account::by_email(&store.db, "alice@example.com").await.unwrap(), None);

@@ -10,7 +10,7 @@ use pds_store::{
 };
 use pds_syntax::{AtIdentifier, Nsid, RepoPath, Tid};
 
-use crate::harness::{Alice, Store, cid, on_both, put, rkey};
+use crate::harness::{Alice, Store, T0, cid, on_both, put, rkey};
 
 on_both!(
     a_record_is_found_by_its_path,
@@ -60,24 +60,24 @@ async fn a_record_is_found_with_its_account_by_either_name(store: Store) {
     let path: RepoPath = "a.b.post/1".parse().unwrap();
 
     for repo in [&by_did, &by_handle] {
-        let of = record::find(&store.db, repo, &path).await.unwrap().unwrap();
+        let of = record::find(&store.db, repo, &path, T0).await.unwrap().unwrap();
         let found = of.found.unwrap();
         assert_eq!(
             (of.did, of.status, &found.path, &found.body[..]),
             (alice.did.clone(), Status::Active, &path, &b"a.b.post/1"[..])
         );
 
-        let of = record::find(&store.db, repo, &"a.b.post/2".parse().unwrap()).await.unwrap().unwrap();
+        let of = record::find(&store.db, repo, &"a.b.post/2".parse().unwrap(), T0).await.unwrap().unwrap();
         assert_eq!((of.did, of.found), (alice.did.clone(), None), "no such record");
 
         let page = Page { cursor: None, limit: 10, ascending: true };
-        let of = record::list(&store.db, repo, &nsid("a.b.none"), page).await.unwrap().unwrap();
+        let of = record::list(&store.db, repo, &nsid("a.b.none"), page, T0).await.unwrap().unwrap();
         assert_eq!((of.did, of.status, of.found), (alice.did.clone(), Status::Active, vec![]), "no such collection");
     }
     let nobody: AtIdentifier = "did:plc:nobody".parse().unwrap();
-    assert_eq!(record::find(&store.db, &nobody, &path).await.unwrap(), None);
+    assert_eq!(record::find(&store.db, &nobody, &path, T0).await.unwrap(), None);
     let page = Page { cursor: None, limit: 10, ascending: true };
-    assert_eq!(record::list(&store.db, &nobody, &nsid("a.b.post"), page).await.unwrap(), None);
+    assert_eq!(record::list(&store.db, &nobody, &nsid("a.b.post"), page, T0).await.unwrap(), None);
 }
 
 async fn the_state_of_the_account_comes_with_what_was_found(store: Store) {
@@ -86,8 +86,8 @@ async fn the_state_of_the_account_comes_with_what_was_found(store: Store) {
     let path: RepoPath = "a.b.post/1".parse().unwrap();
     let page = Page { cursor: None, limit: 10, ascending: false };
     let status = async || {
-        let one = record::find(&store.db, &repo, &path).await.unwrap().unwrap().status;
-        let listed = record::list(&store.db, &repo, &nsid("a.b.post"), page).await.unwrap().unwrap().status;
+        let one = record::find(&store.db, &repo, &path, T0).await.unwrap().unwrap().status;
+        let listed = record::list(&store.db, &repo, &nsid("a.b.post"), page, T0).await.unwrap().unwrap().status;
         assert_eq!(one, listed);
         one
     };

@@ -56,7 +56,7 @@ async fn pages_lose_and_repeat_nothing_while_accounts_come_and_go(store: Store) 
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = repo::list(&store.db, after, 2).await.unwrap();
+        let page = repo::list(&store.db, after, 2, T0).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.account_id);
         seen.extend(page.into_iter().map(|listed| listed.did));
@@ -82,7 +82,7 @@ async fn the_list_shows_states_and_no_reservations(store: Store) {
     account::set_takedown(&mut tx, alice.id, Some("report")).await.unwrap();
     tx.commit().await.unwrap();
 
-    let listed = repo::list(&store.db, None, 10).await.unwrap();
+    let listed = repo::list(&store.db, None, 10, T0).await.unwrap();
 
     let expected = repo::Listed {
         account_id: alice.id,

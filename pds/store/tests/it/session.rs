@@ -17,6 +17,9 @@ on_both!(
     a_logout_during_a_refresh_ends_both,
     a_logout_after_thousands_of_refreshes_ends_them_all,
     all_sessions_of_an_account_end,
+    all_sessions_end_during_a_refresh,
+    a_session_keeps_its_name_and_beginning_while_it_is_refreshed,
+    sessions_are_listed_page_by_page,
     expired_tokens_are_forgotten,
 );
 
@@ -196,6 +199,77 @@ async fn all_sessions_of_an_account_end(store: Store) {
 
     assert_eq!(refresh(&store, "a1", "a3", T0).await, None);
     assert_eq!(refresh(&store, "b1", "b2", T0).await.as_deref(), Some("b2"));
+}
+
+/// On Postgres the refresh of another replica is under way.
+async fn all_sessions_end_during_a_refresh(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    log_in(&store, &alice, "u1").await;
+    let mut refreshing = store.begin().await;
+    let rotation = Rotation { jti: "u1", next_jti: "u2", now: T0, grace: GRACE, expires_at: T0 + LIFE };
+    session::rotate(&mut refreshing, &rotation).await.unwrap();
+
+    let (other, id) = (store.clone(), alice.id);
+    let logout = tokio::spawn(async move {
+        let mut tx = other.begin().await;
+        assert_eq!(session::revoke_all(&mut tx, id).await.unwrap(), 2);
+        tx.commit().await.unwrap();
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    refreshing.commit().await.unwrap();
+    logout.await.unwrap();
+
+    assert_eq!(refresh(&store, "u2", "u3", T0).await, None);
+}
+
+async fn a_session_keeps_its_name_and_beginning_while_it_is_refreshed(store: Store) {
+    let (alice, bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
+    log_in(&store, &alice, "first").await;
+    log_in(&store, &alice, "other").await;
+    refresh(&store, "first", "second", T0 + 1).await;
+    refresh(&store, "second", "third", T0 + 2).await;
+    for jti in ["first", "second", "third"] {
+        assert_eq!(session::of_token(&store.db, jti).await.unwrap().as_deref(), Some("first"));
+    }
+    assert_eq!(session::of_token(&store.db, "unknown").await.unwrap(), None);
+    let named = async |id, name| session::named(&store.db, id, T0 + 2, name).await.unwrap();
+    let found = named(alice.id, "first").await.unwrap();
+    let expected = session::Session {
+        id: "first".to_owned(),
+        began_at: T0,
+        refreshed_at: T0 + 2,
+        expires_at: T0 + 2 + LIFE,
+        jti: "third".to_owned(),
+        app_password: None,
+    };
+    assert_eq!(found, expected);
+    assert_eq!((named(alice.id, "third").await, named(bob.id, "first").await), (None, None));
+    assert_eq!(session::named(&store.db, alice.id, T0 + 2 + LIFE, "first").await.unwrap(), None, "it has expired");
+
+    let mut tx = store.begin().await;
+    assert!(session::revoke(&mut tx, &found.jti, T0 + GRACE).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(named(alice.id, "first").await, None);
+    assert!(named(alice.id, "other").await.is_some());
+}
+
+async fn sessions_are_listed_page_by_page(store: Store) {
+    let (alice, bob) = (Alice::create(&store.db, "alice").await, Alice::create(&store.db, "bob").await);
+    for n in 0..5 {
+        log_in(&store, &alice, &format!("s{n}")).await;
+    }
+    log_in(&store, &bob, "of another").await;
+    refresh(&store, "s1", "s1 again", T0 + 1).await;
+    let (mut listed, mut after) = (Vec::new(), None::<session::Session>);
+    loop {
+        let place = after.as_ref().map(|last| session::Place { refreshed_at: last.refreshed_at, jti: &last.jti });
+        let page = session::page(&store.db, alice.id, T0 + 1, place, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        listed.extend(page.into_iter().map(|session| session.id));
+    }
+    assert_eq!(listed, ["s1", "s4", "s3", "s2", "s0"]);
+    assert_eq!(session::page(&store.db, alice.id, T0 + 1 + LIFE, None, 10).await.unwrap(), []);
 }
 
 async fn expired_tokens_are_forgotten(store: Store) {

@@ -27,9 +27,9 @@ pub enum Error {
     /// The file is not this account's repository.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The host took the account down during the import.
-    #[error("the account is taken down")]
-    TakenDown,
+    /// The host took the account down or suspended it.
+    #[error("the account takes no commits")]
+    Closed,
     /// The temporary file failed.
     #[error("keep the file")]
     Disk(#[from] io::Error),
@@ -92,7 +92,7 @@ pub enum Invalid {
 impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Closed { .. } => Self::TakenDown,
+            CommitError::Closed { .. } => Self::Closed,
             CommitError::Imported { .. } | CommitError::Stale { .. } | CommitError::Blobs { .. } => Self::Busy,
             CommitError::Store(error) => Self::Store(error),
         }

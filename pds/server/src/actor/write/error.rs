@@ -57,7 +57,7 @@ pub enum Error {
         /// The one in the record.
         given: i64,
     },
-    /// The account was deactivated or taken down after the request was authenticated.
+    /// The account was deactivated, suspended or taken down after the request was authenticated.
     #[error("the account of {did} takes no writes")]
     Closed {
         /// The account.

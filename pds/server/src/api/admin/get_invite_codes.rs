@@ -4,12 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::invite::views,
+    api::invite::{views, views_with_ends},
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
 };
 
-/// Parameters of `com.atproto.admin.getInviteCodes`.
+/// Parameters of `com.atproto.admin.getInviteCodes` and `dev.auroralocus.admin.listInviteCodes`.
 #[derive(Debug, Deserialize)]
 pub struct GetInviteCodesParams {
     sort: String,
@@ -22,6 +22,20 @@ pub async fn get_invite_codes(
     State(app): State<App>,
     Query(params): Query<GetInviteCodesParams>,
 ) -> Result<Output<Value>> {
+    let (page, cursor) = page(&app, &params).await?;
+    Ok(output(views(&app.db, page).await?, cursor))
+}
+
+/// `dev.auroralocus.admin.listInviteCodes`
+pub async fn list_invite_codes(
+    State(app): State<App>,
+    Query(params): Query<GetInviteCodesParams>,
+) -> Result<Output<Value>> {
+    let (page, cursor) = page(&app, &params).await?;
+    Ok(output(views_with_ends(&app.db, page).await?, cursor))
+}
+
+async fn page(app: &App, params: &GetInviteCodesParams) -> Result<(Vec<Invite>, Option<String>)> {
     let by = match params.sort.as_str() {
         "recent" => By::Recent,
         "usage" => By::Usage,
@@ -30,11 +44,15 @@ pub async fn get_invite_codes(
     let place = params.cursor.as_deref().map(place).transpose()?;
     let page = invite::page(&app.db, by, place, params.limit).await?;
     let cursor = page.last().map(|last| cursor(by, last));
-    let mut output = json!({"codes": views(&app.db, page).await?});
+    Ok((page, cursor))
+}
+
+fn output(codes: Vec<Value>, cursor: Option<String>) -> Output<Value> {
+    let mut output = json!({"codes": codes});
     if let Some(cursor) = cursor {
         output["cursor"] = cursor.into();
     }
-    Ok(Output(output))
+    Output(output)
 }
 
 /// `NUMBER::CODE`, as the reference's cursors.

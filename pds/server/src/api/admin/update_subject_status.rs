@@ -37,8 +37,8 @@ pub async fn update_subject_status(
     }
     let found = match (&subject, takedown) {
         (Subject::Account { did }, takedown) => {
-            moderation::change_account(&app.db, did, &AccountChange { takedown, deactivated, delete_after: None }, now)
-                .await?
+            let change = AccountChange { takedown, deactivated, ..AccountChange::default() };
+            moderation::change_account(&app.db, did, &change, now).await?
         }
         (_, _) if deactivated.is_some() => return Err(XrpcError::invalid("Only an account can be deactivated")),
         (_, None) => return Err(XrpcError::invalid("Input must have the property \"takedown\"")),

@@ -18,7 +18,7 @@ pub struct DescribeRepoParams {
 
 /// `com.atproto.repo.describeRepo`
 pub async fn describe_repo(State(app): State<App>, Query(params): Query<DescribeRepoParams>) -> Result<Output<Value>> {
-    let account = open(app.accounts.find(&params.repo).await?, &params.repo)?;
+    let account = open(app.accounts.find(&params.repo).await?, &params.repo, app.clock.now_us())?;
     let document = app.resolver.did_naming(&account.did, &account.handle).await;
     let document = document.map_err(|error| XrpcError::invalid(format!("Could not resolve DID: {error}")))?;
     let collections = record::collections(&app.db, account.id).await?;

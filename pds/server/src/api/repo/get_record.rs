@@ -41,7 +41,7 @@ pub async fn get_record(
         XrpcError::named("RecordNotFound", format!("Could not locate record: at://{repo}/{collection}/{rkey}"))
     };
     let path = RepoPath::new(&params.collection, &params.rkey);
-    let of = record::find(&app.db, &params.repo, &path).await.map_err(XrpcError::from)?;
+    let of = record::find(&app.db, &params.repo, &path, app.clock.now_us()).await.map_err(XrpcError::from)?;
     let of = of.filter(|of| of.status.exists());
     if of.is_none()
         && let Some(app_view) = Target::app_view(&app)

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::headers::{ContentLength, HeaderMapExt};
+use pds_store::account::{self, Status};
 use pds_syntax::Did;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::api::car::CAR;
 use crate::{
     actor::import::{Error, Note, Notes},
     app::App,
-    auth::{Access, account_takedown},
+    auth::{Access, may_bring},
     rate_limit::Client,
     xrpc::{Output, Result, XrpcError, expect_content_type, refuse_compressed},
 };
@@ -31,6 +32,7 @@ pub async fn import_repo(
     if !app.settings.import.accepted {
         return Err(XrpcError::invalid("Service is not accepting repo imports"));
     }
+    may_bring(access.account.status())?;
     expect_content_type(&headers, CAR)?;
     refuse_compressed(&headers)?;
     let limit = app.settings.import.max_bytes;
@@ -38,7 +40,15 @@ pub async fn import_repo(
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge { limit }.into());
     }
-    let report = app.actors.import(&access.account, &client.subject, body.into_data_stream()).await?;
+    let report = match app.actors.import(&access.account, &client.subject, body.into_data_stream()).await {
+        Err(Error::Closed) => {
+            // The host has decided meanwhile.
+            let now = account::by_id(&app.db, access.account.id).await?;
+            may_bring(now.map_or(Status::Deleted, |account| account.status()))?;
+            return Err(Error::Closed.into());
+        }
+        report => report?,
+    };
     if report.kept.count == 0 && report.left_out.count == 0 {
         return Ok(StatusCode::OK.into_response());
     }
@@ -63,7 +73,7 @@ impl From<Error> for XrpcError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
             }
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
-            Error::TakenDown => account_takedown(),
+            Error::Closed => Self::unavailable("The state of the account changed during the import, try again", 1),
             Error::Busy => Self::unavailable(format!("{error}, try again"), 30),
             Error::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 tracing::warn!(

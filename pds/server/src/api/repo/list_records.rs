@@ -42,7 +42,7 @@ pub async fn list_records(
     let cursor = cursor.map_err(|error| XrpcError::invalid(format!("Params/cursor: {error}")))?;
     let page = Page { cursor: cursor.as_ref(), limit: params.limit, ascending: params.reverse.unwrap_or(false) };
     let turn = app.actors.list_turn(&client.subject).await?;
-    let of = record::list(&app.db, &params.repo, &params.collection, page).await?;
+    let of = record::list(&app.db, &params.repo, &params.collection, page, app.clock.now_us()).await?;
     drop(turn);
     let of = of.filter(|of| of.status == Status::Active).ok_or_else(|| no_repo(&params.repo))?;
     let (did, found) = (of.did, of.found);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::Access,
+    auth::{Access, may_bring},
     blob::Error,
     http::rate_limit::Meter,
     rate_limit::UPLOADS,
@@ -28,6 +28,7 @@ pub async fn upload_blob(
     body: Body,
 ) -> Result<Output<Value>> {
     let id = access.account.id;
+    may_bring(access.account.status())?;
     refuse_compressed(&headers)?;
     let stated = content_type(&headers)?
         .parse::<mime::Mime>()
@@ -48,7 +49,7 @@ pub async fn upload_blob(
     let mut body = body.into_data_stream();
     let mut unfinished =
         Unfinished { app: app.clone(), meter: meter.clone(), account: Some(access.account.did.clone()) };
-    let stored = app.blobs.upload(id, stated.essence_str(), length, &mut body).await;
+    let stored = app.blobs.upload(&access.account, stated.essence_str(), length, &mut body).await;
     if !matches!(stored, Err(Error::Broken)) {
         unfinished.account = None;
     }

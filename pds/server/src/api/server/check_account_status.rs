@@ -29,7 +29,7 @@ pub async fn check_account_status(State(app): State<App>, access: Access, client
     let root = repo::root(&app.db, account.id).await?;
     let Root { head, record_count, .. } = root.ok_or_else(|| XrpcError::repo_not_found(&account.did))?;
     Ok(Output(json!({
-        "activated": account.status() == Status::Active,
+        "activated": account.status_at(app.clock.now_us()) == Status::Active,
         "validDid": valid_did,
         "repoCommit": head.commit,
         "repoRev": head.rev,

@@ -3,6 +3,7 @@ use pds_syntax::Datetime;
 use serde::Deserialize;
 
 use crate::{
+    api::future,
     app::App,
     auth::Access,
     moderation::{self, AccountChange},
@@ -25,21 +26,11 @@ pub async fn deactivate_account(
     Procedure(input): Procedure<DeactivateAccountInput>,
 ) -> Result<()> {
     let (account, now) = (&access.account, app.clock.now_us());
-    let delete_after =
-        match &input.delete_after {
-            Some(time) => Some(micros(time).filter(|time| *time > now).ok_or_else(|| {
-                XrpcError::invalid(format!("Input/deleteAfter must be in the future (got \"{time}\")"))
-            })?),
-            None => None,
-        };
+    let delete_after = input.delete_after.as_ref().map(|time| future("Input/deleteAfter", time, now)).transpose()?;
     let change = AccountChange { deactivated: Some(true), delete_after, ..AccountChange::default() };
     if !moderation::change_account(&app.db, &account.did, &change, now).await? {
         return Err(XrpcError::invalid("Account not found"));
     }
     tracing::info!(account.did = %account.did, "deactivated the account {}", account.did);
     Ok(())
-}
-
-fn micros(time: &Datetime) -> Option<i64> {
-    time.as_str().parse().map(|time: jiff::Timestamp| time.as_microsecond()).ok()
 }

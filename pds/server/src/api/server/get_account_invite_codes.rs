@@ -31,6 +31,10 @@ pub async fn get_account_invite_codes(
         app.invites.make_earned(account).await?;
     }
     let mut codes = invite::of_account(&app.db, account.did.as_str()).await?;
-    codes.retain(|invite| !invite.disabled && (params.include_used || invite.used < invite.available));
+    let now = app.clock.now_us();
+    codes.retain(|invite| {
+        let is_open = invite.used < invite.available && !invite.is_expired(now);
+        !invite.disabled && (is_open || params.include_used && invite.used > 0)
+    });
     Ok(Output(json!({"codes": views(&app.db, codes).await?})))
 }

@@ -1,4 +1,4 @@
-//! `com.atproto.server.*`.
+//! `com.atproto.server.*`, and `dev.auroralocus.server.*`, which this project adds.
 
 mod activate_account;
 mod check_account_status;
@@ -16,6 +16,7 @@ mod get_account_invite_codes;
 mod get_service_auth;
 mod get_session;
 mod list_app_passwords;
+mod list_sessions;
 mod refresh_session;
 mod request_account_delete;
 mod request_email_confirmation;
@@ -24,6 +25,7 @@ mod request_password_reset;
 mod reserve_signing_key;
 mod reset_password;
 mod revoke_app_password;
+mod revoke_session;
 mod session;
 mod update_email;
 
@@ -43,6 +45,7 @@ pub use get_account_invite_codes::get_account_invite_codes;
 pub use get_service_auth::get_service_auth;
 pub use get_session::get_session;
 pub use list_app_passwords::list_app_passwords;
+pub use list_sessions::list_sessions;
 pub use refresh_session::refresh_session;
 pub use request_account_delete::request_account_delete;
 pub use request_email_confirmation::request_email_confirmation;
@@ -51,4 +54,5 @@ pub use request_password_reset::request_password_reset;
 pub use reserve_signing_key::reserve_signing_key;
 pub use reset_password::reset_password;
 pub use revoke_app_password::revoke_app_password;
+pub use revoke_session::revoke_session;
 pub use update_email::update_email;

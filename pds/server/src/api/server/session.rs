@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    api::inactive,
     app::App,
     auth::{issue_access, issue_refresh},
     xrpc::Result,
@@ -50,7 +51,7 @@ pub struct Session {
 
 /// Describes the account; its DID document comes along when the directory answers.
 pub(super) async fn holder(app: &App, account: &Account) -> Holder {
-    let status = account.status();
+    let status = account.status_at(app.clock.now_us());
     Holder {
         handle: app.handles.shown(account).await,
         did: account.did.clone(),
@@ -59,11 +60,7 @@ pub(super) async fn holder(app: &App, account: &Account) -> Holder {
         email_confirmed: account.email.as_ref().map(|_| account.email_confirmed_at.is_some()),
         email_auth_factor: account.email.as_ref().map(|_| account.email_auth_factor),
         active: status == Status::Active,
-        status: match status {
-            Status::Active | Status::Creating | Status::Deleted => None,
-            Status::Deactivated => Some("deactivated"),
-            Status::TakenDown => Some("takendown"),
-        },
+        status: inactive(status),
     }
 }
 

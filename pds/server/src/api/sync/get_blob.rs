@@ -55,12 +55,13 @@ pub async fn get_blob(
         found.storage_key.parse().map_err(|error| XrpcError::internal("reading a blob's key", &error))?;
     let tag = format!("\"{}\"", params.cid);
     let tag: ETag = tag.parse().map_err(|error| XrpcError::internal("writing a blob's tag", &error))?;
-    let mut head = head(&found, tag.clone(), account.status());
+    let status = account.status_at(app.clock.now_us());
+    let mut head = head(&found, tag.clone(), status);
     if headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&tag)) {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
     // Neither a credential nor a blob that only its bearer may see leaves this server. A link is valid for GET, not for HEAD.
-    let may_leave = method == Method::GET && account.status() == Status::Active && matches!(viewer, Viewer::Anybody);
+    let may_leave = method == Method::GET && status == Status::Active && matches!(viewer, Viewer::Anybody);
     if may_leave
         && found.lost_at.is_none()
         && !headers.contains_key(CDN_LOOP)

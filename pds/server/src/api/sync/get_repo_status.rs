@@ -3,8 +3,8 @@ use pds_store::{account::Status, repo};
 use pds_syntax::{Did, Tid};
 use serde::{Deserialize, Serialize};
 
-use super::inactive;
 use crate::{
+    api::inactive,
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
 };
@@ -33,7 +33,7 @@ pub async fn get_repo_status(
 ) -> Result<Output<GetRepoStatusOutput>> {
     let account = app.accounts.by_did(&params.did).await?;
     let account = account.ok_or_else(|| XrpcError::repo_not_found(&params.did))?;
-    let status = account.status();
+    let status = account.status_at(app.clock.now_us());
     let active = status == Status::Active;
     let rev = if active { repo::root(&app.db, account.id).await?.map(|root| root.head.rev) } else { None };
     Ok(Output(GetRepoStatusOutput { did: params.did, active, status: inactive(status), rev }))

@@ -4,8 +4,8 @@ use pds_store::{AccountId, account::Status, repo};
 use pds_syntax::{Did, Tid};
 use serde::{Deserialize, Serialize};
 
-use super::inactive;
 use crate::{
+    api::inactive,
     app::App,
     xrpc::{Output, Query, Result, XrpcError},
 };
@@ -45,7 +45,7 @@ pub async fn list_repos(
 ) -> Result<Output<ListReposOutput>> {
     let after = params.cursor.as_deref().map(str::parse::<i64>).transpose();
     let after = after.map_err(|_| XrpcError::invalid("Params/cursor: Malformed cursor"))?.map(AccountId);
-    let found = repo::list(&app.db, after, params.limit).await?;
+    let found = repo::list(&app.db, after, params.limit, app.clock.now_us()).await?;
     let full = found.len() == params.limit as usize;
     let cursor = found.last().filter(|_| full).map(|last| last.account_id.0.to_string());
     let repos = found.into_iter().map(|repo| Listed {

@@ -21,14 +21,3 @@ pub use get_repo_status::get_repo_status;
 pub use list_blobs::list_blobs;
 pub use list_repos::list_repos;
 pub use subscribe_repos::subscribe_repos;
-
-use pds_store::account::Status;
-
-/// The protocol's word for a state other than active.
-fn inactive(status: Status) -> Option<&'static str> {
-    match status {
-        Status::Active | Status::Creating | Status::Deleted => None,
-        Status::Deactivated => Some("deactivated"),
-        Status::TakenDown => Some("takendown"),
-    }
-}

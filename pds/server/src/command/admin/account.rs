@@ -5,9 +5,11 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
+    end::end,
     output::{Output, text},
     server::Server,
 };
@@ -47,12 +49,40 @@ pub(super) enum Account {
     },
     /// Lift a takedown.
     Untakedown { account: String },
+    /// Hide an account until a time, and refuse its writes. Its sessions stay.
+    Suspend {
+        account: String,
+        /// When it ends: a time, or how long it lasts from now. For example 2027-01-31T12:00:00Z, 12h, 7d.
+        #[arg(long, value_parser = end)]
+        until: Timestamp,
+        /// Why, for other administrators.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a suspension before its time.
+    Unsuspend { account: String },
     /// Give an account a random password, which is printed, and end its sessions.
     ResetPassword {
         account: String,
         /// Read the password from standard input instead of making a random one.
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// List the open sessions of an account.
+    Sessions { account: String },
+    /// End all sessions of an account, or one. Its password and app passwords stay.
+    Logout {
+        account: String,
+        /// The one session to end, as `sessions` names it.
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Set the maximum size of an account's blobs.
+    SetQuota {
+        account: String,
+        /// A size such as 500MiB or 10GiB, `none` for no maximum, or `default` for that of the server, PDS_ACCOUNT_QUOTA_BYTES.
+        #[arg(value_parser = quota)]
+        size: Quota,
     },
     /// Let an account make invite codes again.
     EnableInvites {
@@ -70,6 +100,19 @@ pub(super) enum Account {
     },
 }
 
+/// The maximum size of an account's blobs in bytes, 0 for no maximum; `None` for that of the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota(Option<u64>);
+
+fn quota(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => Ok(Quota(None)),
+        "none" => Ok(Quota(Some(0))),
+        "0" => Err("say `none` for no maximum".to_owned()),
+        text => pds_config::size(text).map(|bytes| Quota(Some(bytes))),
+    }
+}
+
 pub(super) async fn run(command: Account, server: &Server, output: Output) -> anyhow::Result<()> {
     match command {
         Account::List { email } => list(server, output, email).await,
@@ -80,7 +123,12 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
         Account::Delete { account, yes } => delete(server, output, &account, yes).await,
         Account::Takedown { account, reference } => takedown(server, output, &account, true, reference).await,
         Account::Untakedown { account } => takedown(server, output, &account, false, None).await,
+        Account::Suspend { account, until, reason } => suspend(server, output, &account, until, reason).await,
+        Account::Unsuspend { account } => unsuspend(server, output, &account).await,
         Account::ResetPassword { account, password_stdin } => reset(server, output, &account, password_stdin).await,
+        Account::Sessions { account } => sessions(server, output, &account).await,
+        Account::Logout { account, session } => logout(server, output, &account, session).await,
+        Account::SetQuota { account, size } => set_quota(server, output, &account, size).await,
         Account::EnableInvites { account, note } => invites(server, output, &account, "enable", note).await,
         Account::DisableInvites { account, note } => invites(server, output, &account, "disable", note).await,
     }
@@ -105,9 +153,24 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
     let mut info = server.query("com.atproto.admin.getAccountInfo", &[("did", &did)]).await?;
     let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
     info["takedown"] = status["takedown"].clone();
+    let own = server.query("dev.auroralocus.admin.getAccount", &[("did", &did)]).await?;
+    for field in ["active", "status", "suspension", "blobBytes", "quotaBytes", "ownQuotaBytes"] {
+        if let Some(value) = own.get(field) {
+            info[field] = value.clone();
+        }
+    }
     let taken_down = match &info["takedown"] {
         takedown if takedown["applied"] == true => format!("yes, {}", text(takedown, "ref")),
         _ => "no".to_owned(),
+    };
+    let suspended = match &info["suspension"] {
+        Value::Null => "no".to_owned(),
+        suspension => format!("until {}, {}", text(suspension, "until"), text(suspension, "reason")),
+    };
+    let of = if info["ownQuotaBytes"].is_null() { "the server's" } else { "its own" };
+    let quota = match &info["quotaBytes"] {
+        Value::Null => format!("none, {of}"),
+        bytes => format!("{bytes} bytes, {of}"),
     };
     let lines = [
         ("handle", text(&info, "handle")),
@@ -117,6 +180,9 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         ("created", text(&info, "indexedAt")),
         ("deactivated", text(&info, "deactivatedAt")),
         ("taken down", taken_down),
+        ("suspended", suspended),
+        ("bytes of blobs", text(&info, "blobBytes")),
+        ("quota", quota),
         ("invited by", text(&info["invitedBy"], "code")),
         ("invites disabled", text(&info, "invitesDisabled")),
         ("note about invites", text(&info, "inviteNote")),
@@ -166,11 +232,72 @@ async fn takedown(
     output.value(&answer, &[(if applied { "taken down" } else { "takedown lifted" }, did)])
 }
 
+async fn suspend(
+    server: &Server,
+    output: Output,
+    account: &str,
+    until: Timestamp,
+    reason: Option<String>,
+) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut input = json!({"did": did, "until": until.to_string()});
+    if let Some(reason) = reason {
+        input["reason"] = reason.into();
+    }
+    let answer = server.call("dev.auroralocus.admin.suspendAccount", &input).await?;
+    output.value(&answer, &[("suspended", did), ("until", text(&answer, "until"))])
+}
+
+async fn unsuspend(server: &Server, output: Output, account: &str) -> anyhow::Result<()> {
+    let input = json!({"did": server.did(account).await?});
+    server.call("dev.auroralocus.admin.unsuspendAccount", &input).await?;
+    output.value(&input, &[("suspension ended", text(&input, "did"))])
+}
+
 async fn reset(server: &Server, output: Output, account: &str, from_stdin: bool) -> anyhow::Result<()> {
     let (did, password) = (server.did(account).await?, password(from_stdin)?);
     let input = json!({"did": did, "password": password});
     server.call("com.atproto.admin.updateAccountPassword", &input).await?;
     output.value(&input, &[("did", did), ("password", password)])
+}
+
+async fn sessions(server: &Server, output: Output, account: &str) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let params = [("did", did.as_str()), ("limit", "100")];
+    let sessions = server.list("dev.auroralocus.admin.listSessions", "sessions", &params).await?;
+    output.list(
+        &sessions,
+        &[
+            ("ID", |session| text(session, "id")),
+            ("APP PASSWORD", |session| text(&session["appPassword"], "name")),
+            ("CREATED", |session| text(session, "createdAt")),
+            ("REFRESHED", |session| text(session, "refreshedAt")),
+            ("EXPIRES", |session| text(session, "expiresAt")),
+        ],
+    )
+}
+
+async fn logout(server: &Server, output: Output, account: &str, session: Option<String>) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let mut input = json!({"did": did});
+    let ended = if session.is_some() { "ended a session of" } else { "ended all sessions of" };
+    if let Some(id) = session {
+        input["id"] = id.into();
+    }
+    server.call("dev.auroralocus.admin.revokeSessions", &input).await?;
+    output.value(&input, &[(ended, did)])
+}
+
+async fn set_quota(server: &Server, output: Output, account: &str, quota: Quota) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let input = json!({"did": did, "bytes": quota.0});
+    server.call("dev.auroralocus.admin.setQuota", &input).await?;
+    let text = match quota.0 {
+        None => "the server's".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(bytes) => format!("{bytes} bytes"),
+    };
+    output.value(&input, &[("did", did), ("quota", text)])
 }
 
 async fn invites(

@@ -2,9 +2,11 @@
 
 use anyhow::ensure;
 use clap::Subcommand;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    end::end,
     output::{Output, text},
     server::Server,
 };
@@ -22,6 +24,9 @@ pub(super) enum Invite {
         /// DID, handle or e-mail address of the account that the codes are for.
         #[arg(long = "for", value_name = "ACCOUNT")]
         owner: Option<String>,
+        /// When the codes expire: a time, or how long they last from now. For example 2027-01-31T12:00:00Z, 12h, 7d. By default they do not.
+        #[arg(long, value_name = "END", value_parser = end)]
+        expires: Option<Timestamp>,
     },
     /// List all codes, newest first.
     List {
@@ -41,18 +46,27 @@ pub(super) enum Invite {
 
 pub(super) async fn run(command: Invite, server: &Server, output: Output) -> anyhow::Result<()> {
     match command {
-        Invite::Create { uses, count, owner } => create(server, output, uses, count, owner).await,
+        Invite::Create { uses, count, owner, expires } => {
+            let mut input = json!({"useCount": uses, "codeCount": count});
+            if let Some(owner) = owner {
+                input["forAccounts"] = json!([server.did(&owner).await?]);
+            }
+            create(server, output, input, expires).await
+        }
         Invite::List { usable } => list(server, output, usable).await,
         Invite::Disable { codes, owners } => disable(server, output, codes, owners).await,
     }
 }
 
-async fn create(server: &Server, output: Output, uses: u32, count: u32, owner: Option<String>) -> anyhow::Result<()> {
-    let mut input = json!({"useCount": uses, "codeCount": count});
-    if let Some(owner) = owner {
-        input["forAccounts"] = json!([server.did(&owner).await?]);
-    }
-    let answer = server.call("com.atproto.server.createInviteCodes", &input).await?;
+async fn create(server: &Server, output: Output, mut input: Value, expires: Option<Timestamp>) -> anyhow::Result<()> {
+    let method = match expires {
+        Some(end) => {
+            input["expiresAt"] = end.to_string().into();
+            "dev.auroralocus.admin.createInviteCodes"
+        }
+        None => "com.atproto.server.createInviteCodes",
+    };
+    let answer = server.call(method, &input).await?;
     let codes: Vec<_> = answer["codes"].as_array().into_iter().flatten().collect();
     let codes: Vec<Value> = codes
         .iter()
@@ -69,8 +83,10 @@ async fn create(server: &Server, output: Output, uses: u32, count: u32, owner: O
 
 async fn list(server: &Server, output: Output, usable: bool) -> anyhow::Result<()> {
     let params = [("limit", "500"), ("sort", "recent")];
-    let mut codes = server.list("com.atproto.admin.getInviteCodes", "codes", &params).await?;
-    codes.retain(|code| !usable || (code["disabled"] == false && left(code) > 0));
+    let mut codes = server.list("dev.auroralocus.admin.listInviteCodes", "codes", &params).await?;
+    let now = Timestamp::now();
+    let is_expired = |code: &Value| text(code, "expiresAt").parse::<Timestamp>().is_ok_and(|end| end <= now);
+    codes.retain(|code| !usable || (code["disabled"] == false && left(code) > 0 && !is_expired(code)));
     output.list(
         &codes,
         &[
@@ -80,6 +96,7 @@ async fn list(server: &Server, output: Output, usable: bool) -> anyhow::Result<(
             ("DISABLED", |code| if code["disabled"] == true { "yes".to_owned() } else { "no".to_owned() }),
             ("FOR", |code| text(code, "forAccount")),
             ("CREATED", |code| text(code, "createdAt")),
+            ("EXPIRES", |code| text(code, "expiresAt")),
         ],
     )
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod crawl;
+mod end;
 mod invite;
 mod output;
 mod server;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Methods with an input that would otherwise be good.
-const PROCEDURES: [&str; 10] = [
+const PROCEDURES: [&str; 15] = [
     "com.atproto.admin.disableAccountInvites",
     "com.atproto.admin.disableInviteCodes",
     "com.atproto.admin.enableAccountInvites",
@@ -23,15 +23,23 @@ const PROCEDURES: [&str; 10] = [
     "com.atproto.admin.updateSubjectStatus",
     "com.atproto.temp.addReservedHandle",
     "com.atproto.temp.revokeAccountCredentials",
+    "dev.auroralocus.admin.createInviteCodes",
+    "dev.auroralocus.admin.revokeSessions",
     "dev.auroralocus.admin.runJob",
+    "dev.auroralocus.admin.setQuota",
+    "dev.auroralocus.admin.suspendAccount",
+    "dev.auroralocus.admin.unsuspendAccount",
 ];
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 9] = [
     "com.atproto.admin.getAccountInfo",
     "com.atproto.admin.getAccountInfos",
     "com.atproto.admin.getInviteCodes",
     "com.atproto.admin.getSubjectStatus",
     "com.atproto.admin.searchAccounts",
+    "dev.auroralocus.admin.getAccount",
+    "dev.auroralocus.admin.listInviteCodes",
     "dev.auroralocus.admin.listJobs",
+    "dev.auroralocus.admin.listSessions",
 ];
 
 on_both!(only_an_administrator_may_call_the_methods_of_administrators, |pds| async move {

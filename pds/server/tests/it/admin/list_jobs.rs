@@ -3,7 +3,7 @@
 use crate::on_both;
 
 on_both!(jobs_are_listed_with_their_intervals, |pds| async move {
-    // AL-JOB-1, AL-JOB-4, AL-JOB-5, AL-JOB-6, AL-JOB-8
+    // AL-JOB-1, AL-JOB-2, AL-JOB-4, AL-JOB-5, AL-JOB-6, AL-JOB-8
     let listed = pds.admin_query("dev.auroralocus.admin.listJobs", &[]).await.ok();
     let jobs = listed["jobs"].as_array().unwrap();
     let shown = |name: &str| {
@@ -12,6 +12,7 @@ on_both!(jobs_are_listed_with_their_intervals, |pds| async move {
     };
     let one = |seconds| Some((seconds, "oneReplica".to_owned()));
     assert_eq!(shown("session_cleanup"), one(3600));
+    assert_eq!(shown("suspension_cleanup"), one(60));
     assert_eq!(shown("health_check"), one(300));
     assert_eq!(shown("blob_orphan_sweep"), one(3600));
     assert_eq!(shown("account_purge"), one(3600));

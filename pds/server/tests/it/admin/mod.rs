@@ -1,10 +1,12 @@
 //! `com.atproto.admin.*` and `dev.auroralocus.admin.*`.
 
+mod create_invite_codes;
 mod credential;
 mod delete_account;
 mod disable_account_invites;
 mod disable_invite_codes;
 mod enable_account_invites;
+mod get_account;
 mod get_account_info;
 mod get_account_infos;
 mod get_invite_codes;
@@ -13,7 +15,10 @@ mod list_jobs;
 mod run_job;
 mod search_accounts;
 mod send_email;
+mod set_quota;
 mod subject_status;
+mod suspend_account;
+mod unsuspend_account;
 mod update_account_email;
 mod update_account_handle;
 mod update_account_password;

@@ -149,6 +149,66 @@ async fn account_takedown_hides_and_untakedown_shows() {
 }
 
 #[tokio::test]
+async fn account_suspend_has_an_end_and_unsuspend_comes_before_it() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let suspended = host.json(&["account", "suspend", "alice.test", "--until", "7d", "--reason", "spam"]);
+    assert_eq!(suspended["did"], alice["did"]);
+    let text = host.text(&["account", "show", "alice.test"]);
+    let end = field(&suspended, "until");
+    assert!(text.contains(&format!("until {end}, spam")), "{text}");
+    let shown = host.json(&["account", "show", "alice.test"]);
+    assert_eq!((&shown["status"], &shown["suspension"]["reason"]), (&json!("suspended"), &json!("spam")));
+    let text = host.text(&["account", "suspend", "alice.test", "--until", "2999-01-01T00:00:00Z"]);
+    assert!(text.contains("2999-01-01T00:00:00.000Z"), "{text}");
+    host.text(&["account", "unsuspend", "alice.test"]);
+    assert_eq!(host.json(&["account", "show", "alice.test"])["active"], true);
+    let arguments = ["admin", "account", "suspend", "alice.test", "--until", "yesterday"];
+    let said = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "");
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("a duration such as 12h or 7d"), "{said}");
+}
+
+#[tokio::test]
+async fn account_sessions_are_listed_and_logout_ends_them() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let log_in = async || host.log_in("alice.test", &field(&alice, "password")).await.ok();
+    log_in().await;
+    let listed = || host.json(&["account", "sessions", "alice.test"]);
+    let before = listed();
+    assert_eq!(before.as_array().unwrap().len(), 2, "{before}");
+    let one = field(&before[0], "id");
+    let text = host.text(&["account", "sessions", "alice.test"]);
+    assert!(text.starts_with("ID") && text.contains(&one), "{text}");
+    let text = host.text(&["account", "logout", "alice.test", "--session", &one]);
+    assert!(text.starts_with("ended a session of:"), "{text}");
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    assert!(host.refused(&["account", "logout", "alice.test", "--session", &one]).contains("SessionNotFound"));
+    host.text(&["account", "logout", "alice.test"]);
+    assert_eq!(listed(), json!([]));
+    log_in().await;
+}
+
+#[tokio::test]
+async fn account_set_quota_takes_sizes_as_settings_do() {
+    let host = Host::start().await;
+    host.create("alice");
+    for (size, shown) in
+        [("10MiB", "10485760 bytes, its own"), ("none", "none, its own"), ("default", "none, the server's")]
+    {
+        host.text(&["account", "set-quota", "alice.test", size]);
+        let text = host.text(&["account", "show", "alice.test"]);
+        assert!(text.contains(shown), "{size}: {text}");
+    }
+    for size in ["0", "10M", "much"] {
+        let arguments = ["admin", "account", "set-quota", "alice.test", size];
+        let output = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "");
+        assert!(!output.status.success(), "{size}");
+    }
+}
+
+#[tokio::test]
 async fn account_reset_password_prints_the_new_one() {
     let host = Host::start().await;
     let alice = host.create("alice");
@@ -182,6 +242,13 @@ async fn invite_create_prints_codes_that_list_shows_and_disable_ends() {
     assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
     let text = host.text(&["invite", "list"]);
     assert!(text.starts_with("CODE") && codes.iter().all(|code| text.contains(code)), "{text}");
+
+    let expiring = host.json(&["invite", "create", "--count", "2", "--expires", "7d"]);
+    assert_eq!(expiring.as_array().unwrap().len(), 2);
+    let listed = host.json(&["invite", "list", "--usable"]);
+    let ends = listed.as_array().unwrap().iter().filter(|code| code["expiresAt"].is_string());
+    assert_eq!((ends.count(), listed.as_array().unwrap().len()), (2, 5), "{listed}");
+    host.text(&["invite", "disable", &field(&expiring[0], "code"), &field(&expiring[1], "code")]);
 
     host.text(&["invite", "disable", codes[0], "--of", "alice.test"]);
     let listed = host.json(&["invite", "list", "--usable"]);

@@ -17,6 +17,7 @@ mod get_account_invite_codes;
 mod get_service_auth;
 mod get_session;
 mod list_app_passwords;
+mod list_sessions;
 mod own_identity;
 mod password_reset;
 mod refresh_session;

@@ -32,7 +32,7 @@ impl Staging {
     /// microseconds. `token` tells imports apart.
     ///
     /// # Errors
-    /// [`CommitError::Imported`] if another import has not expired, [`CommitError::Closed`] if the account is taken down (it may be
+    /// [`CommitError::Imported`] if another import has not expired, [`CommitError::Closed`] if the account is taken down or suspended (it may be
     /// deactivated), [`CommitError::Stale`] if there is no repository.
     pub async fn begin(db: &Db, id: AccountId, token: &str, now: i64, until: i64) -> Result<Self, CommitError> {
         const SQL: &str = "update repo set import_token = $2, import_until = $3 \
@@ -80,7 +80,7 @@ impl Staging {
     /// before are changed and deleted by [`Swap::write`]. `at` is now, in microseconds.
     ///
     /// # Errors
-    /// [`CommitError::Closed`] if the account was taken down meanwhile, [`CommitError::Stale`] if the import has expired and was undone.
+    /// [`CommitError::Closed`] if the account was taken down or suspended meanwhile, [`CommitError::Stale`] if the import has expired and was undone.
     pub async fn swap(&self, commit: NewCommit, at: i64) -> Result<Swap, CommitError> {
         const SQL: &str = "update repo set rev = $4, commit_cid = $5, data_cid = $6, commit_bytes = $7, import_token = null, \
                            import_until = null where account_id = $1 and import_token = $2 and rev = $3 and closed <= 1 \

@@ -28,7 +28,7 @@ impl Alice {
     /// A page of a collection, as everybody may read it.
     pub(crate) async fn list(&self, db: &Db, collection: &str, page: Page<'_>) -> Vec<Record> {
         let repo = AtIdentifier::Did(self.did.clone());
-        let of = record::list(db, &repo, &collection.parse().unwrap(), page).await.unwrap().unwrap();
+        let of = record::list(db, &repo, &collection.parse().unwrap(), page, T0).await.unwrap().unwrap();
         assert_eq!((of.did, of.status), (self.did.clone(), Status::Active));
         of.found
     }

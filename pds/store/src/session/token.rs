@@ -1,4 +1,4 @@
-//! Sessions: the valid refresh tokens, by their identifier (`jti`). Access tokens are not stored: each contains the identifier of the refresh
+//! The valid refresh tokens, by their identifier (`jti`). Access tokens are not stored: each contains the identifier of the refresh
 //! token that it was issued with, and a logout stores these identifiers.
 //!
 //! A refresh replaces a token by its successor. The old one stays valid for a grace period, and using it again returns the same successor, so
@@ -90,8 +90,9 @@ impl Row {
 /// # Errors
 /// [`Error::AppPasswordRevoked`], or when the database cannot be written, or the id is in use.
 pub async fn create(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
-    const SQL: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, next_jti, app_password_id) \
-                       values ($1, $2, $3, $4, $5, $6)";
+    const SQL: &str = "insert into refresh_token \
+                       (jti, account_id, created_at, expires_at, next_jti, app_password_id, session_id, began_at) \
+                       values ($1, $2, $3, $4, $5, $6, $1, $3)";
     let app_password = token.app_password.map(|app_password| app_password.id);
     if let Some(id) = app_password
         && !app_password::hold(&mut *tx, id).await?
@@ -127,22 +128,25 @@ pub async fn rotate(tx: &mut Tx, rotation: &Rotation<'_>) -> Result<Option<Refre
     // One statement reads and writes: the second of two at once waits for the first and then finds its successor.
     const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), rotations = rotations + 1, \
                        expires_at = case when expires_at < $4 then expires_at else $4 end \
-                       where jti = $1 and expires_at > $3 returning account_id, next_jti, app_password_id";
-    const STORE: &str = "insert into refresh_token (jti, account_id, created_at, expires_at, app_password_id) \
-                         values ($1, $2, $3, $4, $5) on conflict (jti) do nothing";
+                       where jti = $1 and expires_at > $3 returning account_id, next_jti, app_password_id, \
+                       coalesce(session_id, jti), coalesce(began_at, created_at)";
+    const STORE: &str = "insert into refresh_token \
+                         (jti, account_id, created_at, expires_at, app_password_id, session_id, began_at) \
+                         values ($1, $2, $3, $4, $5, $6, $7) on conflict (jti) do nothing";
     const TIDY: &str = "delete from refresh_token where account_id = $1 and expires_at <= $2";
     let failed = || Error::during("rotate", "refresh token");
-    let used: Option<(i64, String, Option<i64>)> = on!(&mut *tx, conn => sqlx::query_as(USE)
+    let used: Option<(i64, String, Option<i64>, String, i64)> = on!(&mut *tx, conn => sqlx::query_as(USE)
         .bind(rotation.jti)
         .bind(rotation.next_jti)
         .bind(rotation.now)
         .bind(rotation.now.saturating_add(rotation.grace))
         .fetch_optional(conn))
     .map_err(failed())?;
-    let Some((account_id, next_jti, app_password)) = used else { return Ok(None) };
+    let Some((account_id, next_jti, app_password, session, began_at)) = used else { return Ok(None) };
     if next_jti == rotation.next_jti {
         let (now, end) = (rotation.now, rotation.expires_at);
-        execute!(&mut *tx, STORE, &*next_jti, account_id, now, end, app_password).map_err(failed())?;
+        execute!(&mut *tx, STORE, &*next_jti, account_id, now, end, app_password, session, began_at)
+            .map_err(failed())?;
         execute!(&mut *tx, TIDY, account_id, rotation.now).map_err(failed())?;
     }
     // A successor that was revoked or has expired since is not brought back by its predecessor.
@@ -224,7 +228,15 @@ pub async fn revoke_app_password(tx: &mut Tx, account: AccountId, name: &str, un
 /// When the database cannot be written.
 pub async fn revoke_all(tx: &mut Tx, id: AccountId) -> Result<u64> {
     const SQL: &str = "delete from refresh_token where account_id = $1";
-    execute!(tx, SQL, id.0).map_err(Error::during("revoke refresh tokens of account", id))
+    let mut all = 0;
+    // Once more until there are none: a refresh that the statement waits for adds a token that the statement does not see.
+    loop {
+        let deleted = execute!(&mut *tx, SQL, id.0).map_err(Error::during("revoke refresh tokens of account", id))?;
+        all += deleted;
+        if deleted == 0 {
+            return Ok(all);
+        }
+    }
 }
 
 /// Forgets the refresh tokens of all accounts that expired by `now`, and the ended sessions that no access token can name any more.
