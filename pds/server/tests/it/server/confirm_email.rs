@@ -1,26 +1,24 @@
-//! Confirming and changing e-mail addresses.
+//! `com.atproto.server.confirmEmail`
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{FROM, Person, TestPds},
-    on_both, on_both_mailed,
+    harness::{FROM, Person},
+    on_both_mailed,
 };
 
 const REQUEST: &str = "com.atproto.server.requestEmailConfirmation";
 const CONFIRM: &str = "com.atproto.server.confirmEmail";
-const REQUEST_UPDATE: &str = "com.atproto.server.requestEmailUpdate";
-const UPDATE: &str = "com.atproto.server.updateEmail";
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn ask(person: &Person, method: &str) {
+pub(super) async fn ask(person: &Person, method: &str) {
     assert_eq!(person.bare(method).await.status, 200);
 }
 
-async fn session(person: &Person) -> Value {
+pub(super) async fn session(person: &Person) -> Value {
     person.query("com.atproto.server.getSession", &[]).await.ok()
 }
 
@@ -73,67 +71,7 @@ on_both_mailed!(a_code_is_good_for_15_minutes_and_voids_the_one_before, [], |pds
     assert_eq!(bob.call("com.atproto.server.resetPassword", reset).await.error(), (400, "InvalidToken"));
 });
 
-on_both_mailed!(a_confirmed_address_is_replaced_with_a_code_alone, [], |pds, mail| async move {
-    let (alice, to, new) = (mail.person(&pds, "alice").await, mail.address("alice"), mail.address("new"));
-    // One that was never confirmed proves nothing.
-    assert_eq!(alice.bare(REQUEST_UPDATE).await.ok()["tokenRequired"], false);
-    let code = mail.nth(&pds, &to, 1).await.code();
-    assert_eq!(alice.call(CONFIRM, json!({"email": to, "token": code})).await.status, 200);
-
-    assert_eq!(alice.bare(REQUEST_UPDATE).await.ok()["tokenRequired"], true);
-    let code = mail.nth(&pds, &to, 2).await.code();
-    let update = |input: Value| alice.call(UPDATE, input);
-    let missing = update(json!({"email": new})).await;
-    assert_eq!(
-        (missing.error(), &missing.body["message"]),
-        ((400, "TokenRequired"), &json!("confirmation token required"))
-    );
-    assert_eq!(update(json!({"email": new, "token": "AAAAA-AAAAA"})).await.error(), (400, "InvalidToken"));
-    for unsupported in ["nonsense", "x@mailinator.com"] {
-        let refused = update(json!({"email": unsupported, "token": code})).await;
-        let message = "This email address is not supported, please use a different email.";
-        assert_eq!((refused.error(), &refused.body["message"]), ((400, "InvalidRequest"), &json!(message)));
-    }
-    let bob = mail.person(&pds, "bob").await;
-    let taken = update(json!({"email": mail.address("bob"), "token": code})).await;
-    let message = "This email address is already in use, please use a different email.";
-    assert_eq!((taken.error(), &taken.body["message"]), ((400, "InvalidRequest"), &json!(message)));
-
-    // Nothing of this has used the code up.
-    assert_eq!(update(json!({"email": new.to_uppercase(), "token": code})).await.status, 200);
-    let now = session(&alice).await;
-    assert_eq!((&now["email"], &now["emailConfirmed"]), (&json!(new), &json!(false)));
-    let told = mail.nth(&pds, &to, 3).await;
-    assert_eq!(told.subject, "Your e-mail address was changed");
-    assert!(!told.text.contains(&new), "the former address does not learn the new one");
-    // Codes for the former address are void.
-    assert_eq!(update(json!({"email": to, "token": code})).await.error(), (400, "InvalidToken"));
-    assert_eq!(session(&bob).await["email"], mail.address("bob"));
-    ask(&alice, REQUEST).await;
-    let code = mail.nth(&pds, &new, 1).await.code();
-    assert_eq!(alice.call(CONFIRM, json!({"email": new, "token": code})).await.status, 200);
-});
-
-on_both!(without_a_mail_server_each_method_says_so, |pds| async move {
-    // AL-MAIL-1
-    let alice = pds.person("alice").await;
-    for method in [REQUEST, "com.atproto.server.requestAccountDelete"] {
-        let answer = alice.bare(method).await;
-        assert_eq!(answer.error(), (400, "EmailNotConfigured"), "{method}");
-        assert!(answer.body["message"].as_str().unwrap().contains("administrator"));
-    }
-    // The same for an address that nobody has.
-    for email in ["alice@example.com", "nobody@example.com"] {
-        let answer = alice.call("com.atproto.server.requestPasswordReset", json!({"email": email})).await;
-        assert_eq!(answer.error(), (400, "EmailNotConfigured"));
-    }
-    // An administrator gives the code instead.
-    let code = pds.code(&alice, pds_store::email_token::Purpose::ConfirmEmail).await;
-    assert_eq!(alice.call(CONFIRM, json!({"email": "alice@example.com", "token": code})).await.status, 200);
-    assert_eq!(alice.bare(REQUEST_UPDATE).await.error(), (400, "EmailNotConfigured"));
-});
-
-const REQUIRED: [(&str, &str); 1] = [("PDS_REQUIRE_CONFIRMED_EMAIL", "post,upload")];
+const REQUIRED: [(&str, &str); 1] = [("PDS_REQUIRE_CONFIRMED_EMAIL", "post,upload,invite")];
 
 on_both_mailed!(a_host_may_ask_for_a_confirmed_address, REQUIRED, |pds, mail| async move {
     // AL-MAIL-3
@@ -146,6 +84,8 @@ on_both_mailed!(a_host_may_ask_for_a_confirmed_address, REQUIRED, |pds, mail| as
         assert_eq!(alice.call(&format!("com.atproto.repo.{method}"), input.clone()).await.error(), refused, "{method}");
     }
     assert_eq!(alice.upload(b"bytes".to_vec(), "text/plain").await.error(), refused);
+    let invites = "com.atproto.server.getAccountInviteCodes";
+    assert_eq!(alice.query(invites, &[]).await.error(), refused);
     // What is deleted, read, and what a person needs to confirm the address or to leave.
     let gone = json!({"repo": alice.did, "collection": "com.example.thing", "rkey": "a"});
     assert_eq!(alice.call("com.atproto.repo.deleteRecord", gone).await.status, 200);
@@ -158,22 +98,5 @@ on_both_mailed!(a_host_may_ask_for_a_confirmed_address, REQUIRED, |pds, mail| as
     assert_eq!(alice.call(CONFIRM, input).await.status, 200);
     alice.call("com.atproto.repo.createRecord", writes).await.ok();
     alice.upload(b"bytes".to_vec(), "text/plain").await.ok();
+    alice.query(invites, &[]).await.ok();
 });
-
-#[tokio::test]
-async fn requests_for_codes_are_limited_as_in_the_reference() {
-    let mail = crate::harness::Mailpit::shared();
-    let pds = TestPds::mailed(crate::harness::Database::sqlite(), &mail, &[("PDS_RATE_LIMITS_ENABLED", "true")]).await;
-    let alice = mail.person(&pds, "alice").await;
-    for method in [REQUEST, "com.atproto.server.requestAccountDelete", REQUEST_UPDATE] {
-        for _ in 0..5 {
-            assert_eq!(alice.bare(method).await.status, 200, "{method}");
-        }
-        let refused = alice.bare(method).await;
-        assert_eq!(refused.error(), (429, "RateLimitExceeded"), "{method}");
-        assert_eq!(refused.headers["ratelimit-policy"], "5;w=3600");
-    }
-    // A new mail replaces an unsent one: one of each kind was left.
-    pds.send_mails().await;
-    assert_eq!(mail.mails(&mail.address("alice")).await.len(), 2);
-}
