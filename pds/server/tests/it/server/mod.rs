@@ -26,6 +26,7 @@ mod reset_password;
 mod revoke_app_password;
 mod second_factor;
 mod session_time;
+mod stored_secrets;
 mod update_email;
 
 use std::sync::atomic::Ordering;
