@@ -3,7 +3,10 @@
 //! Both change no other files and work without network.
 
 mod generate;
+mod method_table;
+mod requirement;
 mod tidy;
+mod tree;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,7 +29,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Check import rules, circles between files, file sizes, file names, migrations and the crypto provider
+    /// Check import rules, circles between files, file sizes, file names, migrations, tests of methods and the crypto provider
     Tidy,
 }
 

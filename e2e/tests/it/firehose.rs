@@ -5,6 +5,7 @@ use e2e::{Instance, stock};
 
 #[tokio::test]
 async fn both_replicas_tell_the_same_story_without_a_gap() -> Result<()> {
+    // AL-SYN-6, AL-SYN-7
     let instance = Instance::ready("firehose").await?;
     let (pds, password) = (instance.pds().await?, instance.admin_password().await?);
     let replicas = instance.replicas().await?;

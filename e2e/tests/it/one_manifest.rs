@@ -6,6 +6,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_stock_client_works_against_an_applied_instance() -> Result<()> {
+    // AL-REP-1, AL-ACC-1
     let instance = Instance::ready("one").await?;
     let pds = instance.pds().await?;
     let answer = stock::script(
@@ -43,6 +44,7 @@ async fn a_stock_client_works_against_an_applied_instance() -> Result<()> {
 
 #[tokio::test]
 async fn session_refresh_and_pagination_work_with_a_stock_client() -> Result<()> {
+    // AL-ACC-1
     let instance = Instance::ready("session").await?;
     let pds = instance.pds().await?;
     let account = pds.sign_up("carol", &instance.admin_password().await?).await?;

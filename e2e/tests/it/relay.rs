@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 #[tokio::test]
 async fn a_relay_follows_the_instance_and_stays_with_it() -> Result<()> {
+    // AL-FED-3, AL-SYN-6, AL-SYN-7
     let instance = Instance::ready("relay").await?;
     let (pds, password) = (instance.pds().await?, instance.admin_password().await?);
     let relay = Relay::start(&instance).await?;

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 #[tokio::test]
 async fn no_acknowledged_write_is_lost_when_a_replica_is_killed() -> Result<()> {
+    // AL-SYN-5
     let instance = Instance::ready("killed").await?;
     let load = Load::on(&instance).await?;
     for _ in 0..2 {

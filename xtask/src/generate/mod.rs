@@ -6,6 +6,7 @@ mod file;
 mod lexicon;
 mod methods;
 mod reasons;
+mod requirements;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use file::File;
+
+use crate::tree::Tree;
 
 /// Writes the files that are out of date, deletes those whose source is gone, and prints their names.
 pub(crate) fn write(root: &Path) -> Result<ExitCode> {
@@ -51,7 +54,7 @@ fn files(root: &Path) -> Result<Vec<File>> {
     let mut files = crd::files()?;
     files.extend(reasons::files());
     files.extend([rights::file(), configuration::file(), lexicon::file(root)?, methods::file(root)?]);
-    files.push(throwaway::file(root)?);
+    files.extend([throwaway::file(root)?, requirements::file(&Tree::read(root)?)?]);
     Ok(files)
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::source::code;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 const ITEMS: [&str; 8] = ["fn", "struct", "enum", "union", "trait", "type", "const", "static"];
 const QUALIFIERS: [&str; 4] = ["async", "unsafe", "extern", "const"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::source::{code, uses_of_crate};
-use super::tree::Tree;
+use crate::tree::Tree;
 
 const MOST_LINES: usize = 400;
 const REASON: &str = "// tidy: long because ";

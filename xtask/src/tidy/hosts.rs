@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::problem::Problem;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 const HOSTS: &[&str] = &[
     "registry.npmjs.org",

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::source::{code, crate_modules, uses_of_crate};
-use super::tree::Tree;
+use crate::tree::Tree;
 
 const FOLDER: &str = "pds/server/src";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 const FOLDER: &str = "pds/store/migrations";
 const DIALECTS: [&str; 2] = ["postgres", "sqlite"];

@@ -9,15 +9,16 @@ mod layers;
 mod migrations;
 mod problem;
 mod provider;
+mod requirements;
 mod source;
-mod tree;
 
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use tree::Tree;
+
+use crate::tree::Tree;
 
 /// Prints all problems. The exit code is a failure if there is one.
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
@@ -30,6 +31,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     problems.extend(layers::check(&tree));
     problems.extend(migrations::check(&tree));
     problems.extend(provider::check(root)?);
+    problems.extend(requirements::check(&tree)?);
     problems.sort();
     problems.iter().try_for_each(|problem| writeln!(stdout(), "{problem}"))?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

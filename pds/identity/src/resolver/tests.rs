@@ -64,6 +64,7 @@ async fn resolver(web: &Web, plc: Arc<OneDocument>, zone: Zone) -> Resolver {
 
 #[tokio::test]
 async fn a_crowd_asks_the_directory_once() {
+    // AL-IDN-1
     let (web, plc) = (Web::start("alice.example", &[]).await, OneDocument::new(PLC));
     let resolver = resolver(&web, plc.clone(), Zone::default()).await;
     let crowd: Vec<_> = (0..50)

@@ -24,6 +24,7 @@ async fn passed(limiter: &Limiter, limit: &Limit, count: u32, now: i64) -> u32 {
 
 #[tokio::test]
 async fn a_bucket_gives_its_burst_and_then_its_rate() {
+    // AL-RL-5
     let (limiter, limit) = (Limiter::alone(), Limit::bucket("general", 600, MINUTE).with_burst(10));
     let start = 1_700_000_000 * SECOND;
     assert_eq!(passed(&limiter, &limit, 30, start).await, 10);
@@ -40,6 +41,7 @@ async fn a_bucket_gives_its_burst_and_then_its_rate() {
 
 #[tokio::test]
 async fn a_window_comes_back_at_once_and_a_log_point_by_point() {
+    // AL-RL-5
     let limiter = Limiter::alone();
     let (window, log) = (Limit::window("window", 10, MINUTE), Limit::log("log", 10, MINUTE));
     for (limit, at_the_edge) in [(&window, 10), (&log, 5)] {
@@ -97,6 +99,7 @@ fn requests() -> impl Strategy<Value = Vec<(i64, u32)>> {
 proptest! {
     #[test]
     fn no_period_has_more_than_the_algorithm_allows(algorithm in prop::sample::select(vec![Algorithm::Bucket, Algorithm::Window, Algorithm::Log]), requests in requests()) {
+        // AL-RL-5
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let limit = Limit { algorithm, ..Limit::bucket("any", 12, MINUTE) };
         let (limiter, mut now, mut passed) = (Limiter::alone(), 0, Vec::<(i64, u32)>::new());

@@ -28,6 +28,7 @@ async fn three(server: &Server) -> [Replica; 3] {
 
 #[tokio::test]
 async fn three_replicas_have_one_budget() {
+    // AL-RL-4
     let server = Server::start();
     let replicas = three(&server).await;
     for algorithm in [Algorithm::Bucket, Algorithm::Window, Algorithm::Log] {
@@ -100,6 +101,7 @@ async fn redis_and_the_process_count_alike() {
 
 #[tokio::test]
 async fn instances_with_prefixes_of_their_own_never_meet() {
+    // AL-CCH-4
     let server = Server::start();
     let (one, other) = (server.limiter("a:").await, server.limiter("b:").await);
     let limit = Limit::window("small", 3, HOUR);
@@ -112,6 +114,7 @@ async fn instances_with_prefixes_of_their_own_never_meet() {
 
 #[tokio::test]
 async fn without_redis_each_replica_keeps_to_its_part() {
+    // AL-RL-6
     let mut server = Server::start();
     let replicas = three(&server).await;
     let (login, general) = (Limit::log("login", 30, HOUR), Limit::window("general", 300, HOUR));

@@ -64,7 +64,7 @@ fn side(pds: &TestPds, hostname: &str, mail: &Mailpit) -> Value {
 
 /// Moves to another server, which is on another database, and back. The owner signs with a rotation key, or else the former server with a mailed code.
 async fn moves(rotation: Option<String>) {
-    // AL-FED-1, AL-IDN-3
+    // AL-FED-1, AL-IDN-3, AL-SYN-1
     let mail = Mailpit::shared();
     let one = server(Database::sqlite(), "one.test", &mail).await;
     let two = server(Database::postgres().await, "two.test", &mail).await;

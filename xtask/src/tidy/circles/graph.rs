@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::syntax::{self, Module};
 use crate::tidy::source::code;
-use crate::tidy::tree::Tree;
+use crate::tree::Tree;
 
 /// The uses between the Rust files of the tree. A file is its index in `files`.
 pub(super) struct Graph {

@@ -25,7 +25,7 @@ use std::path::Path;
 use graph::Graph;
 
 use super::problem::Problem;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     circles(&Graph::read(tree))

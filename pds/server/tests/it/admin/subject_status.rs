@@ -198,6 +198,7 @@ on_both!(subjects_that_are_not_there_are_not_found, |pds| async move {
 });
 
 on_both!(nothing_is_written_or_read_after_a_takedown_on_any_replica, |one| async move {
+    // AL-MOD-1
     // F4
     let two = one.replica().await;
     let alice = one.person("alice").await;

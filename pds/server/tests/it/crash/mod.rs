@@ -76,6 +76,7 @@ fn variables(own: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_a_kill_loses_nothing_and_adds_nothing() {
+    // AL-SYN-5, AL-SYN-7, AL-STO-1
     let mut plan = Plan::new(6);
     let mut pds = Replica::new(variables(&[]));
     // A third of the kills fall into the first starts, on an empty folder.
@@ -109,6 +110,7 @@ async fn on_sqlite_a_kill_loses_nothing_and_adds_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres_a_kill_of_a_replica_or_of_the_database_loses_nothing_and_adds_nothing() {
+    // AL-SYN-5, AL-SYN-7
     let mut plan = Plan::new(4);
     let mut postgres = Postgres::start();
     let blobs = tempfile::tempdir().unwrap();

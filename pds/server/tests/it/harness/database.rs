@@ -1,5 +1,6 @@
 //! A database that lives as long as its test.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
@@ -46,6 +47,17 @@ impl Database {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "held"), "psql ended");
         child
+    }
+
+    /// All bytes that it stores.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        if let Some(path) = self.url.strip_prefix("sqlite://") {
+            // What the newest transactions wrote is in the second file.
+            return [path.to_owned(), format!("{path}-wal")].iter().flat_map(|path| fs::read(path).unwrap()).collect();
+        }
+        let output = Command::new("pg_dump").arg(&self.url).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
     }
 
     /// Breaks something on purpose; Postgres only.

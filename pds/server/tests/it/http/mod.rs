@@ -2,12 +2,15 @@
 
 mod greedy;
 mod input;
+mod method_limit;
 mod methods;
 mod rate_limit;
 mod slow;
+mod states;
 mod upload_limit;
 
 use std::{
+    io::Read as _,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -263,6 +266,7 @@ async fn a_trusted_proxy_names_the_request() {
 
 #[tokio::test]
 async fn answers_are_compressed_and_blobs_are_not() {
+    // AL-SYN-3
     let pds = TestPds::sqlite().await;
     let alice = pds.person("alice").await;
     let text = b"the same words again and again ".repeat(100);
@@ -279,6 +283,11 @@ async fn answers_are_compressed_and_blobs_are_not() {
         let car = ask("com.atproto.sync.getRepo", coding, &[("did", &alice.did)]).await;
         assert_eq!(car.headers()["content-encoding"], coding);
     }
+    let plain = alice.car().await;
+    let zipped = ask("com.atproto.sync.getRepo", "gzip", &[("did", &alice.did)]).await.bytes().await.unwrap();
+    let mut unzipped = Vec::new();
+    flate2::read::GzDecoder::new(&*zipped).read_to_end(&mut unzipped).unwrap();
+    assert_eq!(unzipped, plain);
     let cid = blob["ref"]["$link"].as_str().unwrap();
     let answer = ask("com.atproto.sync.getBlob", "gzip, zstd", &[("did", &alice.did), ("cid", cid)]).await;
     assert!(!answer.headers().contains_key("content-encoding"));

@@ -1,5 +1,9 @@
 //! `com.atproto.identity.*` and the well-known document behind it.
 
+mod get_recommended_did_credentials;
+mod refresh_identity;
+mod request_plc_operation_signature;
+mod resolve_did;
 mod resolve_handle;
 mod resolve_identity;
 mod sign_plc_operation;

@@ -1,10 +1,7 @@
-//! `com.atproto.identity.{resolveDid, resolveIdentity, refreshIdentity}`, and the document of a hosted did:web.
+//! `com.atproto.identity.resolveIdentity`, and the document of a hosted did:web.
 
-use std::sync::atomic::Ordering;
-
-use pds_identity::plc;
 use pds_server::{account::sign_up::SignUp, mail::Languages};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     harness::{Database, Mover, NameServer, TestPds, send},
@@ -30,34 +27,9 @@ on_both!(an_identity_is_resolved_in_both_directions, |pds| async move {
     let other = pds.query(IDENTITY, &[("identifier", mover.did.as_str())]).await.ok();
     assert_eq!((&other["handle"], &other["did"]), (&json!("handle.invalid"), &json!(mover.did)));
 
-    assert_eq!(pds.query(DID, &[("did", NOBODY)]).await.error(), (400, "DidNotFound"));
     assert_eq!(pds.query(IDENTITY, &[("identifier", NOBODY)]).await.error(), (400, "DidNotFound"));
     assert_eq!(pds.query(IDENTITY, &[("identifier", "bob.pds.test")]).await.error(), (400, "HandleNotFound"));
     assert_eq!(pds.query(IDENTITY, &[("identifier", "a b")]).await.error(), (400, "InvalidRequest"));
-    assert_eq!(pds.query(DID, &[]).await.error(), (400, "InvalidRequest"));
-});
-
-on_both!(a_refresh_finds_what_the_cache_does_not_have, |pds| async move {
-    // AL-IDN-4
-    let mover = Mover::new(&*pds.directory).await;
-    let names = async |method: &str| -> Value {
-        let answer = match method {
-            REFRESH => send(pds.post(REFRESH).json(&json!({"identifier": mover.did}))).await,
-            method => pds.query(method, &[("did", mover.did.as_str())]).await,
-        };
-        answer.ok()["didDoc"]["alsoKnownAs"][0].clone()
-    };
-    assert_eq!(names(DID).await, "at://alice.elsewhere.org");
-    let last = plc::Directory::last(&*pds.directory, &mover.did).await.unwrap();
-    let next = last.with_handle(&"alicia.elsewhere.org".parse().unwrap()).sign(&mover.rotation);
-    plc::Directory::submit(&*pds.directory, &mover.did, &next).await.unwrap();
-    assert_eq!(names(DID).await, "at://alice.elsewhere.org");
-    pds.directory.away.store(true, Ordering::Relaxed);
-    let refused = send(pds.post(REFRESH).json(&json!({"identifier": mover.did}))).await;
-    assert_eq!(refused.error(), (503, "ServiceUnavailable"));
-    pds.directory.away.store(false, Ordering::Relaxed);
-    assert_eq!(names(REFRESH).await, "at://alicia.elsewhere.org");
-    assert_eq!(names(DID).await, "at://alicia.elsewhere.org");
 });
 
 /// A handle below a foreign domain, with a name server that says whose it is.

@@ -1,4 +1,4 @@
-//! `com.atproto.identity.{requestPlcOperationSignature, signPlcOperation}`
+//! `com.atproto.identity.signPlcOperation`
 
 use std::{sync::Arc, sync::atomic::Ordering};
 
@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{Database, TestPds, send},
-    on_both, on_both_mailed,
+    on_both,
     server::directory::directory,
 };
 
-const REQUEST: &str = "com.atproto.identity.requestPlcOperationSignature";
 const SIGN: &str = "com.atproto.identity.signPlcOperation";
 const SUBMIT: &str = "com.atproto.identity.submitPlcOperation";
 
@@ -70,18 +69,6 @@ async fn a_real_directory_takes_what_was_signed() {
     let (_, directory) = directory();
     signs(TestPds::on_with_directory(Database::sqlite(), directory.clone()).await, directory).await;
 }
-
-on_both_mailed!(the_code_is_mailed, [], |pds, mail| async move {
-    // AL-IDN-3, AL-MAIL-2
-    let alice = mail.person(&pds, "alice").await;
-    mail.nth(&pds, &mail.address("alice"), 1).await;
-    assert_eq!(alice.bare(REQUEST).await.status, 200);
-    let code = mail.nth(&pds, &mail.address("alice"), 2).await.code();
-    alice
-        .call(SIGN, json!({"token": code, "alsoKnownAs": ["at://alice.pds.test", "https://alice.example"]}))
-        .await
-        .ok();
-});
 
 on_both!(who_was_taken_down_signs_and_leaves, |pds| async move {
     let alice = pds.person("alice").await;

@@ -143,7 +143,7 @@ on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "1000
 });
 
 on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {
-    // AL-JOB-5
+    // AL-JOB-5, AL-BLB-1
     let alice = pds.person("alice").await;
     alice.upload(b"orphan".to_vec(), "text/plain").await.ok();
     let account = account::by_did(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();

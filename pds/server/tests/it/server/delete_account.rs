@@ -146,7 +146,7 @@ async fn left(pds: &TestPds, id: AccountId, did: &str) -> Vec<String> {
 }
 
 on_places!(a_purge_leaves_a_tombstone_alone, [], |pds, place| async move {
-    // AL-LIFE-2, AL-LIFE-3
+    // AL-LIFE-2, AL-LIFE-3, AL-JOB-6
     let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
     for person in [&alice, &bob] {
         for n in 0..3 {
@@ -202,6 +202,7 @@ on_places!(
 );
 
 on_both!(a_date_that_the_owner_set_is_honoured, |pds| async move {
+    // AL-JOB-6
     let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
     let now = pds.app.clock.now_us();
     let tomorrow = now + i64::try_from(DAY.as_micros()).unwrap();

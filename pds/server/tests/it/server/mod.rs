@@ -2,6 +2,7 @@
 
 mod activate_account;
 mod check_account_status;
+mod confirm_email;
 mod create_account;
 mod create_app_password;
 mod create_invite_code;
@@ -12,19 +13,22 @@ mod delete_account;
 mod delete_session;
 mod describe_server;
 pub(crate) mod directory;
-mod email;
 mod get_account_invite_codes;
 mod get_service_auth;
 mod get_session;
 mod list_app_passwords;
 mod list_sessions;
 mod own_identity;
-mod password_reset;
 mod refresh_session;
+mod request_email_confirmation;
+mod request_password_reset;
 mod reserve_signing_key;
+mod reset_password;
 mod revoke_app_password;
 mod second_factor;
 mod session_time;
+mod stored_secrets;
+mod update_email;
 
 use std::sync::atomic::Ordering;
 

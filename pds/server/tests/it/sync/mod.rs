@@ -179,6 +179,7 @@ on_both!(the_firehose_tells_each_change_once_and_in_order, |pds| async move {
 
 #[tokio::test]
 async fn a_stream_ends_with_a_word_whoever_ends_it() {
+    // AL-SYN-7
     let pds = TestPds::sqlite().await;
     let mut ahead = pds.firehose(Some(1000)).await;
     assert_eq!(ahead.next().await.kind, "error");
@@ -190,6 +191,7 @@ async fn a_stream_ends_with_a_word_whoever_ends_it() {
 
 #[tokio::test]
 async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
+    // AL-REP-1, AL-SYN-7
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let alice = one.person("alice").await;
@@ -215,6 +217,7 @@ async fn two_replicas_write_to_one_repository_and_tell_the_same_story() {
 
 #[tokio::test]
 async fn a_replica_that_nobody_followed_for_a_while_misses_nothing() {
+    // AL-SYN-7
     let one = TestPds::postgres().await;
     let two = one.replica().await;
     let here = one.person("alice").await;
@@ -237,6 +240,7 @@ async fn a_replica_that_nobody_followed_for_a_while_misses_nothing() {
 
 #[tokio::test]
 async fn an_export_that_stalls_while_the_account_writes_still_verifies() {
+    // AL-SYN-1
     use futures::StreamExt;
     let pds = TestPds::postgres().await;
     let alice = pds.person("alice").await;

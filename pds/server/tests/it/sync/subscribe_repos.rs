@@ -14,13 +14,17 @@ use tokio_tungstenite::{
     tungstenite::{self, Bytes, Message},
 };
 
-use crate::harness::{Database, Event, TestPds};
+use crate::{
+    harness::{Database, Event, TestPds},
+    on_both,
+};
 
 /// Longer than the server waits for a follower that takes nothing.
 const STALL: Duration = Duration::from_secs(12);
 
 #[tokio::test]
 async fn a_follower_that_stalls_hears_why_it_is_let_go_between_two_messages() {
+    // AL-SYN-7
     let pds = TestPds::sqlite().await;
     let alice = pds.person("alice").await;
     for _ in 0..10 {
@@ -53,6 +57,20 @@ async fn a_follower_that_stalls_hears_why_it_is_let_go_between_two_messages() {
         assert_eq!(event.seq, seq);
     }
 }
+
+on_both!(a_cursor_that_is_too_old_is_told_so_and_goes_on_where_the_window_begins, |pds| async move {
+    // AL-SYN-7
+    pds.person("alice").await;
+    pds.clock.forward(Duration::from_secs(25 * 60 * 60));
+    let alice = pds.person_of(pds.log_in("alice.pds.test", "correct horse").await.ok());
+    alice.post("new").await;
+    let mut late = pds.firehose(Some(0)).await;
+    let info = late.next().await;
+    assert_eq!(info.kind, "#info");
+    assert!(String::from_utf8_lossy(&info.bytes).contains("OutdatedCursor"), "{info:?}");
+    assert_eq!(late.next().await.seq, 5);
+    assert_eq!(pds.firehose(Some(4)).await.next().await.seq, 5, "nothing is missing for this one");
+});
 
 #[tokio::test]
 async fn only_a_get_of_http_1_1_becomes_a_socket() {
@@ -115,6 +133,7 @@ async fn there_are_only_so_many_subscribers() {
 /// F28
 #[tokio::test]
 async fn followers_that_read_nothing_share_their_memory_and_keep_nobody_from_the_past() {
+    // AL-SYN-7
     let pds =
         TestPds::with(Database::sqlite(), &[("PDS_SUBSCRIBER_MEMORY", "8MiB"), ("PDS_TRUSTED_PROXIES", "")]).await;
     let alice = pds.person("alice").await;

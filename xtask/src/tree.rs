@@ -7,12 +7,12 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// Contents by path from the root of the repository, sorted. Files that are not UTF-8 are left out.
-pub(super) struct Tree {
-    pub(super) files: Vec<(PathBuf, String)>,
+pub(crate) struct Tree {
+    pub(crate) files: Vec<(PathBuf, String)>,
 }
 
 impl Tree {
-    pub(super) fn read(root: &Path) -> Result<Self> {
+    pub(crate) fn read(root: &Path) -> Result<Self> {
         let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let output = Command::new("git").args(arguments).current_dir(root).output().context("run git ls-files")?;
         ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
@@ -28,8 +28,14 @@ impl Tree {
         Ok(Self { files })
     }
 
+    /// The contents of a file.
+    pub(crate) fn text(&self, path: &Path) -> Option<&str> {
+        let index = self.files.binary_search_by(|(other, _)| other.as_path().cmp(path)).ok()?;
+        Some(&self.files[index].1)
+    }
+
     /// The Rust files below a folder; the empty folder is the root.
-    pub(super) fn rust<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a Path, &'a str)> {
+    pub(crate) fn rust<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a Path, &'a str)> {
         let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
         let files = self.files.iter().filter(move |(path, _)| path.starts_with(folder) && is_rust(path));
         files.map(|(path, text)| (path.as_path(), text.as_str()))
