@@ -87,7 +87,7 @@ table! {
         RECOVERY_DID_KEY: Did = "PDS_RECOVERY_DID_KEY", Unset, codec::DID_KEY,
             "Public key of a recovery key that you keep offline. Every new `did:plc` gets it as its first rotation key, so that its owner can override the rotation key of this server.";
         ID_RESOLVER_TIMEOUT: Duration = "PDS_ID_RESOLVER_TIMEOUT", Value("3s"), codec::MILLISECONDS,
-            "Maximum time for the lookup of one DID or handle.";
+            "Maximum time for the lookup of one DID or handle. The hosts file and the DNS servers of the system are read once, at the start.";
         DID_CACHE_STALE_TTL: Duration = "PDS_DID_CACHE_STALE_TTL", Value("1h"), codec::MILLISECONDS,
             "Age after which a cached DID document is still used but refreshed in the background.";
         DID_CACHE_MAX_TTL: Duration = "PDS_DID_CACHE_MAX_TTL", Value("1d"), codec::MILLISECONDS,

@@ -4,6 +4,7 @@
 
 mod cached;
 pub mod did_doc;
+mod dns;
 mod guard;
 mod handle;
 pub mod plc;
@@ -14,6 +15,7 @@ mod testing;
 
 pub use cached::{Ages, Cached};
 pub use did_doc::DidDocument;
+pub use dns::Dns;
 pub use guard::{Allow, Guard, addresses, is_public};
 pub use resolver::{Options, Resolver};
 pub use roots::Roots;

@@ -11,7 +11,7 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::{Error, Roots};
+use crate::{Dns, Error, Roots};
 
 /// Whether a request may go to an address of a host although the address is not public. Parameters: host, address.
 pub type Allow = Arc<dyn Fn(&str, IpAddr) -> bool + Send + Sync>;
@@ -33,7 +33,7 @@ impl Guard {
     /// # Errors
     /// If the TLS configuration of the system cannot be used.
     pub fn new(allow: Allow, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
-        Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(SystemDns), allow, timeout)
+        Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(Dns::new(&[], timeout)), allow, timeout)
     }
 
     /// As [`Guard::new`], with the trusted certificates of `builder` and host names resolved by `dns`.
@@ -130,12 +130,12 @@ impl Resolve for GuardedDns {
     }
 }
 
-/// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names. Asks the DNS of the system.
+/// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names.
 ///
 /// # Errors
-/// When the host has no such address.
-pub async fn addresses(host: &str, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
-    usable(host, tokio::net::lookup_host((host, 0)).await?, allow)
+/// When the host has no such address, or the name servers did not say so in time.
+pub async fn addresses(dns: &Dns, host: &str, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
+    usable(host, dns.find(host).await?.into_iter(), allow)
 }
 
 fn usable(host: &str, found: impl Iterator<Item = SocketAddr>, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
@@ -143,17 +143,6 @@ fn usable(host: &str, found: impl Iterator<Item = SocketAddr>, allow: &Allow) ->
     match usable.is_empty() {
         true => Err(std::io::Error::other(format!("{host} has no public IP address"))),
         false => Ok(usable),
-    }
-}
-
-struct SystemDns;
-
-impl Resolve for SystemDns {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 

@@ -32,12 +32,15 @@ const IDLE: Duration = Duration::from_secs(30);
 const MOST_IDLE: usize = 64;
 /// Bytes of an answer that are read ahead of a client that does not take them.
 const AHEAD_BYTES: u32 = 64 * 1024;
-/// Lookups at the same time of names that clients have chosen. Each takes a thread.
+/// Lookups of host names at the same time. Each takes sockets.
 const LOOKUPS: usize = 32;
+/// Maximum time of a lookup.
+const LOOKUP_TIME: Duration = Duration::from_secs(5);
 
 /// Connections to hosts with public addresses and those that `allow` names; for HTTP/2 with room for `streams` answers at once.
 pub(super) fn pool(tls: rustls::ClientConfig, allow: Allow, http2: bool, streams: usize) -> Pool {
-    let mut http = HttpConnector::new_with_resolver(Dns { allow, turns: Arc::new(Semaphore::new(LOOKUPS)) });
+    let names = pds_identity::Dns::new(&[], LOOKUP_TIME);
+    let mut http = HttpConnector::new_with_resolver(Dns { names, allow, turns: Arc::new(Semaphore::new(LOOKUPS)) });
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_keepalive(Some(IDLE));
@@ -65,6 +68,7 @@ pub(super) fn pool(tls: rustls::ClientConfig, allow: Allow, http2: bool, streams
 /// Resolves host names to the addresses that may be connected to.
 #[derive(Clone)]
 pub(super) struct Dns {
+    names: pds_identity::Dns,
     allow: Allow,
     turns: Arc<Semaphore>,
 }
@@ -79,10 +83,10 @@ impl Service<Name> for Dns {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { allow, turns } = self.clone();
+        let Self { names, allow, turns } = self.clone();
         Box::pin(async move {
             let _turn = turns.acquire_owned().await.map_err(io::Error::other)?;
-            Ok(addresses(name.as_str(), &allow).await?.into_iter())
+            Ok(addresses(&names, name.as_str(), &allow).await?.into_iter())
         })
     }
 }
