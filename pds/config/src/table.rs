@@ -303,7 +303,7 @@ table! {
         PROXY_PREFER_COMPRESSED: bool = "PDS_PROXY_PREFER_COMPRESSED", Value("false"), codec::BOOL,
             "Requests compressed responses also where this server may have to change them. Saves bandwidth to the app view and costs processor time.";
         PROXY_MAX_CALLS: u32 = "PDS_PROXY_MAX_CALLS", Computed("a quarter of PDS_MAX_CONNECTIONS, between 16 and 1024"), codec::COUNT,
-            "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter. Requests beyond are answered 503.";
+            "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter, of which one account gets a quarter. Requests beyond are answered 503.";
     }
     "Jobs" {
         JOB_LEASE: Duration = "PDS_JOB_LEASE", Value("60s"), codec::JOB_LEASE,
