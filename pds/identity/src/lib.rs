@@ -43,6 +43,9 @@ pub enum Error {
         name: String,
         reason: String,
     },
+    /// The caller has too many lookups under way, or all callers together have.
+    #[error("too many lookups are under way")]
+    Busy,
     /// The PLC directory refused an operation.
     #[error("the PLC directory refused the operation: {message}")]
     Refused {

@@ -87,6 +87,11 @@ impl Resolver {
         self.documents.get(did, self.servers.clone().document(did.clone())).await
     }
 
+    /// The document in the cache, or why the last lookup failed, and whether that is fresh. Looks nothing up.
+    pub async fn known_did(&self, did: &Did) -> Option<(Result<Arc<DidDocument>, Error>, bool)> {
+        self.documents.known(did).await
+    }
+
     /// The current document. Bypasses the cache and updates it.
     pub async fn refresh_did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
         self.documents.refresh(did, || self.servers.clone().document(did.clone())).await
@@ -119,6 +124,11 @@ impl Resolver {
     /// The DID of a handle, from DNS or HTTPS. May be outdated by up to [`Options::stale`].
     pub async fn handle(&self, handle: &Handle) -> Result<Did, Error> {
         self.handles.get(handle, self.servers.clone().handle(handle.clone())).await
+    }
+
+    /// The DID of a handle in the cache, or why the last lookup failed, and whether that is fresh. Looks nothing up.
+    pub async fn known_handle(&self, handle: &Handle) -> Option<(Result<Did, Error>, bool)> {
+        self.handles.known(handle).await
     }
 
     /// The current DID of a handle. Bypasses the cache and updates it. Required before an account gets the handle.
