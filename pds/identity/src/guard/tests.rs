@@ -89,7 +89,7 @@ async fn redirects_are_not_followed_and_only_200_counts() {
 
 #[tokio::test]
 async fn long_and_late_answers_are_given_up() {
-    let long = ok(&"x".repeat(MAX_BYTES + 1));
+    let long = ok(&"x".repeat(MAX_TEXT_BYTES + 1));
     let web = Web::start("alice.example", &[("/long", long), ("/late", String::new())]).await;
     let guard = web.guard(loopback());
     assert!(matches!(guard.text("https://alice.example/long").await, Err(Error::Answer { .. })));

@@ -29,7 +29,7 @@ pub struct Options {
     pub fresh: Duration,
     /// Age after which a result is no longer used.
     pub stale: Duration,
-    /// Maximum number of entries in each cache. A document above 4 KiB counts as several.
+    /// Maximum number of entries in each cache. A document that takes more than 4 KiB of memory counts as several.
     pub entries: u64,
     /// DNS servers that are queried if no other server has a DID for a handle.
     pub backup_nameservers: Vec<SocketAddr>,
@@ -178,7 +178,7 @@ impl Servers {
         let host = did.method_specific().replace("%3A", ":").replace("%3a", ":");
         let url = format!("https://{host}/.well-known/did.json");
         let text = self.guard.text(&url).await?.ok_or_else(not_found)?;
-        serde_json::from_str(&text).map_err(|error| Error::Answer { name: url, reason: error.to_string() })
+        DidDocument::read(text.as_bytes()).map_err(|reason| Error::Answer { name: url, reason })
     }
 
     async fn handle(self: Arc<Self>, handle: Handle) -> Result<Did, Error> {
@@ -187,8 +187,7 @@ impl Servers {
 }
 
 fn entries(document: &DidDocument) -> u32 {
-    let bytes = serde_json::to_vec(document).map_or(0, |text| text.len());
-    u32::try_from(1 + bytes / ENTRY_BYTES).unwrap_or(u32::MAX)
+    u32::try_from(1 + document.memory_bytes() / ENTRY_BYTES).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
