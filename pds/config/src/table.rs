@@ -87,7 +87,7 @@ table! {
         RECOVERY_DID_KEY: Did = "PDS_RECOVERY_DID_KEY", Unset, codec::DID_KEY,
             "Public key of a recovery key that you keep offline. Every new `did:plc` gets it as its first rotation key, so that its owner can override the rotation key of this server.";
         ID_RESOLVER_TIMEOUT: Duration = "PDS_ID_RESOLVER_TIMEOUT", Value("3s"), codec::MILLISECONDS,
-            "Maximum time for the lookup of one DID or handle.";
+            "Maximum time for the lookup of one DID or handle. The hosts file and the DNS servers of the system are read once, at the start.";
         DID_CACHE_STALE_TTL: Duration = "PDS_DID_CACHE_STALE_TTL", Value("1h"), codec::MILLISECONDS,
             "Age after which a cached DID document is still used but refreshed in the background.";
         DID_CACHE_MAX_TTL: Duration = "PDS_DID_CACHE_MAX_TTL", Value("1d"), codec::MILLISECONDS,
@@ -303,7 +303,7 @@ table! {
         PROXY_PREFER_COMPRESSED: bool = "PDS_PROXY_PREFER_COMPRESSED", Value("false"), codec::BOOL,
             "Requests compressed responses also where this server may have to change them. Saves bandwidth to the app view and costs processor time.";
         PROXY_MAX_CALLS: u32 = "PDS_PROXY_MAX_CALLS", Computed("a quarter of PDS_MAX_CONNECTIONS, between 16 and 1024"), codec::COUNT,
-            "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter. Requests beyond are answered 503.";
+            "Maximum number of requests that are being passed on to other services at the same time. One account gets at most 32 of them, one configured service three quarters, one service that clients name a sixteenth, all of these together a quarter, of which one account gets a quarter. Requests beyond are answered 503.";
     }
     "Jobs" {
         JOB_LEASE: Duration = "PDS_JOB_LEASE", Value("60s"), codec::JOB_LEASE,

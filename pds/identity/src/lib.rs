@@ -4,6 +4,7 @@
 
 mod cached;
 pub mod did_doc;
+mod dns;
 mod guard;
 mod handle;
 pub mod plc;
@@ -14,6 +15,7 @@ mod testing;
 
 pub use cached::{Ages, Cached};
 pub use did_doc::DidDocument;
+pub use dns::Dns;
 pub use guard::{Allow, Guard, addresses, is_public};
 pub use resolver::{Options, Resolver};
 pub use roots::Roots;
@@ -41,6 +43,9 @@ pub enum Error {
         name: String,
         reason: String,
     },
+    /// The caller has too many lookups under way, or all callers together have.
+    #[error("too many lookups are under way")]
+    Busy,
     /// The PLC directory refused an operation.
     #[error("the PLC directory refused the operation: {message}")]
     Refused {
@@ -49,7 +54,27 @@ pub enum Error {
     },
 }
 
+/// Maximum length of a name or reason in an error, in characters: other servers may choose what is in them.
+const TEXT_CHARS: usize = 500;
+
 impl Error {
+    /// The same with names and reasons of at most 500 characters, to be kept.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        let short = |text: String| match text.char_indices().nth(TEXT_CHARS) {
+            Some((end, _)) => format!("{}...", &text[..end]),
+            None => text,
+        };
+        match self {
+            Self::NotFound(name) => Self::NotFound(short(name)),
+            Self::Tombstoned(name) => Self::Tombstoned(short(name)),
+            Self::Unreachable { name, reason } => Self::Unreachable { name: short(name), reason: short(reason) },
+            Self::Answer { name, reason } => Self::Answer { name: short(name), reason: short(reason) },
+            Self::Busy => Self::Busy,
+            Self::Refused { message } => Self::Refused { message: short(message) },
+        }
+    }
+
     /// Whether the error is a definite answer, not a failure to get one.
     #[must_use]
     pub fn is_final(&self) -> bool {

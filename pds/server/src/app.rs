@@ -29,7 +29,7 @@ use crate::{
     actor::{self, Actors, Committer, rules::Rules},
     blob::{self, Blobs},
     clock::Clock,
-    identity::{self, Handles, Identities, Lexicons, Schemas, identities},
+    identity::{self, Handles, Identities, Lexicons, Lookups, Schemas, identities},
     job::{self, Jobs, crawl::Crawl},
     mail::{self, Mailer},
     metrics::Metrics,
@@ -88,6 +88,8 @@ pub struct Parts {
     pub schemas: Schemas,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
+    /// The same for clients, who share its lookups.
+    pub lookups: Lookups,
     /// Reads and writes the repositories of this host.
     pub actors: Actors,
     /// The host's own rules for records.
@@ -186,9 +188,11 @@ impl App {
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
         });
+        let lookups = Lookups::new(resolver.clone());
         let handles = Handles::new(identity::Parts {
             db: db.clone(),
             resolver: resolver.clone(),
+            lookups: lookups.clone(),
             plc: plc.clone(),
             rotation: rotation.clone(),
             clock: clock.clone(),
@@ -283,6 +287,7 @@ impl App {
             schemas: Schemas::new(lexicons.clone()),
             lexicons,
             resolver,
+            lookups,
             actors,
             record_rules: record_rules(&settings)?,
             committer,

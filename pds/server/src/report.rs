@@ -4,13 +4,20 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// An error and all its sources in one line.
+/// Maximum length of an error in the log, in characters: other servers choose what is in some, such as the names in a certificate.
+const CHAIN_CHARS: usize = 1000;
+
+/// An error and all its sources in one line of at most [`CHAIN_CHARS`] characters.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         text = format!("{text}: {error}");
         source = error.source();
+    }
+    if let Some((end, _)) = text.char_indices().nth(CHAIN_CHARS) {
+        text.truncate(end);
+        text.push_str("...");
     }
     text
 }
@@ -53,6 +60,13 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_error_is_cut_off() {
+        let long = std::io::Error::other("ä".repeat(20_000));
+        assert_eq!(chain(&long), format!("{}...", "ä".repeat(CHAIN_CHARS)));
+        assert_eq!(chain(&std::io::Error::other("short")), "short");
+    }
 
     #[tokio::test]
     async fn a_task_that_panics_is_told_of_and_one_that_returns_is_not() {

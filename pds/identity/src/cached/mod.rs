@@ -134,7 +134,8 @@ where
     async fn answer(&self, key: &K, question: impl Future<Output = Result<V, Error>>) -> Entry<V> {
         let asked = Instant::now();
         let known = self.known.get(key).await;
-        let answer = question.await;
+        // A failure counts as one unit, whatever a server has put into it.
+        let answer = question.await.map_err(Error::shortened);
         let now = Instant::now();
         let entry = |value, failed, due, until| Entry { value, failed, asked, due, until, refreshing: Arc::default() };
         match (answer, known) {

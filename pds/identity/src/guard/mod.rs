@@ -11,13 +11,14 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::{Error, Roots};
+use crate::{Dns, Error, Roots};
 
 /// Whether a request may go to an address of a host although the address is not public. Parameters: host, address.
 pub type Allow = Arc<dyn Fn(&str, IpAddr) -> bool + Send + Sync>;
 
-/// Maximum size of a response body.
+/// Maximum size of a response body, and of one that is a text: a DID document or the DID of a handle.
 const MAX_BYTES: usize = 512 * 1024;
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// An HTTP client for URLs that users name. Uses only https and public addresses, and follows no redirects.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ impl Guard {
     /// # Errors
     /// If the TLS configuration of the system cannot be used.
     pub fn new(allow: Allow, timeout: Duration, roots: &Roots) -> Result<Self, reqwest::Error> {
-        Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(SystemDns), allow, timeout)
+        Self::build(roots.trusted_by(reqwest::Client::builder()), Arc::new(Dns::new(&[], timeout)), allow, timeout)
     }
 
     /// As [`Guard::new`], with the trusted certificates of `builder` and host names resolved by `dns`.
@@ -57,22 +58,26 @@ impl Guard {
         self.timeout
     }
 
-    /// Reads a text of at most [`MAX_BYTES`] from `url`. `None` if the status is not 200.
+    /// Reads a text of at most [`MAX_TEXT_BYTES`] from `url`. `None` if the status is not 200.
     ///
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::Answer`].
     pub async fn text(&self, url: &str) -> Result<Option<String>, Error> {
-        let Some(body) = self.bytes(url).await? else { return Ok(None) };
+        let Some(body) = self.read(url, MAX_TEXT_BYTES).await? else { return Ok(None) };
         String::from_utf8(body)
             .map(Some)
             .map_err(|error| Error::Answer { name: url.to_owned(), reason: error.to_string() })
     }
 
-    /// As [`Guard::text`], of any bytes.
+    /// As [`Guard::text`], of any bytes, at most [`MAX_BYTES`].
     ///
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::Answer`].
     pub async fn bytes(&self, url: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.read(url, MAX_BYTES).await
+    }
+
+    async fn read(&self, url: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
         let unreachable = |reason: String| Error::Unreachable { name: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| unreachable(error.to_string()))?;
         // An IP address in the URL does not pass the resolver. Public ones are refused too: the protocol requires host names.
@@ -92,11 +97,8 @@ impl Guard {
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(reason(&error)))? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(Error::Answer {
-                    name: url.to_owned(),
-                    reason: format!("it has more than {MAX_BYTES} bytes"),
-                });
+            if body.len() + chunk.len() > most {
+                return Err(Error::Answer { name: url.to_owned(), reason: format!("it has more than {most} bytes") });
             }
             body.extend_from_slice(&chunk);
         }
@@ -130,12 +132,12 @@ impl Resolve for GuardedDns {
     }
 }
 
-/// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names. Asks the DNS of the system.
+/// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names.
 ///
 /// # Errors
-/// When the host has no such address.
-pub async fn addresses(host: &str, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
-    usable(host, tokio::net::lookup_host((host, 0)).await?, allow)
+/// When the host has no such address, or the name servers did not say so in time.
+pub async fn addresses(dns: &Dns, host: &str, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
+    usable(host, dns.find(host).await?.into_iter(), allow)
 }
 
 fn usable(host: &str, found: impl Iterator<Item = SocketAddr>, allow: &Allow) -> std::io::Result<Vec<SocketAddr>> {
@@ -143,17 +145,6 @@ fn usable(host: &str, found: impl Iterator<Item = SocketAddr>, allow: &Allow) ->
     match usable.is_empty() {
         true => Err(std::io::Error::other(format!("{host} has no public IP address"))),
         false => Ok(usable),
-    }
-}
-
-struct SystemDns;
-
-impl Resolve for SystemDns {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 

@@ -89,7 +89,7 @@ async fn redirects_are_not_followed_and_only_200_counts() {
 
 #[tokio::test]
 async fn long_and_late_answers_are_given_up() {
-    let long = ok(&"x".repeat(MAX_BYTES + 1));
+    let long = ok(&"x".repeat(MAX_TEXT_BYTES + 1));
     let web = Web::start("alice.example", &[("/long", long), ("/late", String::new())]).await;
     let guard = web.guard(loopback());
     assert!(matches!(guard.text("https://alice.example/long").await, Err(Error::Answer { .. })));
@@ -111,4 +111,22 @@ async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     }
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(Roots::with_pem(nonsense).is_err());
+}
+
+/// Each lookup by the system's own resolver held a thread for as long as a name server was silent.
+#[test]
+fn a_lookup_needs_no_thread_of_its_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let web = Web::start("localhost", &[("/text", ok("heard"))]).await;
+        let everybody: Allow = Arc::new(|_, _| true);
+        let guard = Guard::new(everybody, Duration::from_secs(5), &Roots::with_pem(&web.pem).unwrap()).unwrap();
+        // The only thread is taken, as hundreds are while name servers are silent.
+        let taken = tokio::task::spawn_blocking(move || ended.recv());
+        let text = guard.text(&format!("https://localhost:{}/text", web.address.port())).await;
+        drop(end);
+        assert!(taken.await.unwrap().is_err());
+        assert_eq!(text.unwrap().as_deref(), Some("heard"));
+    });
 }

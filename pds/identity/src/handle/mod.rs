@@ -5,15 +5,13 @@
 
 use std::net::SocketAddr;
 
-use hickory_resolver::{
-    TokioResolver,
-    config::{NameServerConfig, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
-    proto::rr::RData,
-};
+use hickory_resolver::{TokioResolver, proto::rr::RData};
 use pds_syntax::{Did, Handle};
 
-use crate::{Error, Guard};
+use crate::{
+    Error, Guard,
+    dns::{asking, system},
+};
 
 /// Looks up handles in DNS and on web servers.
 pub(crate) struct HandleLookup {
@@ -28,8 +26,8 @@ type Found = Result<Option<Did>, String>;
 impl HandleLookup {
     /// Queries `nameservers`, or those of the system if the list is empty. Queries `backup` if neither they nor the web server have a DID.
     pub(crate) fn new(guard: Guard, nameservers: &[SocketAddr], backup: &[SocketAddr]) -> Self {
-        let dns = if nameservers.is_empty() { system() } else { asking(nameservers) };
-        Self { guard, dns, backup: if backup.is_empty() { None } else { asking(backup) } }
+        let dns = if nameservers.is_empty() { system(None) } else { asking(nameservers, None) };
+        Self { guard, dns, backup: if backup.is_empty() { None } else { asking(backup, None) } }
     }
 
     /// The DID of `handle`. Queries DNS and the web server at the same time. If both have a DID, the one in DNS counts.
@@ -113,25 +111,6 @@ impl HandleLookup {
             Err(error) => Err(error.to_string()),
         }
     }
-}
-
-fn system() -> Option<TokioResolver> {
-    let mut builder = TokioResolver::builder_tokio().ok()?;
-    // The cache in `cached` alone decides how long results are used.
-    builder.options_mut().cache_size = 0;
-    builder.build().ok()
-}
-
-fn asking(servers: &[SocketAddr]) -> Option<TokioResolver> {
-    let servers = servers.iter().map(|server| {
-        let mut config = NameServerConfig::udp_and_tcp(server.ip());
-        config.connections.iter_mut().for_each(|connection| connection.port = server.port());
-        config
-    });
-    let config = ResolverConfig::from_name_servers(servers.collect());
-    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    builder.options_mut().cache_size = 0;
-    builder.build().ok()
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use url::Url;
 use super::{Directory, Last, SignedOperation};
 use crate::{DidDocument, Error, Roots, guard::reason};
 
+/// Maximum size of an answer: the document or an operation of a DID, whose owner has chosen what is in it.
+const MAX_BYTES: usize = 64 * 1024;
+
 /// Client of the PLC directory that the operator of this server configured. Not guarded, because its URL does not come from users.
 #[derive(Clone, Debug)]
 pub struct HttpDirectory {
@@ -40,7 +43,13 @@ impl HttpDirectory {
     }
 
     async fn json<T: DeserializeOwned>(&self, did: &Did, path: &str) -> Result<T, Error> {
-        let answer = self
+        let body = self.body(did, path).await?;
+        serde_json::from_slice(&body).map_err(|error| self.invalid(error.to_string()))
+    }
+
+    /// The body of an answer with status 200.
+    async fn body(&self, did: &Did, path: &str) -> Result<Vec<u8>, Error> {
+        let mut answer = self
             .http
             .get(format!("{}/{did}{path}", self.url))
             .send()
@@ -48,12 +57,23 @@ impl HttpDirectory {
             .map_err(|error| self.unreachable(&error))?;
         match answer.status() {
             StatusCode::OK => {
-                answer.json().await.map_err(|error| Error::Answer { name: self.url.clone(), reason: reason(&error) })
+                let mut body = Vec::new();
+                while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+                    if body.len() + chunk.len() > MAX_BYTES {
+                        return Err(self.invalid(format!("it has more than {MAX_BYTES} bytes")));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(body)
             }
             StatusCode::NOT_FOUND => Err(Error::NotFound(did.to_string())),
             StatusCode::GONE => Err(Error::Tombstoned(did.to_string())),
             status => Err(Error::Unreachable { name: self.url.clone(), reason: message(status, answer).await }),
         }
+    }
+
+    fn invalid(&self, reason: String) -> Error {
+        Error::Answer { name: self.url.clone(), reason }
     }
 }
 
@@ -76,7 +96,7 @@ impl Directory for HttpDirectory {
     }
 
     async fn document(&self, did: &Did) -> Result<DidDocument, Error> {
-        self.json(did, "").await
+        DidDocument::read(&self.body(did, "").await?).map_err(|reason| self.invalid(reason))
     }
 
     async fn last(&self, did: &Did) -> Result<Last, Error> {

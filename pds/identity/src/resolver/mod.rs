@@ -29,7 +29,7 @@ pub struct Options {
     pub fresh: Duration,
     /// Age after which a result is no longer used.
     pub stale: Duration,
-    /// Maximum number of entries in each cache. A document above 4 KiB counts as several.
+    /// Maximum number of entries in each cache. A document that takes more than 4 KiB of memory counts as several.
     pub entries: u64,
     /// DNS servers that are queried if no other server has a DID for a handle.
     pub backup_nameservers: Vec<SocketAddr>,
@@ -87,6 +87,11 @@ impl Resolver {
         self.documents.get(did, self.servers.clone().document(did.clone())).await
     }
 
+    /// The document in the cache, or why the last lookup failed, and whether that is fresh. Looks nothing up.
+    pub async fn known_did(&self, did: &Did) -> Option<(Result<Arc<DidDocument>, Error>, bool)> {
+        self.documents.known(did).await
+    }
+
     /// The current document. Bypasses the cache and updates it.
     pub async fn refresh_did(&self, did: &Did) -> Result<Arc<DidDocument>, Error> {
         self.documents.refresh(did, || self.servers.clone().document(did.clone())).await
@@ -119,6 +124,11 @@ impl Resolver {
     /// The DID of a handle, from DNS or HTTPS. May be outdated by up to [`Options::stale`].
     pub async fn handle(&self, handle: &Handle) -> Result<Did, Error> {
         self.handles.get(handle, self.servers.clone().handle(handle.clone())).await
+    }
+
+    /// The DID of a handle in the cache, or why the last lookup failed, and whether that is fresh. Looks nothing up.
+    pub async fn known_handle(&self, handle: &Handle) -> Option<(Result<Did, Error>, bool)> {
+        self.handles.known(handle).await
     }
 
     /// The current DID of a handle. Bypasses the cache and updates it. Required before an account gets the handle.
@@ -168,7 +178,7 @@ impl Servers {
         let host = did.method_specific().replace("%3A", ":").replace("%3a", ":");
         let url = format!("https://{host}/.well-known/did.json");
         let text = self.guard.text(&url).await?.ok_or_else(not_found)?;
-        serde_json::from_str(&text).map_err(|error| Error::Answer { name: url, reason: error.to_string() })
+        DidDocument::read(text.as_bytes()).map_err(|reason| Error::Answer { name: url, reason })
     }
 
     async fn handle(self: Arc<Self>, handle: Handle) -> Result<Did, Error> {
@@ -177,8 +187,7 @@ impl Servers {
 }
 
 fn entries(document: &DidDocument) -> u32 {
-    let bytes = serde_json::to_vec(document).map_or(0, |text| text.len());
-    u32::try_from(1 + bytes / ENTRY_BYTES).unwrap_or(u32::MAX)
+    u32::try_from(1 + document.memory_bytes() / ENTRY_BYTES).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

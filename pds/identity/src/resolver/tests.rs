@@ -133,9 +133,39 @@ async fn a_handle_is_remembered_until_it_is_asked_for_anew() {
 }
 
 #[test]
-fn a_long_document_counts_as_several() {
-    let mut long = document(PLC);
-    assert_eq!(entries(&long), 1);
-    long.also_known_as = vec!["x".repeat(3 * ENTRY_BYTES)];
-    assert_eq!(entries(&long), 4);
+fn a_large_document_counts_as_several() {
+    let mut large = document(PLC);
+    assert_eq!(entries(&large), 1);
+    large.also_known_as = vec!["x".repeat(3 * ENTRY_BYTES)];
+    assert_eq!(entries(&large), 4);
+    // 8 KiB as text, 500 KB in memory.
+    large.also_known_as.clear();
+    large.other.insert("x".to_owned(), json!(vec![json!([0]); 2000]));
+    assert!(entries(&large) > 100, "{}", entries(&large));
+}
+
+#[tokio::test]
+async fn a_document_with_too_many_values_or_bytes_is_refused() {
+    let id = "did:web:alice.example";
+    for (extra, reason) in [
+        (json!(vec![json!([0]); 2000]), "the document has 4003 values, at most 2000 are allowed"),
+        (json!("x".repeat(100_000)), "it has more than 65536 bytes"),
+    ] {
+        let text = json!({"id": id, "x": extra}).to_string();
+        let web = Web::start("alice.example", &[("/.well-known/did.json", ok(&text))]).await;
+        let resolver = resolver(&web, OneDocument::new(PLC), Zone::default()).await;
+        let error = resolver.did(&did(id)).await.unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+/// Failures are kept too, and a server decides what they say.
+#[tokio::test]
+async fn the_reason_of_a_failure_is_short() {
+    let id = "did:web:alice.example";
+    let text = json!({"id": id, "service": "x".repeat(60_000)}).to_string();
+    let web = Web::start("alice.example", &[("/.well-known/did.json", ok(&text))]).await;
+    let resolver = resolver(&web, OneDocument::new(PLC), Zone::default()).await;
+    let error = resolver.did(&did(id)).await.unwrap_err().to_string();
+    assert!(error.contains("invalid type: string") && error.len() < 1500, "{} bytes", error.len());
 }

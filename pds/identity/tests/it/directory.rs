@@ -82,6 +82,13 @@ async fn missing_failing_and_invalid_responses_give_different_errors() {
         assert!(matches!(directory.submit(&did, &genesis).await, Err(Error::Unreachable { .. })));
         assert!(matches!(directory.health().await, Err(Error::Unreachable { .. })));
     }
+    {
+        let long = ResponseTemplate::new(200).set_body_string("x".repeat(70_000));
+        let _long = Mock::given(method("GET")).respond_with(long).mount_as_scoped(&server).await;
+        for error in [directory.document(&did).await.unwrap_err(), directory.last(&did).await.unwrap_err()] {
+            assert!(matches!(&error, Error::Answer { reason, .. } if reason.contains("more than 65536")), "{error}");
+        }
+    }
     let nonsense = ResponseTemplate::new(200).set_body_string("<html>");
     Mock::given(method("GET")).respond_with(nonsense).mount(&server).await;
     assert!(matches!(directory.document(&did).await, Err(Error::Answer { .. })));

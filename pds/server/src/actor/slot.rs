@@ -1,15 +1,19 @@
 //! What this replica keeps in memory of one repository.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use pds_repo::{Head, mst::Tree};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, futures::Notified},
+    time::sleep,
+};
 
 use super::line::Line;
 
@@ -33,8 +37,10 @@ pub(super) struct Slot {
     pub(super) writer: tokio::sync::Mutex<()>,
     /// Held by the one import of this repository that may run.
     pub(super) importer: Arc<tokio::sync::Mutex<()>>,
-    /// Held by the reader that loads the tree for all readers.
-    pub(super) loader: tokio::sync::Mutex<()>,
+    /// Whether a reader loads the tree for all readers. It has its turn.
+    is_loading: AtomicBool,
+    /// Notified when it has ended.
+    loaded: Notify,
     line: Mutex<Line>,
     /// Notified when the committer has answered a writer.
     answered: Notify,
@@ -42,6 +48,23 @@ pub(super) struct Slot {
     counted_bytes: AtomicUsize,
     /// The tree that readers loaded, until a writer has one.
     readers_tree: Mutex<Option<(Head, Tree)>>,
+}
+
+/// Marks a repository as being loaded for readers until it is dropped.
+pub(super) struct Loading(Arc<Slot>);
+
+impl Loading {
+    pub(super) fn begin(slot: Arc<Slot>) -> Self {
+        slot.is_loading.store(true, Ordering::Release);
+        Self(slot)
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.0.is_loading.store(false, Ordering::Release);
+        self.0.loaded.notify_waiters();
+    }
 }
 
 impl Slot {
@@ -65,6 +88,17 @@ impl Slot {
             }
             answered.await;
         }
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        self.is_loading.load(Ordering::Acquire)
+    }
+
+    /// Ends when the next load for readers ends, as long as it ends after this call.
+    pub(super) fn loaded(&self) -> Pin<Box<Notified<'_>>> {
+        let mut loaded = Box::pin(self.loaded.notified());
+        loaded.as_mut().enable();
+        loaded
     }
 
     /// The tree at `head`, if it is in memory.

@@ -10,13 +10,16 @@ use pds_store::{AccountId, Snapshot, background, repo::Root};
 use pds_syntax::Did;
 use tokio::time::timeout;
 
-use super::{Actors, LoadError, load, slot::Slot};
+use super::{
+    Actors, LoadError, load,
+    slot::{Loading, Slot},
+};
 use crate::{
     rate_limit::Turn,
     task::{run_blocking, run_to_end},
 };
 
-/// How long a reader waits for another load of the same repository, and then for a load of another one.
+/// How long a reader waits for loads of this repository and of others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records of a tree that is searched in a fraction of a millisecond.
@@ -33,6 +36,12 @@ pub struct View {
     pub tree: Tree,
 }
 
+/// What a reader has got by waiting.
+enum Waited {
+    Loaded(Box<View>),
+    Turn(Turn),
+}
+
 impl Actors {
     /// The repository as the database has it now, for a reader at `address`.
     ///
@@ -42,21 +51,17 @@ impl Actors {
         if let Some(view) = self.view_in_memory(id, did).await? {
             return Ok(view);
         }
-        let loads = &self.inner().loads;
         let slot = self.slot(id).await;
-        let _loader = timeout(PATIENCE, slot.loader.lock()).await.map_err(|_| LoadError::Busy)?;
-        if let Some(view) = self.view_in_slot(&slot, id, did).await? {
-            return Ok(view);
-        }
-        let running = timeout(PATIENCE, loads.running.next(address)).await.ok().flatten().ok_or(LoadError::Busy)?;
-        // A reader before this one may have given up after its load had begun.
-        if let Some(view) = self.view_in_slot(&slot, id, did).await? {
-            return Ok(view);
-        }
+        let waited = timeout(PATIENCE, self.loaded_or_turn(&slot, id, did, address)).await;
+        let turn = match waited.map_err(|_| LoadError::Busy)?? {
+            Waited::Loaded(view) => return Ok(*view),
+            Waited::Turn(turn) => turn,
+        };
         // The turn goes with the load, which nobody can stop.
         let (this, slot, did) = (self.clone(), slot.clone(), did.clone());
+        let loading = Loading::begin(slot.clone());
         run_to_end(async move {
-            let _running = running;
+            let (_turn, _loading) = (turn, loading);
             let (snapshot, root) = this.root(id, &did).await?;
             let (snapshot, tree) = load::tree_for_reader(snapshot, id, &did, &root.head).await?;
             slot.set_readers_tree(root.head, tree.clone());
@@ -64,6 +69,35 @@ impl Actors {
             Ok(View { snapshot, root, tree })
         })
         .await
+    }
+
+    /// Number of readers that wait for their turn to load a repository.
+    pub fn loads_waiting(&self) -> usize {
+        self.inner().loads.running.waiting()
+    }
+
+    /// Waits until a reader's load has brought the tree into memory, or for the turn of `address` to load it. A reader begins to load only with its
+    /// turn: whoever waits for a load never waits for the turn of another address.
+    async fn loaded_or_turn(&self, slot: &Slot, id: AccountId, did: &Did, address: &str) -> Result<Waited, LoadError> {
+        loop {
+            let loaded = slot.loaded();
+            if let Some(view) = self.view_in_slot(slot, id, did).await? {
+                return Ok(Waited::Loaded(Box::new(view)));
+            }
+            if slot.is_loading() {
+                loaded.await;
+                continue;
+            }
+            let turn = tokio::select! {
+                () = loaded => continue,
+                turn = self.inner().loads.running.next(address) => turn.ok_or(LoadError::Busy)?,
+            };
+            // A load of this repository may have ended just before.
+            return Ok(match self.view_in_slot(slot, id, did).await? {
+                Some(view) => Waited::Loaded(Box::new(view)),
+                None => Waited::Turn(turn),
+            });
+        }
     }
 
     /// Runs `search`, which goes through all nodes of `tree`, at a low priority. One tree is searched at a time, unless it is small; the addresses of

@@ -3,6 +3,8 @@
 //! Owns whose tokens count, which key of a document verifies them, and how often documents are asked for. Never remembers a token: stock
 //! clients send the same one again after a failed attempt. Audience, method and time of expiry limit what a stolen token is good for.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::{
@@ -12,7 +14,7 @@ use pds_crypto::{
 use pds_identity::{DidDocument, Error as ResolveError};
 use pds_syntax::Did;
 
-use crate::{app::App, report::chain, xrpc::XrpcError};
+use crate::{app::App, rate_limit::Client, report::chain, xrpc::XrpcError};
 
 /// Maximum size of a token in bytes.
 const MAX_BYTES: usize = 4096;
@@ -51,7 +53,8 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove(app: &App, parts: &Parts, trust: Trust<'_>) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, trust).map_err(|refusal| counted(app, refusal))?;
-        let document = app.resolver.did(&issuer.did).await.map_err(|error| unresolved(&issuer.did, &error))?;
+        let found = app.lookups.did(&issuer.did, &address(parts)).await;
+        let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         let verified = match token.verify(&issuer.key(&document)?) {
             // Other failures do not depend on the key.
             Err(Error::BadJwtSignature) => issuer.verify_again(app, &token).await,
@@ -74,7 +77,8 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove_now(app: &App, parts: &Parts) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, Trust::Anybody).map_err(|refusal| counted(app, refusal))?;
-        let document = app.resolver.refresh_did(&issuer.did).await.map_err(|error| unresolved(&issuer.did, &error))?;
+        let found = app.lookups.fresh_did(&issuer.did, &address(parts)).await;
+        let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         token.verify(&issuer.key(&document)?).map_err(|error| counted(app, refuse(error))).map(|()| issuer)
     }
 
@@ -162,8 +166,14 @@ fn counted(app: &App, refusal: XrpcError) -> XrpcError {
 }
 
 /// The answer if there is no document. Only the directory is a part of this server's own; other hosts may be away for ever.
+/// The address whose lookups are counted together; empty if only its proxy is known.
+fn address(parts: &Parts) -> Arc<str> {
+    parts.extensions.get::<Client>().map_or_else(Arc::default, |client| client.subject.clone())
+}
+
 fn unresolved(did: &Did, error: &ResolveError) -> XrpcError {
     match error {
+        ResolveError::Busy => XrpcError::unavailable("Too many lookups are under way, try again", 5),
         ResolveError::Unreachable { .. } if did.method() == "plc" => {
             tracing::warn!(
                 error = chain(error),

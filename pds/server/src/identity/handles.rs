@@ -8,6 +8,7 @@ use pds_store::Db;
 use pds_syntax::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::Lookups;
 use crate::clock::Clock;
 
 /// Handles, of this host and of others. Cheap to clone.
@@ -20,6 +21,8 @@ pub struct Parts {
     pub db: Db,
     /// Finds the DIDs and handles of other hosts.
     pub resolver: Resolver,
+    /// The same for clients, who share its lookups.
+    pub lookups: Lookups,
     /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
     /// Signs PLC operations.

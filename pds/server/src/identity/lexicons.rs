@@ -35,8 +35,6 @@ const PARSED: usize = 4;
 /// Lookups under way that clients of `resolveLexicon` have asked for, and those of one address.
 const LOOKUPS: usize = 32;
 const LOOKUPS_OF_ONE: usize = 4;
-/// Maximum length of a message that contains names of others.
-const MESSAGE_CHARS: usize = 500;
 
 /// A lexicon that its domain publishes.
 #[derive(Clone, Debug)]
@@ -156,7 +154,7 @@ impl Source {
                 }
             }
         }
-        found.map(Arc::new).map_err(shortened)
+        found.map(Arc::new)
     }
 
     /// What a replica found before. Without the database it is looked up.
@@ -229,21 +227,6 @@ impl Source {
         let Some(file) = self.resolver.read(&url).await? else { return Ok(None) };
         proof::record(&file, did, &key, path.as_str())
             .map_err(|error| Error::Answer { name: endpoint, reason: format!("it proves nothing: {}", chain(&error)) })
-    }
-}
-
-/// Failures are kept, and the names in them may be as long as strangers like.
-fn shortened(error: Error) -> Error {
-    let short = |text: String| match text.char_indices().nth(MESSAGE_CHARS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    };
-    match error {
-        Error::NotFound(name) => Error::NotFound(short(name)),
-        Error::Tombstoned(name) => Error::Tombstoned(short(name)),
-        Error::Unreachable { name, reason } => Error::Unreachable { name: short(name), reason: short(reason) },
-        Error::Answer { name, reason } => Error::Answer { name: short(name), reason: short(reason) },
-        Error::Refused { message } => Error::Refused { message: short(message) },
     }
 }
 

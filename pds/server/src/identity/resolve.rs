@@ -28,6 +28,9 @@ pub enum Error {
     /// The handle has no DID.
     #[error("Unable to resolve handle")]
     NoHandle,
+    /// Too many lookups are under way.
+    #[error("Too many lookups are under way, try again")]
+    Busy,
     /// There is no document.
     #[error("Could not resolve DID: {did}")]
     Document {
@@ -47,12 +50,12 @@ impl Handles {
     /// below a foreign domain counts only as long as that domain names the account.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub async fn resolve(&self, handle: &Handle) -> Result<Option<Did>, pds_store::Error> {
-        self.resolve_from(handle, false).await
+    /// When the database cannot be read, or the client at `address` has too many lookups under way.
+    pub async fn resolve(&self, handle: &Handle, address: &str) -> Result<Option<Did>, Error> {
+        self.resolve_from(handle, false, address).await
     }
 
-    async fn resolve_from(&self, handle: &Handle, fresh: bool) -> Result<Option<Did>, pds_store::Error> {
+    async fn resolve_from(&self, handle: &Handle, fresh: bool, address: &str) -> Result<Option<Did>, Error> {
         let own = account::by_handle(&self.parts().db, handle).await?;
         let now = self.parts().clock.now_us();
         let own = own.filter(|account| account.status_at(now) == Status::Active);
@@ -60,10 +63,14 @@ impl Handles {
         if self.own_domain(handle).is_some() {
             return Ok(own.map(|account| account.did));
         }
-        let resolver = &self.parts().resolver;
-        let found = if fresh { resolver.refresh_handle(handle).await } else { resolver.handle(handle).await };
+        let lookups = &self.parts().lookups;
+        let found = match fresh {
+            true => lookups.fresh_handle(handle, address).await,
+            false => lookups.handle(handle, address).await,
+        };
         Ok(match found {
             Ok(did) => Some(did),
+            Err(ResolveError::Busy) => return Err(Error::Busy),
             // Name servers that are away are no reason to lose the handle.
             Err(ResolveError::Unreachable { .. }) => own.map(|account| account.did),
             Err(_) => None,
@@ -82,23 +89,29 @@ impl Handles {
         }
     }
 
-    /// An identity of any host, from the caches or, if `fresh`, from the servers that have it.
+    /// An identity of any host, from the caches or, if `fresh`, from the servers that have it; for a client at `address`.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn identity(&self, identifier: &AtIdentifier, fresh: bool) -> Result<Resolved, Error> {
-        let resolver = &self.parts().resolver;
+    pub async fn identity(&self, identifier: &AtIdentifier, fresh: bool, address: &str) -> Result<Resolved, Error> {
+        let lookups = &self.parts().lookups;
         let did = match identifier {
             AtIdentifier::Did(did) => did.clone(),
-            AtIdentifier::Handle(handle) => self.resolve_from(handle, fresh).await?.ok_or(Error::NoHandle)?,
+            AtIdentifier::Handle(handle) => self.resolve_from(handle, fresh, address).await?.ok_or(Error::NoHandle)?,
         };
-        let document = if fresh { resolver.refresh_did(&did).await } else { resolver.did(&did).await };
-        let document = document.map_err(|source| Error::Document { did: did.clone(), source })?;
+        let document = match fresh {
+            true => lookups.fresh_did(&did, address).await,
+            false => lookups.did(&did, address).await,
+        };
+        let document = document.map_err(|source| match source {
+            ResolveError::Busy => Error::Busy,
+            source => Error::Document { did: did.clone(), source },
+        })?;
         let handle = match document.handle() {
             // It was resolved a moment ago if it is the handle that was asked for.
             Some(handle)
                 if self
-                    .resolve_from(&handle, fresh && *identifier != AtIdentifier::Handle(handle.clone()))
+                    .resolve_from(&handle, fresh && *identifier != AtIdentifier::Handle(handle.clone()), address)
                     .await?
                     .as_ref()
                     == Some(&did) =>

@@ -48,6 +48,7 @@ struct Families {
     blobs_not_deleted: Counter,
     subscribers: Gauge,
     commits_waiting: Gauge,
+    loads_waiting: Gauge,
     event_head: Gauge,
     db_wait_seconds: Counter<f64, AtomicU64>,
     db_waits: Counter,
@@ -89,6 +90,7 @@ impl Default for Metrics {
             blobs_not_deleted: Counter::default(),
             subscribers: Gauge::default(),
             commits_waiting: Gauge::default(),
+            loads_waiting: Gauge::default(),
             event_head: Gauge::default(),
             db_wait_seconds: Counter::default(),
             db_waits: Counter::default(),
@@ -143,6 +145,11 @@ impl Default for Metrics {
         );
         registry.register("firehose_subscribers", "Open subscriptions to the firehose", families.subscribers.clone());
         registry.register("commits_waiting", "Commits that wait to be stored", families.commits_waiting.clone());
+        registry.register(
+            "repository_loads_waiting",
+            "Readers that wait for their turn to load a repository",
+            families.loads_waiting.clone(),
+        );
         registry.register("event_head", "Number of the newest event in the database", families.event_head.clone());
         registry.register(
             "db_wait_seconds",
@@ -314,6 +321,11 @@ impl Metrics {
         self.0.db_wait_seconds.inner().store(db_waits.0.as_secs_f64().to_bits(), Ordering::Relaxed);
         self.0.db_waits.inner().store(db_waits.1, Ordering::Relaxed);
         self.0.open_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what is read at scrape time: readers that wait for their turn to load a repository.
+    pub fn set_loads_waiting(&self, count: usize) {
+        self.0.loads_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Sets what is read at scrape time: whether the database's volume is full, the size of a database on a server, and the volume of the

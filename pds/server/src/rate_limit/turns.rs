@@ -1,5 +1,5 @@
 //! Turns at work that few may do at once, shared among subjects: each subject gets the next turn in rotation, however many of its callers
-//! wait.
+//! wait, and may be limited to a share of the turns.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,25 +14,38 @@ use tokio::sync::oneshot;
 pub struct Turns(Arc<Shared>);
 
 struct Shared {
+    /// Turns of one subject at the same time.
+    of_one: usize,
     most_waiting: usize,
     state: Mutex<State>,
 }
 
 struct State {
     free: usize,
+    /// Turns that each subject has.
+    taken: HashMap<String, usize>,
     waiting: HashMap<String, VecDeque<oneshot::Sender<Turn>>>,
     /// The subjects that wait, in the order of their next turns.
     order: VecDeque<String>,
 }
 
 /// A turn, until it is dropped.
-pub struct Turn(Option<Turns>);
+pub struct Turn {
+    subject: String,
+    home: Option<Turns>,
+}
 
 impl Turns {
     /// `at_once` turns at the same time, and `most_waiting` callers that wait for one.
     pub fn new(at_once: usize, most_waiting: usize) -> Self {
-        let state = State { free: at_once, waiting: HashMap::new(), order: VecDeque::new() };
-        Self(Arc::new(Shared { most_waiting, state: Mutex::new(state) }))
+        Self::shared(at_once, at_once, most_waiting)
+    }
+
+    /// As [`Turns::new`]. One subject has at most `of_one` turns at the same time, unless it is empty.
+    pub fn shared(at_once: usize, of_one: usize, most_waiting: usize) -> Self {
+        let (taken, waiting, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        let state = Mutex::new(State { free: at_once, taken, waiting, order });
+        Self(Arc::new(Shared { of_one, most_waiting, state }))
     }
 
     /// Waits for a turn. `None` if too many wait: a new caller then takes the place of one whose subject has more callers waiting, and of the
@@ -40,9 +53,9 @@ impl Turns {
     pub async fn next(&self, subject: &str) -> Option<Turn> {
         let waiter = {
             let mut state = self.state();
-            if state.free > 0 {
-                state.free -= 1;
-                return Some(Turn(Some(self.clone())));
+            if state.may_take(subject, self.0.of_one) {
+                state.take(subject);
+                return Some(self.turn(subject));
             }
             state.forget_gone();
             if state.count() >= self.0.most_waiting {
@@ -72,16 +85,21 @@ impl Turns {
         state.count()
     }
 
-    fn give_back(&self) {
+    fn turn(&self, subject: &str) -> Turn {
+        Turn { subject: subject.to_owned(), home: Some(self.clone()) }
+    }
+
+    fn give_back(&self, subject: &str) {
         let mut state = self.state();
-        while let Some(waiter) = state.pop() {
-            match waiter.send(Turn(Some(self.clone()))) {
-                Ok(()) => return,
-                // Its caller gave up. Dropping the turn here would give it back once more.
-                Err(mut turn) => turn.0 = None,
+        state.put_back(subject);
+        while let Some((subject, waiter)) = state.pop(self.0.of_one) {
+            state.take(&subject);
+            if let Err(mut turn) = waiter.send(self.turn(&subject)) {
+                // Its caller gave up. Dropping the turn here would wait for this very lock.
+                turn.home = None;
+                state.put_back(&subject);
             }
         }
-        state.free += 1;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,24 +132,45 @@ impl State {
         Some(())
     }
 
-    /// The next caller, of the subject whose turn it is.
-    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let subject = self.order.pop_front()?;
+    fn may_take(&self, subject: &str, of_one: usize) -> bool {
+        let taken = self.taken.get(subject).copied().unwrap_or(0);
+        self.free > 0 && (taken < of_one || subject.is_empty())
+    }
+
+    fn take(&mut self, subject: &str) {
+        self.free -= 1;
+        *self.taken.entry(subject.to_owned()).or_default() += 1;
+    }
+
+    fn put_back(&mut self, subject: &str) {
+        self.free += 1;
+        if let Some(taken) = self.taken.get_mut(subject) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(subject);
+            }
+        }
+    }
+
+    /// The next caller that may have a turn, of the first subject in the rotation that has one.
+    fn pop(&mut self, of_one: usize) -> Option<(String, oneshot::Sender<Turn>)> {
+        let at = self.order.iter().position(|subject| self.may_take(subject, of_one))?;
+        let subject = self.order.remove(at)?;
         let own = self.waiting.get_mut(&subject)?;
-        let next = own.pop_front();
+        let next = own.pop_front()?;
         if own.is_empty() {
             self.waiting.remove(&subject);
         } else {
-            self.order.push_back(subject);
+            self.order.push_back(subject.clone());
         }
-        next
+        Some((subject, next))
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(turns) = self.0.take() {
-            turns.give_back();
+        if let Some(turns) = self.home.take() {
+            turns.give_back(&self.subject);
         }
     }
 }
@@ -194,5 +233,25 @@ mod tests {
         drop((greedy, c));
         assert_eq!(turns.waiting(), 0, "callers that gave up have no place");
         assert!(turns.next("d").await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_subject_with_its_share_leaves_the_other_turns_to_others() {
+        let turns = Turns::shared(4, 2, 100);
+        let own = [turns.next("a").await.unwrap(), turns.next("a").await.unwrap()];
+        let (third, fourth) = (wait(&turns, "a"), wait(&turns, "a"));
+        let other = turns.next("b").await.unwrap();
+        let unknown = [turns.next("").await.unwrap()];
+        let (later, last) = (wait(&turns, "b"), wait(&turns, "b"));
+        // The turn of somebody else is not for a subject that has its share.
+        drop(unknown);
+        let later = later.await.unwrap();
+        drop(later);
+        let last = last.await.unwrap();
+        drop(last);
+        assert_eq!((turns.free(), turns.waiting()), (1, 2));
+        drop(own);
+        drop((third.await.unwrap(), fourth.await.unwrap(), other));
+        assert_eq!((turns.free(), turns.waiting()), (4, 0));
     }
 }

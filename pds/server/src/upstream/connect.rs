@@ -10,6 +10,8 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -19,10 +21,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use pds_identity::{Allow, addresses};
-use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::Outgoing;
+use crate::rate_limit::Turns;
 
 /// A pool of connections.
 pub(super) type Pool = Client<HttpsConnector<HttpConnector<Dns>>, Outgoing>;
@@ -32,12 +34,31 @@ const IDLE: Duration = Duration::from_secs(30);
 const MOST_IDLE: usize = 64;
 /// Bytes of an answer that are read ahead of a client that does not take them.
 const AHEAD_BYTES: u32 = 64 * 1024;
-/// Lookups at the same time of names that clients have chosen. Each takes a thread.
+/// Lookups of host names at the same time, of all accounts and of one, and how many may wait. Each takes sockets.
 const LOOKUPS: usize = 32;
+const LOOKUPS_OF_ONE: usize = 8;
+const WAITING_LOOKUPS: usize = 2048;
+/// Maximum time of a lookup.
+const LOOKUP_TIME: Duration = Duration::from_secs(5);
+
+tokio::task_local! {
+    /// The account for which a connection is opened: the pool tells the resolver of host names nothing but the name.
+    static CALLER: Arc<str>;
+}
+
+/// Sends a request through a pool. Lookups of host names are counted for `caller`.
+pub(super) async fn request(
+    pool: &Pool,
+    request: Request<Outgoing>,
+    caller: &Arc<str>,
+) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+    CALLER.scope(caller.clone(), pool.request(request)).await
+}
 
 /// Connections to hosts with public addresses and those that `allow` names; for HTTP/2 with room for `streams` answers at once.
 pub(super) fn pool(tls: rustls::ClientConfig, allow: Allow, http2: bool, streams: usize) -> Pool {
-    let mut http = HttpConnector::new_with_resolver(Dns { allow, turns: Arc::new(Semaphore::new(LOOKUPS)) });
+    let names = pds_identity::Dns::new(&[], LOOKUP_TIME);
+    let mut http = HttpConnector::new_with_resolver(Dns::new(names, allow));
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_keepalive(Some(IDLE));
@@ -65,8 +86,15 @@ pub(super) fn pool(tls: rustls::ClientConfig, allow: Allow, http2: bool, streams
 /// Resolves host names to the addresses that may be connected to.
 #[derive(Clone)]
 pub(super) struct Dns {
+    names: pds_identity::Dns,
     allow: Allow,
-    turns: Arc<Semaphore>,
+    turns: Turns,
+}
+
+impl Dns {
+    fn new(names: pds_identity::Dns, allow: Allow) -> Self {
+        Self { names, allow, turns: Turns::shared(LOOKUPS, LOOKUPS_OF_ONE, WAITING_LOOKUPS) }
+    }
 }
 
 impl Service<Name> for Dns {
@@ -79,10 +107,41 @@ impl Service<Name> for Dns {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { allow, turns } = self.clone();
+        let Self { names, allow, turns } = self.clone();
         Box::pin(async move {
-            let _turn = turns.acquire_owned().await.map_err(io::Error::other)?;
-            Ok(addresses(name.as_str(), &allow).await?.into_iter())
+            let caller = CALLER.try_with(Arc::clone).unwrap_or_else(|_| "".into());
+            let turn = turns.next(&caller).await;
+            let _turn = turn.ok_or_else(|| io::Error::other("too many host names are being looked up"))?;
+            Ok(addresses(&names, name.as_str(), &allow).await?.into_iter())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future::join_all};
+    use tokio::{net::UdpSocket, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_account_whose_services_have_silent_name_servers_leaves_lookups_to_others() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let names = pds_identity::Dns::new(&[silent.local_addr().unwrap()], Duration::from_secs(600));
+        let dns = Dns::new(names, Arc::new(|_, _| true));
+        let find = |caller: &str, host: &str| {
+            let name = host.parse::<Name>().unwrap();
+            let mut dns = dns.clone();
+            CALLER.scope(caller.into(), async move { dns.call(name).await })
+        };
+        let hosts: Vec<_> = (0..LOOKUPS).map(|n| format!("{n}.slow.example")).collect();
+        let mut own = join_all(hosts.iter().map(|host| find("alice", host))).boxed();
+        assert!((&mut own).now_or_never().is_none());
+        assert_eq!((dns.turns.free(), dns.turns.waiting()), (LOOKUPS - LOOKUPS_OF_ONE, LOOKUPS - LOOKUPS_OF_ONE));
+        let found = timeout(Duration::from_secs(60), find("bob", "localhost")).await.expect("it does not wait");
+        assert!(found.unwrap().all(|address| address.ip().is_loopback()));
+        // Whoever gives up frees its turns.
+        drop(own);
+        assert_eq!((dns.turns.free(), dns.turns.waiting()), (LOOKUPS, 0));
     }
 }

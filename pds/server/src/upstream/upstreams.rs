@@ -16,7 +16,7 @@ use pds_syntax::Did;
 use super::{
     Answer, Call, Configured, Error, Incoming, Kind, Outgoing, Service,
     breaker::{Attempt, Breaker},
-    connect::{Pool, pool},
+    connect::{self, Pool, pool},
     outgoing::{EndWithAnswer, Sending, in_time},
     places::Places,
 };
@@ -171,8 +171,8 @@ impl Upstreams {
         };
         let (mut body, mut left) = (call.body, retries);
         loop {
-            let request = request(std::mem::replace(&mut body, Outgoing::none()));
-            let failed = match in_time(pool.request(request), sending.as_ref(), settings.headers_timeout).await? {
+            let request = connect::request(pool, request(std::mem::replace(&mut body, Outgoing::none())), &call.caller);
+            let failed = match in_time(request, sending.as_ref(), settings.headers_timeout).await? {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::resolve_identity::refuse_document;
 use crate::{
     app::App,
+    rate_limit::Client,
     xrpc::{Output, Query, Result},
 };
 
@@ -16,7 +17,12 @@ pub struct ResolveDidParams {
 }
 
 /// `com.atproto.identity.resolveDid`
-pub async fn resolve_did(State(app): State<App>, Query(params): Query<ResolveDidParams>) -> Result<Output<Value>> {
-    let document = app.resolver.did(&params.did).await.map_err(|error| refuse_document(&params.did, &error))?;
+pub async fn resolve_did(
+    State(app): State<App>,
+    client: Client,
+    Query(params): Query<ResolveDidParams>,
+) -> Result<Output<Value>> {
+    let found = app.lookups.did(&params.did, &client.subject).await;
+    let document = found.map_err(|error| refuse_document(&params.did, &error))?;
     Ok(Output(json!({"didDoc": *document})))
 }

@@ -40,7 +40,7 @@ async fn push(app: &App, access: &Access, client: &Client, nsid: &str, input: &V
     require_app_view(app, nsid)?;
     let did = input["serviceDid"].as_str().and_then(|did| did.parse::<Did>().ok());
     let did = did.ok_or_else(|| XrpcError::invalid("Input/serviceDid must be a DID"))?;
-    let target = service(app, did).await?;
+    let target = service(app, client, did).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let path = format!("/xrpc/{nsid}").parse().map_err(|_| XrpcError::invalid("invalid xrpc path"))?;
@@ -55,11 +55,11 @@ async fn push(app: &App, access: &Access, client: &Client, nsid: &str, input: &V
 }
 
 /// The notification service of a DID.
-async fn service(app: &App, did: Did) -> Result<Target> {
+async fn service(app: &App, client: &Client, did: Did) -> Result<Target> {
     if let Some(app_view) = Target::app_view(app).filter(|app_view| app_view.did == did) {
         return Ok(app_view);
     }
-    let url = endpoint(app, &did, "bsky_notif", Some("BskyNotificationService"));
+    let url = endpoint(app, &client.subject, &did, "bsky_notif", Some("BskyNotificationService"));
     let url = url.await.map_err(|_| XrpcError::invalid(format!("could not resolve did document: {did}")))?;
     let service = url
         .and_then(|url| app.upstreams.named(&url))

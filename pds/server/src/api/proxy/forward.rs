@@ -72,7 +72,7 @@ pub async fn forward(
     if length.is_some_and(|length: u64| length > most) {
         return Err(upstream::Error::InputTooLong(most).into());
     }
-    let target = wanted.find(&app).await?;
+    let target = wanted.find(&app, &client.subject).await?;
     pass_on(&app, &access, &client, &target, &nsid, request).await
 }
 

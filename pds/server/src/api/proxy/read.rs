@@ -51,7 +51,7 @@ pub async fn read(
     request: Request,
 ) -> Result<Response, Failure> {
     let policy = Policies::of(request.extensions(), nsid);
-    let target = Wanted::of(app, request.headers(), nsid, policy)?.find(app).await?;
+    let target = Wanted::of(app, request.headers(), nsid, policy)?.find(app, &client.subject).await?;
     let answer = ask(app, Some(&access.account), client, &target, nsid, None, request).await?;
     let rev = answer.headers.get(REPO_REV).and_then(|rev| rev.to_str().ok()?.parse::<Tid>().ok());
     let is_understood = headers::is_json(&answer.headers) != Some(false) && is_readable(&answer.headers);

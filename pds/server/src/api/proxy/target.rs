@@ -1,11 +1,15 @@
 //! The service that a request goes to.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName, request::Parts};
+use pds_identity::Error;
 use pds_syntax::Did;
 
 use super::policy::{Policies, Policy};
 use crate::{
     app::App,
+    rate_limit::Client,
     upstream::{Kind, Service},
     xrpc::{Result, XrpcError},
 };
@@ -48,11 +52,11 @@ impl Wanted {
         Ok(Self::Known(Target { service: known.service.clone(), did: known.did.clone() }))
     }
 
-    /// The service, for which the DID document of a named one may be fetched.
-    pub(super) async fn find(self, app: &App) -> Result<Target> {
+    /// The service, for which the DID document of a named one may be fetched for a client at `address`.
+    pub(super) async fn find(self, app: &App, address: &str) -> Result<Target> {
         match self {
             Self::Known(target) => Ok(target),
-            Self::Named(name) => name.find(app).await,
+            Self::Named(name) => name.find(app, address).await,
         }
     }
 }
@@ -79,23 +83,32 @@ impl Name {
         Ok(Self { did, fragment: fragment.to_owned() })
     }
 
-    async fn find(self, app: &App) -> Result<Target> {
+    async fn find(self, app: &App, address: &str) -> Result<Target> {
         let Self { did, fragment } = self;
         if let Some(known) = app.upstreams.configured_as(&did, &fragment) {
             return Ok(Target { service: known.service.clone(), did });
         }
-        let url = endpoint(app, &did, &fragment, None).await?;
+        let url = endpoint(app, address, &did, &fragment, None).await?;
         let service = url.and_then(|url| app.upstreams.named(&url));
         let service = service.ok_or_else(|| XrpcError::invalid("could not resolve proxy did service url"))?;
         Ok(Target { service, did })
     }
 }
 
-/// The URL of a service in a DID document.
-pub async fn endpoint(app: &App, did: &Did, fragment: &str, kind: Option<&str>) -> Result<Option<url::Url>> {
-    let document = app.resolver.did(did).await.map_err(|error| {
+/// The URL of a service in a DID document, which may be fetched for a client at `address`.
+pub async fn endpoint(
+    app: &App,
+    address: &str,
+    did: &Did,
+    fragment: &str,
+    kind: Option<&str>,
+) -> Result<Option<url::Url>> {
+    let document = app.lookups.did(did, address).await.map_err(|error| {
         tracing::debug!("the DID {did} of a service cannot be resolved: {error}");
-        XrpcError::invalid("could not resolve proxy did")
+        match error {
+            Error::Busy => XrpcError::unavailable("Too many lookups are under way, try again", 5),
+            _ => XrpcError::invalid("could not resolve proxy did"),
+        }
     })?;
     Ok(document.service_endpoint(fragment, kind))
 }
@@ -103,7 +116,7 @@ pub async fn endpoint(app: &App, did: &Did, fragment: &str, kind: Option<&str>) 
 /// The service of a request: the one that its header names, or the method's own.
 pub async fn target(app: &App, request: &Parts, nsid: &str) -> Result<Target> {
     let policy = Policies::of(&request.extensions, nsid);
-    Wanted::of(app, &request.headers, nsid, policy)?.find(app).await
+    Wanted::of(app, &request.headers, nsid, policy)?.find(app, &address(request)).await
 }
 
 /// The service that the header of a request names, unless it is the method's own.
@@ -111,7 +124,7 @@ pub async fn named_elsewhere(app: &App, request: &Parts, nsid: &str) -> Result<O
     let policy = Policies::of(&request.extensions, nsid);
     match Wanted::of(app, &request.headers, nsid, policy)? {
         Wanted::Named(name) => {
-            let target = name.find(app).await?;
+            let target = name.find(app, &address(request)).await?;
             Ok(Some(target).filter(|target| target.service.kind() != policy.service))
         }
         Wanted::Known(_) => Ok(None),
@@ -121,6 +134,10 @@ pub async fn named_elsewhere(app: &App, request: &Parts, nsid: &str) -> Result<O
 /// The app view of the settings, for a method that needs it.
 pub fn require_app_view(app: &App, nsid: &str) -> Result<Target> {
     Target::app_view(app).ok_or_else(|| no_service(nsid))
+}
+
+fn address(request: &Parts) -> Arc<str> {
+    request.extensions.get::<Client>().map_or_else(Arc::default, |client| client.subject.clone())
 }
 
 fn no_service(nsid: &str) -> XrpcError {
