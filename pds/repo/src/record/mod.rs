@@ -6,6 +6,7 @@ mod codec;
 mod error;
 mod json;
 mod limit;
+mod shape;
 mod text;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub use blob_ref::{BlobRef, UNKNOWN_SIZE};
 pub use error::Error;
 pub use limit::{MAX_BYTES, MAX_DEPTH};
+pub use shape::{MAX_UNPACKED, Shape};
 
 use crate::Cid;
 

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pds_lexicon::Catalog;
+use pds_repo::record::Shape;
 use pds_store::account::Account;
 use pds_syntax::Tid;
 use serde_json::Value;
@@ -30,7 +31,7 @@ use crate::{
     read_after_write::{self, Local, Merge, highest_parent, set_parent},
     task::run_blocking,
     upstream::{self, Answer},
-    xrpc::{Result, VALUE_BYTES, count_values},
+    xrpc::Result,
 };
 
 const LAG: HeaderName = HeaderName::from_static("atproto-upstream-lag");
@@ -140,7 +141,7 @@ async fn merged(
         return None;
     }
     let (text, memory) = whole.decoded();
-    if !memory.grow(count_values(&text) * VALUE_BYTES) {
+    if !memory.grow(Shape::of_json(&text).json_bytes()) {
         return None;
     }
     let posts = if merge.shows_posts() { local.posts.as_slice() } else { &[] };
