@@ -37,6 +37,18 @@ async fn story(database: Database) {
         assert_eq!(missing.error(), (400, "LexiconNotFound"), "{nsid}");
         assert!(missing.body["message"].as_str().unwrap().contains(message), "{}", missing.body);
     }
+    // Too long, and too many values for its length.
+    for (nsid, more, message) in [
+        ("org.example.feed.long", json!("x".repeat(200_000)), "at most 131072 are allowed"),
+        ("org.example.feed.heavy", json!(vec![json!({"": 0}); 9_000]), "9002 objects"),
+    ] {
+        let mut large = schema(nsid);
+        large["more"] = more;
+        publish(nsid, large).await;
+        let refused = resolve(nsid).await;
+        assert_eq!(refused.error(), (400, "LexiconNotFound"), "{nsid}");
+        assert!(refused.body["message"].as_str().unwrap().contains(message), "{}", refused.body);
+    }
     // Of somebody whom the directory does not know, and while it is away.
     names.set("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
     assert_eq!(resolve("org.example.feed.unknown").await.error(), (400, "LexiconNotFound"));
