@@ -39,6 +39,9 @@ pub const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
 
 /// Lexicons that are looked up for the records of one account. Each takes requests to servers that strangers name.
 pub const LEXICONS: [Limit; 1] = [Limit::bucket("lexicon", 100, HOUR)];
+/// Lexicons that are not known and are looked up for one address. Each takes requests to servers that strangers name, and up to 128 KiB in the
+/// database. People may share an address, so it has more than an account.
+pub const UNKNOWN_LEXICONS: [Limit; 1] = [Limit::bucket("unknown-lexicon", 300, HOUR)];
 
 /// Points of a write.
 pub mod cost {

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     app::App,
+    http::rate_limit::Meter,
     identity::lexicons::Published,
-    rate_limit::Client,
+    rate_limit::{Client, UNKNOWN_LEXICONS},
     xrpc::{Output, Query, Result, XrpcError},
 };
 
@@ -32,8 +33,13 @@ pub struct ResolveLexiconOutput {
 pub async fn resolve_lexicon(
     State(app): State<App>,
     client: Client,
+    meter: Meter,
     Query(params): Query<ResolveLexiconParams>,
 ) -> Result<Output<ResolveLexiconOutput>> {
+    let known = app.lexicons.known(&params.nsid).await;
+    if known.is_none() && !client.subject.is_empty() {
+        meter.charge(&app, &UNKNOWN_LEXICONS, &client.subject, 1).await?;
+    }
     answer(app.lexicons.resolve(&params.nsid, &client.subject).await)
 }
 
