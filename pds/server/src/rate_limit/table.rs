@@ -108,6 +108,8 @@ impl MethodLimits {
     pub const REFRESHED_IDENTITIES: Self = Self::own(By::Address, &REFRESHED_IDENTITIES, 1);
     /// Methods that ask the PLC directory about the caller's own account.
     pub const OWN_IDENTITY: Self = Self::own(By::Account, &OWN_IDENTITY, 1);
+    /// `createReport`.
+    pub const REPORTS: Self = Self::own(By::Account, &REPORTS, 1);
     /// `importRepo`.
     pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
     /// `getRepo`.
@@ -163,6 +165,8 @@ const KEYS: [Limit; 2] =
     [Limit::bucket("reserve-signing-key", 20, FIVE_MINUTES), Limit::bucket("reserve-signing-key-day", 100, DAY)];
 const REFRESHED_IDENTITIES: [Limit; 1] = [Limit::bucket("refresh-identity", 100, FIVE_MINUTES)];
 const OWN_IDENTITY: [Limit; 1] = [Limit::bucket("own-identity", 100, FIVE_MINUTES)];
+/// Each is checked against its lexicon, signed for and handed to people. The reference has no such limit.
+const REPORTS: [Limit; 1] = [Limit::bucket("create-report", 10, MINUTE)];
 /// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
 const IMPORTS: [Limit; 2] =
     [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
