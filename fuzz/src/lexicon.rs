@@ -25,7 +25,7 @@ pub(crate) fn check(input: &[u8]) {
         }
         for nsid in missing {
             let found = documents.iter().find(|document| document["id"] == nsid.as_str());
-            let Some(Ok(document)) = found.map(|found| Document::published(&nsid, found)) else { return };
+            let Some(Ok(document)) = found.map(|found| Document::published(&nsid, &found.to_string())) else { return };
             if draft.add(document).is_err() {
                 return;
             }

@@ -39,13 +39,14 @@ impl Document {
     ///
     /// # Errors
     /// If it is no Lexicon document, has another name, or is larger than allowed.
-    pub fn published(nsid: &Nsid, json: &Value) -> Result<Self, LoadError> {
-        check_size(json, 0)?;
-        let bytes = json.to_string().len();
+    pub fn published(nsid: &Nsid, json: &str) -> Result<Self, LoadError> {
+        let bytes = json.len();
         if bytes > limit::BYTES {
             return Err(too_large(format!("{bytes} bytes"), limit::BYTES));
         }
         let malformed = |reason: String| LoadError::Malformed { document: nsid.to_string(), reason };
+        let json: &Value = &serde_json::from_str(json).map_err(|error| malformed(error.to_string()))?;
+        check_size(json, 0)?;
         if json.get("lexicon").and_then(Value::as_i64) != Some(1) {
             return Err(malformed("lexicon must be 1".to_owned()));
         }

@@ -285,10 +285,19 @@ impl<'a> Reader<'a> {
 
     /// The next item with all that it contains, as it is written. The order of keys inside is not checked.
     pub fn raw(&mut self) -> Result<&'a [u8]> {
-        let (start, mut open) = (self.at, 1_u64);
+        let start = self.at;
+        self.skip(|_, _| {})?;
+        Ok(&self.bytes[start..self.at])
+    }
+
+    /// Skips the next item with all that it contains. Calls `seen` for each item in it: its major type, and for arrays and maps the length that they
+    /// claim. If this succeeds, all of it was there.
+    pub fn skip(&mut self, mut seen: impl FnMut(u8, u64)) -> Result<()> {
+        let mut open = 1_u64;
         while open > 0 {
             open -= 1;
-            let more = match self.major()? {
+            let major = self.major()?;
+            let more = match major {
                 major @ (0 | 1) => self.head(major).map(|_| 0)?,
                 major @ (2 | 3) => {
                     let len = self.head(major)?;
@@ -301,10 +310,11 @@ impl<'a> Reader<'a> {
                 _ if self.null() => 0,
                 _ => self.bool().map(|_| 0)?,
             };
+            seen(major, if major == 5 { more / 2 } else { more });
             // Each item takes a byte at least, so the count ends with the bytes.
             open = open.checked_add(more).ok_or(self.invalid())?;
         }
-        Ok(&self.bytes[start..self.at])
+        Ok(())
     }
 
     /// Fails if bytes are left.

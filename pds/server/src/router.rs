@@ -37,6 +37,7 @@ use crate::{
 };
 
 /// Maximum size of JSON inputs, and of those that may contain records; in bytes.
+const SHORT_BYTES: usize = 32 * 1024;
 const BODY_BYTES: usize = 150 * 1024;
 const WRITE_BYTES: usize = 1024 * 1024;
 
@@ -98,6 +99,7 @@ fn methods(app: &App, compressed: bool) -> Router<App> {
             Kind::Procedure => MethodFilter::POST,
         };
         let size = match method.input {
+            Input::Short => DefaultBodyLimit::max(SHORT_BYTES),
             Input::Small => DefaultBodyLimit::max(BODY_BYTES),
             Input::Records => DefaultBodyLimit::max(WRITE_BYTES),
             Input::Stream => DefaultBodyLimit::disable(),

@@ -8,8 +8,10 @@ use crate::{
     source::{execute, on},
 };
 
-/// Maximum number of lexicons. Later ones are not kept until older ones are forgotten.
+/// Maximum number of lexicons, and of bytes of all their documents. Those that were found longest ago are forgotten for later ones.
 pub const MOST: i64 = 4000;
+/// See [`MOST`].
+pub const MOST_BYTES: i64 = 64 << 20;
 
 pub(crate) const GET: &str = "select uri, cid, document, checked_at from published_lexicon where nsid = $1";
 pub(crate) const FORGET_BEFORE: &str = "delete from published_lexicon where checked_at < $1";
@@ -38,19 +40,28 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, nsid: &str) -> Result<Option
     Ok(row.map(|(uri, FullCid(cid), document, checked_at)| Lexicon { uri, cid, document, checked_at }))
 }
 
-/// Keeps a lexicon, unless a replica has found a later version or [`MOST`] others are kept. Returns whether it is kept.
+/// Keeps a lexicon, unless a replica has found a later version. Forgets the oldest beyond [`MOST`] and [`MOST_BYTES`]. Returns whether it is kept.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn put(db: &Db, nsid: &str, lexicon: &Lexicon) -> Result<bool> {
-    const SQL: &str = "insert into published_lexicon (nsid, uri, cid, document, checked_at) select $1, $2, $3, $4, $5 \
-                       where (select count(*) from published_lexicon) < $6 or exists (select 1 from published_lexicon where nsid = $1) \
+    const SQL: &str = "insert into published_lexicon (nsid, uri, cid, document, checked_at) values ($1, $2, $3, $4, $5) \
                        on conflict (nsid) do update set uri = excluded.uri, cid = excluded.cid, document = excluded.document, \
                        checked_at = excluded.checked_at where published_lexicon.checked_at <= excluded.checked_at";
+    // The lengths are known without reading the documents.
+    const KEPT: &str = "select count(*), coalesce(sum(octet_length(document)), 0) from published_lexicon";
+    const FORGET_OLDEST: &str = "delete from published_lexicon where nsid in (select nsid from \
+                                 (select nsid, count(*) over newest as place, sum(octet_length(document)) over newest as bytes \
+                                 from published_lexicon window newest as (order by checked_at desc, nsid)) as ranked \
+                                 where place > $1 or bytes > $2)";
+    let during = || Error::during("keep lexicon", nsid);
     let Lexicon { uri, cid, document, checked_at } = lexicon;
     let mut tx = db.begin().await?;
-    let kept = execute!(&mut tx, SQL, nsid, uri, FullCid(*cid), document, checked_at, MOST)
-        .map_err(Error::during("keep lexicon", nsid))?;
+    let kept = execute!(&mut tx, SQL, nsid, uri, FullCid(*cid), document, checked_at).map_err(during())?;
+    let (count, bytes): (i64, i64) = on!(&mut tx, conn => sqlx::query_as(KEPT).fetch_one(conn)).map_err(during())?;
+    if count > MOST || bytes > MOST_BYTES {
+        execute!(&mut tx, FORGET_OLDEST, MOST, MOST_BYTES).map_err(during())?;
+    }
     tx.commit().await?;
     Ok(kept == 1)
 }

@@ -29,7 +29,7 @@ fn load(documents: &[Value]) -> Result<Catalog, LoadError> {
             return draft.finish();
         }
         for (name, json) in found {
-            draft.add(Document::published(name, json)?)?;
+            draft.add(Document::published(name, &json.to_string())?)?;
         }
     }
 }
@@ -83,8 +83,9 @@ fn what_is_no_record_of_this_name_is_refused() {
         document("com.example.thing", json!({ "main": record(json!({ "a": { "type": ["string"] } })) })),
         document("com.example.thing", json!({ "main": record(json!({ "a": { "type": "ref" } })) })),
     ] {
-        assert!(matches!(Document::published(&name, &json), Err(LoadError::Malformed { .. })), "{json}");
+        assert!(matches!(Document::published(&name, &json.to_string()), Err(LoadError::Malformed { .. })), "{json}");
     }
+    assert!(matches!(Document::published(&name, "no JSON"), Err(LoadError::Malformed { .. })));
     for defs in [
         json!({}),
         json!({ "main": { "type": "object", "properties": {} } }),

@@ -1,6 +1,7 @@
 //! Reasons for which a value is not a record.
 
 use super::limit::MAX_BYTES;
+use super::shape::{MAX_UNPACKED, Shape};
 use crate::cbor::Invalid;
 
 pub(super) const TOO_DEEP: &str = "nested too deep: at most 128 levels are allowed";
@@ -23,6 +24,8 @@ pub enum Error {
     Cbor(String),
     #[error("the record has {bytes} bytes: at most {MAX_BYTES} are allowed")]
     TooLarge { bytes: usize },
+    #[error("the record has {shape}, which take {} MiB: at most {} are allowed", shape.record_bytes() >> 20, MAX_UNPACKED >> 20)]
+    TooManyValues { shape: Shape },
 }
 
 impl Error {

@@ -6,6 +6,7 @@ mod codec;
 mod error;
 mod json;
 mod limit;
+mod shape;
 mod text;
 
 use bytes::Bytes;
@@ -15,8 +16,9 @@ use serde_json::Value;
 pub use blob_ref::{BlobRef, UNKNOWN_SIZE};
 pub use error::Error;
 pub use limit::{MAX_BYTES, MAX_DEPTH};
+pub use shape::{MAX_UNPACKED, Shape};
 
-use crate::Cid;
+use crate::{Cid, cbor::Reader};
 
 /// A checked record.
 #[derive(Clone, Debug)]
@@ -46,12 +48,12 @@ pub fn from_json(json: &Value) -> Result<Record, Error> {
 /// Makes a record from a block of another program.
 ///
 /// # Errors
-/// If the block is not canonical DAG-CBOR, not in the data model or larger than [`MAX_BYTES`].
+/// If the block is not canonical DAG-CBOR, not in the data model, larger than [`MAX_BYTES`], or takes more than [`MAX_UNPACKED`].
 pub fn from_bytes(bytes: Bytes) -> Result<Record, Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
-    let blobs = check::blobs(&codec::decode(&bytes)?)?;
+    let blobs = check::blobs(&unpacked(&bytes)?)?;
     Ok(Record { cid: Cid::dag_cbor(&bytes), bytes, blobs })
 }
 
@@ -64,7 +66,7 @@ pub fn from_foreign_bytes(bytes: Bytes) -> Result<(Record, Option<Error>), Error
     if bytes.len() > MAX_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
-    let (blobs, fault) = check::foreign(&codec::decode(&bytes)?)?;
+    let (blobs, fault) = check::foreign(&unpacked(&bytes)?)?;
     Ok((Record { cid: Cid::dag_cbor(&bytes), bytes, blobs }, fault))
 }
 
@@ -88,9 +90,34 @@ pub fn encode(value: &Ipld) -> Result<Vec<u8>, Error> {
 /// Decodes a block.
 ///
 /// # Errors
-/// If the block is not canonical DAG-CBOR, or its value is not in the data model.
+/// If the block is not canonical DAG-CBOR, its value is not in the data model, or it takes more than [`MAX_UNPACKED`].
 pub fn decode(bytes: &[u8]) -> Result<Ipld, Error> {
-    let value = codec::decode(bytes)?;
+    let value = unpacked(bytes)?;
     check::value(&value)?;
     Ok(value)
+}
+
+/// The text in a stored record under these keys, one in the other. Makes no other value. `None` if there is no such text, or the bytes before it are
+/// damaged.
+#[must_use]
+pub fn text_at<'a>(bytes: &'a [u8], path: &[&str]) -> Option<&'a str> {
+    let Some((key, rest)) = path.split_first() else { return Reader::new(bytes).text().ok() };
+    let mut reader = Reader::new(bytes);
+    for _ in 0..reader.map().ok()? {
+        let is_it = reader.text().ok()? == *key;
+        let item = reader.raw().ok()?;
+        if is_it {
+            return text_at(item, rest);
+        }
+    }
+    None
+}
+
+/// The value in `bytes`, made only if it takes no more than [`MAX_UNPACKED`].
+fn unpacked(bytes: &[u8]) -> Result<Ipld, Error> {
+    let shape = Shape::of_cbor(bytes)?;
+    if shape.record_bytes() > MAX_UNPACKED {
+        return Err(Error::TooManyValues { shape });
+    }
+    codec::decode(bytes)
 }

@@ -199,3 +199,33 @@ fn legacy(cid: &str) -> Vec<u8> {
     out.map(2).text("cid").text(cid).text("mimeType").text("image/png");
     out.into_bytes()
 }
+
+#[test]
+fn a_block_that_would_take_much_memory_is_not_unpacked() {
+    // {"n": [{"": 0}, ...]}: three bytes an object, and its values take more than a kilobyte.
+    let block = |n: u32| [&b"\xa1\x61n\x9a"[..], &n.to_be_bytes(), &b"\xa1\x60\x00".repeat(n as usize)].concat();
+    for heavy in [block(330_000), block(66_000)] {
+        let refused = [
+            record::from_bytes(heavy.clone().into()).unwrap_err(),
+            record::from_foreign_bytes(heavy.clone().into()).unwrap_err(),
+            record::decode(&heavy).unwrap_err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, record::Error::TooManyValues { .. }), "{error}");
+        }
+    }
+    // A long list of numbers is no danger.
+    record::from_bytes([&b"\xa1\x61n\x99\xc3\x50"[..], &vec![0; 50_000]].concat().into()).unwrap();
+}
+
+#[test]
+fn a_text_is_found_without_its_record() {
+    let value = serde_json::json!({"subject": {"cid": "x", "uri": "at://a"}, "a": [{"uri": 1}], "uri": 2, "text": "t"});
+    let bytes = record::from_json(&value).unwrap().bytes;
+    assert_eq!(record::text_at(&bytes, &["subject", "uri"]), Some("at://a"));
+    assert_eq!(record::text_at(&bytes, &["text"]), Some("t"));
+    for path in [&["subject"][..], &["uri"], &["none"], &["text", "uri"], &[]] {
+        assert_eq!(record::text_at(&bytes, path), None, "{path:?}");
+    }
+    assert_eq!(record::text_at(&bytes[..9], &["subject", "uri"]), None);
+}

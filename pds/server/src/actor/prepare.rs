@@ -122,9 +122,9 @@ impl Actors {
         if catalog.knows(collection) && validate != Some(false) {
             catalog.validate_key(collection, &rkey).map_err(lexicon)?;
         }
-        let subject_hash = subject_hash(collection.as_str(), &value);
         let record =
             record::from_json(&value).map_err(|source| Error::DataModel { collection: collection.clone(), source })?;
+        let subject_hash = subject_hash_of_block(collection.as_str(), &record.bytes);
         Ok(PreparedRecord { path: RepoPath::new(collection, &rkey), record, status, subject_hash })
     }
 
@@ -154,34 +154,23 @@ fn set_type(value: &mut Value, collection: &Nsid) -> Result<(), Error> {
     Ok(())
 }
 
-/// JSON pointer to the subject of a like, repost, follow or block. An account has one of each per subject.
-fn subject_pointer(collection: &str) -> Option<&'static str> {
+/// Where the subject of a like, repost, follow or block is. An account has one of each per subject.
+fn subject_path(collection: &str) -> Option<&'static [&'static str]> {
     match collection {
-        "app.bsky.graph.follow" | "app.bsky.graph.block" => Some("/subject"),
-        "app.bsky.feed.like" | "app.bsky.feed.repost" => Some("/subject/uri"),
+        "app.bsky.graph.follow" | "app.bsky.graph.block" => Some(&["subject"]),
+        "app.bsky.feed.like" | "app.bsky.feed.repost" => Some(&["subject", "uri"]),
         _ => None,
     }
 }
 
-fn subject_hash(collection: &str, value: &Value) -> Option<i64> {
-    subject_of(collection, value).map(pds_store::record::subject_hash)
-}
-
-fn subject_of<'a>(collection: &str, value: &'a Value) -> Option<&'a str> {
-    value.pointer(subject_pointer(collection)?)?.as_str()
-}
-
 /// The subject of an encoded record.
-pub(super) fn subject_of_block(collection: &str, block: &[u8]) -> Option<String> {
-    subject_pointer(collection)?;
-    let mut json = Vec::new();
-    record::write_json(block, &mut json).ok()?;
-    subject_of(collection, &serde_json::from_slice(&json).ok()?).map(str::to_owned)
+pub(super) fn subject_of_block<'a>(collection: &str, block: &'a [u8]) -> Option<&'a str> {
+    record::text_at(block, subject_path(collection)?)
 }
 
 /// The hash of the subject of an encoded record.
 pub(super) fn subject_hash_of_block(collection: &str, block: &[u8]) -> Option<i64> {
-    subject_of_block(collection, block).as_deref().map(pds_store::record::subject_hash)
+    subject_of_block(collection, block).map(pds_store::record::subject_hash)
 }
 
 /// The path of the first object `{cid, mimeType}`, which once was a blob reference. Made only when there is one: a key may have a megabyte, and the

@@ -63,6 +63,8 @@ pub struct ForeignMethod {
 /// Maximum size of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// 32 KiB: a few fields.
+    Short,
     /// 150 KiB: no records.
     Small,
     /// 1 MiB: records.
@@ -103,6 +105,10 @@ impl Method {
 
     const fn records(self) -> Self {
         Self { input: Input::Records, ..self }
+    }
+
+    const fn short(self) -> Self {
+        Self { input: Input::Short, ..self }
     }
 
     const fn stream(self) -> Self {
@@ -211,6 +217,8 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.lexicon.resolveLexicon", Nothing, |verb| on(verb, lexicon::resolve_lexicon)),
     Method::new("com.atproto.moderation.createReport", AccountOrTakendown, |verb| on(verb, moderation::create_report))
         .oauth(Permission::Calls)
+        .limits(MethodLimits::REPORTS)
+        .short()
         .to(Kind::Report),
     Method::new("com.atproto.repo.applyWrites", ActiveAccount, |verb| on(verb, repo::apply_writes))
         .oauth(Permission::Records(ALL_ACTIONS))

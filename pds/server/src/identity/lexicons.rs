@@ -1,6 +1,7 @@
 //! Lexicons that others publish: DNS names the DID, the DID document the server, and the repository proves the record.
 //!
-//! Owns how long they are used. What was found is in the database, for all replicas and for the time in which its publisher cannot be reached. Never interprets their definitions, which `schemas` does.
+//! Owns how long they are used. What was found is in the database, for all replicas and for the time in which its publisher cannot be reached. Never interprets their definitions, which `schemas` does,
+//! and keeps them as text: as values they take up to a hundred times as much.
 //!
 //! Source: <https://atproto.com/specs/lexicon#lexicon-publication-and-resolution>.
 
@@ -8,14 +9,18 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use pds_identity::{Ages, Cached, Error, Resolver};
 use pds_lexicon::limit;
-use pds_repo::{Cid, proof, record as codec};
+use pds_repo::{
+    Cid, proof,
+    record::{self as codec, Shape},
+};
 use pds_store::{
     Db,
     account::{self, Status},
     lexicon, record,
 };
 use pds_syntax::{Did, Nsid, RepoPath};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{clock::Clock, metrics::Metrics, rate_limit::Shares, report::chain};
 
@@ -30,8 +35,8 @@ pub(super) const AGES: Ages = Ages {
 /// Units of the cache, and bytes of one. A failure takes one.
 const CACHE_UNITS: u64 = 8 * 1024;
 const UNIT_BYTES: usize = 1024;
-/// A parsed document takes several times its bytes.
-const PARSED: usize = 4;
+/// Maximum memory of a document while it is unpacked. One of [`limit::BYTES`] that people write takes about half of it.
+const MAX_UNPACKED: usize = 8 << 20;
 /// Lookups under way that clients of `resolveLexicon` have asked for, and those of one address.
 const LOOKUPS: usize = 32;
 const LOOKUPS_OF_ONE: usize = 4;
@@ -43,16 +48,51 @@ pub struct Published {
     pub uri: String,
     /// The record's CID.
     pub cid: Cid,
-    /// The document.
-    pub schema: Value,
-    bytes: usize,
+    /// The document, light enough to be unpacked.
+    pub schema: Box<RawValue>,
+}
+
+/// What every lexicon says about itself.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "$type")]
+    kind: String,
+    lexicon: i64,
+    id: String,
 }
 
 impl Published {
-    /// `None` if what was kept cannot be read.
-    fn read(stored: &lexicon::Lexicon) -> Option<Self> {
-        let schema = serde_json::from_str(&stored.document).ok()?;
-        Some(Self { uri: stored.uri.clone(), cid: stored.cid, schema, bytes: stored.document.len() })
+    /// Fails with the reason if the document is no JSON, or larger than allowed.
+    fn new(uri: String, cid: Cid, document: String) -> Result<Self, String> {
+        check_size(document.len(), Shape::of_json(document.as_bytes()))?;
+        let schema = RawValue::from_string(document).map_err(|error| error.to_string())?;
+        Ok(Self { uri, cid, schema })
+    }
+
+    /// `None` if what was kept cannot be used.
+    fn read(stored: lexicon::Lexicon) -> Option<Self> {
+        Self::new(stored.uri, stored.cid, stored.document).ok()
+    }
+
+    /// Whether the document says that it is the lexicon with this NSID.
+    fn is_of(&self, nsid: &Nsid) -> bool {
+        let head: Option<Head> = serde_json::from_str(self.schema.get()).ok();
+        head.is_some_and(|head| head.kind == COLLECTION && head.lexicon == 1 && head.id == nsid.as_str())
+    }
+}
+
+/// Refuses documents that are too long or have too many values, with the reason.
+fn check_size(bytes: usize, shape: Shape) -> Result<(), String> {
+    if bytes > limit::BYTES {
+        return Err(format!("the document has {bytes} bytes: at most {} are allowed", limit::BYTES));
+    }
+    match shape.json_bytes() {
+        0..=MAX_UNPACKED => Ok(()),
+        needed => Err(format!(
+            "the document has {shape}, which take {} MiB: at most {} are allowed",
+            needed >> 20,
+            MAX_UNPACKED >> 20
+        )),
     }
 }
 
@@ -86,8 +126,9 @@ struct Source {
 impl Lexicons {
     /// With nothing known yet. Accounts in `db` are read there.
     pub fn new(db: Db, resolver: Resolver, metrics: Metrics, clock: Arc<dyn Clock>) -> Self {
-        let units =
-            |published: &Arc<Published>| u32::try_from(1 + published.bytes * PARSED / UNIT_BYTES).unwrap_or(u32::MAX);
+        let units = |published: &Arc<Published>| {
+            u32::try_from(1 + published.schema.get().len() / UNIT_BYTES).unwrap_or(u32::MAX)
+        };
         Self {
             source: Arc::new(Source { db, resolver, metrics, clock }),
             known: Cached::new(CACHE_UNITS, AGES, units),
@@ -95,12 +136,17 @@ impl Lexicons {
         }
     }
 
+    /// What is known about the lexicon with this NSID, and whether that is fresh. Looks nothing up.
+    pub async fn known(&self, nsid: &Nsid) -> Option<(Found, bool)> {
+        self.known.known(nsid).await
+    }
+
     /// The lexicon with this NSID, for a client at this address. However many ask at once, it is looked up once.
     ///
     /// # Errors
     /// Why there is none. [`Error::Unreachable`] also if the client has too many lookups under way.
     pub async fn resolve(&self, nsid: &Nsid, address: &str) -> Found {
-        let known = self.known.known(nsid).await;
+        let known = self.known(nsid).await;
         if let Some((found, true)) = known {
             return found;
         }
@@ -129,10 +175,12 @@ impl Source {
         let age = |stored: &lexicon::Lexicon| {
             Duration::from_micros(now.saturating_sub(stored.checked_at).max(0).unsigned_abs())
         };
-        if let Some(stored) = &stored
-            && age(stored) < AGES.fresh
-            && let Some(published) = Published::read(stored)
-        {
+        let is_stored = stored.is_some();
+        let (fresh, stored) = match stored {
+            Some(stored) if age(&stored) < AGES.fresh => (Published::read(stored), None),
+            stored => (None, stored),
+        };
+        if let Some(published) = fresh {
             return Ok(Arc::new(published));
         }
         let found = self.look_up(&nsid).await;
@@ -144,10 +192,10 @@ impl Source {
         });
         match &found {
             Ok(published) => self.keep(&nsid, published, now).await,
-            Err(error) if error.is_final() => self.forget(&nsid, stored.is_some()).await,
+            Err(error) if error.is_final() => self.forget(&nsid, is_stored).await,
             Err(error) => {
                 if let Some(known) = stored.filter(|stored| age(stored) < AGES.stale)
-                    && let Some(published) = Published::read(&known)
+                    && let Some(published) = Published::read(known)
                 {
                     tracing::debug!("the lexicon {nsid} is used as it was last found: {error}");
                     return Ok(Arc::new(published));
@@ -166,11 +214,9 @@ impl Source {
     }
 
     async fn keep(&self, nsid: &Nsid, published: &Published, now: i64) {
-        if published.bytes > limit::BYTES {
-            return;
-        }
-        let Published { uri, cid, schema, .. } = published;
-        let found = lexicon::Lexicon { uri: uri.clone(), cid: *cid, document: schema.to_string(), checked_at: now };
+        let Published { uri, cid, schema } = published;
+        let document = schema.get().to_owned();
+        let found = lexicon::Lexicon { uri: uri.clone(), cid: *cid, document, checked_at: now };
         if let Err(error) = lexicon::put(&self.db, nsid.as_str(), &found).await {
             tracing::warn!(error = chain(&error), "the lexicon {nsid} could not be kept in the database");
         }
@@ -193,13 +239,16 @@ impl Source {
             None => self.foreign(&did, &path).await?,
         };
         let (cid, body) = found.ok_or_else(|| Error::NotFound(format!("at://{did}/{path}")))?;
+        let shape = Shape::of_cbor(&body).map_err(|error| invalid(error.to_string()))?;
+        check_size(body.len(), shape).map_err(invalid)?;
         let mut json = Vec::new();
         codec::write_json(&body, &mut json).map_err(|error| invalid(chain(&error)))?;
-        let schema: Value = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
-        if schema["$type"] != COLLECTION || schema["lexicon"] != 1 || schema["id"] != nsid.as_str() {
-            return Err(invalid("the record is no lexicon of this name".to_owned()));
+        let json = String::from_utf8(json).map_err(|error| invalid(error.to_string()))?;
+        let published = Published::new(format!("at://{did}/{path}"), cid, json).map_err(invalid)?;
+        match published.is_of(nsid) {
+            true => Ok(published),
+            false => Err(invalid("the record is no lexicon of this name".to_owned())),
         }
-        Ok(Published { uri: format!("at://{did}/{path}"), cid, schema, bytes: json.len() })
     }
 
     /// The record of an account of this host; `None` if the DID is somewhere else.

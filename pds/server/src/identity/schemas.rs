@@ -8,6 +8,7 @@
 use std::{
     collections::HashSet,
     fmt,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -118,11 +119,12 @@ async fn assemble(lexicons: &Lexicons, collection: &Nsid) -> Result<Arc<Catalog>
         }
         let found = stream::iter(missing).map(|nsid| async move {
             let found = lexicons.document(&nsid).await.map_err(|error| of_reference(collection, &nsid, error))?;
-            Ok((nsid, found))
+            Document::published(&nsid, found.schema.get()).map_err(unusable)
         });
-        let found: Vec<_> = found.buffered(AT_ONCE).try_collect().await?;
-        for (nsid, published) in found {
-            draft.add(Document::published(&nsid, &published.schema).map_err(unusable)?).map_err(unusable)?;
+        // The first that cannot be used ends the lookup of the others, and what is beside a document's definitions is kept of none.
+        let mut found = pin!(found.buffered(AT_ONCE));
+        while let Some(document) = found.try_next().await? {
+            draft.add(document).map_err(unusable)?;
         }
     }
 }

@@ -24,7 +24,8 @@ pub use principal::Principal;
 pub use shares::{Share, Shares};
 pub use sizes::Sizes;
 pub use table::{
-    GUESSES, LEXICONS, LOGINS, MethodLimits, PASSWORD_RESETS, REFRESHES, SIGN_IN_CODES, UPLOADS, WRITES, cost,
+    GUESSES, LEXICONS, LOGINS, MethodLimits, PASSWORD_RESETS, REFRESHES, SIGN_IN_CODES, UNKNOWN_LEXICONS, UPLOADS,
+    WRITES, cost,
 };
 pub use turns::{Turn, Turns};
 

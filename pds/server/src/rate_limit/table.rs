@@ -39,6 +39,9 @@ pub const UPLOADS: [Limit; 1] = [Limit::bucket("upload-blob", 1000, DAY)];
 
 /// Lexicons that are looked up for the records of one account. Each takes requests to servers that strangers name.
 pub const LEXICONS: [Limit; 1] = [Limit::bucket("lexicon", 100, HOUR)];
+/// Lexicons that are not known and are looked up for one address. Each takes requests to servers that strangers name, and up to 128 KiB in the
+/// database. People may share an address, so it has more than an account.
+pub const UNKNOWN_LEXICONS: [Limit; 1] = [Limit::bucket("unknown-lexicon", 300, HOUR)];
 
 /// Points of a write.
 pub mod cost {
@@ -107,6 +110,8 @@ impl MethodLimits {
     pub const REFRESHED_IDENTITIES: Self = Self::own(By::Address, &REFRESHED_IDENTITIES, 1);
     /// Methods that ask the PLC directory about the caller's own account.
     pub const OWN_IDENTITY: Self = Self::own(By::Account, &OWN_IDENTITY, 1);
+    /// `createReport`.
+    pub const REPORTS: Self = Self::own(By::Account, &REPORTS, 1);
     /// `importRepo`.
     pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
     /// `getRepo`.
@@ -164,6 +169,8 @@ const KEYS: [Limit; 2] =
     [Limit::bucket("reserve-signing-key", 20, FIVE_MINUTES), Limit::bucket("reserve-signing-key-day", 100, DAY)];
 const REFRESHED_IDENTITIES: [Limit; 1] = [Limit::bucket("refresh-identity", 100, FIVE_MINUTES)];
 const OWN_IDENTITY: [Limit; 1] = [Limit::bucket("own-identity", 100, FIVE_MINUTES)];
+/// Each is checked against its lexicon, signed for and handed to people. The reference has no such limit.
+const REPORTS: [Limit; 1] = [Limit::bucket("create-report", 10, MINUTE)];
 /// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
 const IMPORTS: [Limit; 2] =
     [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];

@@ -18,25 +18,8 @@ pub struct LocalRecord {
     pub uri: String,
     /// Its CID.
     pub cid: String,
-    /// When it was written, in microseconds since 1970.
-    pub written_us: i64,
-    /// The same as text, in the protocol's form.
+    /// When it was written, in the protocol's form.
     pub indexed_at: String,
     /// The record.
     pub value: Value,
-}
-
-impl Local {
-    /// Whether there is nothing to add.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.profile.is_none() && self.posts.is_empty()
-    }
-
-    /// How far the app view is behind at `now_us`, in milliseconds.
-    #[must_use]
-    pub fn lag_ms(&self, now_us: i64) -> Option<i64> {
-        let oldest = self.profile.iter().chain(&self.posts).map(|record| record.written_us).min()?;
-        Some((now_us - oldest).max(0) / 1_000)
-    }
 }

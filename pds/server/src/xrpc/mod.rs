@@ -13,7 +13,6 @@ pub use check::{ForeignOutput, check_output};
 pub use content_type::{content_type, expect_content_type};
 pub use error::{ErrorName, XrpcError};
 pub use input::{HeldInput, Procedure, Query, refuse_body, refuse_compressed};
-pub(crate) use input::{VALUE_BYTES, count_values};
 pub use output::{Output, Text};
 pub use socket::Socket;
 pub use upgrade::Upgrade;

@@ -218,13 +218,14 @@ row! {
 /// write would have to maintain.
 const NEWEST: i64 = 50;
 pub(crate) const WRITTEN_SINCE: &str = stored!(
-    "select path, cid, body, rev from (select path, cid, body, rev from record where repo_id = $1 and path > $2 and path < $3 \
-     and takedown_ref is null order by path desc limit $6) as newest where rev > $4",
+    "select path, cid, body, rev from (select path, cid, case when octet_length(body) <= $7 then body end as body, rev from record \
+     where repo_id = $1 and path > $2 and path < $3 and takedown_ref is null order by path desc limit $6) as newest \
+     where rev > $4 and body is not null",
     " order by rev, path limit $5"
 );
 
 /// The first `limit` records that were written after `rev`, among the 50 records of a collection with the greatest keys, without what was taken
-/// down. Keys grow with time in the collections that clients write to.
+/// down and without records of more than `most_bytes`. Keys grow with time in the collections that clients write to.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -234,6 +235,7 @@ pub async fn written_since<'a>(
     collection: &Nsid,
     rev: Tid,
     limit: u32,
+    most_bytes: usize,
 ) -> Result<Vec<Written>> {
     let (above, below) = bounds(collection);
     let rows: Vec<WrittenRow> = on!(source, conn => sqlx::query_as(WRITTEN_SINCE)
@@ -243,6 +245,7 @@ pub async fn written_since<'a>(
         .bind(rev.to_string())
         .bind(i64::from(limit))
         .bind(NEWEST)
+        .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
         .fetch_all(conn))
     .map_err(Error::during("list new records", format_args!("{collection} of account {id}")))?;
     let written = |row: WrittenRow| Written {

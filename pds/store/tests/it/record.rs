@@ -329,13 +329,17 @@ async fn what_was_written_after_a_revision_is_found_among_the_newest_keys(store:
     ] {
         alice.write(&store.db, writes).await.unwrap();
     }
-    let since = async |rev, limit| -> Vec<String> {
-        let found = record::written_since(&store.db, alice.id, &nsid("a.b.post"), rev, limit).await.unwrap();
+    let within = async |rev, limit, bytes| -> Vec<String> {
+        let found = record::written_since(&store.db, alice.id, &nsid("a.b.post"), rev, limit, bytes).await.unwrap();
         found.into_iter().map(|found| found.record.path.rkey().to_owned()).collect()
     };
+    let since = async |rev, limit| within(rev, limit, 1000).await;
 
     assert_eq!(since(before, 10).await, ["4", "3"], "in the order of revisions");
     assert_eq!(since(before, 1).await, ["4"]);
+    let (short, long) = (put("x/y", "four").body.len(), put("x/y", "three").body.len());
+    assert!(short < long);
+    assert_eq!(within(before, 10, short).await, ["4"], "a longer one is not even read");
     assert_eq!(since(alice.rev, 10).await, Vec::<String>::new());
     assert!(record::is_any_older(&store.db, alice.id, before).await.unwrap());
     assert!(!record::is_any_older(&store.db, alice.id, Tid::from_micros(0, 0)).await.unwrap());

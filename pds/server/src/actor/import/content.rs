@@ -86,7 +86,9 @@ impl Content {
         let tree = Tree::read(&commit.data, |cid| spool.block(cid).map_err(Error::from), &mut within)?;
         let (mut report, mut body_bytes) = (Report::default(), 0);
         for (key, cid) in tree.records() {
-            match Record::read(&spool, &key, cid)? {
+            // One record is unpacked at a time; the memory of the heaviest stays taken for the passes that follow.
+            let mut room = |bytes| within(0, tree.memory_bytes() + bytes);
+            match Record::read(&spool, &key, cid, &mut room)? {
                 Ok((record, fault)) => {
                     report.records += 1;
                     body_bytes += record.body.len() as u64;
@@ -121,7 +123,7 @@ impl Content {
             let write = match imported {
                 None => RecordWrite::Delete { path: path(&key)? },
                 Some(cid) => {
-                    let record = Record::read(&self.spool, &key, cid)?;
+                    let record = Record::read(&self.spool, &key, cid, &mut |_| Ok(()))?;
                     let (record, _) = record.map_err(|reason| io::Error::other(format!("{key}: {reason}")))?;
                     bytes += record.body.len() + record.blobs.len() * REFERENCE_BYTES;
                     let Record { path, body, subject_hash, blobs } = record;
@@ -143,7 +145,7 @@ fn readable(
 ) -> Result<Tree, Error> {
     let mut kept = Builder::default();
     for (key, cid) in tree.records() {
-        if Record::read(spool, &key, cid)?.is_ok() {
+        if Record::read(spool, &key, cid, &mut |_| Ok(()))?.is_ok() {
             kept.push(key, cid);
             within(kept.len(), tree.memory_bytes() + kept.memory_bytes())?;
         }
@@ -176,8 +178,14 @@ impl Iterator for Differences {
 }
 
 impl Record {
-    /// A record of the tree with the rule of the data model that it breaks, or why it cannot be imported.
-    fn read(spool: &Spool, key: &str, cid: Cid) -> Result<Result<(Self, Option<String>), String>, Error> {
+    /// A record of the tree with the rule of the data model that it breaks, or why it cannot be imported. `room` takes the memory in which the record
+    /// is unpacked.
+    fn read(
+        spool: &Spool,
+        key: &str,
+        cid: Cid,
+        room: &mut impl FnMut(usize) -> Result<(), Error>,
+    ) -> Result<Result<(Self, Option<String>), String>, Error> {
         let path: RepoPath = match key.parse() {
             Ok(path) => path,
             Err(error) => return Ok(Err(format!("its key is no path of a record: {error}"))),
@@ -189,6 +197,11 @@ impl Record {
             return Ok(Err("its CID is not that of a record".to_owned()));
         }
         let Some(block) = spool.block(&cid)? else { return Ok(Err("it is not in the CAR file".to_owned())) };
+        // One that is too heavy is not unpacked.
+        let unpacked = record::Shape::of_cbor(&block).map_or(0, record::Shape::record_bytes);
+        if unpacked <= record::MAX_UNPACKED {
+            room(unpacked)?;
+        }
         let subject_hash = subject_hash_of_block(path.collection(), &block);
         Ok(match record::from_foreign_bytes(block) {
             Ok((record, fault)) => {

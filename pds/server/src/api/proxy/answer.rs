@@ -15,6 +15,7 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
+use pds_repo::record::{MAX_UNPACKED, Shape};
 use serde_json::Value;
 
 use super::headers;
@@ -114,9 +115,11 @@ impl Whole {
         Ok(Self { status, headers, raw, decoded, part })
     }
 
-    /// The body as JSON.
+    /// The body as JSON. `None` if it is none, or if there is no memory for its values.
     pub(super) fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.decoded).ok()
+        let needed = Shape::of_json(&self.decoded).json_bytes();
+        let fits = needed <= MAX_UNPACKED && self.part.grow(needed);
+        fits.then(|| serde_json::from_slice(&self.decoded).ok())?
     }
 
     /// Its length without coding.

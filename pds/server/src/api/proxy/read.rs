@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pds_lexicon::Catalog;
+use pds_repo::record::Shape;
 use pds_store::account::Account;
 use pds_syntax::Tid;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use super::{
     call::{Outgoing, call, from_client, json, path},
     failure::Failure,
     headers::{self, REPO_REV},
-    local::{Scene, written_since},
+    local::{Recent, Scene, written_since},
     policy::Policies,
     refusal::Refusal,
     target::{Target, Wanted},
@@ -27,10 +28,10 @@ use crate::{
     app::App,
     auth::Access,
     rate_limit::Client,
-    read_after_write::{self, Local, Merge, highest_parent, set_parent},
+    read_after_write::{self, Merge, highest_parent, set_parent},
     task::run_blocking,
     upstream::{self, Answer},
-    xrpc::{Result, VALUE_BYTES, count_values},
+    xrpc::Result,
 };
 
 const LAG: HeaderName = HeaderName::from_static("atproto-upstream-lag");
@@ -58,20 +59,20 @@ pub async fn read(
     let Some(rev) = rev.filter(|_| is_understood) else {
         return Ok(unchanged(app, client, answer).await?);
     };
-    let local = match written_since(app, &access.account, rev).await {
-        Ok(local) => local,
+    let recent = match written_since(app, &access.account, rev).await {
+        Ok(recent) => recent,
         // The answer is complete without it.
         Err(error) => {
             tracing::warn!("recent records of {} cannot be read: {}", access.account.did, error.message);
-            Local::default()
+            Recent::default()
         }
     };
-    if local.is_empty() {
+    if recent.is_empty() {
         return Ok(unchanged(app, client, answer).await?);
     }
-    let lag = local.lag_ms(app.clock.now_us());
+    let lag = recent.lag_ms(app.clock.now_us());
     let whole = Whole::read(app, client, answer).await?;
-    let mut response = match merged(app, &access.account, client, nsid, merge, local, &whole).await {
+    let mut response = match merged(app, &access.account, client, nsid, merge, recent, &whole).await {
         Some(json) => whole.with_body(json),
         None => whole.unchanged(),
     };
@@ -133,16 +134,17 @@ async fn merged(
     client: &Client,
     nsid: &str,
     merge: Merge,
-    local: Local,
+    recent: Recent,
     whole: &Whole,
 ) -> Option<Vec<u8>> {
-    if whole.len() > MAX_MERGED || (local.profile.is_none() && !merge.shows_posts()) {
+    if whole.len() > MAX_MERGED || (!recent.has_profile() && !merge.shows_posts()) {
         return None;
     }
     let (text, memory) = whole.decoded();
-    if !memory.grow(count_values(&text) * VALUE_BYTES) {
+    if !memory.grow(Shape::of_json(&text).json_bytes() + recent.unpacked_bytes()) {
         return None;
     }
+    let local = recent.unpack(account).await.ok()?;
     let posts = if merge.shows_posts() { local.posts.as_slice() } else { &[] };
     let scene = Scene::load(app, account, client, posts).await.ok()?;
     let lexicon = Catalog::bundled().method(nsid)?;
@@ -169,7 +171,10 @@ pub async fn rebuild(
     let Some(rev) = head.get(REPO_REV).and_then(|rev| rev.to_str().ok()?.parse::<Tid>().ok()) else { return Ok(None) };
     let account: &Arc<Account> = &access.account;
     let Some(uri) = own_uri(account, uri) else { return Ok(None) };
-    let local = written_since(app, account, rev).await?;
+    let recent = written_since(app, account, rev).await?;
+    let lag = recent.lag_ms(app.clock.now_us());
+    let Some(_memory) = app.inputs.take(client, recent.unpacked_bytes()) else { return Ok(None) };
+    let local = recent.unpack(account).await?;
     let scene = Scene::load(app, account, client, &local.posts).await?;
     let Ok(Some(mut answer)) = read_after_write::rebuild(&scene.viewer(), &local, &uri) else { return Ok(None) };
     if let (Some(parent), Some(target)) = (highest_parent(&answer).map(str::to_owned), Target::app_view(app)) {
@@ -182,7 +187,7 @@ pub async fn rebuild(
         }
     }
     let mut response = axum::Json(answer).into_response();
-    if let Some(lag) = local.lag_ms(app.clock.now_us()) {
+    if let Some(lag) = lag {
         response.headers_mut().insert(LAG, lag.into());
     }
     Ok(Some(response))

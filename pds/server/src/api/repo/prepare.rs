@@ -13,9 +13,12 @@ use crate::{
     app::App,
     http::rate_limit::Meter,
     rate_limit::LEXICONS,
+    task::run_blocking,
     xrpc::XrpcError,
 };
 
+/// A record with more values is prepared on a thread that may block.
+const SHORT: usize = 2_000;
 /// A lookup ends long before this.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -46,7 +49,10 @@ impl<'a> Preparation<'a> {
         let rules = &self.app.record_rules;
         rules.check_collection(collection)?;
         let schema = self.schema(collection).await?;
-        let prepared = self.app.actors.prepare(&schema, collection, rkey, value, self.validate)?;
+        let (app, name, validate) = (self.app.clone(), collection.clone(), self.validate);
+        let is_long = !has_at_most(&value, &mut { SHORT });
+        let prepare = move || app.actors.prepare(&schema, &name, rkey, value, validate);
+        let prepared = if is_long { run_blocking(prepare).await } else { prepare() }?;
         rules.check_size(collection, prepared.record.bytes.len())?;
         Ok(prepared)
     }
@@ -102,4 +108,15 @@ impl<'a> Preparation<'a> {
         };
         Ok(Schema::Unknown { reason: Some(reason) })
     }
+}
+
+/// Whether there are at most so many values. Looks at no more.
+fn has_at_most(value: &Value, left: &mut usize) -> bool {
+    *left = left.saturating_sub(1);
+    *left > 0
+        && match value {
+            Value::Array(items) => items.iter().all(|item| has_at_most(item, left)),
+            Value::Object(object) => object.values().all(|item| has_at_most(item, left)),
+            _ => true,
+        }
 }

@@ -121,3 +121,20 @@ async fn a_compressed_answer_is_merged_too() {
     // This client undoes what the server has done.
     assert_eq!(texts(&alice.query(TIMELINE, &[]).await.ok()), ["new"]);
 }
+
+#[tokio::test]
+async fn new_posts_that_would_take_much_memory_are_left_out() {
+    let (pds, app_view) = start(Database::sqlite()).await;
+    let alice = pds.person("alice").await;
+    alice.post("seen").await;
+    let known = rev(&pds, &alice).await;
+    alice.post("first").await;
+    // A few bytes each and some hundred as values; and more bytes than people write.
+    for more in [json!(vec![[0]; 8_000]), json!("x".repeat(70_000))] {
+        let post = json!({"$type": "app.bsky.feed.post", "text": "heavy", "createdAt": "2026-01-01T00:00:00.000Z", "more": more});
+        alice.create("app.bsky.feed.post", post).await.ok();
+    }
+    alice.post("last").await;
+    app_view.json(TIMELINE, 200, &[("atproto-repo-rev", &known)], json!({"feed": []}));
+    assert_eq!(texts(&alice.query(TIMELINE, &[]).await.ok()), ["last", "first"]);
+}

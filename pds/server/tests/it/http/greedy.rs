@@ -42,10 +42,15 @@ async fn a_block_that_is_asked_for_often_is_sent_once() {
 async fn inputs_of_too_many_values_or_blobs_are_refused() {
     let pds = TestPds::sqlite().await;
     let alice = pds.person("alice").await;
-    let refused = alice.create(THING, json!({"list": vec![0; 250_000]})).await;
-    assert_eq!(refused.error(), (400, "InvalidRequest"));
-    assert!(refused.body["message"].as_str().unwrap().contains("200000 values"), "{}", refused.body);
-    alice.create(THING, json!({"list": vec![0; 100_000]})).await.ok();
+    // A small object takes more than two kilobytes while it is checked and encoded.
+    let objects = |n: usize| json!({"list": vec![json!({"a": 0}); n]});
+    for large in [json!({"list": vec![0; 250_000]}), objects(60_000)] {
+        let refused = alice.create(THING, large).await;
+        assert_eq!(refused.error(), (400, "InvalidRequest"));
+        assert!(refused.body["message"].as_str().unwrap().contains("too many values"), "{}", refused.body);
+    }
+    alice.create(THING, json!({"list": vec![0; 50_000]})).await.ok();
+    alice.create(THING, objects(5_000)).await.ok();
 
     let blob = alice.upload(b"one".to_vec(), "text/plain").await.ok()["blob"].clone();
     alice.create(THING, json!({"blobs": vec![&blob; 3_000]})).await.ok();

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use crate::harness::{Database, NameServer, TestPds};
+use crate::harness::{Database, NameServer, TestPds, send};
 
 const METHOD: &str = "com.atproto.lexicon.resolveLexicon";
 
@@ -37,6 +37,18 @@ async fn story(database: Database) {
         assert_eq!(missing.error(), (400, "LexiconNotFound"), "{nsid}");
         assert!(missing.body["message"].as_str().unwrap().contains(message), "{}", missing.body);
     }
+    // Too long, and too many values for its length.
+    for (nsid, more, message) in [
+        ("org.example.feed.long", json!("x".repeat(200_000)), "at most 131072 are allowed"),
+        ("org.example.feed.heavy", json!(vec![json!({"": 0}); 9_000]), "9002 objects"),
+    ] {
+        let mut large = schema(nsid);
+        large["more"] = more;
+        publish(nsid, large).await;
+        let refused = resolve(nsid).await;
+        assert_eq!(refused.error(), (400, "LexiconNotFound"), "{nsid}");
+        assert!(refused.body["message"].as_str().unwrap().contains(message), "{}", refused.body);
+    }
     // Of somebody whom the directory does not know, and while it is away.
     names.set("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
     assert_eq!(resolve("org.example.feed.unknown").await.error(), (400, "LexiconNotFound"));
@@ -54,4 +66,28 @@ async fn a_lexicon_is_found_by_its_domain_on_sqlite() {
 #[tokio::test]
 async fn a_lexicon_is_found_by_its_domain_on_postgres() {
     story(Database::postgres().await).await;
+}
+
+#[tokio::test]
+async fn an_address_asks_for_a_limited_number_of_unknown_lexicons() {
+    let names = NameServer::start().await;
+    names.set("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
+    let settings = [
+        ("PDS_HANDLE_BACKUP_NAMESERVERS", names.address.to_string()),
+        ("PDS_RATE_LIMITS_ENABLED", "true".to_owned()),
+        ("RATE_LIMIT_UNAUTHENTICATED", "10000".to_owned()),
+        ("RATE_LIMIT_UNAUTHENTICATED_BURST", "10000".to_owned()),
+    ];
+    let pds = TestPds::with(Database::sqlite(), &settings).await;
+    pds.clock.freeze();
+    let ask = async |n: usize, client: &str| {
+        let request = pds.get(METHOD).query(&[("nsid", format!("org.example.feed.n{n}"))]);
+        send(request.header("x-forwarded-for", client)).await
+    };
+    for n in 0..300 {
+        assert_eq!(ask(n, "198.51.100.1").await.status, 400, "{n}");
+    }
+    assert_eq!(ask(300, "198.51.100.1").await.error(), (429, "RateLimitExceeded"));
+    assert_eq!(ask(299, "198.51.100.1").await.error(), (400, "LexiconNotFound"), "that is known");
+    assert_eq!(ask(300, "198.51.100.2").await.status, 400);
 }

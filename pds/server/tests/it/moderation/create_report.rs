@@ -57,3 +57,26 @@ async fn without_a_service_there_are_no_reports() {
     assert_eq!(answer.error(), (400, "InvalidRequest"));
     assert_eq!(answer.body["message"], format!("No service configured for {METHOD}"));
 }
+
+#[tokio::test]
+async fn an_account_sends_few_and_short_reports() {
+    let (app_view, service) = (Upstream::start().await, Upstream::start().await);
+    let settings = [
+        ("PDS_REPORT_SERVICE_URL", service.url()),
+        ("PDS_REPORT_SERVICE_DID", "did:web:report.example.com"),
+        ("PDS_RATE_LIMITS_ENABLED", "true"),
+    ];
+    let pds = TestPds::with_app_view(&app_view, &settings).await;
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    pds.clock.freeze();
+    let mut long = report();
+    long["modTool"] = json!({"name": "x", "meta": {"list": vec![json!({"a": 0}); 5_000]}});
+    assert_eq!(alice.call(METHOD, long).await.error(), (413, "PayloadTooLargeError"));
+    service.json(METHOD, 400, &[], json!({"error": "InvalidSubject", "message": "no such account"}));
+    for _ in 1..10 {
+        assert_eq!(alice.call(METHOD, report()).await.error(), (400, "InvalidSubject"));
+    }
+    assert_eq!(alice.call(METHOD, report()).await.error(), (429, "RateLimitExceeded"));
+    assert_eq!(bob.call(METHOD, report()).await.error(), (400, "InvalidSubject"));
+    assert_eq!(service.seen().len(), 10);
+}
