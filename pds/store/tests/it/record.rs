@@ -337,9 +337,7 @@ async fn what_was_written_after_a_revision_is_found_among_the_newest_keys(store:
 
     assert_eq!(since(before, 10).await, ["4", "3"], "in the order of revisions");
     assert_eq!(since(before, 1).await, ["4"]);
-    let (short, long) = (put("x/y", "four").body.len(), put("x/y", "three").body.len());
-    assert!(short < long);
-    assert_eq!(within(before, 10, short).await, ["4"], "a longer one is not even read");
+    assert_eq!(within(before, 10, "four".len()).await, ["4"], "a longer one is not even read");
     assert_eq!(since(alice.rev, 10).await, Vec::<String>::new());
     assert!(record::is_any_older(&store.db, alice.id, before).await.unwrap());
     assert!(!record::is_any_older(&store.db, alice.id, Tid::from_micros(0, 0)).await.unwrap());
