@@ -70,7 +70,7 @@ async fn object(body: Body) -> Result<Bytes, BoxError> {
             let identity = identity(&text, END_OF_OBJECT);
             return identity
                 .map(Bytes::from)
-                .ok_or_else(|| format!("an answer of more than {} bytes", text.len()).into());
+                .ok_or_else(|| format!("an answer of more than {LONGEST_CUSTOM} bytes").into());
         }
     }
     Ok(text.into())
