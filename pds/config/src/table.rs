@@ -231,7 +231,7 @@ table! {
     "Limits" {
         MAX_CONNECTIONS: u32 = "PDS_MAX_CONNECTIONS",
             Computed("one per 256 KiB of the container's memory limit, at most 4096 and at most half of the limit of open files"), codec::COUNT,
-            "Maximum number of connections on the public port. When it is reached, a new connection replaces the one that has been idle for longest, or one of the client address with most. One client address gets at most a quarter of them; trusted proxies have no such limit.";
+            "Maximum number of connections on the public port. When it is reached, a new connection replaces the one that has been idle for longest, or one of the client address with most. One client address gets at most a quarter of them; trusted proxies have no such limit. Half as many requests, at least 128, may wait for their answers at the same time, an eighth of them of one address; further ones are answered 503.";
         ANSWER_MEMORY: u64 = "PDS_ANSWER_MEMORY",
             Computed("a sixteenth of the container's memory limit, between 16 MiB and 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
             "Maximum memory of all responses that clients have not read yet, and for their compression. When it is used up, responses are not compressed, and the client address with most loses the response that it reads slowest. If no address has more than the new client would have, the new request is answered 503.";

@@ -64,7 +64,7 @@ impl DidDocument {
     /// Reads a document of at most 64 KiB with at most 2000 JSON values.
     ///
     /// # Errors
-    /// Which of the limits it exceeds, or why it is no DID document.
+    /// The limit that the document exceeds, or the reason for which it is no DID document.
     pub fn read(json: &[u8]) -> Result<Self, String> {
         if json.len() > MAX_BYTES {
             return Err(format!("the document has {} bytes, at most {MAX_BYTES} are allowed", json.len()));

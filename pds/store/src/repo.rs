@@ -6,7 +6,7 @@ use pds_syntax::{Did, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx,
-    account::{Causes, Status, status_columns},
+    account::{Status, status_columns, status_row},
     column::{Digest, Text, digest_bytes},
     row::row,
     source::{execute, on},
@@ -143,15 +143,11 @@ pub(crate) const LOAD: &str = concat!(
      from account a left join repo r on r.account_id = a.id where a.did = $1"
 );
 
-row! {
+status_row! {
     pub(crate) struct LoadedRow {
         id: i64,
         signing_key: Vec<u8>,
-        activated: bool,
-        taken_down: bool,
-        suspended_until: Option<i64>,
-        deactivated: bool,
-        deleted: bool,
+        ..status,
         rev: Option<Text<Tid>>,
         commit_cid: Option<Digest>,
         data_cid: Option<Digest>,
@@ -162,19 +158,14 @@ row! {
 
 impl From<LoadedRow> for Loaded {
     fn from(row: LoadedRow) -> Self {
+        let status = row.causes().status();
         let root = match (row.rev, row.commit_cid, row.data_cid, row.commit_bytes, row.record_count) {
             (Some(rev), Some(commit_cid), Some(data_cid), Some(commit_bytes), Some(record_count)) => {
                 Some(Root::from(RootRow { rev, commit_cid, data_cid, commit_bytes, record_count }))
             }
             _ => None,
         };
-        let LoadedRow { activated, taken_down, suspended_until, deactivated, deleted, .. } = row;
-        Self {
-            account_id: AccountId(row.id),
-            status: Causes { activated, deleted, taken_down, suspended_until, deactivated }.status(),
-            signing_key: row.signing_key,
-            root,
-        }
+        Self { account_id: AccountId(row.id), status, signing_key: row.signing_key, root }
     }
 }
 
@@ -195,15 +186,11 @@ pub(crate) const LIST: &str = concat!(
      where a.id > $1 and a.activated_at is not null and a.deleted_at is null order by a.id limit $2"
 );
 
-row! {
+status_row! {
     struct ListedRow {
         id: i64,
         did: Text<Did>,
-        activated: bool,
-        taken_down: bool,
-        suspended_until: Option<i64>,
-        deactivated: bool,
-        deleted: bool,
+        ..status,
         rev: Text<Tid>,
         commit_cid: Digest,
     }
@@ -225,16 +212,12 @@ pub async fn list<'a>(
         .bind(i64::from(limit))
         .fetch_all(conn))
     .map_err(Error::during("list", "repositories"))?;
-    let listed = |row: ListedRow| {
-        let ListedRow { activated, taken_down, suspended_until, deactivated, deleted, .. } = row;
-        let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
-        Listed {
-            account_id: AccountId(row.id),
-            did: row.did.0,
-            status: causes.at(now).status(),
-            rev: row.rev.0,
-            commit: row.commit_cid.0,
-        }
+    let listed = |row: ListedRow| Listed {
+        account_id: AccountId(row.id),
+        status: row.causes().at(now).status(),
+        did: row.did.0,
+        rev: row.rev.0,
+        commit: row.commit_cid.0,
     };
     Ok(rows.into_iter().map(listed).collect())
 }

@@ -65,9 +65,9 @@ pub(crate) const WANTED: &[(&str, Option<&str>)] = &[
 /// The tests of a method.
 pub(crate) struct Proof {
     pub(crate) nsid: String,
-    /// Their file.
+    /// The file of the method's tests, from the root.
     pub(crate) path: PathBuf,
-    /// Why the file has another name than the method.
+    /// The reason for which the file has another name than the method, if it has.
     pub(crate) reason: Option<&'static str>,
     /// What the file lacks to show the method.
     pub(crate) missing: Option<&'static str>,

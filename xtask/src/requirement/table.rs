@@ -16,7 +16,7 @@ pub(crate) struct Requirement {
     pub(crate) standing: Standing,
 }
 
-/// How much of a requirement tests show.
+/// The part of a requirement that tests show.
 #[derive(Clone, Copy)]
 pub(crate) enum Standing {
     /// All of it, if a test cites it.

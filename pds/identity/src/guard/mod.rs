@@ -95,14 +95,7 @@ impl Guard {
         if answer.status() != reqwest::StatusCode::OK {
             return Ok(None);
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(reason(&error)))? {
-            if body.len() + chunk.len() > most {
-                return Err(Error::Answer { name: url.to_owned(), reason: format!("it has more than {most} bytes") });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Some(body))
+        body(&mut answer, url, most).await.map(Some)
     }
 }
 
@@ -130,6 +123,20 @@ impl Resolve for GuardedDns {
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
     }
+}
+
+/// The body of an answer of the server `name`, of at most `most` bytes.
+pub(crate) async fn body(answer: &mut reqwest::Response, name: &str, most: usize) -> Result<Vec<u8>, Error> {
+    let name = || name.to_owned();
+    let mut body = Vec::new();
+    let cut = |error| Error::Unreachable { name: name(), reason: reason(&error) };
+    while let Some(chunk) = answer.chunk().await.map_err(cut)? {
+        if body.len() + chunk.len() > most {
+            return Err(Error::Answer { name: name(), reason: format!("it has more than {most} bytes") });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// The addresses of a host to which a connection may be made: the public ones, and those that `allow` names.

@@ -9,7 +9,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{Directory, Last, SignedOperation};
-use crate::{DidDocument, Error, Roots, guard::reason};
+use crate::{
+    DidDocument, Error, Roots,
+    guard::{body, reason},
+};
 
 /// Maximum size of an answer: the document or an operation of a DID, whose owner has chosen what is in it.
 const MAX_BYTES: usize = 64 * 1024;
@@ -56,16 +59,7 @@ impl HttpDirectory {
             .await
             .map_err(|error| self.unreachable(&error))?;
         match answer.status() {
-            StatusCode::OK => {
-                let mut body = Vec::new();
-                while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
-                    if body.len() + chunk.len() > MAX_BYTES {
-                        return Err(self.invalid(format!("it has more than {MAX_BYTES} bytes")));
-                    }
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(body)
-            }
+            StatusCode::OK => body(&mut answer, &self.url, MAX_BYTES).await,
             StatusCode::NOT_FOUND => Err(Error::NotFound(did.to_string())),
             StatusCode::GONE => Err(Error::Tombstoned(did.to_string())),
             status => Err(Error::Unreachable { name: self.url.clone(), reason: message(status, answer).await }),
@@ -77,8 +71,9 @@ impl HttpDirectory {
     }
 }
 
-async fn message(status: StatusCode, answer: Response) -> String {
-    let text = answer.text().await.unwrap_or_default();
+async fn message(status: StatusCode, mut answer: Response) -> String {
+    let text = body(&mut answer, "", MAX_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
     let said = serde_json::from_str::<Message>(&text).map_or(text, |message| message.message);
     format!("{status}: {}", said.chars().take(300).collect::<String>())
 }

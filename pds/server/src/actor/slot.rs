@@ -54,9 +54,9 @@ pub(super) struct Slot {
 pub(super) struct Loading(Arc<Slot>);
 
 impl Loading {
-    pub(super) fn begin(slot: Arc<Slot>) -> Self {
-        slot.is_loading.store(true, Ordering::Release);
-        Self(slot)
+    /// `None` if the repository is being loaded already.
+    pub(super) fn begin(slot: &Arc<Slot>) -> Option<Self> {
+        (!slot.is_loading.swap(true, Ordering::AcqRel)).then(|| Self(slot.clone()))
     }
 }
 

@@ -3,7 +3,7 @@
 //! A repository that is not in memory is loaded once for all readers that wait for it, one repository at a time, and stays in memory
 //! ([ADR 20](../../../../docs/adr/0020-what-clients-may-take.md)).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pds_repo::mst::Tree;
 use pds_store::{AccountId, Snapshot, background, repo::Root};
@@ -39,7 +39,7 @@ pub struct View {
 /// What a reader has got by waiting.
 enum Waited {
     Loaded(Box<View>),
-    Turn(Turn),
+    Turn(Turn, Loading),
 }
 
 impl Actors {
@@ -53,13 +53,12 @@ impl Actors {
         }
         let slot = self.slot(id).await;
         let waited = timeout(PATIENCE, self.loaded_or_turn(&slot, id, did, address)).await;
-        let turn = match waited.map_err(|_| LoadError::Busy)?? {
+        let (turn, loading) = match waited.map_err(|_| LoadError::Busy)?? {
             Waited::Loaded(view) => return Ok(*view),
-            Waited::Turn(turn) => turn,
+            Waited::Turn(turn, loading) => (turn, loading),
         };
         // The turn goes with the load, which nobody can stop.
-        let (this, slot, did) = (self.clone(), slot.clone(), did.clone());
-        let loading = Loading::begin(slot.clone());
+        let (this, did) = (self.clone(), did.clone());
         run_to_end(async move {
             let (_turn, _loading) = (turn, loading);
             let (snapshot, root) = this.root(id, &did).await?;
@@ -78,7 +77,13 @@ impl Actors {
 
     /// Waits until a reader's load has brought the tree into memory, or for the turn of `address` to load it. A reader begins to load only with its
     /// turn: whoever waits for a load never waits for the turn of another address.
-    async fn loaded_or_turn(&self, slot: &Slot, id: AccountId, did: &Did, address: &str) -> Result<Waited, LoadError> {
+    async fn loaded_or_turn(
+        &self,
+        slot: &Arc<Slot>,
+        id: AccountId,
+        did: &Did,
+        address: &str,
+    ) -> Result<Waited, LoadError> {
         loop {
             let loaded = slot.loaded();
             if let Some(view) = self.view_in_slot(slot, id, did).await? {
@@ -92,11 +97,13 @@ impl Actors {
                 () = loaded => continue,
                 turn = self.inner().loads.running.next(address) => turn.ok_or(LoadError::Busy)?,
             };
-            // A load of this repository may have ended just before.
-            return Ok(match self.view_in_slot(slot, id, did).await? {
-                Some(view) => Waited::Loaded(Box::new(view)),
-                None => Waited::Turn(turn),
-            });
+            // A load of this repository may have ended or begun just before.
+            if let Some(view) = self.view_in_slot(slot, id, did).await? {
+                return Ok(Waited::Loaded(Box::new(view)));
+            }
+            if let Some(loading) = Loading::begin(slot) {
+                return Ok(Waited::Turn(turn, loading));
+            }
         }
     }
 

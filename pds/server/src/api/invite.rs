@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     pub(super) count: u32,
     /// How many accounts each makes.
     pub(super) uses: u32,
-    /// Whose they are. `None`: nobody's.
+    /// Accounts that own the codes. `None`: the codes belong to the host.
     pub(super) accounts: Option<Vec<Did>>,
     /// When they expire; microseconds.
     pub(super) expires_at: Option<i64>,

@@ -3,8 +3,6 @@
 //! Owns whose tokens count, which key of a document verifies them, and how often documents are asked for. Never remembers a token: stock
 //! clients send the same one again after a failed attempt. Audience, method and time of expiry limit what a stolen token is good for.
 
-use std::sync::Arc;
-
 use axum::http::{StatusCode, header, request::Parts};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use pds_crypto::{
@@ -53,7 +51,7 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove(app: &App, parts: &Parts, trust: Trust<'_>) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, trust).map_err(|refusal| counted(app, refusal))?;
-        let found = app.lookups.did(&issuer.did, &address(parts)).await;
+        let found = app.lookups.did(&issuer.did, &Client::of(&parts.extensions).subject).await;
         let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         let verified = match token.verify(&issuer.key(&document)?) {
             // Other failures do not depend on the key.
@@ -77,7 +75,7 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove_now(app: &App, parts: &Parts) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, Trust::Anybody).map_err(|refusal| counted(app, refusal))?;
-        let found = app.lookups.fresh_did(&issuer.did, &address(parts)).await;
+        let found = app.lookups.fresh_did(&issuer.did, &Client::of(&parts.extensions).subject).await;
         let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         token.verify(&issuer.key(&document)?).map_err(|error| counted(app, refuse(error))).map(|()| issuer)
     }
@@ -166,11 +164,6 @@ fn counted(app: &App, refusal: XrpcError) -> XrpcError {
 }
 
 /// The answer if there is no document. Only the directory is a part of this server's own; other hosts may be away for ever.
-/// The address whose lookups are counted together; empty if only its proxy is known.
-fn address(parts: &Parts) -> Arc<str> {
-    parts.extensions.get::<Client>().map_or_else(Arc::default, |client| client.subject.clone())
-}
-
 fn unresolved(did: &Did, error: &ResolveError) -> XrpcError {
     match error {
         ResolveError::Busy => XrpcError::unavailable("Too many lookups are under way, try again", 5),

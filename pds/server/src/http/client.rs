@@ -46,6 +46,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get().cloned().unwrap_or(Self { subject: "".into(), connection: None }))
+        Ok(Self::of(&parts.extensions))
     }
 }

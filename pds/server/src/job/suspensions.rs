@@ -14,7 +14,7 @@ const PAGE: u32 = 100;
 pub async fn end(db: Db, now: i64) -> anyhow::Result<()> {
     loop {
         let (over, mut ended) = (account::over_suspensions(&db, now, PAGE).await?, false);
-        for (id, _) in &over {
+        for id in &over {
             ended |= moderation::end_suspension(&db, *id, now).await?;
         }
         if over.len() < PAGE as usize || !ended {

@@ -31,7 +31,7 @@ pub enum Takedown {
 pub enum Suspend {
     /// Until its time.
     Until(Suspension),
-    /// No more.
+    /// The suspension ends before its time.
     Ended,
 }
 

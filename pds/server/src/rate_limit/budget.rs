@@ -21,6 +21,13 @@ pub struct Client {
     pub connection: Option<Connection>,
 }
 
+impl Client {
+    /// The client of a request with these extensions; one of whom nothing is known if none was left there.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_else(|| Self { subject: "".into(), connection: None })
+    }
+}
+
 /// What all clients share. Cheap to clone.
 #[derive(Clone)]
 pub struct Budget(Arc<Shared>);

@@ -87,8 +87,7 @@ pub async fn refuse_body(request: Request, next: Next) -> Response {
 /// Receives a body within the memory that all inputs share. The memory stays taken until the request is answered.
 async fn receive(request: Request, inputs: &Budget) -> Result<Vec<u8>, XrpcError> {
     let busy = || XrpcError::unavailable("Too many inputs are being received, try again", 1);
-    let client = request.extensions().get().cloned();
-    let client = client.unwrap_or_else(|| Client { subject: "".into(), connection: None });
+    let client = Client::of(request.extensions());
     let held = request.extensions().get::<HeldInput>().cloned().unwrap_or_default();
     let part = inputs.take(&client, 0).ok_or_else(busy)?;
     let mut body = request.with_limited_body().into_body().into_data_stream();

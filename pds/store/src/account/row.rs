@@ -58,6 +58,41 @@ macro_rules! status_columns {
     };
 }
 
+/// A row with the columns of `status_columns!` between others, and what they say.
+macro_rules! status_row {
+    (
+        $visibility:vis struct $name:ident {
+            $($before:ident: $before_type:ty,)*
+            ..status,
+            $($after:ident: $after_type:ty,)*
+        }
+    ) => {
+        row! {
+            $visibility struct $name {
+                $($before: $before_type,)*
+                activated: bool,
+                taken_down: bool,
+                suspended_until: Option<i64>,
+                deactivated: bool,
+                deleted: bool,
+                $($after: $after_type,)*
+            }
+        }
+
+        impl $name {
+            fn causes(&self) -> $crate::account::Causes {
+                $crate::account::Causes {
+                    activated: self.activated,
+                    taken_down: self.taken_down,
+                    suspended_until: self.suspended_until,
+                    deactivated: self.deactivated,
+                    deleted: self.deleted,
+                }
+            }
+        }
+    };
+}
+
 /// A row with the columns of an account, behind others.
 macro_rules! account_row {
     (struct $name:ident { $($column:ident: $type:ty,)* }) => {
@@ -108,5 +143,5 @@ macro_rules! account_row {
     };
 }
 
-pub(crate) use status_columns;
 pub(super) use {account_columns, account_row};
+pub(crate) use {status_columns, status_row};

@@ -1,11 +1,8 @@
 //! Suspensions: accounts that the host closes until a time.
 
-use pds_syntax::Did;
-
 use super::AccountId;
 use crate::{
     Error, Result, Source, Tx,
-    column::Text,
     source::{execute, on},
 };
 
@@ -14,7 +11,7 @@ use crate::{
 pub struct Suspension {
     /// When it ends; microseconds.
     pub until: i64,
-    /// Why, for other administrators.
+    /// The host's reason, for other administrators alone.
     pub reason: Option<String>,
 }
 
@@ -44,7 +41,7 @@ pub async fn suspension<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Res
     Ok(row.map(|(until, reason)| Suspension { until, reason }))
 }
 
-pub(crate) const OVER: &str = "select id, did from account where suspended_until is not null and suspended_until <= $1 \
+pub(crate) const OVER: &str = "select id from account where suspended_until is not null and suspended_until <= $1 \
                                and deleted_at is null order by suspended_until limit $2";
 
 /// Accounts whose suspensions are over at `now` (microseconds) and not ended yet. A deleted account keeps its suspension, so that it has it when it is
@@ -52,13 +49,8 @@ pub(crate) const OVER: &str = "select id, did from account where suspended_until
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn over_suspensions<'a>(
-    source: impl Into<Source<'a>>,
-    now: i64,
-    limit: u32,
-) -> Result<Vec<(AccountId, Did)>> {
-    let rows: Vec<(i64, Text<Did>)> =
-        on!(source, conn => sqlx::query_as(OVER).bind(now).bind(i64::from(limit)).fetch_all(conn))
-            .map_err(Error::during("list accounts whose suspensions are", "over"))?;
-    Ok(rows.into_iter().map(|(id, did)| (AccountId(id), did.0)).collect())
+pub async fn over_suspensions<'a>(source: impl Into<Source<'a>>, now: i64, limit: u32) -> Result<Vec<AccountId>> {
+    let rows: Vec<(i64,)> = on!(source, conn => sqlx::query_as(OVER).bind(now).bind(i64::from(limit)).fetch_all(conn))
+        .map_err(Error::during("list accounts whose suspensions are", "over"))?;
+    Ok(rows.into_iter().map(|(id,)| AccountId(id)).collect())
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Record, RecordRow, bounds};
 use crate::{
     Db, Error, Result,
-    account::{Causes, Status, status_columns},
+    account::{Status, status_columns, status_row},
     column::{Digest, Text},
     dialect::postgres::in_time,
     pools::Pools,
@@ -138,39 +138,27 @@ pub(crate) const ASCENDING_SQLITE: &str = page_sqlite!("asc");
 pub(crate) const DESCENDING_POSTGRES: By = by!(list_postgres, "desc");
 pub(crate) const ASCENDING_POSTGRES: By = by!(list_postgres, "asc");
 
-row! {
+status_row! {
     struct FoundRow {
         did: Text<Did>,
-        activated: bool,
-        taken_down: bool,
-        suspended_until: Option<i64>,
-        deactivated: bool,
-        deleted: bool,
+        ..status,
         cid: Option<Digest>,
         body: Option<Vec<u8>>,
     }
 }
 
-row! {
+status_row! {
     struct AccountRow {
         id: i64,
         did: Text<Did>,
-        activated: bool,
-        taken_down: bool,
-        suspended_until: Option<i64>,
-        deactivated: bool,
-        deleted: bool,
+        ..status,
     }
 }
 
-row! {
+status_row! {
     struct ListedRow {
         did: Text<Did>,
-        activated: bool,
-        taken_down: bool,
-        suspended_until: Option<i64>,
-        deactivated: bool,
-        deleted: bool,
+        ..status,
         path: Option<Text<RepoPath>>,
         cid: Option<Digest>,
         body: Option<Vec<u8>>,
@@ -188,10 +176,9 @@ pub async fn find(db: &Db, repo: &AtIdentifier, path: &RepoPath, now: i64) -> Re
         on!(db, conn => sqlx::query_as(sql).bind(repo.as_str()).bind(path.as_str()).fetch_optional(conn))
             .map_err(Error::during("read record", format_args!("{path} of {repo}")))?;
     Ok(row.map(|row| {
-        let FoundRow { did, activated, taken_down, suspended_until, deactivated, deleted, cid, body } = row;
-        let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
+        let status = row.causes().at(now).status();
         let record = |(cid, body): (Digest, Vec<u8>)| Record { path: path.clone(), cid: cid.0, body: body.into() };
-        OfRepo { did: did.0, status: causes.at(now).status(), found: cid.zip(body).map(record) }
+        OfRepo { did: row.did.0, status, found: row.cid.zip(row.body).map(record) }
     }))
 }
 
@@ -233,9 +220,8 @@ pub async fn list(
                     bytes += row.body.len();
                     found.push(Record::from(row));
                 }
-                let AccountRow { did, activated, taken_down, suspended_until, deactivated, deleted, .. } = account;
-                let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
-                Ok(Some(OfRepo { did: did.0, status: causes.at(now).status(), found }))
+                let status = account.causes().at(now).status();
+                Ok(Some(OfRepo { did: account.did.0, status, found }))
             })
             .await
         }
@@ -258,12 +244,9 @@ pub async fn list(
 fn of_rows(rows: Vec<ListedRow>, now: i64) -> Option<OfRepo<Vec<Record>>> {
     let mut of = None;
     for row in rows {
-        let ListedRow { did, activated, taken_down, suspended_until, deactivated, deleted, path, cid, body } = row;
-        let of = of.get_or_insert_with(|| {
-            let causes = Causes { activated, taken_down, suspended_until, deactivated, deleted };
-            OfRepo { did: did.0, status: causes.at(now).status(), found: vec![] }
-        });
-        if let (Some(path), Some(cid), Some(body)) = (path, cid, body) {
+        let status = row.causes().at(now).status();
+        let of = of.get_or_insert_with(|| OfRepo { did: row.did.0, status, found: vec![] });
+        if let (Some(path), Some(cid), Some(body)) = (row.path, row.cid, row.body) {
             of.found.push(Record { path: path.0, cid: cid.0, body: body.into() });
         }
     }

@@ -24,7 +24,7 @@ pub struct Session {
 pub struct Place<'a> {
     /// When the token was issued; microseconds.
     pub refreshed_at: i64,
-    /// The token.
+    /// The newest refresh token of that session.
     pub jti: &'a str,
 }
 

@@ -1,9 +1,12 @@
 //! Refresh tokens and their rotation.
 
 use pds_store::{
+    Tx,
     account::{self, Question},
     session::{self, RefreshToken, Rotation},
 };
+
+use tokio::task::JoinHandle;
 
 use crate::harness::{Alice, Store, T0, on_both};
 
@@ -165,13 +168,27 @@ async fn a_logout_ends_the_whole_family(store: Store) {
     assert!(!ended("u1").await);
 }
 
-/// F12: on Postgres the refresh of another replica is under way.
-async fn a_logout_during_a_refresh_ends_both(store: Store) {
+/// An account with the session `u1`, and its refresh to `u2` by another replica, which is not committed.
+async fn refreshing(store: &Store) -> (Alice, Tx) {
     let alice = Alice::create(&store.db, "alice").await;
-    log_in(&store, &alice, "u1").await;
+    log_in(store, &alice, "u1").await;
     let mut refreshing = store.begin().await;
     let rotation = Rotation { jti: "u1", next_jti: "u2", now: T0, grace: GRACE, expires_at: T0 + LIFE };
     session::rotate(&mut refreshing, &rotation).await.unwrap();
+    (alice, refreshing)
+}
+
+/// Lets the refresh end while the log-out waits for it: afterwards not even the new token is good.
+async fn neither_token_is_good(store: &Store, refreshing: Tx, logout: JoinHandle<()>) {
+    store.until_somebody_waits().await;
+    refreshing.commit().await.unwrap();
+    logout.await.unwrap();
+    assert_eq!(refresh(store, "u2", "u3", T0).await, None);
+}
+
+/// F12: on Postgres the refresh of another replica is under way.
+async fn a_logout_during_a_refresh_ends_both(store: Store) {
+    let (_alice, refreshing) = refreshing(&store).await;
 
     let other = store.clone();
     let logout = tokio::spawn(async move {
@@ -179,11 +196,7 @@ async fn a_logout_during_a_refresh_ends_both(store: Store) {
         session::revoke(&mut tx, "u1", T0 + GRACE).await.unwrap();
         tx.commit().await.unwrap();
     });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    refreshing.commit().await.unwrap();
-    logout.await.unwrap();
-
-    assert_eq!(refresh(&store, "u2", "u3", T0).await, None);
+    neither_token_is_good(&store, refreshing, logout).await;
 }
 
 async fn all_sessions_of_an_account_end(store: Store) {
@@ -203,11 +216,7 @@ async fn all_sessions_of_an_account_end(store: Store) {
 
 /// On Postgres the refresh of another replica is under way.
 async fn all_sessions_end_during_a_refresh(store: Store) {
-    let alice = Alice::create(&store.db, "alice").await;
-    log_in(&store, &alice, "u1").await;
-    let mut refreshing = store.begin().await;
-    let rotation = Rotation { jti: "u1", next_jti: "u2", now: T0, grace: GRACE, expires_at: T0 + LIFE };
-    session::rotate(&mut refreshing, &rotation).await.unwrap();
+    let (alice, refreshing) = refreshing(&store).await;
 
     let (other, id) = (store.clone(), alice.id);
     let logout = tokio::spawn(async move {
@@ -215,11 +224,7 @@ async fn all_sessions_end_during_a_refresh(store: Store) {
         assert_eq!(session::revoke_all(&mut tx, id).await.unwrap(), 2);
         tx.commit().await.unwrap();
     });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    refreshing.commit().await.unwrap();
-    logout.await.unwrap();
-
-    assert_eq!(refresh(&store, "u2", "u3", T0).await, None);
+    neither_token_is_good(&store, refreshing, logout).await;
 }
 
 async fn a_session_keeps_its_name_and_beginning_while_it_is_refreshed(store: Store) {

@@ -69,7 +69,7 @@ async fn write(ctx: &Ctx, spec: &PdsBucketClaimSpec) -> Result<(), Failure> {
 /// Frees the claims of an instance whose bucket was deleted. One whose bucket or user is still there stays.
 ///
 /// # Errors
-/// Why the object store did not say whether the bucket is left, in words for people.
+/// The reason for which the object store did not say whether the bucket is left, for a condition.
 pub(super) async fn release(ctx: &Ctx, namespace: &str, name: &str) -> Result<(), String> {
     let is_own = |claim: &PdsBucketClaim| {
         let owner = &claim.spec.owner;

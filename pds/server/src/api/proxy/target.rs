@@ -1,7 +1,5 @@
 //! The service that a request goes to.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderMap, HeaderName, request::Parts};
 use pds_identity::Error;
 use pds_syntax::Did;
@@ -116,7 +114,7 @@ pub async fn endpoint(
 /// The service of a request: the one that its header names, or the method's own.
 pub async fn target(app: &App, request: &Parts, nsid: &str) -> Result<Target> {
     let policy = Policies::of(&request.extensions, nsid);
-    Wanted::of(app, &request.headers, nsid, policy)?.find(app, &address(request)).await
+    Wanted::of(app, &request.headers, nsid, policy)?.find(app, &Client::of(&request.extensions).subject).await
 }
 
 /// The service that the header of a request names, unless it is the method's own.
@@ -124,7 +122,7 @@ pub async fn named_elsewhere(app: &App, request: &Parts, nsid: &str) -> Result<O
     let policy = Policies::of(&request.extensions, nsid);
     match Wanted::of(app, &request.headers, nsid, policy)? {
         Wanted::Named(name) => {
-            let target = name.find(app, &address(request)).await?;
+            let target = name.find(app, &Client::of(&request.extensions).subject).await?;
             Ok(Some(target).filter(|target| target.service.kind() != policy.service))
         }
         Wanted::Known(_) => Ok(None),
@@ -134,10 +132,6 @@ pub async fn named_elsewhere(app: &App, request: &Parts, nsid: &str) -> Result<O
 /// The app view of the settings, for a method that needs it.
 pub fn require_app_view(app: &App, nsid: &str) -> Result<Target> {
     Target::app_view(app).ok_or_else(|| no_service(nsid))
-}
-
-fn address(request: &Parts) -> Arc<str> {
-    request.extensions.get::<Client>().map_or_else(Arc::default, |client| client.subject.clone())
 }
 
 fn no_service(nsid: &str) -> XrpcError {

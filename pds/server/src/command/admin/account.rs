@@ -55,7 +55,7 @@ pub(super) enum Account {
         /// When it ends: a time, or how long it lasts from now. For example 2027-01-31T12:00:00Z, 12h, 7d.
         #[arg(long, value_parser = end)]
         until: Timestamp,
-        /// Why, for other administrators.
+        /// The reason, which other administrators see and the owner does not.
         #[arg(long)]
         reason: Option<String>,
     },
@@ -87,14 +87,14 @@ pub(super) enum Account {
     /// Let an account make invite codes again.
     EnableInvites {
         account: String,
-        /// Why, for other administrators.
+        /// The reason, which other administrators see and the owner does not.
         #[arg(long)]
         note: Option<String>,
     },
     /// Forbid an account to make invite codes.
     DisableInvites {
         account: String,
-        /// Why, for other administrators.
+        /// The reason, which other administrators see and the owner does not.
         #[arg(long)]
         note: Option<String>,
     },

@@ -24,3 +24,21 @@ mod update_account_handle;
 mod update_account_password;
 mod update_account_signing_key;
 mod update_subject_status;
+
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::harness::{Answer, Person};
+
+/// Four clients of an account that write until they are refused, and how.
+fn writers(person: &Person) -> Vec<JoinHandle<Answer>> {
+    let writer = |person: Person| async move {
+        loop {
+            let answer = person.create("com.example.thing", json!({})).await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+    };
+    (0..4).map(|_| tokio::spawn(writer(person.clone()))).collect()
+}

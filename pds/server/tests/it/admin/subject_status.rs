@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::writers;
 use crate::{
     harness::{ADMIN_PASSWORD, Answer, Person, TestPds, send},
     on_both, on_places,
@@ -226,19 +227,7 @@ on_both!(nothing_is_written_or_read_after_a_takedown_on_any_replica, |one| async
         let mut firehose = one.firehose(None).await;
         let set =
             |applied: bool| one.admin(UPDATE, json!({"subject": account(&alice.did), state: {"applied": applied}}));
-        let writers: Vec<_> = (0..4)
-            .map(|_| {
-                let there = there.clone();
-                tokio::spawn(async move {
-                    loop {
-                        let answer = there.create("com.example.thing", json!({})).await;
-                        if answer.status != 200 {
-                            return answer;
-                        }
-                    }
-                })
-            })
-            .collect();
+        let writers = writers(&there);
         while firehose.next().await.seq < 20 {}
         set(true).await.ok();
         let answers = reads().await;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use pds_server::job::suspensions;
 use serde_json::{Value, json};
 
+use super::writers;
 use crate::{
     harness::{Answer, Event, Firehose, Person, TestPds, send},
     on_both,
@@ -223,19 +224,7 @@ on_both!(nothing_is_committed_after_a_suspension_on_any_replica, |one| async mov
     let alice = one.person("alice").await;
     let there = alice.at(&two.url);
     let mut firehose = one.firehose(None).await;
-    let writers: Vec<_> = (0..4)
-        .map(|_| {
-            let there = there.clone();
-            tokio::spawn(async move {
-                loop {
-                    let answer = there.create("com.example.thing", json!({})).await;
-                    if answer.status != 200 {
-                        return answer;
-                    }
-                }
-            })
-        })
-        .collect();
+    let writers = writers(&there);
     while firehose.next().await.kind != "#commit" {}
     suspend(&one, &alice).await;
     for writer in writers {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{foreign_post, rename, rev, start, texts};
+use super::{foreign_post, start, texts, unseen};
 use crate::harness::Database;
 
 const METHOD: &str = "app.bsky.feed.getActorLikes";
@@ -10,20 +10,14 @@ const METHOD: &str = "app.bsky.feed.getActorLikes";
 #[tokio::test]
 async fn own_posts_among_the_likes_have_the_new_name_and_no_posts_are_added() {
     let (pds, app_view) = start(Database::sqlite()).await;
-    let alice = pds.person("alice").await;
-    alice.post("seen").await;
-    let known = rev(&pds, &alice).await;
-    rename(&alice, "New").await;
-    alice.post("new").await;
-    let mut own = foreign_post("own", "2020-01-01T00:00:00.000Z");
-    own["author"] = json!({"did": alice.did, "handle": alice.handle, "displayName": "Old"});
+    let (alice, known, own) = unseen(&pds).await;
     let theirs = foreign_post("theirs", "2020-01-01T00:00:00.000Z");
     let feed = json!({"feed": [{"post": own}, {"post": theirs}]});
     app_view.json(METHOD, 200, &[("atproto-repo-rev", &known)], feed);
     let answer = alice.query(METHOD, &[("actor", &alice.did)]).await;
     assert!(answer.headers.contains_key("atproto-upstream-lag"));
     let answer = answer.ok();
-    assert_eq!(texts(&answer), ["own", "theirs"]);
+    assert_eq!(texts(&answer), ["old", "theirs"]);
     assert_eq!(answer["feed"][0]["post"]["author"]["displayName"], "New");
     assert_eq!(answer["feed"][1]["post"], theirs);
 }

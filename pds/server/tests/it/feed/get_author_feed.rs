@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{foreign_post, rename, rev, start, texts};
+use super::{foreign_post, start, texts, unseen};
 use crate::harness::Database;
 
 const METHOD: &str = "app.bsky.feed.getAuthorFeed";
@@ -10,13 +10,7 @@ const METHOD: &str = "app.bsky.feed.getAuthorFeed";
 #[tokio::test]
 async fn new_posts_are_in_the_authors_own_feed_alone() {
     let (pds, app_view) = start(Database::sqlite()).await;
-    let alice = pds.person("alice").await;
-    alice.post("seen").await;
-    let known = rev(&pds, &alice).await;
-    rename(&alice, "New").await;
-    alice.post("new").await;
-    let mut own = foreign_post("old", "2020-01-01T00:00:00.000Z");
-    own["author"] = json!({"did": alice.did, "handle": alice.handle, "displayName": "Old"});
+    let (alice, known, own) = unseen(&pds).await;
     app_view.json(METHOD, 200, &[("atproto-repo-rev", &known)], json!({"feed": [{"post": own}]}));
     let answer = alice.query(METHOD, &[("actor", &alice.did)]).await.ok();
     assert_eq!(texts(&answer), ["new", "old"]);

@@ -37,6 +37,18 @@ fn texts(answer: &Value) -> Vec<&str> {
     feed.iter().map(|item| item["post"]["record"]["text"].as_str().unwrap()).collect()
 }
 
+/// Somebody with a new name and a new post, the revision before both, and how an app view that has seen neither shows an old post.
+async fn unseen(pds: &TestPds) -> (Person, String, Value) {
+    let alice = pds.person("alice").await;
+    alice.post("seen").await;
+    let known = rev(pds, &alice).await;
+    rename(&alice, "New").await;
+    alice.post("new").await;
+    let mut old = foreign_post("old", "2020-01-01T00:00:00.000Z");
+    old["author"] = json!({"did": alice.did, "handle": alice.handle, "displayName": "Old"});
+    (alice, known, old)
+}
+
 /// Changes the name in the profile of a person.
 pub(crate) async fn rename(person: &Person, name: &str) {
     let profile = json!({"$type": "app.bsky.actor.profile", "displayName": name});

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The columns of the table.
-const STATES: [&str; 4] = ["active", "deactivated", "takendown", "deleted"];
+const STATES: [&str; 5] = ["active", "deactivated", "suspended", "takendown", "deleted"];
 
 /// Status and error name in each of the states.
 type Cells = [&'static str; STATES.len()];
@@ -27,7 +27,13 @@ struct Rule {
 }
 
 /// The families of the table; queries of the others are the administrator's or other services'.
-const FAMILIES: [&str; 4] = ["com.atproto.identity.", "com.atproto.repo.", "com.atproto.server.", "com.atproto.sync."];
+const FAMILIES: [&str; 5] = [
+    "com.atproto.identity.",
+    "com.atproto.repo.",
+    "com.atproto.server.",
+    "com.atproto.sync.",
+    "dev.auroralocus.server.",
+];
 
 const OK: &str = "200";
 
@@ -48,47 +54,47 @@ const RULES: &[Rule] = &[
             "com.atproto.sync.getRepo",
             "com.atproto.sync.listBlobs",
         ],
-        anonymous: [OK, "400 RepoDeactivated", "400 RepoTakendown", "400 RepoNotFound"],
-        owner: [OK, OK, OK, "400 AccountNotFound"],
-        administrator: [OK, OK, OK, "400 RepoNotFound"],
+        anonymous: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
+        owner: [OK, OK, OK, OK, "400 AccountNotFound"],
+        administrator: [OK, OK, OK, OK, "400 RepoNotFound"],
     },
     Rule {
         queries: &["com.atproto.sync.getRepoStatus"],
-        anonymous: [OK, OK, OK, "400 RepoNotFound"],
-        owner: [OK, OK, OK, "400 RepoNotFound"],
-        administrator: [OK, OK, OK, "400 RepoNotFound"],
+        anonymous: [OK, OK, OK, OK, "400 RepoNotFound"],
+        owner: [OK, OK, OK, OK, "400 RepoNotFound"],
+        administrator: [OK, OK, OK, OK, "400 RepoNotFound"],
     },
     // Contents as apps read them: in the state of the account alone, whoever asks.
     Rule {
         queries: &["com.atproto.repo.describeRepo"],
-        anonymous: [OK, "400 RepoDeactivated", "400 RepoTakendown", "400 RepoNotFound"],
-        owner: [OK, "400 RepoDeactivated", "400 RepoTakendown", "400 RepoNotFound"],
-        administrator: [OK, "400 RepoDeactivated", "400 RepoTakendown", "400 RepoNotFound"],
+        anonymous: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
+        owner: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
+        administrator: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
     },
     Rule {
         queries: &["com.atproto.repo.getRecord"],
-        anonymous: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
-        owner: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
-        administrator: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
+        anonymous: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
+        owner: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
+        administrator: [OK, "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound", "400 RecordNotFound"],
     },
     Rule {
         queries: &["com.atproto.repo.listRecords"],
-        anonymous: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
-        owner: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
-        administrator: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
+        anonymous: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
+        owner: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
+        administrator: [OK, "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest", "400 InvalidRequest"],
     },
     // The directory has the document whatever the account's state here.
     Rule {
         queries: &["com.atproto.identity.resolveDid", "com.atproto.identity.resolveIdentity"],
-        anonymous: [OK, OK, OK, OK],
-        owner: [OK, OK, OK, OK],
-        administrator: [OK, OK, OK, OK],
+        anonymous: [OK, OK, OK, OK, OK],
+        owner: [OK, OK, OK, OK, OK],
+        administrator: [OK, OK, OK, OK, OK],
     },
     Rule {
         queries: &["com.atproto.identity.resolveHandle"],
-        anonymous: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
-        owner: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
-        administrator: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
+        anonymous: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
+        owner: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
+        administrator: [OK, "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound", "400 HandleNotFound"],
     },
     // The owner's own affairs.
     Rule {
@@ -99,17 +105,18 @@ const RULES: &[Rule] = &[
             "com.atproto.server.getAccountInviteCodes",
             "com.atproto.server.getSession",
             "com.atproto.server.listAppPasswords",
+            "dev.auroralocus.server.listSessions",
         ],
-        anonymous: ["401 AuthMissing"; 4],
-        owner: [OK, OK, "401 AccountTakedown", "400 AccountNotFound"],
-        administrator: ["400 InvalidToken"; 4],
+        anonymous: ["401 AuthMissing"; STATES.len()],
+        owner: [OK, OK, OK, "401 AccountTakedown", "400 AccountNotFound"],
+        administrator: ["400 InvalidToken"; STATES.len()],
     },
     // Whoever was taken down may leave with it.
     Rule {
         queries: &["com.atproto.server.getServiceAuth"],
-        anonymous: ["401 AuthMissing"; 4],
-        owner: [OK, OK, OK, "400 AccountNotFound"],
-        administrator: ["400 InvalidToken"; 4],
+        anonymous: ["401 AuthMissing"; STATES.len()],
+        owner: [OK, OK, OK, OK, "400 AccountNotFound"],
+        administrator: ["400 InvalidToken"; STATES.len()],
     },
 ];
 
@@ -138,6 +145,10 @@ impl Subject {
         match state {
             "deactivated" => {
                 assert_eq!(self.owner.call("com.atproto.server.deactivateAccount", json!({})).await.status, 200);
+            }
+            "suspended" => {
+                let input = json!({"did": self.owner.did, "until": "2999-01-01T00:00:00.000Z"});
+                pds.admin("dev.auroralocus.admin.suspendAccount", input).await.ok();
             }
             "takendown" => {
                 let input = json!({"subject": subject, "takedown": {"applied": true}});
@@ -175,7 +186,7 @@ impl Subject {
 
 async fn one_in_each_state(pds: &TestPds) -> Vec<Subject> {
     let mut subjects = Vec::new();
-    for (name, state) in ["alice", "bob", "carol", "dave"].into_iter().zip(STATES) {
+    for (name, state) in ["alice", "bob", "carol", "dave", "erin"].into_iter().zip(STATES) {
         let subject = Subject::new(pds, name).await;
         subject.enter(pds, state).await;
         subjects.push(subject);
