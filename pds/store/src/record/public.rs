@@ -89,8 +89,27 @@ macro_rules! page_sqlite {
     };
 }
 
-/// Postgres sends the whole result, so that the statement itself limits the bytes. Their number is known without reading long bodies.
-macro_rules! list_postgres {
+/// A page whose records are all short: of a record longer than `$5` bytes the path alone. The length of a body is known without reading it.
+macro_rules! short_postgres {
+    ($account:literal, $order:literal) => {
+        concat!(
+            "select a.did, ",
+            status_columns!("a."),
+            ", p.path, p.cid, p.body from account a left join lateral \
+             (select path, cid, case when octet_length(body) <= $5 then body end as body from record where ",
+            visible!("", "a.id"),
+            " and path > $2 and path < $3 order by path ",
+            $order,
+            " limit $4) as p on true where ",
+            $account,
+            " = $1 order by p.path ",
+            $order
+        )
+    };
+}
+
+/// A page of records of any length. Postgres sends the whole result, so that the statement itself limits the bytes.
+macro_rules! long_postgres {
     ($account:literal, $order:literal) => {
         concat!(
             "select a.did, ",
@@ -135,8 +154,10 @@ pub(crate) const FIND: By = by!(find);
 pub(crate) const ACCOUNT_SQLITE: By = by!(account_sqlite);
 pub(crate) const DESCENDING_SQLITE: &str = page_sqlite!("desc");
 pub(crate) const ASCENDING_SQLITE: &str = page_sqlite!("asc");
-pub(crate) const DESCENDING_POSTGRES: By = by!(list_postgres, "desc");
-pub(crate) const ASCENDING_POSTGRES: By = by!(list_postgres, "asc");
+pub(crate) const SHORT_DESCENDING_POSTGRES: By = by!(short_postgres, "desc");
+pub(crate) const SHORT_ASCENDING_POSTGRES: By = by!(short_postgres, "asc");
+pub(crate) const LONG_DESCENDING_POSTGRES: By = by!(long_postgres, "desc");
+pub(crate) const LONG_ASCENDING_POSTGRES: By = by!(long_postgres, "asc");
 
 status_row! {
     struct FoundRow {
@@ -180,6 +201,13 @@ pub async fn find(db: &Db, repo: &AtIdentifier, path: &RepoPath, now: i64) -> Re
         let record = |(cid, body): (Digest, Vec<u8>)| Record { path: path.clone(), cid: cid.0, body: body.into() };
         OfRepo { did: row.did.0, status, found: row.cid.zip(row.body).map(record) }
     }))
+}
+
+impl ListedRow {
+    /// Whether the statement left the body out because of its length.
+    fn is_long(&self) -> bool {
+        self.path.is_some() && self.body.is_none()
+    }
 }
 
 /// A page of a collection, without what was taken down: up to its limit, or as many as make [`PAGE_BYTES`]. `None`: no account has this identifier.
@@ -227,12 +255,21 @@ pub async fn list(
         }
         Pools::Postgres(pool) => match db.bulk.turn().await {
             Ok(_turn) => {
-                let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES }.of(repo);
-                let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
-                let rows = sqlx::query_as(sql).bind(repo.as_str()).bind(&*above).bind(&*below).bind(limit).bind(bytes);
-                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await })
-                    .await
-                    .map(|rows| of_rows(rows, now))
+                let (short, long) = if page.ascending {
+                    (SHORT_ASCENDING_POSTGRES.of(repo), LONG_ASCENDING_POSTGRES.of(repo))
+                } else {
+                    (SHORT_DESCENDING_POSTGRES.of(repo), LONG_DESCENDING_POSTGRES.of(repo))
+                };
+                let read = async |sql, bytes: i64| -> sqlx::Result<Vec<ListedRow>> {
+                    let rows = sqlx::query_as(sql).bind(repo.as_str()).bind(&*above).bind(&*below).bind(limit);
+                    rows.bind(bytes).fetch_all(&mut *pool.acquire().await?).await
+                };
+                in_time(async {
+                    let rows = read(short, PAGE_BYTES as i64 / limit.max(1)).await?;
+                    if rows.iter().any(ListedRow::is_long) { read(long, PAGE_BYTES as i64).await } else { Ok(rows) }
+                })
+                .await
+                .map(|rows| of_rows(rows, now))
             }
             Err(error) => Err(error),
         },
