@@ -1,6 +1,11 @@
 //! The database handle: which database, its pools, and how transactions begin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::{
     Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
@@ -14,7 +19,24 @@ pub struct Db {
     pub(crate) appended: Appended,
     pub(crate) disk_full: DiskFull,
     pub(crate) bulk: Bulk,
+    pub(crate) line: Line,
     pub(crate) waits: Waits,
+}
+
+/// The line of transactions of this process other than the committer's, which does not stand in it: whatever many clients ask for at once, commits of
+/// records wait for one of them at most.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    turn: Arc<Semaphore>,
+    /// How long the turn is waited for.
+    patience: Duration,
+}
+
+impl Line {
+    /// The turn, `None` after waiting for as long as for a connection.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        timeout(self.patience, self.turn.clone().acquire_owned()).await.ok()?.ok()
+    }
 }
 
 impl Db {
@@ -37,6 +59,7 @@ impl Db {
             appended: Appended::default(),
             disk_full: DiskFull::default(),
             bulk: Bulk::new(options.max_connections, options.acquire_timeout),
+            line: Line { turn: Arc::new(Semaphore::new(1)), patience: options.acquire_timeout },
             waits,
         })
     }
@@ -55,12 +78,21 @@ impl Db {
     /// # Errors
     /// Unavailable when no connection came free in time.
     pub async fn begin(&self) -> Result<Tx> {
+        let (mut turn, line) = (None, self.line.clone());
         let open = match &self.pools {
-            Pools::Sqlite { write, .. } => write.begin().await.map(Open::Sqlite),
+            // The whole transaction keeps other writers waiting.
+            Pools::Sqlite { write, .. } => match line.turn().await {
+                Some(taken) => {
+                    turn = Some(taken);
+                    write.begin().await.map(Open::Sqlite)
+                }
+                None => Err(sqlx::Error::PoolTimedOut),
+            },
             Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        Ok(Tx { open, appended: self.appended.clone(), disk_full: self.disk_full.clone(), last_seq: None })
+        let (appended, disk_full) = (self.appended.clone(), self.disk_full.clone());
+        Ok(Tx { open, appended, disk_full, line, turn, last_seq: None })
     }
 
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.

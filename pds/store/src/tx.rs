@@ -1,8 +1,9 @@
 //! Transactions that write.
 
 use sqlx::{Postgres, Sqlite, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Error, Result, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
+use crate::{Error, Result, db::Line, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -12,6 +13,9 @@ pub struct Tx {
     pub(crate) open: Open,
     pub(crate) appended: Appended,
     pub(crate) disk_full: DiskFull,
+    pub(crate) line: Line,
+    /// The turn to hold the lock that the committer waits for: the database's on SQLite, the event counter's on Postgres.
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
     /// The number of the last event that the transaction adds.
     pub(crate) last_seq: Option<i64>,
 }

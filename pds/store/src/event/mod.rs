@@ -89,6 +89,10 @@ pub async fn append(tx: &mut Tx, frames: &[Frame], at: i64) -> Result<i64> {
     if frames.is_empty() {
         return Ok(head(tx).await? + 1);
     }
+    if tx.turn.is_none() {
+        // Without it, after a long wait, the transaction goes on: the turn only keeps the line before the counter short.
+        tx.turn = tx.line.turn().await;
+    }
     let n = i32::try_from(frames.len()).unwrap_or(i32::MAX);
     let failed = || Error::during("append", "events");
     let (first_seq,): (i64,) =
