@@ -1,7 +1,13 @@
 //! Work that keeps a core busy for long, on threads with a lower priority than those that answer requests
 //! ([ADR 24](../../../docs/adr/0024-long-work-gives-way.md)).
 
-use std::{cell::Cell, panic::AssertUnwindSafe, thread};
+use std::{
+    cell::Cell,
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 use thread_priority::{
     NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
@@ -14,6 +20,12 @@ const POLICY: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(Idle);
 
 /// The nice value of threads whose work must go on while requests keep all cores busy. They get a tenth of the time of an ordinary thread then.
 const NICE: i32 = 10;
+
+/// How long work that a client waits for may wait for a core that is idle.
+pub const PATIENCE: Duration = Duration::from_millis(150);
+
+/// Threads of this process that were overtaken and have not ended.
+static OVERTAKEN: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
@@ -51,15 +63,53 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     on_new_thread(yields, work).await
 }
 
-/// As [`run`], for work of milliseconds that a client waits for: it goes on, slowly, while requests keep all cores busy.
+/// As [`run`], for work of milliseconds that a client waits for. If it has not ended after [`PATIENCE`], because requests keep all cores busy, the work
+/// is done a second time, on a thread that only has a nice value, and whichever ends first counts. While a thread that was overtaken waits for a core,
+/// further work begins with the nice value at once.
 ///
 /// # Panics
 /// When the work panics.
-pub async fn run_soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn run_soon<T: Send + 'static>(work: impl FnOnce() -> T + Clone + Send + 'static) -> T {
+    if OVERTAKEN.load(Ordering::Relaxed) > 0 {
+        return run_nice(work).await;
+    }
+    let mut first = Box::pin(run(work.clone()));
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut first).await {
+        return done;
+    }
+    let overtaken = Overtaken::new();
+    let first = async move {
+        let _overtaken = overtaken;
+        first.await
+    };
+    let done = tokio::select! {
+        done = tokio::spawn(first) => done,
+        done = run_nice(work) => Ok(done),
+    };
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+async fn run_nice<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let yields = || {
         let _ = rustix::process::setpriority_process(None, NICE);
     };
     on_new_thread(yields, work).await
+}
+
+/// A thread of the lowest priority that a second one may overtake, until its work has ended.
+struct Overtaken;
+
+impl Overtaken {
+    fn new() -> Self {
+        OVERTAKEN.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Overtaken {
+    fn drop(&mut self) {
+        OVERTAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 async fn on_new_thread<T: Send + 'static>(begin: fn(), work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -69,6 +119,8 @@ async fn on_new_thread<T: Send + 'static>(begin: fn(), work: impl FnOnce() -> T 
     let body = move || {
         let _entered = runtime.enter();
         begin();
+        // A new thread begins before the one that made it goes on, and a lower priority counts from the next tick of the scheduler: milliseconds.
+        thread::yield_now();
         IS_BACKGROUND.set(true);
         // Fails if the caller was cancelled.
         let _ = done.send(std::panic::catch_unwind(AssertUnwindSafe(work)));
@@ -93,13 +145,31 @@ mod tests {
         assert_eq!(own(), before);
     }
 
+    /// The first thread does not end until the test says so, as on a machine whose cores are all busy.
     #[tokio::test]
-    async fn work_that_a_client_waits_for_has_a_nice_value() {
-        let own = || {
-            (rustix::process::getpriority_process(None).unwrap(), thread_priority::thread_schedule_policy().unwrap())
+    async fn work_that_a_client_waits_for_is_begun_again_when_no_core_is_idle() {
+        let policy = || thread_priority::thread_schedule_policy().unwrap();
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let before = (policy(), nice());
+        assert_eq!(run_soon(policy).await, POLICY);
+
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+        let work = move || {
+            if policy() == POLICY {
+                let _ = wait.lock().unwrap().recv();
+            }
+            (policy(), nice())
         };
-        let before = own();
-        assert_eq!(run_soon(own).await, (NICE.max(before.0), before.1));
+        let overtaking = (before.0, NICE.max(before.1));
+        assert_eq!(run_soon(work.clone()).await, overtaking);
+        assert_eq!(OVERTAKEN.load(Ordering::Relaxed), 1);
+        assert_eq!(run_soon(work).await, overtaking, "at once");
+        drop(go_on);
+        while OVERTAKEN.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(run_soon(policy).await, POLICY);
     }
 
     #[tokio::test]

@@ -4,22 +4,29 @@ mod hash;
 mod legacy;
 mod memory;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use argon2::{Block, password_hash};
 use pds_store::background;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use self::memory::Memory;
-use crate::rate_limit::Turns;
+use crate::rate_limit::{Turn, Turns};
 
 /// The longest password that is hashed; longer ones are refused before.
 pub const MAX_CHARS: usize = 256;
 /// The longest password that is compared.
 pub const MAX_OLD_CHARS: usize = 512;
 
-/// Hashes that may wait, per core. A good login never waits for longer than one hash of each address that waits takes.
+/// Hashes that may wait, per core. A good login never waits for longer than one hash of each address that waits takes, and its rest.
 const WAITING: usize = 16;
+/// The longest time for which a turn rests after a wrong password.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// Why there is no hash; never a wrong password.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +62,13 @@ impl Passwords {
     /// A new hash in PHC format, for a client at `address`.
     pub async fn hash(&self, password: &str, address: &str) -> Result<String, Error> {
         let password = Zeroizing::new(password.to_owned());
-        self.run(address, move |memory| hash::hash(&password, memory)).await
+        Ok(self.run(address, move |memory| hash::hash(&password, memory)).await?.value)
     }
 
     /// Does `password` belong to `stored`? Without a stored hash the work is done all the same and the answer is no.
+    ///
+    /// After a wrong password the turn rests for twice the time of the hash, so that guesses leave the cores to requests for two thirds of the time. The
+    /// answer does not wait for it.
     pub async fn verify(&self, stored: Option<&str>, password: &str, address: &str) -> Result<bool, Error> {
         let (known, stored) = (stored.is_some(), stored.unwrap_or(&self.decoy).to_owned());
         let password = Zeroizing::new(password.to_owned());
@@ -66,8 +76,12 @@ impl Passwords {
             true => legacy::verify(&stored, &password),
             false => hash::verify(&stored, &password, memory),
         };
-        let matches = self.run(address, verify).await?;
-        Ok(known && matches)
+        let done = self.run(address, verify).await?;
+        let matches = known && done.value;
+        if !matches {
+            done.rest();
+        }
+        Ok(matches)
     }
 
     /// Whether a stored hash is not as [`Passwords::hash`] makes them, and is to be replaced when the password is seen.
@@ -78,27 +92,49 @@ impl Passwords {
     /// The reference implementation's hash of an app password. Its salt follows from the DID, so that it can be searched for.
     pub async fn hash_of_reference(&self, password: &str, salt: &str, address: &str) -> Result<Vec<u8>, Error> {
         let (password, salt) = (Zeroizing::new(password.to_owned()), salt.to_owned());
-        self.run(address, move |_| legacy::scrypt(&password, &salt).map(Vec::from)).await
+        Ok(self.run(address, move |_| legacy::scrypt(&password, &salt).map(Vec::from)).await?.value)
     }
 
     async fn run<T: Send + 'static>(
         &self,
         address: &str,
-        work: impl FnOnce(&mut Vec<Block>) -> Result<T, password_hash::Error> + Send + 'static,
-    ) -> Result<T, Error> {
+        work: impl Fn(&mut Vec<Block>) -> Result<T, password_hash::Error> + Send + Sync + 'static,
+    ) -> Result<Done<T>, Error> {
         let turn = self.turns.next(address).await.ok_or(Error::Busy)?;
         let memory = self.memory.clone();
-        // The turn goes with the work: a caller that gives up does not free memory that is still in use.
+        // The turn goes with the work: a caller that gives up does not free memory that is still in use. Of two threads with the same work, the first
+        // that ends has the turn, so that memory for twice as many hashes as turns may be in use.
+        let (turn, work) = (Arc::new(Mutex::new(Some(turn))), Arc::new(work));
         let held = move || {
-            let _turn = turn;
+            let began = Instant::now();
             let mut buffer = memory.take();
             let done = work(&mut buffer);
             memory.give_back(buffer);
-            done
+            let turn = turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+            done.map(|value| Done { value, took: began.elapsed(), turn })
         };
         let done = background::run_soon(held).await;
         tokio::spawn(self.memory.clone().free_when_unused());
         done.map_err(Error::Failed)
+    }
+}
+
+/// A hash that is done. The turn is given back when this is dropped.
+#[derive(Debug)]
+struct Done<T> {
+    value: T,
+    took: Duration,
+    turn: Option<Turn>,
+}
+
+impl<T> Done<T> {
+    /// Keeps the turn for another while.
+    fn rest(self) {
+        let (turn, rest) = (self.turn, (2 * self.took).min(LONGEST_REST));
+        tokio::spawn(async move {
+            sleep(rest).await;
+            drop(turn);
+        });
     }
 }
 
@@ -141,13 +177,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_turn_rests_after_a_wrong_password_alone() {
+        let passwords = Passwords { turns: Turns::new(1, 3), ..Passwords::default() };
+        let stored = passwords.hash("correct", "").await.unwrap();
+        assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap());
+        assert_eq!(passwords.turns.free(), 1);
+        assert!(!passwords.verify(Some(&stored), "wrong", "").await.unwrap());
+        assert_eq!(passwords.turns.free(), 0);
+        assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap(), "it comes after the rest");
+    }
+
+    #[tokio::test]
     async fn a_caller_that_gives_up_does_not_free_its_place() {
         let passwords = Passwords { turns: Turns::new(1, 3), ..Passwords::default() };
         let (begun, seen) = std::sync::mpsc::channel();
         let (finish, wait) = std::sync::mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
         let worker = passwords.clone();
         let caller = tokio::spawn(async move {
-            let work = move |_: &mut Vec<Block>| Ok((begun.send(()).unwrap(), wait.recv().unwrap()));
+            let work = move |_: &mut Vec<Block>| Ok((begun.send(()).unwrap(), wait.lock().unwrap().recv().unwrap()));
             worker.run("", work).await
         });
         tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
