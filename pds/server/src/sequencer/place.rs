@@ -50,6 +50,7 @@ impl Turns {
 pub(super) struct Places {
     all: Budget,
     turns: Arc<Semaphore>,
+    most_turns: usize,
     turns_of_one: usize,
     /// The turns of each address, as long as it has a place.
     by_address: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -62,6 +63,7 @@ impl Places {
         Self {
             all: Budget::shared(sizes.subscribers, sizes.subscribers.div_ceil(4)),
             turns: Arc::new(Semaphore::new(turns)),
+            most_turns: turns,
             turns_of_one: (turns / 4).max(1),
             by_address: Mutex::default(),
         }
@@ -76,6 +78,11 @@ impl Places {
             address => self.turns_of(address),
         };
         Some(Place { _part: part, turns: Turns { all: self.turns.clone(), of_address } })
+    }
+
+    /// Number of turns that are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.most_turns.saturating_sub(self.turns.available_permits())
     }
 
     fn turns_of(&self, address: &str) -> Arc<Semaphore> {

@@ -8,6 +8,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::groups::Groups;
+
 /// A message with its number; several messages in one piece have the number of the last.
 pub(super) type Numbered = (i64, Bytes);
 
@@ -15,6 +17,7 @@ pub(super) type Numbered = (i64, Bytes);
 pub(super) struct Ring {
     window: RwLock<Window>,
     head: watch::Sender<i64>,
+    followers: Groups,
     limit: usize,
 }
 
@@ -33,21 +36,30 @@ impl Window {
 
 impl Ring {
     pub(super) fn new(head: i64, limit: usize) -> Self {
-        Self { window: RwLock::new(Window::behind(head)), head: watch::Sender::new(head), limit }
+        let window = RwLock::new(Window::behind(head));
+        Self { window, head: watch::Sender::new(head), followers: Groups::default(), limit }
     }
 
     pub(super) fn head(&self) -> i64 {
         *self.head.borrow()
     }
 
-    /// Changes when the head moves.
-    pub(super) fn watch(&self) -> watch::Receiver<i64> {
-        self.head.subscribe()
+    /// A follower's: changes after the head has moved.
+    pub(super) fn watch(&self) -> watch::Receiver<()> {
+        self.followers.join()
     }
 
     /// Whether there is a follower.
     pub(super) fn is_watched(&self) -> bool {
-        self.head.receiver_count() > 0
+        !self.followers.are_empty()
+    }
+
+    /// Wakes followers, for ever. The first of them are woken by what moves the head.
+    pub(super) async fn wake_followers(&self) {
+        let mut head = self.head.subscribe();
+        while head.changed().await.is_ok() {
+            self.followers.wake_others().await;
+        }
     }
 
     /// Appends those messages that are newer than the last one in the ring, and drops the oldest beyond the limit. There may be a gap before them: a restored
@@ -80,7 +92,9 @@ impl Ring {
             window.bytes -= message.len();
             window.floor = seq;
         }
-        self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+        if self.head.send_if_modified(|known| std::mem::replace(known, head) != head) {
+            self.followers.wake_first();
+        }
     }
 
     /// Drops all messages.
@@ -95,6 +109,7 @@ impl Ring {
         if head > self.head() {
             *window = Window::behind(head);
             self.head.send_replace(head);
+            self.followers.wake_first();
         }
     }
 

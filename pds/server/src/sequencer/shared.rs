@@ -66,12 +66,21 @@ impl Sequencer {
             shutdown,
         }));
         failed.supervise("sequencer", this.clone().run());
+        let (ring, shutdown) = (this.clone(), this.0.shutdown.clone());
+        failed.supervise("wakes of followers", async move {
+            shutdown.run_until_cancelled(ring.0.ring.wake_followers()).await;
+        });
         this
     }
 
     /// A place for a subscription of a client, if there is one.
     pub fn place(&self, client: &Client) -> Option<Place> {
         self.0.places.take(client)
+    }
+
+    /// Number of followers that read earlier events now, each within its part of the memory of all.
+    pub fn followers_reading(&self) -> usize {
+        self.0.places.taken()
     }
 
     /// The newest number in the ring: that of the newest event that this replica has seen, while there are followers.

@@ -42,7 +42,7 @@ pub struct Subscription {
     sequencer: Sequencer,
     cursor: i64,
     /// Its existence keeps the sequencer reading new events.
-    head: watch::Receiver<i64>,
+    head: watch::Receiver<()>,
     /// Reads earlier events while the ring does not reach back to the position.
     backfill: Option<Backfill>,
     place: Place,
@@ -59,6 +59,8 @@ impl Sequencer {
         let head = self.0.ring.watch();
         let mut subscription = Subscription { sequencer: self.clone(), cursor: 0, head, backfill: None, place };
         self.0.followed.notify_one();
+        // Many followers may come in one moment, and each asks the database a few questions.
+        let turn = self.0.reads.acquire().await;
         // From the database: the ring may be idle, and another replica may be ahead of it, whose follower comes here with its cursor.
         let head = event::head(&self.0.db).await?;
         let Some(cursor) = cursor else {
@@ -75,6 +77,7 @@ impl Sequencer {
             None => head + 1,
         };
         let oldest = event::oldest(&self.0.db).await?.unwrap_or(first);
+        drop(turn);
         let outdated = cursor + 1 < first.min(oldest.max(1)) || (cursor + 1 < first && oldest < first);
         subscription.cursor = if outdated { first - 1 } else { cursor };
         Ok((subscription, Start { outdated }))
