@@ -48,8 +48,9 @@ const UPLOADS_OF_ONE: usize = 10;
 const FEED_GENERATORS: u64 = 10_000;
 const FEED_GENERATORS_TIME: Duration = Duration::from_secs(600);
 
-/// How long a client may send nothing of an input, or take nothing of a blob, that others have no room for.
+/// How long a client may send nothing of an input, or take nothing of an answer or a blob, that others have no room for.
 const SLOW_INPUT: Duration = Duration::from_secs(5);
+const SLOW_ANSWER: Duration = Duration::from_secs(1);
 const SLOW_READER: Duration = Duration::from_secs(10);
 
 /// The running server. Cheap to clone.
@@ -114,6 +115,8 @@ pub struct Parts {
     pub connections: Connections,
     /// Memory of inputs that are received or worked on.
     pub inputs: Budget,
+    /// Memory of answers that are not yet taken, and of what compresses them.
+    pub answers: Budget,
     /// Blobs that are being sent to their readers.
     pub blob_readers: Budget,
     /// Uploads under way, by account.
@@ -162,7 +165,7 @@ impl App {
         let resolver = resolver(&settings, secrets, plc.clone())?;
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
-        let failed = Failed::default();
+        let failed = Failed::new(shutdown.clone());
         let (metrics, sizes) = (Metrics::default(), Sizes::new(&settings));
         // Two replicas that write in the same microsecond must not make the same TID.
         let tids = Arc::new(tid::Clock::new(rand::random()));
@@ -303,6 +306,7 @@ impl App {
             connections: Connections::new(sizes.connections, settings.service.trusted_proxies.clone()),
             sizes,
             inputs: Budget::of_moving(sizes.input_bytes, SLOW_INPUT),
+            answers: Budget::of_moving(sizes.answer_bytes, SLOW_ANSWER),
             blob_readers: Budget::of_moving(sizes.blob_readers, SLOW_READER),
             upload_shares: Shares::new(UPLOADS, UPLOADS_OF_ONE),
             rate_limits,

@@ -23,21 +23,33 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Reports that a task without which the server cannot work has ended. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Failed {
+    /// Tasks may end once this is cancelled.
+    shutdown: CancellationToken,
     ended: CancellationToken,
     task: Arc<OnceLock<&'static str>>,
 }
 
 impl Failed {
-    /// Runs `task`, and reports if it panics. A task that returns does so because the server stops.
+    /// For a server that stops when `shutdown` is cancelled.
+    pub fn new(shutdown: CancellationToken) -> Self {
+        Self { shutdown, ended: CancellationToken::new(), task: Arc::default() }
+    }
+
+    /// Runs `task`, and reports if it panics, or returns before the server is to stop.
     pub fn supervise(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (task, failed) = (tokio::spawn(task), self.clone());
         tokio::spawn(async move {
-            if task.await.is_err_and(|error| error.is_panic()) {
+            let how = match task.await {
+                Err(error) if error.is_panic() => "panicked",
+                Ok(()) if !failed.shutdown.is_cancelled() => "ended",
+                _ => "",
+            };
+            if !how.is_empty() {
                 tracing::error!(
                     task = name,
-                    "the {name} has panicked: requests cannot be served without it, the process ends"
+                    "the {name} has {how}: requests cannot be served without it, the process ends"
                 );
                 // Of several the first is named.
                 let _ = failed.task.set(name);
@@ -46,12 +58,12 @@ impl Failed {
         });
     }
 
-    /// The task that has panicked.
+    /// The task that has ended.
     pub fn task(&self) -> Option<&'static str> {
         self.task.get().copied()
     }
 
-    /// Waits until a task has panicked.
+    /// Waits until a task has ended.
     pub async fn wait(&self) {
         self.ended.cancelled().await;
     }
@@ -69,13 +81,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_is_told_of_and_one_that_returns_is_not() {
-        let failed = Failed::default();
-        failed.supervise("short one", async {});
-        tokio::task::yield_now().await;
-        assert!(!failed.ended.is_cancelled());
+    async fn a_task_that_ends_is_reported_unless_the_server_stops() {
+        let shutdown = CancellationToken::new();
+        let failed = Failed::new(shutdown.clone());
         failed.supervise("committer", async { panic!("as a test wants it") });
         failed.wait().await;
         assert_eq!(failed.task(), Some("committer"));
+
+        let failed = Failed::new(shutdown.clone());
+        failed.supervise("sequencer", async {});
+        failed.wait().await;
+        assert_eq!(failed.task(), Some("sequencer"));
+
+        let failed = Failed::new(shutdown.clone());
+        shutdown.cancel();
+        let (done, ended) = tokio::sync::oneshot::channel::<()>();
+        failed.supervise("sequencer", async move { drop(done) });
+        let _ = ended.await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(failed.task(), None);
     }
 }

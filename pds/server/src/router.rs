@@ -43,7 +43,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What the public port answers.
 pub fn public(app: App) -> Router {
-    let answers = Answers::new(app.sizes.answer_bytes);
+    let answers = Answers::new(app.answers.clone());
     let open_requests = Shares::new(app.sizes.requests, app.sizes.requests / 8);
     Router::new()
         .route("/", get(well_known::banner))

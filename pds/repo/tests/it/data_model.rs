@@ -126,6 +126,12 @@ fn a_refusal_names_the_place() {
         let Err(record::Error::Value { path, .. }) = record::from_json(&value) else { panic!("{value} is refused") };
         assert_eq!(path, place);
     }
+    // F27
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let refused = record::from_json(&json!({"a": deep})).unwrap_err();
+    let record::Error::Value { path, .. } = &refused else { panic!("{refused} says where") };
+    assert!(path.starts_with("/a/0/0"), "{path}");
+    assert!(refused.to_string().contains("nested too deep: at most 128 levels are allowed"), "{refused}");
     // F7: -1 means that the size is not known, and an object with only `cid` and `mimeType` was a blob until 2023.
     let legacy = json!({"cid": Cid::raw(b"").to_string(), "mimeType": "image/jpeg"});
     let none = [

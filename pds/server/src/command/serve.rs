@@ -106,7 +106,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     }
     detail.await??;
     if let Some(task) = app.failed.task() {
-        bail!("the {task} has panicked, see the log before this line; start the server again");
+        bail!("the {task} has ended, see the log before this line; start the server again");
     }
     failure.abort();
     app.db.close().await;

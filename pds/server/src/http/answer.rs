@@ -5,7 +5,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::{
@@ -20,8 +19,6 @@ use crate::rate_limit::{Budget, Busy, Client, Part};
 
 /// Bytes that are passed on at once.
 const PIECE: usize = 64 * 1024;
-/// The answer of a reader that took nothing for so long may be given up for others.
-const SLOW: Duration = Duration::from_secs(1);
 
 /// Memory of a compressor, by the coding that a client asks for.
 const ZSTD: usize = 384 << 10;
@@ -36,9 +33,9 @@ pub struct Answers(Budget);
 pub struct Plain;
 
 impl Answers {
-    /// With room for `most_bytes`.
-    pub fn new(most_bytes: usize) -> Self {
-        Self(Budget::of_moving(most_bytes, SLOW))
+    /// Which share this memory.
+    pub fn new(memory: Budget) -> Self {
+        Self(memory)
     }
 
     /// The answer as it is sent to its reader; `None` if there is no room for it. Without room for a compressor it is marked with [`Plain`]. A body

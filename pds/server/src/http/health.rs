@@ -79,6 +79,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     let head = pds_store::event::head(&app.db).await.ok();
     app.metrics.set_queues(app.committer.waiting(), head, app.db.waits(), app.connections.count());
     app.metrics.set_loads_waiting(app.actors.loads_waiting());
+    app.metrics.set_held(app.inputs.used(), app.answers.used(), app.sequencer.followers_reading());
     app.metrics.set_calls_under_way(app.upstreams.under_way());
     if let Some((up, failures)) = app.rate_limits.redis() {
         app.metrics.set_redis(up, failures);

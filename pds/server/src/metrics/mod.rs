@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use label::{Called, Connections, Job, Outcome, Reason, Refusal, Request, Run, Use};
+use label::{Called, Connections, Held, Job, Outcome, Reason, Refusal, Request, Run, Use};
 use mail::Mails;
 pub use storage::Volume;
 use storage::{Reading, Storage};
@@ -49,6 +49,8 @@ struct Families {
     subscribers: Gauge,
     commits_waiting: Gauge,
     loads_waiting: Gauge,
+    client_bytes: Family<Held, Gauge>,
+    followers_reading: Gauge,
     event_head: Gauge,
     db_wait_seconds: Counter<f64, AtomicU64>,
     db_waits: Counter,
@@ -91,6 +93,8 @@ impl Default for Metrics {
             subscribers: Gauge::default(),
             commits_waiting: Gauge::default(),
             loads_waiting: Gauge::default(),
+            client_bytes: Family::default(),
+            followers_reading: Gauge::default(),
             event_head: Gauge::default(),
             db_wait_seconds: Counter::default(),
             db_waits: Counter::default(),
@@ -149,6 +153,16 @@ impl Default for Metrics {
             "repository_loads_waiting",
             "Readers that wait for their turn to load a repository",
             families.loads_waiting.clone(),
+        );
+        registry.register(
+            "client_memory_bytes",
+            "Memory of inputs that are not yet complete or not yet answered, and of answers that are not yet taken",
+            families.client_bytes.clone(),
+        );
+        registry.register(
+            "firehose_backfills",
+            "Followers of the firehose that read earlier events from the database",
+            families.followers_reading.clone(),
         );
         registry.register("event_head", "Number of the newest event in the database", families.event_head.clone());
         registry.register(
@@ -326,6 +340,14 @@ impl Metrics {
     /// Sets what is read at scrape time: readers that wait for their turn to load a repository.
     pub fn set_loads_waiting(&self, count: usize) {
         self.0.loads_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what is read at scrape time: the memory of inputs and of answers, and the followers that read earlier events.
+    pub fn set_held(&self, input_bytes: usize, answer_bytes: usize, followers_reading: usize) {
+        for (of, bytes) in [("inputs", input_bytes), ("answers", answer_bytes)] {
+            self.0.client_bytes.get_or_create(&Held { of }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        self.0.followers_reading.set(i64::try_from(followers_reading).unwrap_or(i64::MAX));
     }
 
     /// Sets what is read at scrape time: whether the database's volume is full, the size of a database on a server, and the volume of the

@@ -10,7 +10,7 @@ mod socket;
 mod upgrade;
 
 pub use check::{ForeignOutput, check_output};
-pub use content_type::{content_type, expect_content_type};
+pub use content_type::{content_type, essence, expect_content_type};
 pub use error::{ErrorName, XrpcError};
 pub use input::{HeldInput, Procedure, Query, refuse_body, refuse_compressed};
 pub use output::{Output, Text};

@@ -12,4 +12,4 @@ mod update;
 pub use code::Code;
 pub use emails::{Emails, Parts, check, holder};
 pub use error::Error;
-pub use update::Change;
+pub use update::AddressChange;

@@ -10,7 +10,7 @@ use crate::mail::{Kind, Languages};
 
 /// A change of what an account has by e-mail.
 #[derive(Debug)]
-pub struct Change {
+pub struct AddressChange {
     /// The address, which may be the one that the account has; in lower case.
     pub email: String,
     /// Whether signing in with the password also needs a mailed code; `None` leaves it as it is.
@@ -41,7 +41,7 @@ impl Emails {
     ///
     /// # Errors
     /// When nothing was changed.
-    pub async fn update(&self, account: &Account, change: &Change, languages: &Languages) -> Result<(), Error> {
+    pub async fn update(&self, account: &Account, change: &AddressChange, languages: &Languages) -> Result<(), Error> {
         let now = self.parts().clock.now_us();
         let mut tx = self.parts().db.begin().await?;
         let account = account::lock(&mut tx, account.id).await?.filter(Account::exists).ok_or(Error::NoAccount)?;

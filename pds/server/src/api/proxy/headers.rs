@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::xrpc;
+
 /// Headers of requests, beside those that begin with [`PREFIX`].
 const REQUEST: [HeaderName; 3] = [
     header::ACCEPT_LANGUAGE,
@@ -61,8 +63,7 @@ fn copied<'n>(from: &HeaderMap, names: impl Iterator<Item = &'n HeaderName>) -> 
 
 /// Whether a body is JSON; `None` if the header is absent.
 pub(super) fn is_json(headers: &HeaderMap) -> Option<bool> {
-    let media_type = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = xrpc::essence(headers)?.to_ascii_lowercase();
     let subtype = essence.strip_prefix("application/").unwrap_or_default();
     Some(subtype == "json" || subtype.ends_with("+json"))
 }

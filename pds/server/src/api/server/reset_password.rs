@@ -2,6 +2,7 @@ use axum::extract::State;
 use pds_store::email_token::Purpose;
 use serde::Deserialize;
 
+use super::create_session::pair;
 use crate::{
     account::{email, new_password, password::MAX_CHARS},
     app::App,
@@ -34,6 +35,8 @@ pub async fn reset_password(
     let hash = app.passwords.hash(&input.password, &client.subject).await?;
     new_password::reset(&app.db, &account, &input.token, &hash, app.clock.now_us()).await?;
     caller.set_did(&account.did);
+    // Whoever reads the account's mails gets in from here, however often others have guessed.
+    app.rate_limits.remember_login(pair(account.did.as_str(), &client.subject)).await;
     tracing::info!(account.did = %account.did, "the password of {} was reset with a mailed code", account.did);
     Ok(())
 }

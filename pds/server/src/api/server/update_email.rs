@@ -2,7 +2,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use crate::{
-    account::email::{Change, address},
+    account::email::{AddressChange, address},
     app::App,
     auth::Access,
     mail::Languages,
@@ -32,6 +32,6 @@ pub async fn update_email(
         _ => address::check(&input.email).map_err(|error| XrpcError::invalid(error.to_string()))?,
     };
     let code = input.token.filter(|code| !code.is_empty());
-    let change = Change { email, auth_factor: input.email_auth_factor, code };
+    let change = AddressChange { email, auth_factor: input.email_auth_factor, code };
     Ok(app.emails.update(account, &change, &languages).await?)
 }

@@ -167,5 +167,6 @@ async fn readers_of_one_address_do_not_take_the_memory_of_all_answers() {
     }
     for _ in 0..3 {
         pds.query("com.atproto.repo.listRecords", &[("repo", &alice.did), ("collection", THING)]).await.ok();
+        assert!(pds.app.answers.used() <= 4_000_000, "{}", pds.app.answers.used());
     }
 }

@@ -68,6 +68,7 @@ async fn answers_that_nobody_reads_give_way_and_end() {
         let mut stream = connect(&pds).await;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", host(&pds)).as_bytes()).await.unwrap();
         silent.push(stream);
+        assert!(pds.app.answers.used() <= 8_000_000, "{}", pds.app.answers.used());
     }
     // Those who read are answered: at once, or as soon as the others have shown that they do not.
     let began = Instant::now();
@@ -81,6 +82,8 @@ async fn answers_that_nobody_reads_give_way_and_end() {
         assert!(answer.headers.contains_key("retry-after") && began.elapsed() < Duration::from_secs(10));
         sleep(Duration::from_millis(200)).await;
     }
+    let used = pds.app.answers.used();
+    assert!((4_000_000..=8_000_000).contains(&used), "{used} bytes wait for readers");
     // Longer than anybody may take nothing.
     sleep(Duration::from_secs(33)).await;
     for mut stream in silent {
@@ -122,28 +125,34 @@ async fn idle_connections_make_room() {
     assert_eq!(send(pds.http.get(format!("{}/livez", pds.metrics_url))).await.status, 200);
 }
 
-/// F17
-#[tokio::test]
-async fn an_upload_that_drips_ends() {
-    let pds = TestPds::sqlite().await;
-    let alice = pds.person("alice").await;
-    let mut stream = TcpStream::connect(host(&pds)).await.unwrap();
-    let head = format!(
-        "POST /xrpc/com.atproto.repo.uploadBlob HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: image/png\r\nContent-Length: 1000100\r\n\r\n",
-        host(&pds),
-        alice.access
-    );
+/// Sends a request and the beginning of its body, then a byte every four seconds. Returns when the server has refused it or closed the connection.
+async fn drip(pds: &TestPds, method: &str, headers: &str, begun: &[u8], length: usize) {
+    let mut stream = TcpStream::connect(host(pds)).await.unwrap();
+    let head =
+        format!("POST /xrpc/{method} HTTP/1.1\r\nHost: {}\r\n{headers}\r\nContent-Length: {length}\r\n\r\n", host(pds));
     stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&vec![7; 1_000_000]).await.unwrap();
+    stream.write_all(begun).await.unwrap();
     let (mut answer, began) = ([0; 12], Instant::now());
     loop {
         match timeout(Duration::from_secs(4), stream.read_exact(&mut answer)).await {
-            Ok(read) => break assert!(read.is_err() || &answer == b"HTTP/1.1 400"),
+            Ok(read) => break assert!(read.is_err() || &answer == b"HTTP/1.1 400" || &answer == b"HTTP/1.1 408"),
             Err(_) => drop(stream.write_all(b"x").await),
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "it is still waited for");
+        assert!(began.elapsed() < Duration::from_secs(60), "{method}: it is still waited for");
     }
+}
+
+/// F17
+#[tokio::test]
+async fn what_drips_ends() {
+    let pds = TestPds::sqlite().await;
+    let alice = pds.person("alice").await;
+    let headers = format!("Authorization: Bearer {}\r\nContent-Type: image/png", alice.access);
+    let body = vec![7; 1_000_000];
+    let upload = drip(&pds, "com.atproto.repo.uploadBlob", &headers, &body, 1_000_100);
+    let body = br#"{"password": ""#;
+    let login = drip(&pds, "com.atproto.server.createSession", "Content-Type: application/json", body, 1_000);
+    tokio::join!(upload, login);
 }
 
 /// F17

@@ -50,3 +50,27 @@ on_both_mailed!(a_mailed_code_sets_a_new_password_and_ends_all_sessions, [], |on
     assert_eq!(one.log_in(&to, "correct horse").await.error(), (401, "AuthenticationRequired"));
     two.log_in(&to, "new password").await.ok();
 });
+
+on_both_mailed!(
+    whoever_resets_the_password_gets_in_although_others_have_guessed,
+    [("PDS_RATE_LIMITS_ENABLED", "true")],
+    |pds, mail| async move {
+        // F18
+        let (alice, to) = (mail.person(&pds, "alice").await, mail.address("alice"));
+        let from = async |address: &str, method: &str, input: Value| {
+            send(pds.post(method).header("x-forwarded-for", address).json(&input)).await
+        };
+        let login = async |address: &str, password: &str| {
+            let input = json!({"identifier": alice.handle, "password": password});
+            from(address, "com.atproto.server.createSession", input).await
+        };
+        for n in 0..51 {
+            login(&format!("198.51.100.{n}"), "wrong").await;
+        }
+        assert_eq!(login("203.0.113.9", "correct horse").await.error(), (429, "RateLimitExceeded"));
+        from("198.51.100.1", REQUEST, json!({"email": to})).await.ok();
+        let code = mail.nth(&pds, &to, 2).await.code();
+        from("203.0.113.9", RESET, json!({"token": code, "password": "new password"})).await.ok();
+        login("203.0.113.9", "new password").await.ok();
+    }
+);

@@ -151,6 +151,17 @@ async fn followers_that_read_nothing_share_their_memory_and_keep_nobody_from_the
         let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos?cursor=0");
         silent.push(client_async(url, stream).await.unwrap().0);
     }
+    // A fourth of the memory is for one address, which is that of one follower.
+    let one_reads = async {
+        while pds.app.sequencer.followers_reading() == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(8), one_reads).await.expect("one of them reads");
+    for _ in 0..20 {
+        assert!(pds.app.sequencer.followers_reading() <= 1);
+        sleep(Duration::from_millis(5)).await;
+    }
     let mut honest = pds.firehose(Some(0)).await;
     let events = timeout(Duration::from_secs(8), honest.take(9)).await.expect("no wait for those that stall");
     assert_eq!(events.len(), 9);
