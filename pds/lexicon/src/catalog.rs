@@ -74,9 +74,12 @@ macro_rules! own {
 
 /// The documents of this project's own methods, by the name of their files in `data/own`.
 const OWN: &[(&str, &str)] = &own![
+    "account.createAppPassword",
+    "account.getExport",
     "admin.createInviteCodes",
     "admin.defs",
     "admin.getAccount",
+    "admin.getExport",
     "admin.listInviteCodes",
     "admin.listJobs",
     "admin.listSessions",

@@ -24,6 +24,7 @@ const SHARED: &[(&str, &str, &str)] = &[
         "the code that it mails deletes the account",
     ),
     ("com.atproto.server.requestEmailUpdate", "server/update_email.rs", "the code that it mails changes the address"),
+    ("dev.auroralocus.admin.getExport", "account/get_export.rs", "the owner and the administrator get the same file"),
     ("dev.auroralocus.admin.listInviteCodes", "admin/create_invite_codes.rs", "it lists the codes that were made"),
     ("dev.auroralocus.admin.listSessions", "server/list_sessions.rs", "the owner and the administrator see the same"),
     ("dev.auroralocus.admin.revokeSessions", "server/list_sessions.rs", "what is revoked is gone from the list"),
@@ -33,9 +34,6 @@ const SHARED: &[(&str, &str, &str)] = &[
 /// Methods that are asked for and do not exist, each with the work that it is left to if it is left to other work.
 pub(crate) const WANTED: &[(&str, Option<&str>)] = &[
     ("com.atproto.label.queryLabels", Some(DESK)),
-    ("dev.auroralocus.account.createAppPassword", None),
-    ("dev.auroralocus.account.getExport", None),
-    ("dev.auroralocus.account.requestExport", None),
     ("dev.auroralocus.admin.applyLabel", Some(DESK)),
     ("dev.auroralocus.admin.claimReport", Some(DESK)),
     ("dev.auroralocus.admin.createInviteCodes", None),

@@ -159,9 +159,8 @@ pub(crate) const SECTIONS: &[Section] = &[
             row(
                 "AL-LIFE-2",
                 "a deleted account can be restored for a while; then a purge ends the same whenever it is killed",
-            ).partly("no method and no command restores"),
-            row("AL-LIFE-3", "nothing but a tombstone is left; owners can fetch an export")
-                .partly("an export for the owner"),
+            ),
+            row("AL-LIFE-3", "nothing but a tombstone is left; owners can fetch an export"),
         ],
     },
     Section {

@@ -1,7 +1,10 @@
 //! The XRPC methods, one file each, in the folders of their lexicons.
 
+pub mod account;
 pub mod actor;
 pub mod admin;
+mod archive;
+pub mod blob;
 mod car;
 pub mod feed;
 pub mod identity;

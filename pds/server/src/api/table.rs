@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use pds_config::NeedsEmail;
 
 use super::{
-    actor, admin, feed, identity, lexicon, moderation, notification,
+    account, actor, admin, blob, feed, identity, lexicon, moderation, notification,
     permission::{
         AccountAction::Manage,
         Attribute, Permission,
@@ -355,8 +355,15 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.temp.revokeAccountCredentials", Moderator, |verb| {
         on(verb, temp::revoke_account_credentials)
     }),
+    Method::new("dev.auroralocus.account.createAppPassword", FullAccount, |verb| {
+        on(verb, account::create_app_password)
+    }),
+    Method::new("dev.auroralocus.account.getExport", FullOrTakendown, |verb| on(verb, account::get_export))
+        .limits(MethodLimits::WHOLE_EXPORTS)
+        .uncompressed(),
     Method::new("dev.auroralocus.admin.createInviteCodes", Admin, |verb| on(verb, admin::create_invite_codes)),
     Method::new("dev.auroralocus.admin.getAccount", Moderator, |verb| on(verb, admin::get_account)),
+    Method::new("dev.auroralocus.admin.getExport", Admin, |verb| on(verb, admin::get_export)).uncompressed(),
     Method::new("dev.auroralocus.admin.listInviteCodes", Moderator, |verb| on(verb, admin::list_invite_codes)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
     Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),

@@ -1,6 +1,7 @@
 //! XRPC behaviour through a real listener, on SQLite and on Postgres. Folders mirror `src/api`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod account;
 mod actor;
 mod admin;
 mod command;

@@ -21,10 +21,10 @@ use crate::{
 };
 
 pub use garbage::{discard, discarded, forget_discarded};
-pub(crate) use lost::PERMANENT;
-pub use lost::{count_lost, mark_found, mark_lost, permanent, replace};
-pub(crate) use missing::{ANY_MISSING, MISSING};
-pub use missing::{Missing, adopt, any_missing, missing};
+pub(crate) use lost::{ALL, PERMANENT};
+pub use lost::{all, count_lost, mark_found, mark_lost, permanent, replace};
+pub(crate) use missing::{ANY_MISSING, MISSING, NEVER_UPLOADED};
+pub use missing::{Missing, adopt, any_missing, missing, never_uploaded};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 

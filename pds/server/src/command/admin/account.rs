@@ -1,6 +1,9 @@
 //! `pds admin account`.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::{
+    io::{BufRead, IsTerminal, Write, stderr, stdin},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
@@ -39,6 +42,20 @@ pub(super) enum Account {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+    /// Undo a deletion, as long as the data of the account is there.
+    Restore {
+        /// The DID of the account, or the handle that it had.
+        account: String,
+        /// The handle that it is to have, if another account has its own by now.
+        #[arg(long)]
+        handle: Option<String>,
+    },
+    /// Write everything that the server has of an account into a tar file: repository, blobs, preferences, data of the account.
+    Export {
+        account: String,
+        /// The file to write. It must not exist.
+        file: PathBuf,
     },
     /// Hide an account and end its sessions.
     Takedown {
@@ -121,6 +138,8 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
             create(server, output, &email, &handle, password_stdin).await
         }
         Account::Delete { account, yes } => delete(server, output, &account, yes).await,
+        Account::Restore { account, handle } => restore(server, output, &account, handle).await,
+        Account::Export { account, file } => export(server, output, &account, &file).await,
         Account::Takedown { account, reference } => takedown(server, output, &account, true, reference).await,
         Account::Untakedown { account } => takedown(server, output, &account, false, None).await,
         Account::Suspend { account, until, reason } => suspend(server, output, &account, until, reason).await,
@@ -215,6 +234,29 @@ async fn delete(server: &Server, output: Output, account: &str, yes: bool) -> an
 }
 
 async fn takedown(
+async fn restore(server: &Server, output: Output, account: &str, handle: Option<String>) -> anyhow::Result<()> {
+    let mut input = json!({"account": account.trim_start_matches('@').to_lowercase()});
+    if let Some(handle) = handle {
+        input["handle"] = handle.into();
+    }
+    let restored = server.call("dev.auroralocus.admin.restoreAccount", &input).await?;
+    let email = if restored["lostEmail"] == true { "taken by another account, removed" } else { "" };
+    let lines = [
+        ("restored", text(&restored, "did")),
+        ("handle", text(&restored, "handle")),
+        ("email", email.to_owned()),
+        ("status", text(&restored, "status")),
+    ];
+    output.value(&restored, &lines)
+}
+
+async fn export(server: &Server, output: Output, account: &str, file: &Path) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let bytes = server.download("dev.auroralocus.admin.getExport", &[("did", &did)], file).await?;
+    let made = json!({"did": did, "file": file, "bytes": bytes});
+    output.value(&made, &[("exported", did), ("file", text(&made, "file")), ("bytes", bytes.to_string())])
+}
+
     server: &Server,
     output: Output,
     account: &str,

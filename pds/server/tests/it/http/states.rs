@@ -27,11 +27,13 @@ struct Rule {
 }
 
 /// The families of the table; queries of the others are the administrator's or other services'.
-const FAMILIES: [&str; 5] = [
+const FAMILIES: [&str; 7] = [
     "com.atproto.identity.",
     "com.atproto.repo.",
     "com.atproto.server.",
     "com.atproto.sync.",
+    "dev.auroralocus.account.",
+    "dev.auroralocus.blob.",
     "dev.auroralocus.server.",
 ];
 
@@ -113,7 +115,7 @@ const RULES: &[Rule] = &[
     },
     // Whoever was taken down may leave with it.
     Rule {
-        queries: &["com.atproto.server.getServiceAuth"],
+        queries: &["com.atproto.server.getServiceAuth", "dev.auroralocus.account.getExport"],
         anonymous: ["401 AuthMissing"; STATES.len()],
         owner: [OK, OK, OK, OK, "400 AccountNotFound"],
         administrator: ["400 InvalidToken"; STATES.len()],
