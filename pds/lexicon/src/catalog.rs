@@ -83,6 +83,7 @@ const OWN: &[(&str, &str)] = &own![
     "admin.listInviteCodes",
     "admin.listJobs",
     "admin.listSessions",
+    "admin.restoreAccount",
     "admin.revokeSessions",
     "admin.runJob",
     "admin.setQuota",

@@ -48,7 +48,6 @@ pub(crate) const WANTED: &[(&str, Option<&str>)] = &[
     ("dev.auroralocus.admin.listRoles", Some(DESK)),
     ("dev.auroralocus.admin.negateLabel", Some(DESK)),
     ("dev.auroralocus.admin.resolveReport", Some(DESK)),
-    ("dev.auroralocus.admin.restoreAccount", None),
     ("dev.auroralocus.admin.revokeRole", Some(DESK)),
     ("dev.auroralocus.admin.runJob", None),
     ("dev.auroralocus.admin.setQuota", None),

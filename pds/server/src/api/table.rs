@@ -367,6 +367,7 @@ pub const METHODS: &[Method] = &[
     Method::new("dev.auroralocus.admin.listInviteCodes", Moderator, |verb| on(verb, admin::list_invite_codes)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
     Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),
+    Method::new("dev.auroralocus.admin.restoreAccount", Admin, |verb| on(verb, admin::restore_account)),
     Method::new("dev.auroralocus.admin.revokeSessions", Admin, |verb| on(verb, admin::revoke_sessions)),
     Method::new("dev.auroralocus.admin.runJob", Admin, |verb| on(verb, admin::run_job)),
     Method::new("dev.auroralocus.admin.setQuota", Admin, |verb| on(verb, admin::set_quota)),
