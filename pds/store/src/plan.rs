@@ -2,9 +2,12 @@
 
 use crate::{
     Dialect, account, app_password, blob,
-    dialect::postgres::commit::{self as batch, blobs, creates, lone},
+    dialect::{
+        postgres::commit::{self as batch, blobs, creates, lone},
+        sqlite::commit as sqlite,
+    },
     email_token, event, invite, lexicon, mail, preference, record, repo, reserved_key, reserved_label, session,
-    snapshot,
+    snapshot, usage,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -29,6 +32,8 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),
         ("blob::used_bytes", blob::USED),
+        ("usage::get", usage::GET),
+        ("usage::counted", usage::COUNT),
         ("blob::count", blob::COUNT),
         ("blob::expected", blob::EXPECTED),
         ("blob::list", blob::LIST),
@@ -37,13 +42,13 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("blob::any_missing", blob::ANY_MISSING),
         ("blob::permanent", blob::PERMANENT),
         ("blob::sweepable", blob::SWEEPABLE),
+        ("blob::all", blob::ALL),
+        ("blob::never_uploaded", blob::NEVER_UPLOADED),
         ("event::at", event::AT),
         ("invite::get", invite::GET),
         ("invite::page recent", invite::RECENT),
         ("invite::page usage", invite::USAGE),
         ("invite::of_account", invite::OF_ACCOUNT),
-        ("blob::all", blob::ALL),
-        ("blob::never_uploaded", blob::NEVER_UPLOADED),
         ("invite::used_by", invite::USED_BY),
         ("lexicon::get", lexicon::GET),
         ("lexicon::forget_before", lexicon::FORGET_BEFORE),
@@ -76,6 +81,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
             ("account::current", account::CURRENT_ONE),
             ("record::collections", record::COLLECTIONS_SQLITE),
             ("event::between", event::BETWEEN_SQLITE),
+            ("commit_batch replaced", sqlite::REPLACED),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
             ("record::list account by DID", record::ACCOUNT_SQLITE.did),
             ("record::list account by handle", record::ACCOUNT_SQLITE.handle),

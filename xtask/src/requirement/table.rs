@@ -74,8 +74,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 .partly("how much faster batches are"),
             row("AL-REP-3", "records are checked against lexicons; errors name the path inside the record"),
             row("AL-REP-4", "a host's own rules refuse a write and name the rule"),
-            row("AL-REP-5", "an account beyond its quota cannot grow, and can delete")
-                .partly("a quota of a single account"),
+            row("AL-REP-5", "an account beyond its quota cannot grow, and can delete"),
             row("AL-SYN-1", "an export is one snapshot, from which another server computes the same root"),
             row("AL-SYN-2", "`since` gives what changed; an unknown or future one gives everything"),
             row("AL-SYN-3", "compressed exports decode to the same bytes")

@@ -18,6 +18,7 @@ use crate::{
     column::{FullCid, full_bytes},
     row::row,
     source::{execute, on},
+    usage,
 };
 
 pub use garbage::{discard, discarded, forget_discarded};
@@ -77,7 +78,8 @@ pub struct Upload<'a> {
     pub storage_key: &'a str,
     /// Now; microseconds.
     pub at: i64,
-    /// Maximum size of all blobs of the account, with this one; in bytes.
+    /// Maximum size of all records and blobs of the account, with this one; in bytes. Records that are not counted count as none: ask
+    /// [`counted`](crate::usage::counted) before.
     pub quota: Option<u64>,
 }
 
@@ -96,7 +98,7 @@ pub enum Recorded {
     /// With it the account would have more than its quota: the transaction can only be rolled back, and the bytes just
     /// written are to be deleted.
     OverQuota {
-        /// Bytes that the account's blobs have without it.
+        /// Bytes that the account's records and blobs have without it.
         used: u64,
     },
 }
@@ -169,7 +171,7 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     if blob.storage_key == upload.storage_key
         && let Some(quota) = upload.quota
     {
-        let used = used_bytes(tx, upload.account_id).await?;
+        let used = usage::get(tx, upload.account_id).await?.bytes();
         if used > quota {
             return Ok(Recorded::OverQuota { used: used - upload.size });
         }

@@ -35,4 +35,5 @@ mod reserved_key;
 mod schema;
 mod session;
 mod turn;
+mod usage;
 mod wakeups;

@@ -94,7 +94,7 @@ pub(super) enum Account {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
-    /// Set the maximum size of an account's blobs.
+    /// Set the maximum size of an account's records and blobs together.
     SetQuota {
         account: String,
         /// A size such as 500MiB or 10GiB, `none` for no maximum, or `default` for that of the server, PDS_ACCOUNT_QUOTA_BYTES.
@@ -117,7 +117,7 @@ pub(super) enum Account {
     },
 }
 
-/// The maximum size of an account's blobs in bytes, 0 for no maximum; `None` for that of the server.
+/// The maximum size of an account's records and blobs in bytes, 0 for no maximum; `None` for that of the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota(Option<u64>);
 
@@ -173,7 +173,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
     let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
     info["takedown"] = status["takedown"].clone();
     let own = server.query("dev.auroralocus.admin.getAccount", &[("did", &did)]).await?;
-    for field in ["active", "status", "suspension", "blobBytes", "quotaBytes", "ownQuotaBytes"] {
+    for field in ["active", "status", "suspension", "blobBytes", "recordBytes", "quotaBytes", "ownQuotaBytes"] {
         if let Some(value) = own.get(field) {
             info[field] = value.clone();
         }
@@ -201,6 +201,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         ("taken down", taken_down),
         ("suspended", suspended),
         ("bytes of blobs", text(&info, "blobBytes")),
+        ("bytes of records", text(&info, "recordBytes")),
         ("quota", quota),
         ("invited by", text(&info["invitedBy"], "code")),
         ("invites disabled", text(&info, "invitesDisabled")),
