@@ -58,8 +58,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "AL-APP-1",
                 "app passwords are made, shown once, listed, revoked with their sessions, and stored hashed",
             ),
-            row("AL-APP-2", "an app password may not do what only the owner may; one may be limited to collections")
-                .partly("app passwords that are limited to collections"),
+            row("AL-APP-2", "an app password may not do what only the owner may; one may be limited to collections"),
             row("AL-INV-1", "a missing, unknown, used up, disabled or expired invite code makes no account")
                 .partly("no method and no command makes codes that expire"),
             row("AL-INV-2", "parallel sign-ups with one code of one use make one account"),

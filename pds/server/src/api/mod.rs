@@ -10,6 +10,7 @@ pub mod feed;
 pub mod identity;
 mod invite;
 pub mod lexicon;
+pub mod limits;
 pub mod moderation;
 pub mod notification;
 pub mod permission;

@@ -373,6 +373,9 @@ pub const METHODS: &[Method] = &[
     Method::new("dev.auroralocus.admin.setQuota", Admin, |verb| on(verb, admin::set_quota)),
     Method::new("dev.auroralocus.admin.suspendAccount", Moderator, |verb| on(verb, admin::suspend_account)),
     Method::new("dev.auroralocus.admin.unsuspendAccount", Moderator, |verb| on(verb, admin::unsuspend_account)),
+    Method::new("dev.auroralocus.blob.getMetadata", Viewer, |verb| on(verb, blob::get_metadata))
+        .oauth(Permission::AnySession)
+        .limits(MethodLimits::WIDE),
     Method::new("dev.auroralocus.server.listSessions", FullAccount, |verb| on(verb, server::list_sessions)),
     Method::new("dev.auroralocus.server.revokeSession", FullAccount, |verb| on(verb, server::revoke_session)),
 ];
