@@ -89,6 +89,7 @@ const OWN: &[(&str, &str)] = &own![
     "admin.setQuota",
     "admin.suspendAccount",
     "admin.unsuspendAccount",
+    "blob.getMetadata",
     "server.defs",
     "server.listSessions",
     "server.revokeSession"

@@ -53,7 +53,6 @@ pub(crate) const WANTED: &[(&str, Option<&str>)] = &[
     ("dev.auroralocus.admin.setQuota", None),
     ("dev.auroralocus.admin.suspendAccount", None),
     ("dev.auroralocus.admin.unsuspendAccount", None),
-    ("dev.auroralocus.blob.getMetadata", None),
     ("dev.auroralocus.blob.getThumbnail", None),
     ("dev.auroralocus.feed.getAggregate", None),
     ("dev.auroralocus.search.searchRecords", None),

@@ -4,6 +4,7 @@
 mod account;
 mod actor;
 mod admin;
+mod blob;
 mod command;
 mod crash;
 mod feed;

@@ -11,11 +11,11 @@ mod missing;
 mod sweep;
 
 use pds_repo::Cid;
-use pds_syntax::Tid;
+use pds_syntax::{RepoPath, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx, account,
-    column::{FullCid, full_bytes},
+    column::{FullCid, Text, full_bytes},
     row::row,
     source::{execute, on},
     usage,
@@ -248,6 +248,28 @@ pub async fn expected<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Resul
     let (blobs,): (i64,) = on!(source, conn => sqlx::query_as(EXPECTED).bind(id.0).fetch_one(conn))
         .map_err(Error::during("count references to blobs of account", id))?;
     Ok(blobs.max(0).unsigned_abs())
+}
+
+pub(crate) const REFERENCES: &str =
+    "select path from record_blob where repo_id = $1 and blob_cid = $2 order by path limit $3";
+
+/// The first of the records that refer to a blob, in the order of their paths.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn references<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    cid: &Cid,
+    limit: u32,
+) -> Result<Vec<RepoPath>> {
+    let rows: Vec<(Text<RepoPath>,)> = on!(source, conn => sqlx::query_as(REFERENCES)
+        .bind(id.0)
+        .bind(FullCid(*cid))
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list references to blob", cid))?;
+    Ok(rows.into_iter().map(|(path,)| path.0).collect())
 }
 
 pub(crate) const LIST: &str =

@@ -234,7 +234,6 @@ async fn delete(server: &Server, output: Output, account: &str, yes: bool) -> an
     output.value(&done, &[("deleted", did)])
 }
 
-async fn takedown(
 async fn restore(server: &Server, output: Output, account: &str, handle: Option<String>) -> anyhow::Result<()> {
     let mut input = json!({"account": account.trim_start_matches('@').to_lowercase()});
     if let Some(handle) = handle {
@@ -258,6 +257,7 @@ async fn export(server: &Server, output: Output, account: &str, file: &Path) -> 
     output.value(&made, &[("exported", did), ("file", text(&made, "file")), ("bytes", bytes.to_string())])
 }
 
+async fn takedown(
     server: &Server,
     output: Output,
     account: &str,

@@ -55,6 +55,7 @@ const RULES: &[Rule] = &[
             "com.atproto.sync.getRecord",
             "com.atproto.sync.getRepo",
             "com.atproto.sync.listBlobs",
+            "dev.auroralocus.blob.getMetadata",
         ],
         anonymous: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
         owner: [OK, OK, OK, OK, "400 AccountNotFound"],
@@ -169,7 +170,7 @@ impl Subject {
         let (did, rkey) = (("did", &*self.owner.did), ("rkey", &*self.rkey));
         let (repo, collection) = (("repo", &*self.owner.did), ("collection", "app.bsky.feed.post"));
         match query {
-            "com.atproto.sync.getBlob" => vec![did, ("cid", &self.blob)],
+            "com.atproto.sync.getBlob" | "dev.auroralocus.blob.getMetadata" => vec![did, ("cid", &self.blob)],
             "com.atproto.sync.getBlocks" => vec![did, ("cids", &self.commit)],
             "com.atproto.sync.getRecord" => vec![did, collection, rkey],
             "com.atproto.repo.getRecord" => vec![repo, collection, rkey],
