@@ -159,7 +159,7 @@ table! {
             Computed("a quarter of the container's memory limit, between 16 MiB and 128 MiB; 128 MiB without a memory limit"), codec::SIZE,
             "Maximum memory of all uploads to S3 together; at least 16 MiB. An upload that waits for memory for longer than 10 s is answered 503.";
         ACCOUNT_QUOTA_BYTES: u64 = "PDS_ACCOUNT_QUOTA_BYTES", Value("0"), codec::SIZE,
-            "Maximum size of all blobs of one account together. 0 means no limit.";
+            "Maximum size of all records and blobs of one account together; an administrator may set another one for an account. 0 means no limit. Beyond it, uploads, imports and writes that make the account larger are refused with `AccountQuotaExceeded`; deletions are not.";
         BLOB_REDIRECT: RedirectKind = "PDS_BLOB_REDIRECT", Value("off"), codec::REDIRECT,
             "How getBlob answers. `off`: with the blob. `presigned`: with a redirect to a link into the S3 bucket that is valid for 5 minutes. `cdn`: with a redirect to `PDS_BLOB_CDN_URL_PATTERN`; the origin of that CDN must be this server.";
         BLOB_CDN_URL_PATTERN: String = "PDS_BLOB_CDN_URL_PATTERN", Unset, codec::CDN_PATTERN,

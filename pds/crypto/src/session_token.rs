@@ -25,6 +25,9 @@ pub enum Scope {
     /// A session created with an app password that may also read private messages.
     #[serde(rename = "com.atproto.appPassPrivileged")]
     AppPassPrivileged,
+    /// A session created with an app password that is limited to [`Claims::limits`]. Not among those of the reference implementation.
+    #[serde(rename = "dev.auroralocus.appPassLimited")]
+    AppPassLimited,
     /// A session of a taken-down account, which can only export its data and move to another server.
     #[serde(rename = "com.atproto.takendown")]
     Takendown,
@@ -62,6 +65,9 @@ pub struct Claims {
     /// In access tokens, the identifier of the refresh token of the same session. A logout revokes both.
     #[serde(rename = "sid", skip_serializing_if = "Option::is_none", default)]
     pub session: Option<String>,
+    /// What a session of a limited app password may do: OAuth scopes, separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limits: Option<String>,
     /// Token epoch of the account at the time of issue. Tokens of earlier epochs are revoked.
     #[serde(default)]
     pub epoch: i64,
@@ -144,7 +150,7 @@ mod tests {
 
     fn claims() -> Claims {
         let (scope, sub, aud) = (Scope::Access, "did:plc:a".to_owned(), "did:web:pds".to_owned());
-        Claims { scope, sub, aud, iat: 100, exp: 200, jti: None, session: None, epoch: 3 }
+        Claims { scope, sub, aud, iat: 100, exp: 200, jti: None, session: None, limits: None, epoch: 3 }
     }
 
     #[test]

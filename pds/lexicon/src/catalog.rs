@@ -74,17 +74,22 @@ macro_rules! own {
 
 /// The documents of this project's own methods, by the name of their files in `data/own`.
 const OWN: &[(&str, &str)] = &own![
+    "account.createAppPassword",
+    "account.getExport",
     "admin.createInviteCodes",
     "admin.defs",
     "admin.getAccount",
+    "admin.getExport",
     "admin.listInviteCodes",
     "admin.listJobs",
     "admin.listSessions",
+    "admin.restoreAccount",
     "admin.revokeSessions",
     "admin.runJob",
     "admin.setQuota",
     "admin.suspendAccount",
     "admin.unsuspendAccount",
+    "blob.getMetadata",
     "server.defs",
     "server.listSessions",
     "server.revokeSession"

@@ -24,6 +24,14 @@ pub fn append(out: &mut BytesMut, cid: &Cid, block: &[u8]) {
     out.extend_from_slice(block);
 }
 
+/// Bytes that [`append`] adds for a block of this size.
+pub fn section_bytes(block: u64) -> u64 {
+    let body = block + Cid::LEN as u64;
+    // Seven bits of the length in each byte.
+    let length = u64::from(u64::BITS - body.leading_zeros()).div_ceil(7);
+    length + body
+}
+
 /// A complete file in memory.
 pub fn write<'a>(root: &Cid, blocks: impl IntoIterator<Item = (&'a Cid, &'a Bytes)>) -> Bytes {
     let mut out = BytesMut::from(header(root));

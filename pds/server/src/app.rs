@@ -177,6 +177,7 @@ impl App {
             tids: tids.clone(),
             metrics: metrics.clone(),
             import: settings.import.clone(),
+            quota: settings.blob.account_quota,
             sizes,
             connections: settings.database.connections(cores),
         });

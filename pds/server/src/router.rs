@@ -22,6 +22,8 @@ use tower_http::{
 
 use crate::{
     api::{
+        limits,
+        permission::Permission,
         proxy::{self, Policies},
         table::{self, Input, METHODS},
     },
@@ -113,6 +115,7 @@ fn methods(app: &App, compressed: bool) -> Router<App> {
         #[cfg(debug_assertions)]
         let handler = handler.layer(middleware::from_fn_with_state(lexicon, xrpc::check_output));
         let handler = handler
+            .layer(middleware::from_fn_with_state((app.clone(), method.permission), limits::enforce))
             .layer(middleware::from_fn_with_state(credential, auth::authorize))
             .fallback(move |verb: Verb| async move { wrong_verb(&verb, expected) });
         router.route(&format!("/xrpc/{}", method.nsid), handler)
@@ -131,6 +134,7 @@ fn has_room(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -
 /// The methods that other services answer.
 fn other_methods(app: &App) -> MethodRouter<App> {
     any(proxy::forward)
+        .layer(middleware::from_fn_with_state((app.clone(), Permission::Calls), limits::enforce))
         .layer(middleware::from_fn_with_state((app.clone(), Requirement::Account, None), auth::authorize))
         .layer(middleware::from_fn_with_state(app.clone(), proxy::screen))
 }

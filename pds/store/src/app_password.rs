@@ -16,6 +16,8 @@ pub struct AppPassword {
     pub name: String,
     /// Whether it may read private messages.
     pub privileged: bool,
+    /// What it may do, if it is limited: OAuth scopes, separated by spaces. Their meaning is the caller's.
+    pub scopes: Option<String>,
     /// When it was made; microseconds.
     pub created_at: i64,
 }
@@ -34,14 +36,15 @@ row! {
         id: i64,
         name: String,
         privileged: bool,
+        scopes: Option<String>,
         created_at: i64,
     }
 }
 
 impl From<Row> for AppPassword {
     fn from(row: Row) -> Self {
-        let Row { id, name, privileged, created_at } = row;
-        Self { id: AppPasswordId(id), name, privileged, created_at }
+        let Row { id, name, privileged, scopes, created_at } = row;
+        Self { id: AppPasswordId(id), name, privileged, scopes, created_at }
     }
 }
 
@@ -67,6 +70,8 @@ pub struct NewAppPassword<'a> {
     pub digest: &'a [u8],
     /// Whether it may read private messages.
     pub privileged: bool,
+    /// What it may do, if it is limited.
+    pub scopes: Option<&'a str>,
     /// When it is made; microseconds.
     pub created_at: i64,
 }
@@ -76,20 +81,19 @@ pub struct NewAppPassword<'a> {
 /// # Errors
 /// [`Error::AppPasswordExists`] if the account has one of this name.
 pub async fn create(tx: &mut Tx, new: &NewAppPassword<'_>) -> Result<()> {
-    const SQL: &str = "insert into app_password (account_id, name, kind, digest, privileged, created_at) \
-                       values ($1, $2, $3, $4, $5, $6) on conflict (account_id, name) do nothing";
-    let stored =
-        execute!(tx, SQL, new.account_id.0, new.name, new.kind.column(), new.digest, new.privileged, new.created_at);
+    const SQL: &str = "insert into app_password (account_id, name, kind, digest, privileged, scopes, created_at) \
+                       values ($1, $2, $3, $4, $5, $6, $7) on conflict (account_id, name) do nothing";
+    let NewAppPassword { account_id, name, kind, digest, privileged, scopes, created_at } = *new;
+    let stored = execute!(tx, SQL, account_id.0, name, kind.column(), digest, privileged, scopes, created_at);
     match stored.map_err(Error::during("store app password of account", new.account_id))? {
         0 => Err(Error::AppPasswordExists),
         _ => Ok(()),
     }
 }
 
-pub(crate) const LIST: &str = "select id, name, privileged, created_at from app_password where account_id = $1 \
+pub(crate) const LIST: &str = "select id, name, privileged, scopes, created_at from app_password where account_id = $1 \
                                order by created_at desc, id desc";
-pub(crate) const FIND: &str =
-    "select id, name, privileged, created_at from app_password where account_id = $1 and digest = $2 and kind = $3";
+pub(crate) const FIND: &str = "select id, name, privileged, scopes, created_at from app_password where account_id = $1 and digest = $2 and kind = $3";
 pub(crate) const ANY: &str = "select count(*) from app_password where account_id = $1 and kind = $2";
 
 /// The app passwords of an account, newest first.

@@ -7,7 +7,7 @@
 //! One SQL text serves both databases where that is possible; the differences are in `dialect`. Functions that only read take any [`Source`]
 //! (the pool, a transaction); functions that write take `&mut` [`Tx`], so none of them opens a transaction of its own. The exceptions are
 //! [`commit::commit_batch`] and [`commit::Staging`], which are transactions themselves, [`blob::adopt`], which follows one, and
-//! [`adoption::remove_reserved`], which works in portions. [`reference`] reads files of another server.
+//! [`adoption::remove_reserved`], which works in portions, and [`usage::counted`], which notes what it counts. [`reference`] reads files of another server.
 
 pub mod account;
 pub mod adoption;
@@ -35,6 +35,7 @@ pub mod reserved_label;
 pub mod schema;
 pub mod session;
 pub mod turn;
+pub mod usage;
 
 mod bulk;
 mod column;

@@ -2,9 +2,12 @@
 
 use crate::{
     Dialect, account, app_password, blob,
-    dialect::postgres::commit::{self as batch, blobs, creates, lone},
+    dialect::{
+        postgres::commit::{self as batch, blobs, creates, lone},
+        sqlite::commit as sqlite,
+    },
     email_token, event, invite, lexicon, mail, preference, record, repo, reserved_key, reserved_label, session,
-    snapshot,
+    snapshot, usage,
 };
 
 /// Name and text of each. None of them may scan a table.
@@ -30,13 +33,18 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),
         ("blob::used_bytes", blob::USED),
+        ("usage::get", usage::GET),
+        ("usage::counted", usage::COUNT),
         ("blob::count", blob::COUNT),
         ("blob::expected", blob::EXPECTED),
+        ("blob::references", blob::REFERENCES),
         ("blob::list", blob::LIST),
         ("blob::list since", blob::LIST_SINCE),
         ("blob::missing", blob::MISSING),
         ("blob::any_missing", blob::ANY_MISSING),
         ("blob::permanent", blob::PERMANENT),
+        ("blob::all", blob::ALL),
+        ("blob::never_uploaded", blob::NEVER_UPLOADED),
         ("blob::sweepable", blob::SWEEPABLE),
         ("event::at", event::AT),
         ("invite::get", invite::GET),
@@ -55,6 +63,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("record::is_any_older", record::IS_ANY_OLDER),
         ("record::same_subject", record::SAME_SUBJECT),
         ("snapshot::entries", snapshot::ENTRIES),
+        ("snapshot::body_sizes", snapshot::SIZES),
         ("repo::root", repo::ROOT),
         ("repo::rev", repo::REV),
         ("repo::key", repo::KEY),
@@ -73,6 +82,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         Dialect::Sqlite => hot.extend([
             ("account::current", account::CURRENT_ONE),
             ("record::collections", record::COLLECTIONS_SQLITE),
+            ("commit_batch replaced", sqlite::REPLACED),
             ("event::between", event::BETWEEN_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
             ("record::list account by DID", record::ACCOUNT_SQLITE.did),

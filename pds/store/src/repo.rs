@@ -76,8 +76,9 @@ impl From<RootRow> for Root {
 /// # Errors
 /// When the database cannot be written, or the account has a repository.
 pub async fn create(tx: &mut Tx, id: AccountId, head: &Head, commit_bytes: &[u8]) -> Result<()> {
-    const SQL: &str = "insert into repo (account_id, rev, commit_cid, data_cid, commit_bytes, record_count) \
-                       values ($1, $2, $3, $4, $5, 0)";
+    const SQL: &str = "insert into repo \
+                       (account_id, rev, commit_cid, data_cid, commit_bytes, record_count, record_bytes, bytes_rev) \
+                       values ($1, $2, $3, $4, $5, 0, 0, $2)";
     let rev = head.rev.to_string();
     execute!(tx, SQL, id.0, &*rev, digest_bytes(&head.commit), digest_bytes(&head.data), commit_bytes)
         .map_err(Error::during("create repository of account", id))?;
@@ -90,7 +91,8 @@ pub async fn create(tx: &mut Tx, id: AccountId, head: &Head, commit_bytes: &[u8]
 /// # Errors
 /// When the database cannot be written.
 pub async fn resign(tx: &mut Tx, id: AccountId, expect_rev: Tid, head: &Head, commit_bytes: &[u8]) -> Result<bool> {
-    const SQL: &str = "update repo set rev = $3, commit_cid = $4, commit_bytes = $5 \
+    const SQL: &str = "update repo set rev = $3, commit_cid = $4, commit_bytes = $5, \
+                       bytes_rev = case when bytes_rev = $2 then $3 end \
                        where account_id = $1 and rev = $2 and data_cid = $6 and import_token is null";
     let (expected, rev) = (expect_rev.to_string(), head.rev.to_string());
     let (commit, data) = (digest_bytes(&head.commit), digest_bytes(&head.data));

@@ -55,7 +55,8 @@ const STEPS: &[Step] = steps![
     "0017" "published_lexicons",
     "0018" "suspension",
     "0019" "sessions_and_quotas",
-    "0021" "submitted_operations"
+    "0020" "usage_and_scopes",
+    "0021" "submitted_operations",
 ];
 
 /// How a database's schema relates to this program.

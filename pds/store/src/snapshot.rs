@@ -43,6 +43,10 @@ pub(crate) const BODIES_SQLITE: &str =
 pub(crate) const BODIES_POSTGRES: &str =
     stored!("select cid, body from record where repo_id = $1 and rev > $2", " order by path");
 
+/// Of each size of bodies in the repository, how many there are.
+pub(crate) const SIZES: &str =
+    stored!("select cast(length(body) as bigint), count(*) from record where repo_id = $1", " group by 1");
+
 impl Db {
     /// Begins a read-only view of one moment: that of its first read. On Postgres all such views together leave half of the connections free.
     ///
@@ -163,6 +167,20 @@ impl Snapshot {
         read.map_err(Error::during("read entries of account", id))
     }
 
+    /// The sizes of all bodies of a repository in bytes, each with the number of bodies that have it, in any order. Reads no body.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn body_sizes(&mut self, id: AccountId) -> Result<Vec<(u64, u64)>> {
+        let sizes: sqlx::Result<Vec<(i64, i64)>> = match &mut self.view {
+            View::Sqlite(reader) => reader.run(move |conn| read_sizes(conn, id)).await,
+            View::Postgres(tx) => in_time(sqlx::query_as(SIZES).bind(id.0).fetch_all(&mut **tx)).await,
+        };
+        let sizes = sizes.map_err(Error::during("measure records of account", id))?;
+        let positive = |number: i64| number.max(0).unsigned_abs();
+        Ok(sizes.into_iter().map(|(bytes, count)| (positive(bytes), positive(count))).collect())
+    }
+
     /// The bodies of all records of a repository in tree order, or only of those written after a revision.
     pub fn bodies(&mut self, id: AccountId, since: Option<Tid>) -> Bodies<'_> {
         let since = since.map_or_else(String::new, |rev| rev.to_string());
@@ -260,6 +278,11 @@ fn read_page(
         }
     }
     Ok((page, None))
+}
+
+fn read_sizes(conn: &rusqlite::Connection, id: AccountId) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let mut statement = conn.prepare_cached(SIZES)?;
+    statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// The entries of a repository, added to `all`.

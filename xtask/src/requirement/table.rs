@@ -58,8 +58,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "AL-APP-1",
                 "app passwords are made, shown once, listed, revoked with their sessions, and stored hashed",
             ),
-            row("AL-APP-2", "an app password may not do what only the owner may; one may be limited to collections")
-                .partly("app passwords that are limited to collections"),
+            row("AL-APP-2", "an app password may not do what only the owner may; one may be limited to collections"),
             row("AL-INV-1", "a missing, unknown, used up, disabled or expired invite code makes no account")
                 .partly("no method and no command makes codes that expire"),
             row("AL-INV-2", "parallel sign-ups with one code of one use make one account"),
@@ -74,8 +73,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 .partly("how much faster batches are"),
             row("AL-REP-3", "records are checked against lexicons; errors name the path inside the record"),
             row("AL-REP-4", "a host's own rules refuse a write and name the rule"),
-            row("AL-REP-5", "an account beyond its quota cannot grow, and can delete")
-                .partly("a quota of a single account"),
+            row("AL-REP-5", "an account beyond its quota cannot grow, and can delete"),
             row("AL-SYN-1", "an export is one snapshot, from which another server computes the same root"),
             row("AL-SYN-2", "`since` gives what changed; an unknown or future one gives everything"),
             row("AL-SYN-3", "compressed exports decode to the same bytes")
@@ -159,9 +157,8 @@ pub(crate) const SECTIONS: &[Section] = &[
             row(
                 "AL-LIFE-2",
                 "a deleted account can be restored for a while; then a purge ends the same whenever it is killed",
-            ).partly("no method and no command restores"),
-            row("AL-LIFE-3", "nothing but a tombstone is left; owners can fetch an export")
-                .partly("an export for the owner"),
+            ),
+            row("AL-LIFE-3", "nothing but a tombstone is left; owners can fetch an export"),
         ],
     },
     Section {

@@ -18,7 +18,7 @@ pub struct Blob {
     pub upload_limit: u64,
     /// Maximum memory of all uploads to S3 together, in bytes. `None`: computed from the limits of the container.
     pub upload_memory: Option<u64>,
-    /// Maximum size of all blobs of one account together, in bytes.
+    /// Maximum size of all records and blobs of one account together, in bytes.
     pub account_quota: Option<u64>,
     pub redirect: Redirect,
 }

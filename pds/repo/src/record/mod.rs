@@ -1,5 +1,6 @@
 //! Converts records between JSON and DAG-CBOR, and checks them. Source: <https://atproto.com/specs/data-model>.
 
+mod alt;
 mod blob_ref;
 mod check;
 mod codec;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use ipld_core::ipld::Ipld;
 use serde_json::Value;
 
+pub use alt::alternative_text;
 pub use blob_ref::{BlobRef, UNKNOWN_SIZE};
 pub use error::Error;
 pub use limit::{MAX_BYTES, MAX_DEPTH};

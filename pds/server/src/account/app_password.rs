@@ -82,12 +82,30 @@ impl AppPasswords {
     /// # Errors
     /// [`Error::Name`], [`Error::TooMany`], or [`pds_store::Error::AppPasswordExists`] if the account has one of this name.
     pub async fn create(&self, account: &Account, name: &str, privileged: bool) -> Result<Created, Error> {
+        self.make(account, name, privileged, None).await
+    }
+
+    /// Makes an app password that is limited to these scopes, separated by spaces, which the caller has checked.
+    ///
+    /// # Errors
+    /// As [`AppPasswords::create`].
+    pub async fn create_limited(&self, account: &Account, name: &str, scopes: &str) -> Result<Created, Error> {
+        self.make(account, name, false, Some(scopes)).await
+    }
+
+    async fn make(
+        &self,
+        account: &Account,
+        name: &str,
+        privileged: bool,
+        scopes: Option<&str>,
+    ) -> Result<Created, Error> {
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
             return Err(Error::Name);
         }
         let parts = &self.0;
         let (password, created_at) = (random(), parts.clock.now_us());
-        let digest = parts.key.digest(account.did.as_str(), &password);
+        let digest = parts.key.digest(&context(account, scopes.is_some()), &password);
         let mut tx = parts.db.begin().await?;
         // Two requests at once count after each other.
         account::lock(&mut tx, account.id).await?;
@@ -97,7 +115,7 @@ impl AppPasswords {
         let (account_id, kind) = (account.id, Kind::Keyed);
         app_password::create(
             &mut tx,
-            &NewAppPassword { account_id, name, kind, digest: &digest, privileged, created_at },
+            &NewAppPassword { account_id, name, kind, digest: &digest, privileged, scopes, created_at },
         )
         .await?;
         tx.commit().await?;
@@ -112,7 +130,7 @@ impl AppPasswords {
         app_password::list(&self.0.db, account.id).await
     }
 
-    /// The app password of an account that this text is. Costs one read, and nothing if the text cannot be one.
+    /// The app password of an account that this text is. Costs two reads, and nothing if the text cannot be one.
     ///
     /// # Errors
     /// When the database fails.
@@ -120,8 +138,14 @@ impl AppPasswords {
         if !has_form(password) {
             return Ok(None);
         }
-        let digest = self.0.key.digest(account.did.as_str(), password);
-        app_password::find(&self.0.db, account.id, Kind::Keyed, &digest).await
+        for is_limited in [false, true] {
+            let digest = self.0.key.digest(&context(account, is_limited), password);
+            let found = app_password::find(&self.0.db, account.id, Kind::Keyed, &digest).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The app password of an account that this text is, among those that came with the account from the reference implementation. Such a digest
@@ -145,7 +169,7 @@ impl AppPasswords {
         let Some(found) = app_password::find(&parts.db, account.id, Kind::Scrypt, &digest).await? else {
             return Ok(None);
         };
-        let digest = parts.key.digest(account.did.as_str(), password);
+        let digest = parts.key.digest(&context(account, false), password);
         let mut tx = parts.db.begin().await?;
         app_password::set_digest(&mut tx, found.id, Kind::Keyed, &digest).await?;
         tx.commit().await?;
@@ -162,6 +186,12 @@ impl AppPasswords {
         session::revoke_app_password(&mut tx, account.id, name, until).await?;
         tx.commit().await
     }
+}
+
+/// What a digest is made for. The previous release, which knows no limits, does not find limited app passwords.
+fn context(account: &Account, is_limited: bool) -> String {
+    let did = &account.did;
+    if is_limited { format!("limited {did}") } else { did.to_string() }
 }
 
 /// `xxxx-xxxx-xxxx-xxxx`, as the reference makes them: 80 random bits.

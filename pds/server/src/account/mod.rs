@@ -11,6 +11,7 @@ pub mod invite;
 pub mod new_password;
 pub mod password;
 pub mod preference;
+pub mod scopes;
 pub mod sign_up;
 
 pub use accounts::Accounts;

@@ -45,6 +45,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Limits of imports.
     pub import: pds_config::Import,
+    /// Maximum size of all records and blobs of an account that has no quota of its own, in bytes.
+    pub quota: Option<u64>,
     /// Memory for repositories, disk for exports.
     pub sizes: Sizes,
     /// Connections to the database; exports use half of them, and so do lists.

@@ -10,7 +10,7 @@ use std::{
 
 use pds_store::{
     AccountId, Db,
-    commit::{BlobRefusal, CommitError, NewCommit, RecordWrite, commit_batch},
+    commit::{BlobRefusal, CommitError, NewCommit, OverQuota, RecordWrite, commit_batch},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -46,6 +46,17 @@ pub enum SubmitError {
     /// The repository is being imported.
     #[error("the repository is being imported")]
     Imported,
+    /// The account has a quota, and its records are not counted: count them.
+    #[error("the records of the account are not counted")]
+    Uncounted,
+    /// The account would have more than its quota.
+    #[error("the account has {used} bytes and may have {quota}")]
+    OverQuota {
+        /// Bytes of its records and blobs.
+        used: u64,
+        /// How many it may have.
+        quota: u64,
+    },
     /// A blob that the records refer to cannot be used.
     #[error("blob {cid} cannot be used")]
     Blob {
@@ -68,7 +79,7 @@ pub enum SubmitError {
 impl SubmitError {
     /// Whether it holds for every commit to the repository.
     fn concerns_repository(&self) -> bool {
-        matches!(self, Self::Closed | Self::Imported)
+        matches!(self, Self::Closed | Self::Imported | Self::Uncounted)
     }
 }
 
@@ -207,6 +218,12 @@ async fn store(parts: &Parts, mut commits: Vec<NewCommit>, mut waiting: Vec<Done
             Err(CommitError::Imported { accounts }) => {
                 accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Imported })).collect()
             }
+            Err(CommitError::Uncounted { accounts }) => {
+                accounts.into_iter().map(|id| (id, Refused { from: 0, reason: SubmitError::Uncounted })).collect()
+            }
+            Err(CommitError::OverQuota { accounts }) => {
+                accounts.iter().map(|over| (over.account_id, over_quota(&commits, over))).collect()
+            }
             Err(CommitError::Blobs { refused }) => refused
                 .into_iter()
                 .map(|blob| {
@@ -266,6 +283,18 @@ struct Refused {
     /// Its place in the batch. The commits behind it are built on it.
     from: usize,
     reason: SubmitError,
+}
+
+/// The first commit of the account goes alone if there are several, since it may be one that deletes records.
+fn over_quota(commits: &[NewCommit], over: &OverQuota) -> Refused {
+    let mut own = commits.iter().enumerate().filter(|(_, commit)| commit.account_id == over.account_id);
+    match (own.next(), own.next()) {
+        (_, Some((second, _))) => Refused { from: second, reason: SubmitError::Stale },
+        (first, None) => {
+            let reason = SubmitError::OverQuota { used: over.used, quota: over.quota };
+            Refused { from: first.map_or(0, |(at, _)| at), reason }
+        }
+    }
 }
 
 fn refers(commit: &NewCommit, blob: &pds_repo::Cid) -> bool {

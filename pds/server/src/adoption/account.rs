@@ -80,6 +80,7 @@ async fn complete(tx: &mut Tx, id: AccountId, source: &Source, now: i64) -> Resu
             kind: Kind::Scrypt,
             digest,
             privileged: *privileged,
+            scopes: None,
             created_at: *created_at,
         };
         app_password::create(tx, &new).await?;
@@ -105,13 +106,13 @@ async fn sessions(tx: &mut Tx, id: AccountId, source: &Source, now: i64) -> Resu
     let app_passwords = app_password::list(&mut *tx, id).await?;
     let app_passwords: HashMap<_, _> = app_passwords
         .iter()
-        .map(|one| (one.name.as_str(), AppSession { id: one.id, privileged: one.privileged }))
+        .map(|one| (one.name.as_str(), AppSession { id: one.id, privileged: one.privileged, scopes: None }))
         .collect();
     for one in source.sessions.iter().filter(|one| one.expires_at > now) {
         let app_password = match &one.app_password {
             None => None,
             Some(name) => match app_passwords.get(name.as_str()) {
-                Some(app_password) => Some(*app_password),
+                Some(app_password) => Some(app_password.clone()),
                 None => continue,
             },
         };

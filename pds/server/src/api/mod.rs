@@ -1,12 +1,16 @@
 //! The XRPC methods, one file each, in the folders of their lexicons.
 
+pub mod account;
 pub mod actor;
 pub mod admin;
+mod archive;
+pub mod blob;
 mod car;
 pub mod feed;
 pub mod identity;
 mod invite;
 pub mod lexicon;
+pub mod limits;
 pub mod moderation;
 pub mod notification;
 pub mod permission;

@@ -46,6 +46,9 @@ fn view(session: &Session, current: Option<&str>) -> Value {
     }
     if let Some((name, privileged)) = &session.app_password {
         view["appPassword"] = json!({"name": name, "privileged": privileged});
+        if let Some(scopes) = &session.scopes {
+            view["appPassword"]["scopes"] = scopes.split(' ').collect();
+        }
     }
     view
 }

@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use pds_config::NeedsEmail;
 
 use super::{
-    actor, admin, feed, identity, lexicon, moderation, notification,
+    account, actor, admin, blob, feed, identity, lexicon, moderation, notification,
     permission::{
         AccountAction::Manage,
         Attribute, Permission,
@@ -355,16 +355,27 @@ pub const METHODS: &[Method] = &[
     Method::new("com.atproto.temp.revokeAccountCredentials", Moderator, |verb| {
         on(verb, temp::revoke_account_credentials)
     }),
+    Method::new("dev.auroralocus.account.createAppPassword", FullAccount, |verb| {
+        on(verb, account::create_app_password)
+    }),
+    Method::new("dev.auroralocus.account.getExport", FullOrTakendown, |verb| on(verb, account::get_export))
+        .limits(MethodLimits::WHOLE_EXPORTS)
+        .uncompressed(),
     Method::new("dev.auroralocus.admin.createInviteCodes", Admin, |verb| on(verb, admin::create_invite_codes)),
     Method::new("dev.auroralocus.admin.getAccount", Moderator, |verb| on(verb, admin::get_account)),
+    Method::new("dev.auroralocus.admin.getExport", Admin, |verb| on(verb, admin::get_export)).uncompressed(),
     Method::new("dev.auroralocus.admin.listInviteCodes", Moderator, |verb| on(verb, admin::list_invite_codes)),
     Method::new("dev.auroralocus.admin.listJobs", Admin, |verb| on(verb, admin::list_jobs)),
     Method::new("dev.auroralocus.admin.listSessions", Admin, |verb| on(verb, admin::list_sessions)),
+    Method::new("dev.auroralocus.admin.restoreAccount", Admin, |verb| on(verb, admin::restore_account)),
     Method::new("dev.auroralocus.admin.revokeSessions", Admin, |verb| on(verb, admin::revoke_sessions)),
     Method::new("dev.auroralocus.admin.runJob", Admin, |verb| on(verb, admin::run_job)),
     Method::new("dev.auroralocus.admin.setQuota", Admin, |verb| on(verb, admin::set_quota)),
     Method::new("dev.auroralocus.admin.suspendAccount", Moderator, |verb| on(verb, admin::suspend_account)),
     Method::new("dev.auroralocus.admin.unsuspendAccount", Moderator, |verb| on(verb, admin::unsuspend_account)),
+    Method::new("dev.auroralocus.blob.getMetadata", Viewer, |verb| on(verb, blob::get_metadata))
+        .oauth(Permission::AnySession)
+        .limits(MethodLimits::WIDE),
     Method::new("dev.auroralocus.server.listSessions", FullAccount, |verb| on(verb, server::list_sessions)),
     Method::new("dev.auroralocus.server.revokeSession", FullAccount, |verb| on(verb, server::revoke_session)),
 ];

@@ -15,7 +15,7 @@ mod token;
 pub use admin::is_admin;
 pub use caller::Caller;
 pub use principal::principal;
-pub(crate) use refusal::{account_takedown, may_bring, may_write};
+pub(crate) use refusal::{account_takedown, may_bring, may_write, missing_scope};
 pub use requirement::{Requirement, authorize};
 pub use service::{Issuer, OptionalIssuer, Trust};
 pub use session::{Access, Refresh, Viewer};

@@ -1,4 +1,6 @@
-//! Refusals of accounts because of their state.
+//! Refusals of accounts because of their state, and of sessions because of their limits.
+
+use std::fmt::Display;
 
 use axum::http::StatusCode;
 use pds_store::account::Status;
@@ -39,4 +41,9 @@ pub(crate) fn may_bring(status: Status) -> Result<(), XrpcError> {
 /// The error for an account that the host took down.
 pub(crate) fn account_takedown() -> XrpcError {
     XrpcError::new(StatusCode::UNAUTHORIZED, "AccountTakedown", "Account has been taken down")
+}
+
+/// The error for a session of a limited app password, which lacks a scope. The name is that of the reference implementation.
+pub(crate) fn missing_scope(scope: impl Display) -> XrpcError {
+    XrpcError::new(StatusCode::FORBIDDEN, "ScopeMissingError", format!("Missing required scope \"{scope}\""))
 }

@@ -9,17 +9,21 @@ use axum::{
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use pds_crypto::session_token::{Claims, Scope};
 use pds_store::account::{Account, Current, Status};
-use pds_syntax::Did;
+use pds_syntax::{Did, Nsid};
 
 use super::{
     admin::is_admin,
     caller::Caller,
-    refusal::{account_takedown, may_write},
+    refusal::{account_takedown, may_write, missing_scope},
     scope::{ANY_SESSION, ANY_SESSION_OR_TAKENDOWN},
     service::{Issuer, OptionalIssuer, Trust, is_service_token},
     token::claims,
 };
-use crate::{app::App, xrpc::XrpcError};
+use crate::{
+    account::scopes::{Action, Scopes},
+    app::App,
+    xrpc::XrpcError,
+};
 
 /// An account with a valid access token.
 #[derive(Clone, Debug)]
@@ -28,21 +32,41 @@ pub struct Access {
     pub account: Arc<Account>,
     /// The rights of the session. Those of an account that was taken down are never more than [`Scope::Takendown`].
     pub scope: Scope,
+    /// What the session may do, if its app password is limited.
+    pub limits: Option<Arc<Scopes>>,
 }
 
 impl Access {
+    /// Refuses to write a record of a collection that a limited session may not write.
+    ///
+    /// # Errors
+    /// The answer to the client.
+    pub fn may_write(&self, action: Action, collection: &Nsid) -> Result<(), XrpcError> {
+        match &self.limits {
+            Some(limits) if !limits.may_write(action, collection) => {
+                let action = match action {
+                    Action::Create => "create",
+                    Action::Update => "update",
+                    Action::Delete => "delete",
+                };
+                Err(missing_scope(format_args!("repo:{collection}?action={action}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses an account that is not active.
     pub(super) fn must_be_active(&self) -> Result<(), XrpcError> {
         may_write(self.account.status())
     }
 
     pub(super) async fn prove(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<Self, XrpcError> {
-        let (account, scope) = holder(app, parts, scopes).await?;
+        let (account, scope, limits) = holder(app, parts, scopes).await?;
         // A takedown leaves the tokens that were issued before only the rights of a new login.
         match account.status() == Status::TakenDown {
-            true if scopes.contains(&Scope::Takendown) => Ok(Self { account, scope: Scope::Takendown }),
+            true if scopes.contains(&Scope::Takendown) => Ok(Self { account, scope: Scope::Takendown, limits }),
             true => Err(account_takedown()),
-            false => Ok(Self { account, scope }),
+            false => Ok(Self { account, scope, limits }),
         }
     }
 
@@ -64,7 +88,7 @@ impl Access {
         }
         Caller::of(parts).set_did(&account.did);
         // The rights of the token end with its one method.
-        Ok(Self { account, scope: Scope::Access })
+        Ok(Self { account, scope: Scope::Access, limits: None })
     }
 }
 
@@ -127,7 +151,7 @@ impl Viewer {
             return Err(XrpcError::auth_required("Authentication Required"));
         }
         // An account that was taken down may still read its own data, and move elsewhere with it.
-        let (account, _) = holder(app, parts, ANY_SESSION_OR_TAKENDOWN).await?;
+        let (account, ..) = holder(app, parts, ANY_SESSION_OR_TAKENDOWN).await?;
         Ok(Self::Account(account))
     }
 }
@@ -149,8 +173,12 @@ macro_rules! left_with_the_request {
 }
 left_with_the_request!(Access, OptionalIssuer, Refresh, Viewer);
 
-/// The account of an access token with one of these scopes, and its scope, unless its tokens were revoked since.
-async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<Account>, Scope), XrpcError> {
+/// The account of an access token with one of these scopes, its scope and its limits, unless its tokens were revoked since.
+async fn holder(
+    app: &App,
+    parts: &mut Parts,
+    scopes: &[Scope],
+) -> Result<(Arc<Account>, Scope, Option<Arc<Scopes>>), XrpcError> {
     let claims = claims(app, parts, false)?;
     if !scopes.contains(&claims.scope) {
         // A refresh token is a token of another kind.
@@ -158,6 +186,11 @@ async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<A
         return Err(XrpcError::named("InvalidToken", message));
     }
     let scope = claims.scope;
+    let limits = match claims.limits.as_deref().map(str::parse::<Scopes>).transpose() {
+        Ok(limits) if limits.is_some() == (scope == Scope::AppPassLimited) || scope == Scope::Takendown => limits,
+        // Of a release that knows other limits.
+        _ => return Err(XrpcError::named("InvalidToken", "Token could not be verified")),
+    };
     let did = claims.sub.parse().map_err(|_| XrpcError::named("InvalidToken", "Token could not be verified"))?;
     let not_found = || XrpcError::named("AccountNotFound", "Account not found");
     let current = app.accounts.current(did, claims.session).await?.filter(|current| current.account.exists());
@@ -167,5 +200,5 @@ async fn holder(app: &App, parts: &mut Parts, scopes: &[Scope]) -> Result<(Arc<A
         return Err(XrpcError::named("ExpiredToken", "Token has been revoked"));
     }
     Caller::of(parts).set_did(&account.did);
-    Ok((Arc::new(account), scope))
+    Ok((Arc::new(account), scope, limits.map(Arc::new)))
 }

@@ -54,13 +54,15 @@ pub fn session_of(app: &App, headers: &HeaderMap) -> Option<String> {
 /// # Errors
 /// When it cannot be signed.
 pub fn issue_access(app: &App, account: &Account, session: &RefreshToken) -> Result<String, XrpcError> {
+    let limits = session.app_password.as_ref().and_then(|app_password| app_password.scopes.clone());
     let scope = match session.app_password {
         _ if account.status() == Status::TakenDown => Scope::Takendown,
         None => Scope::Access,
+        Some(_) if limits.is_some() => Scope::AppPassLimited,
         Some(AppSession { privileged: false, .. }) => Scope::AppPass,
         Some(AppSession { privileged: true, .. }) => Scope::AppPassPrivileged,
     };
-    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.jti.clone()) })
+    issue(app, account, scope, ACCESS_SECONDS, Names { jti: None, session: Some(session.jti.clone()), limits })
 }
 
 /// The refresh token with identifier `jti`.
@@ -68,19 +70,26 @@ pub fn issue_access(app: &App, account: &Account, session: &RefreshToken) -> Res
 /// # Errors
 /// When it cannot be signed.
 pub fn issue_refresh(app: &App, account: &Account, jti: &str) -> Result<String, XrpcError> {
-    issue(app, account, Scope::Refresh, REFRESH_SECONDS, Names { jti: Some(jti.to_owned()), session: None })
+    issue(
+        app,
+        account,
+        Scope::Refresh,
+        REFRESH_SECONDS,
+        Names { jti: Some(jti.to_owned()), session: None, limits: None },
+    )
 }
 
 /// What a token names beside its account.
 struct Names {
     jti: Option<String>,
     session: Option<String>,
+    limits: Option<String>,
 }
 
 fn issue(app: &App, account: &Account, scope: Scope, seconds: i64, names: Names) -> Result<String, XrpcError> {
-    let Names { jti, session } = names;
+    let Names { jti, session, limits } = names;
     let (iat, epoch) = (app.clock.now_s(), i64::from(account.token_epoch));
     let (sub, aud) = (account.did.to_string(), app.settings.service.did.to_string());
-    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, session, epoch };
+    let claims = Claims { scope, sub, aud, iat, exp: iat + seconds, jti, session, limits, epoch };
     app.keys.session.issue(&claims).map_err(|error| XrpcError::internal("issuing a session token", &error))
 }

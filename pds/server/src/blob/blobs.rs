@@ -46,12 +46,9 @@ impl Blobs {
         &*self.0.parts.store
     }
 
-    /// Maximum size of all blobs of an account in bytes: its own, or else the host's. `None`: there is none.
+    /// Maximum size of all records and blobs of an account in bytes: its own, or else the host's. `None`: there is none.
     pub fn quota(&self, account: &Account) -> Option<u64> {
-        match account.quota_bytes {
-            Some(own) => Some(own).filter(|bytes| *bytes > 0),
-            None => self.0.parts.settings.account_quota,
-        }
+        account.quota(self.0.parts.settings.account_quota)
     }
 
     pub(super) fn parts(&self) -> &Parts {

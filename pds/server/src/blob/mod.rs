@@ -2,6 +2,7 @@
 
 mod blobs;
 mod checks;
+mod dimensions;
 mod discard;
 mod disposition;
 mod lost;
@@ -12,6 +13,7 @@ mod sweep;
 mod upload;
 
 pub use blobs::{Blobs, Parts};
+pub use dimensions::{HEAD_BYTES, dimensions};
 pub use disposition::disposition;
 pub use redirect::Target;
 pub use upload::{Error, Uploaded};

@@ -10,6 +10,7 @@ use pds_store::{
     AccountId,
     account::Account,
     blob::{self, Blob, Recorded, State},
+    usage,
 };
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -54,11 +55,11 @@ pub enum Error {
         limit: u64,
     },
     /// The account's quota does not suffice.
-    #[error("The account's blobs would have more than {quota} bytes together; they have {used}")]
+    #[error("The account's records and blobs would have more than {quota} bytes together; they have {used}")]
     Quota {
-        /// Maximum for all blobs of the account, in bytes.
+        /// Maximum for all records and blobs of the account, in bytes.
         quota: u64,
-        /// Size of the blobs that it has, in bytes.
+        /// Size of what it has, in bytes.
         used: u64,
     },
     /// The host took this blob down.
@@ -239,7 +240,7 @@ impl Blobs {
 
     async fn room(&self, account: &Account) -> pds_store::Result<Room> {
         let (limit, quota) = (self.parts().settings.upload_limit, self.quota(account));
-        let used = if quota.is_some() { blob::used_bytes(self.db(), account.id).await? } else { 0 };
+        let used = if quota.is_some() { usage::counted(self.db(), account.id).await?.bytes() } else { 0 };
         Ok(Room { limit, quota, used })
     }
 }

@@ -84,6 +84,21 @@ impl Handles {
         .await
     }
 
+    /// Makes the directory name the handle that an account got here together with the note `change`, at once if it answers, or else soon.
+    ///
+    /// Cancellation: runs to its end.
+    pub async fn settle(&self, change: i64, id: AccountId, did: &Did) {
+        let (this, did) = (self.clone(), did.clone());
+        run_to_end(async move {
+            if this.parts().agree_once(id, &did).await {
+                this.parts().end(change, &did).await;
+            } else {
+                tokio::spawn(agree(this, change, id, did));
+            }
+        })
+        .await;
+    }
+
     /// Makes the directory agree with the database about the accounts whose change of handle was interrupted.
     ///
     /// # Errors

@@ -116,6 +116,8 @@ impl MethodLimits {
     pub const IMPORTS: Self = Self::own(By::Account, &IMPORTS, 1);
     /// `getRepo`.
     pub const EXPORTS: Self = Self { alone: true, ..Self::own(By::Address, &EXPORTS, 1) };
+    /// `getExport`, which sends all blobs too.
+    pub const WHOLE_EXPORTS: Self = Self::own(By::Account, &WHOLE_EXPORTS, 1);
     /// Counts requests of one address in the wide limit alone, which leaves room for clients that read much. The handler may charge what only the
     /// body shows.
     pub const WIDE: Self = Self::own(By::Nobody, &[], 0);
@@ -174,4 +176,7 @@ const REPORTS: [Limit; 1] = [Limit::bucket("create-report", 10, MINUTE)];
 /// An import costs as much as thousands of other requests. A person who moves needs a few attempts at most.
 const IMPORTS: [Limit; 2] =
     [Limit::bucket("import-repo", 10, FIVE_MINUTES), Limit::bucket("import-repo-day", 100, DAY)];
+/// A person needs one, and a few attempts over a bad line.
+const WHOLE_EXPORTS: [Limit; 2] =
+    [Limit::bucket("export-account", 10, HOUR), Limit::bucket("export-account-day", 30, DAY)];
 const EXPORTS: [Limit; 1] = [Limit::bucket("get-repo", 6000, FIVE_MINUTES)];

@@ -1,8 +1,10 @@
 //! XRPC behaviour through a real listener, on SQLite and on Postgres. Folders mirror `src/api`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod account;
 mod actor;
 mod admin;
+mod blob;
 mod command;
 mod crash;
 mod feed;

@@ -127,6 +127,19 @@ pub async fn restore(tx: &mut Tx, id: AccountId, now: i64, handle: Option<&Handl
     Ok(Some(Restored { lost_email }))
 }
 
+/// The deleted account that had this handle, if its data is still there. Of several the one that was deleted last.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn deleted_with_handle<'a>(source: impl Into<Source<'a>>, handle: &Handle) -> Result<Option<Deleted>> {
+    const SQL: &str = "select a.id, a.did, d.handle, a.deleted_at, d.purge_at from deleted_account d \
+                       join account a on a.id = d.account_id where d.handle = $1 and a.deleted_at is not null \
+                       order by a.deleted_at desc, a.id desc limit 1";
+    let row: Option<DeletedRow> = on!(source, conn => sqlx::query_as(SQL).bind(handle.as_str()).fetch_optional(conn))
+        .map_err(Error::during("read deleted account", handle))?;
+    Ok(row.map(Deleted::from))
+}
+
 /// The deleted account with this DID, if its data is still there.
 ///
 /// # Errors

@@ -30,8 +30,8 @@ pub(crate) use current::{CURRENT_MANY, CURRENT_ONE};
 pub use current::{Current, Question, current};
 pub(crate) use deletion::{DUE, PURGEABLE};
 pub use deletion::{
-    Deleted, Purge, Restored, bury, delete, deleted, due_for_deletion, leftovers, purge_portion, purgeable, restore,
-    tombstone,
+    Deleted, Purge, Restored, bury, delete, deleted, deleted_with_handle, due_for_deletion, leftovers, purge_portion,
+    purgeable, restore, tombstone,
 };
 pub use handle_change::{HandleChange, begin_handle_change, end_handle_change, unfinished_handle_changes};
 pub use id::{AccountId, AppPasswordId};

@@ -59,7 +59,7 @@ pub struct Account {
     pub email_auth_factor: bool,
     /// When it was deleted; microseconds.
     pub deleted_at: Option<i64>,
-    /// Maximum size of its blobs in bytes, 0 for no maximum, if it differs from the host's.
+    /// Maximum size of its records and blobs in bytes, 0 for no maximum, if it differs from the host's.
     pub quota_bytes: Option<u64>,
 }
 
@@ -74,6 +74,15 @@ impl Account {
     #[must_use]
     pub fn status_at(&self, now: i64) -> Status {
         self.causes().at(now).status()
+    }
+
+    /// Maximum size of its records and blobs in bytes: its own, or else `of_host`. `None`: there is none.
+    #[must_use]
+    pub fn quota(&self, of_host: Option<u64>) -> Option<u64> {
+        match self.quota_bytes {
+            Some(own) => Some(own).filter(|bytes| *bytes > 0),
+            None => of_host,
+        }
     }
 
     /// Whether the account is suspended until a time that has passed by `now`, in microseconds.

@@ -73,6 +73,29 @@ pub async fn permanent<'a>(
     Ok(rows.into_iter().map(Blob::from).collect())
 }
 
+pub(crate) const ALL: &str = "select repo_id, cid, mime, size, storage_key, state, created_at, takedown_ref, lost_at \
+     from blob where repo_id = $1 and cid > $2 order by cid limit $3";
+
+/// A page of the blobs that an account uploaded, in whatever state, in the order of their bytes; `after` is the last CID of the page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn all<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    after: Option<&Cid>,
+    limit: u32,
+) -> Result<Vec<Blob>> {
+    let after = after.map_or_else(Vec::new, full_bytes);
+    let rows: Vec<Row> = on!(source, conn => sqlx::query_as(ALL)
+        .bind(id.0)
+        .bind(&*after)
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list all blobs of account", id))?;
+    Ok(rows.into_iter().map(Blob::from).collect())
+}
+
 /// How many blobs are lost now, of all accounts.
 ///
 /// # Errors

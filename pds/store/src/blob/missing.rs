@@ -62,6 +62,33 @@ pub async fn missing<'a>(
     Ok(rows.into_iter().map(|(cid, path)| Missing { cid: cid.0, path: path.0 }).collect())
 }
 
+pub(crate) const NEVER_UPLOADED: &str = referred!(
+    " and blob_cid > $2",
+    "select cid from referred where cid is not null \
+     and not exists (select 1 from blob b where b.repo_id = $1 and b.cid = referred.cid) limit $3"
+);
+
+/// A page of the blobs that an account's records refer to and that were not uploaded, in the order of their bytes; `after` is the last CID of the
+/// page before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn never_uploaded<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    after: Option<&Cid>,
+    limit: u32,
+) -> Result<Vec<Cid>> {
+    let after = after.map_or_else(Vec::new, full_bytes);
+    let rows: Vec<(FullCid,)> = on!(source, conn => sqlx::query_as(NEVER_UPLOADED)
+        .bind(id.0)
+        .bind(&*after)
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list blobs that were not uploaded of account", id))?;
+    Ok(rows.into_iter().map(|(cid,)| cid.0).collect())
+}
+
 /// Makes those uploads permanent that records refer to: on Postgres the two may have come at once and not seen each other.
 ///
 /// # Errors

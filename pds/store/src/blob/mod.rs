@@ -11,20 +11,21 @@ mod missing;
 mod sweep;
 
 use pds_repo::Cid;
-use pds_syntax::Tid;
+use pds_syntax::{RepoPath, Tid};
 
 use crate::{
     AccountId, Error, Result, Source, Tx, account,
-    column::{FullCid, full_bytes},
+    column::{FullCid, Text, full_bytes},
     row::row,
     source::{execute, on},
+    usage,
 };
 
 pub use garbage::{discard, discarded, forget_discarded};
-pub(crate) use lost::PERMANENT;
-pub use lost::{count_lost, mark_found, mark_lost, permanent, replace};
-pub(crate) use missing::{ANY_MISSING, MISSING};
-pub use missing::{Missing, adopt, any_missing, missing};
+pub(crate) use lost::{ALL, PERMANENT};
+pub use lost::{all, count_lost, mark_found, mark_lost, permanent, replace};
+pub(crate) use missing::{ANY_MISSING, MISSING, NEVER_UPLOADED};
+pub use missing::{Missing, adopt, any_missing, missing, never_uploaded};
 pub(crate) use sweep::SWEEPABLE;
 pub use sweep::{Swept, delete_temporary, sweepable};
 
@@ -77,7 +78,8 @@ pub struct Upload<'a> {
     pub storage_key: &'a str,
     /// Now; microseconds.
     pub at: i64,
-    /// Maximum size of all blobs of the account, with this one; in bytes.
+    /// Maximum size of all records and blobs of the account, with this one; in bytes. Records that are not counted count as none: ask
+    /// [`counted`](crate::usage::counted) before.
     pub quota: Option<u64>,
 }
 
@@ -96,7 +98,7 @@ pub enum Recorded {
     /// With it the account would have more than its quota: the transaction can only be rolled back, and the bytes just
     /// written are to be deleted.
     OverQuota {
-        /// Bytes that the account's blobs have without it.
+        /// Bytes that the account's records and blobs have without it.
         used: u64,
     },
 }
@@ -169,7 +171,7 @@ pub async fn record(tx: &mut Tx, upload: &Upload<'_>) -> Result<Recorded> {
     if blob.storage_key == upload.storage_key
         && let Some(quota) = upload.quota
     {
-        let used = used_bytes(tx, upload.account_id).await?;
+        let used = usage::get(tx, upload.account_id).await?.bytes();
         if used > quota {
             return Ok(Recorded::OverQuota { used: used - upload.size });
         }
@@ -246,6 +248,28 @@ pub async fn expected<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Resul
     let (blobs,): (i64,) = on!(source, conn => sqlx::query_as(EXPECTED).bind(id.0).fetch_one(conn))
         .map_err(Error::during("count references to blobs of account", id))?;
     Ok(blobs.max(0).unsigned_abs())
+}
+
+pub(crate) const REFERENCES: &str =
+    "select path from record_blob where repo_id = $1 and blob_cid = $2 order by path limit $3";
+
+/// The first of the records that refer to a blob, in the order of their paths.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn references<'a>(
+    source: impl Into<Source<'a>>,
+    id: AccountId,
+    cid: &Cid,
+    limit: u32,
+) -> Result<Vec<RepoPath>> {
+    let rows: Vec<(Text<RepoPath>,)> = on!(source, conn => sqlx::query_as(REFERENCES)
+        .bind(id.0)
+        .bind(FullCid(*cid))
+        .bind(i64::from(limit))
+        .fetch_all(conn))
+    .map_err(Error::during("list references to blob", cid))?;
+    Ok(rows.into_iter().map(|(path,)| path.0).collect())
 }
 
 pub(crate) const LIST: &str =

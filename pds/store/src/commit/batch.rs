@@ -2,7 +2,12 @@
 
 use pds_repo::event::Frame;
 
-use super::{CommitError, NewCommit, events::Events, moved::why_not_moved, net};
+use super::{
+    CommitError, NewCommit,
+    events::Events,
+    moved::{why_not_grown, why_not_moved},
+    net,
+};
 use crate::{Db, dialect, event, pools::Pools};
 
 /// A stored batch.
@@ -44,7 +49,12 @@ pub async fn commit_batch(db: &Db, batch: &[NewCommit], at: i64) -> Result<Commi
         Err(_) => {}
     }
     let first_seq = match stored {
-        Err(CommitError::Stale { accounts }) => return Err(why_not_moved(db, accounts, 0).await?),
+        Err(CommitError::Stale { accounts }) => {
+            return Err(match why_not_moved(db, accounts, 0).await? {
+                CommitError::Stale { accounts } => why_not_grown(db, &nets, accounts).await?,
+                error => error,
+            });
+        }
         stored => stored?,
     };
     db.appended.signal(first_seq + i64::from(events.n) - 1);

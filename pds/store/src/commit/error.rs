@@ -26,6 +26,20 @@ pub enum CommitError {
         /// Their accounts.
         accounts: Vec<AccountId>,
     },
+    /// The accounts of these repositories have quotas, and their records are not counted: [`counted`](crate::usage::counted) counts them. The rest
+    /// of the batch can be sent again as it is.
+    #[error("the records of {} of the batch's repositories are not counted", accounts.len())]
+    Uncounted {
+        /// Their accounts.
+        accounts: Vec<AccountId>,
+    },
+    /// With these commits, the accounts would have more than their quotas. The rest of the batch can be sent again as it is; of an account with
+    /// several commits in the batch, each may fit on its own.
+    #[error("{} of the batch's accounts would have more than their quotas", accounts.len())]
+    OverQuota {
+        /// Each account, at least one.
+        accounts: Vec<OverQuota>,
+    },
     /// These commits would be refused again. The rest of the batch can be sent again as it is.
     #[error("{} blobs that the batch refers to cannot be used", refused.len())]
     Blobs {
@@ -35,6 +49,17 @@ pub enum CommitError {
     /// The database failed. If it did so during COMMIT the outcome is unknown: reload the repositories before going on.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+/// An account that cannot grow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OverQuota {
+    /// The account of the commit.
+    pub account_id: AccountId,
+    /// Bytes of its records and blobs.
+    pub used: u64,
+    /// How many it may have.
+    pub quota: u64,
 }
 
 /// A blob that a record must not refer to.

@@ -14,7 +14,7 @@ mod net;
 mod new_commit;
 
 pub use batch::{Committed, commit_batch};
-pub use error::{BlobRefusal, CommitError, RefusedBlob};
+pub use error::{BlobRefusal, CommitError, OverQuota, RefusedBlob};
 pub(crate) use events::Events;
 pub use import::{Staging, Swap, expired, undo_expired};
 pub(crate) use net::{Net, NetChange, PathChange};

@@ -53,6 +53,16 @@ impl<'a> Net<'a> {
         self.writes.iter().map(|write| of(&write.change)).sum()
     }
 
+    /// Bytes of the records to be stored.
+    pub(crate) fn put_bytes(&self) -> i64 {
+        self.puts().map(|(_, put)| i64::try_from(put.body.len()).unwrap_or(i64::MAX)).fold(0, i64::saturating_add)
+    }
+
+    /// Maximum size of all records and blobs of the account, in bytes, for a batch that makes its records larger.
+    pub(crate) fn quota(&self) -> Option<i64> {
+        self.last.quota.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
+    }
+
     /// The records to be stored.
     pub(crate) fn puts(&self) -> impl Iterator<Item = (&PathChange<'a>, &'a Put)> {
         self.writes.iter().filter_map(|write| match write.change {

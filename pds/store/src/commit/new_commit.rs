@@ -25,6 +25,8 @@ pub struct NewCommit {
     pub writes: Vec<RecordWrite>,
     /// The event that announces it.
     pub frame: Frame,
+    /// Maximum size of all records and blobs of the account, if the commit makes its records larger; in bytes.
+    pub quota: Option<u64>,
 }
 
 /// A change of one record, already checked against the tree that the commit was built on.

@@ -17,6 +17,8 @@ pub struct Session {
     pub jti: String,
     /// Name and privilege of the app password that it was opened with.
     pub app_password: Option<(String, bool)>,
+    /// What it may do, if the app password is limited.
+    pub scopes: Option<String>,
 }
 
 /// Where a page begins: behind the session whose newest token this is.
@@ -37,6 +39,7 @@ row! {
         jti: String,
         name: Option<String>,
         privileged: Option<bool>,
+        scopes: Option<String>,
     }
 }
 
@@ -44,7 +47,7 @@ macro_rules! select_session {
     ($condition:literal) => {
         concat!(
             "select coalesce(r.session_id, r.jti) as id, coalesce(r.began_at, r.created_at) as began_at, ",
-            "r.created_at as refreshed_at, r.expires_at, r.jti, p.name, p.privileged from refresh_token r ",
+            "r.created_at as refreshed_at, r.expires_at, r.jti, p.name, p.privileged, r.scopes from refresh_token r ",
             "left join app_password p on p.id = r.app_password_id where r.account_id = $1 and r.expires_at > $2 ",
             "and r.next_jti is null and (r.app_password_id is null or p.id is not null) and ",
             $condition
@@ -58,8 +61,8 @@ pub(crate) const OF_TOKEN: &str = "select coalesce(session_id, jti) from refresh
 
 impl From<Row> for Session {
     fn from(row: Row) -> Self {
-        let Row { id, began_at, refreshed_at, expires_at, jti, name, privileged } = row;
-        Self { id, began_at, refreshed_at, expires_at, jti, app_password: name.zip(privileged) }
+        let Row { id, began_at, refreshed_at, expires_at, jti, name, privileged, scopes } = row;
+        Self { id, began_at, refreshed_at, expires_at, jti, app_password: name.zip(privileged), scopes }
     }
 }
 

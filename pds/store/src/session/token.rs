@@ -30,12 +30,14 @@ pub struct RefreshToken {
 }
 
 /// The app password of a session.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AppSession {
     /// The app password's key.
     pub id: AppPasswordId,
     /// Whether it may read private messages.
     pub privileged: bool,
+    /// What it may do, if it is limited.
+    pub scopes: Option<String>,
 }
 
 /// How to replace a token.
@@ -62,6 +64,7 @@ row! {
         next_jti: Option<String>,
         app_password_id: Option<i64>,
         privileged: Option<bool>,
+        scopes: Option<String>,
     }
 }
 
@@ -70,7 +73,7 @@ impl Row {
     fn token(self) -> Option<RefreshToken> {
         let row = self;
         let app_password = match (row.app_password_id, row.privileged) {
-            (Some(id), Some(privileged)) => Some(AppSession { id: AppPasswordId(id), privileged }),
+            (Some(id), Some(privileged)) => Some(AppSession { id: AppPasswordId(id), privileged, scopes: row.scopes }),
             (Some(_), None) => return None,
             (None, _) => None,
         };
@@ -91,22 +94,23 @@ impl Row {
 /// [`Error::AppPasswordRevoked`], or when the database cannot be written, or the id is in use.
 pub async fn create(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
     const SQL: &str = "insert into refresh_token \
-                       (jti, account_id, created_at, expires_at, next_jti, app_password_id, session_id, began_at) \
-                       values ($1, $2, $3, $4, $5, $6, $1, $3)";
-    let app_password = token.app_password.map(|app_password| app_password.id);
+                       (jti, account_id, created_at, expires_at, next_jti, app_password_id, scopes, session_id, began_at) \
+                       values ($1, $2, $3, $4, $5, $6, $7, $1, $3)";
+    let scopes = token.app_password.as_ref().and_then(|app_password| app_password.scopes.as_deref());
+    let app_password = token.app_password.as_ref().map(|app_password| app_password.id);
     if let Some(id) = app_password
         && !app_password::hold(&mut *tx, id).await?
     {
         return Err(Error::AppPasswordRevoked { id });
     }
     let (next, app_password) = (token.next_jti.as_deref(), app_password.map(|id| id.0));
-    execute!(tx, SQL, &*token.jti, token.account_id.0, token.created_at, token.expires_at, next, app_password)
+    execute!(tx, SQL, &*token.jti, token.account_id.0, token.created_at, token.expires_at, next, app_password, scopes)
         .map_err(Error::during("store refresh token of account", token.account_id))?;
     Ok(())
 }
 
 pub(crate) const GET: &str = "select r.jti, r.account_id, r.created_at, r.expires_at, r.next_jti, r.app_password_id, \
-                              p.privileged from refresh_token r left join app_password p on p.id = r.app_password_id \
+                              p.privileged, r.scopes from refresh_token r left join app_password p on p.id = r.app_password_id \
                               where r.jti = $1";
 
 /// The token with this id, expired or not.
@@ -126,26 +130,28 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, jti: &str) -> Result<Option<
 /// When the database cannot be written.
 pub async fn rotate(tx: &mut Tx, rotation: &Rotation<'_>) -> Result<Option<RefreshToken>> {
     // One statement reads and writes: the second of two at once waits for the first and then finds its successor.
-    const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), rotations = rotations + 1, \
+    // The step tells the database that this release knows limits.
+    const USE: &str = "update refresh_token set next_jti = coalesce(next_jti, $2), rotations = rotations + 2, \
                        expires_at = case when expires_at < $4 then expires_at else $4 end \
                        where jti = $1 and expires_at > $3 returning account_id, next_jti, app_password_id, \
-                       coalesce(session_id, jti), coalesce(began_at, created_at)";
+                       coalesce(session_id, jti), coalesce(began_at, created_at), scopes";
     const STORE: &str = "insert into refresh_token \
-                         (jti, account_id, created_at, expires_at, app_password_id, session_id, began_at) \
-                         values ($1, $2, $3, $4, $5, $6, $7) on conflict (jti) do nothing";
+                         (jti, account_id, created_at, expires_at, app_password_id, session_id, began_at, scopes) \
+                         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (jti) do nothing";
     const TIDY: &str = "delete from refresh_token where account_id = $1 and expires_at <= $2";
     let failed = || Error::during("rotate", "refresh token");
-    let used: Option<(i64, String, Option<i64>, String, i64)> = on!(&mut *tx, conn => sqlx::query_as(USE)
+    type Used = (i64, String, Option<i64>, String, i64, Option<String>);
+    let used: Option<Used> = on!(&mut *tx, conn => sqlx::query_as(USE)
         .bind(rotation.jti)
         .bind(rotation.next_jti)
         .bind(rotation.now)
         .bind(rotation.now.saturating_add(rotation.grace))
         .fetch_optional(conn))
     .map_err(failed())?;
-    let Some((account_id, next_jti, app_password, session, began_at)) = used else { return Ok(None) };
+    let Some((account_id, next_jti, app_password, session, began_at, scopes)) = used else { return Ok(None) };
     if next_jti == rotation.next_jti {
         let (now, end) = (rotation.now, rotation.expires_at);
-        execute!(&mut *tx, STORE, &*next_jti, account_id, now, end, app_password, session, began_at)
+        execute!(&mut *tx, STORE, &*next_jti, account_id, now, end, app_password, session, began_at, scopes)
             .map_err(failed())?;
         execute!(&mut *tx, TIDY, account_id, rotation.now).map_err(failed())?;
     }

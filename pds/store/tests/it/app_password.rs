@@ -17,13 +17,22 @@ on_both!(
     a_refresh_under_way_does_not_survive_the_revocation,
     a_login_under_way_does_not_survive_the_revocation,
     the_previous_release_cannot_refresh_a_session_of_an_app_password,
+    a_session_keeps_the_limits_of_its_app_password_and_a_release_that_knows_none_cannot_refresh_it,
 );
 
 const HOUR: i64 = 3_600_000_000;
 
 async fn make(store: &Store, alice: &Alice, name: &str, privileged: bool) -> AppPassword {
     let digest = name.as_bytes();
-    let new = NewAppPassword { account_id: alice.id, name, kind: Kind::Keyed, digest, privileged, created_at: T0 };
+    let new = NewAppPassword {
+        account_id: alice.id,
+        name,
+        kind: Kind::Keyed,
+        digest,
+        privileged,
+        scopes: None,
+        created_at: T0,
+    };
     let mut tx = store.begin().await;
     app_password::create(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();
@@ -31,7 +40,11 @@ async fn make(store: &Store, alice: &Alice, name: &str, privileged: bool) -> App
 }
 
 fn token(alice: &Alice, app_password: &AppPassword, jti: &str) -> RefreshToken {
-    let app_password = Some(AppSession { id: app_password.id, privileged: app_password.privileged });
+    let app_password = Some(AppSession {
+        id: app_password.id,
+        privileged: app_password.privileged,
+        scopes: app_password.scopes.clone(),
+    });
     let (jti, account_id, expires_at) = (jti.to_owned(), alice.id, T0 + 100 * HOUR);
     RefreshToken { jti, account_id, created_at: T0, expires_at, next_jti: None, app_password }
 }
@@ -87,7 +100,15 @@ async fn a_name_is_used_once_in_an_account(store: Store) {
     make(&store, &alice, "phone", true).await;
     make(&store, &bob, "phone", false).await;
     let (account_id, kind) = (alice.id, Kind::Keyed);
-    let new = NewAppPassword { account_id, name: "phone", kind, digest: b"x", privileged: false, created_at: T0 };
+    let new = NewAppPassword {
+        account_id,
+        name: "phone",
+        kind,
+        digest: b"x",
+        privileged: false,
+        scopes: None,
+        created_at: T0,
+    };
     let mut tx = store.begin().await;
     let again = app_password::create(&mut tx, &new).await;
     assert!(matches!(again, Err(Error::AppPasswordExists)), "{again:?}");
@@ -100,7 +121,14 @@ async fn a_session_keeps_its_app_password_and_ends_with_it(store: Store) {
     log_in(&store, &alice, &desktop, "d1").await.unwrap();
     for (jti, next, app_password) in [("p1", "p2", &phone), ("p2", "p3", &phone), ("d1", "d2", &desktop)] {
         let next = refresh(&store, jti, next).await.unwrap();
-        assert_eq!(next.app_password, Some(AppSession { id: app_password.id, privileged: app_password.privileged }));
+        assert_eq!(
+            next.app_password,
+            Some(AppSession {
+                id: app_password.id,
+                privileged: app_password.privileged,
+                scopes: app_password.scopes.clone()
+            })
+        );
     }
 
     assert!(revoke(&store, &alice, "phone").await);
@@ -161,4 +189,35 @@ async fn the_previous_release_cannot_refresh_a_session_of_an_app_password(store:
     let previous = "update refresh_token set next_jti = 'p2', expires_at = expires_at - 1 where jti = 'p1'";
     assert!(store.try_sql(previous).await.is_err());
     assert_eq!(session::get(&store.db, "p1").await.unwrap().unwrap().next_jti, None);
+}
+
+/// AL-APP-2
+async fn a_session_keeps_the_limits_of_its_app_password_and_a_release_that_knows_none_cannot_refresh_it(store: Store) {
+    let alice = Alice::create(&store.db, "alice").await;
+    let (name, scopes) = ("limited", Some("repo:a.b.c blob:*/*"));
+    let new = NewAppPassword {
+        account_id: alice.id,
+        name,
+        kind: Kind::Keyed,
+        digest: b"limited",
+        privileged: false,
+        scopes,
+        created_at: T0,
+    };
+    let mut tx = store.begin().await;
+    app_password::create(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    let made = app_password::find(&store.db, alice.id, Kind::Keyed, b"limited").await.unwrap().unwrap();
+    assert_eq!((made.scopes.as_deref(), &app_password::list(&store.db, alice.id).await.unwrap()[0]), (scopes, &made));
+    log_in(&store, &alice, &made, "l1").await.unwrap();
+    for (jti, next) in [("l1", "l2"), ("l1", "l2"), ("l2", "l3")] {
+        let next = refresh(&store, jti, next).await.unwrap();
+        assert_eq!(next.app_password.unwrap().scopes.as_deref(), scopes);
+    }
+    let listed = session::page(&store.db, alice.id, T0, None, 10).await.unwrap();
+    assert_eq!(listed[0].scopes.as_deref(), scopes);
+
+    let previous = "update refresh_token set next_jti = 'l4', rotations = rotations + 1 where jti = 'l3'";
+    let refused = store.try_sql(previous).await.unwrap_err().to_string();
+    assert!(refused.contains("by a newer release"), "{refused}");
 }

@@ -97,6 +97,7 @@ async fn a_purge_goes_on_where_it_was_interrupted(store: Store) {
         kind: app_password::Kind::Keyed,
         digest: b"digest",
         privileged: false,
+        scopes: None,
         created_at: T0,
     };
     let mut tx = store.begin().await;

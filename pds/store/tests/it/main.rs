@@ -36,4 +36,5 @@ mod schema;
 mod session;
 mod submitted_operation;
 mod turn;
+mod usage;
 mod wakeups;

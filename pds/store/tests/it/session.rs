@@ -246,6 +246,7 @@ async fn a_session_keeps_its_name_and_beginning_while_it_is_refreshed(store: Sto
         expires_at: T0 + 2 + LIFE,
         jti: "third".to_owned(),
         app_password: None,
+        scopes: None,
     };
     assert_eq!(found, expected);
     assert_eq!((named(alice.id, "third").await, named(bob.id, "first").await), (None, None));

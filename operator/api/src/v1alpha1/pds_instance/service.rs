@@ -50,7 +50,7 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_073_741_824))]
     pub blob_max_bytes: Option<i64>,
-    /// Maximum size of all blobs of one account, for example `10Gi`; no maximum if absent.
+    /// Maximum size of all records and blobs of one account together, for example `10Gi`; no maximum if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_quota: Option<Quantity>,
     /// Whether accounts may bring a repository from another server; true if absent.

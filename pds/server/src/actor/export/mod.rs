@@ -7,21 +7,29 @@ mod disk;
 mod reader;
 mod spool;
 
-use std::{io, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::Stream;
 use pds_repo::{
-    Cid, Head,
+    Cid, Head, car,
     mst::{Item, Tree},
 };
 use pds_store::{AccountId, Bodies, Page, Snapshot, account::Account, background};
-use pds_syntax::Tid;
+use pds_syntax::{Did, Tid};
 use tokio::{sync::mpsc, time::timeout};
 
 pub(super) use self::disk::Disk;
-use self::reader::{AHEAD, Output, Stopped, pieces};
+use self::reader::{AHEAD, Output, Stopped};
 use super::{Actors, LoadError, View, pace::Pace};
+use crate::{
+    rate_limit::{Share, Turn},
+    task::pieces,
+};
 
 /// How long a snapshot is kept open at most: it holds vacuum back.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(600);
@@ -35,6 +43,24 @@ pub enum Error {
     /// The repository could not be loaded, or there is none.
     #[error(transparent)]
     Load(#[from] LoadError),
+}
+
+/// A whole repository whose size was computed before its first byte.
+pub struct Measured<S> {
+    /// The head of the snapshot.
+    pub head: Head,
+    /// Size of the CAR file.
+    pub bytes: u64,
+    /// The CAR file.
+    pub file: S,
+    /// One of the exports under way, as long as anything is sent that belongs to it.
+    pub place: Arc<Share>,
+}
+
+impl<S> fmt::Debug for Measured<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measured").field("head", &self.head).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl Actors {
@@ -52,16 +78,73 @@ impl Actors {
         since: Option<Tid>,
         address: &str,
     ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Error> {
+        Ok(self.begin(account, since, address).await?.run())
+    }
+
+    /// Begins an export of everything, as [`Actors::export`], and computes its size first, for a format in which the size comes before the content.
+    /// That takes a pass over the tree and reads no record.
+    ///
+    /// # Errors
+    /// Why there is no export.
+    pub async fn export_measured(
+        &self,
+        account: &Account,
+        address: &str,
+    ) -> Result<Measured<impl Stream<Item = io::Result<Bytes>> + Send + use<>>, Error> {
+        let mut begun = self.begin(account, None, address).await?;
+        let bytes = begun.bytes().await?;
+        let (head, place) = (begun.export.head, begun.place.clone());
+        Ok(Measured { head, bytes, file: begun.run(), place })
+    }
+
+    async fn begin(&self, account: &Account, since: Option<Tid>, address: &str) -> Result<Begun, Error> {
         let turns = &self.inner().exports;
-        let place = turns.places.take(address).ok_or(Error::Busy)?;
+        let place = Arc::new(turns.places.take(address).ok_or(Error::Busy)?);
         let turn = turns.next(address).await.ok_or(Error::Busy)?;
-        let View { mut snapshot, root, tree } = self.view(account.id, &account.did, address).await?;
+        let View { snapshot, root, tree } = self.view(account.id, &account.did, address).await?;
         // A revision of the future says nothing about what its reader has.
         let since = since.filter(|since| *since <= root.head.rev);
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let (id, did) = (account.id, account.did.clone());
         let export = Export { head: root.head, commit_bytes: root.commit_bytes, tree, since };
-        let mut output = Output::new(sender, turns.disk.clone(), turns.waiting.clone());
+        let (disk, waiting) = (turns.disk.clone(), turns.waiting.clone());
+        Ok(Begun { id: account.id, did: account.did.clone(), export, snapshot, place, turn, disk, waiting })
+    }
+}
+
+/// An export of which nothing was sent yet.
+struct Begun {
+    id: AccountId,
+    did: Did,
+    export: Export,
+    snapshot: Snapshot,
+    place: Arc<Share>,
+    turn: Turn,
+    disk: Disk,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Begun {
+    /// Size of the file, if it is of everything.
+    async fn bytes(&mut self) -> Result<u64, LoadError> {
+        let sizes = self.snapshot.body_sizes(self.id).await?;
+        let bodies: u64 = sizes.into_iter().map(|(bytes, count)| car::section_bytes(bytes) * count).sum();
+        let Export { head, commit_bytes, tree, .. } = &self.export;
+        let begin = car::header(&head.commit).len() as u64 + car::section_bytes(commit_bytes.len() as u64);
+        let tree = tree.clone();
+        let nodes = background::run(move || {
+            let of_item = |item: Item| match item {
+                Item::Node(_, block) => car::section_bytes(block.len() as u64),
+                Item::Record(..) => 0,
+            };
+            tree.preorder().map(of_item).sum::<u64>()
+        });
+        Ok(begin + nodes.await + bodies)
+    }
+
+    /// Sends the file.
+    fn run(self) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        let Self { id, did, export, mut snapshot, place, turn, disk, waiting } = self;
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let mut output = Output::new(sender, disk, waiting);
         tokio::spawn(async move {
             let _place = place;
             let writing = async move {
@@ -86,7 +169,7 @@ impl Actors {
                 Err(_) => tracing::warn!(repo.did = %did, "an export of {did} was broken off: it took too long"),
             }
         });
-        Ok(pieces(receiver))
+        pieces(receiver)
     }
 }
 

@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt, stream};
+use bytes::BytesMut;
 use pds_repo::{Cid, car as format};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -18,7 +17,7 @@ use super::{
     disk::Disk,
     spool::{Spool, full},
 };
-use crate::report::chain;
+use crate::{report::chain, task::Piece};
 
 /// Bytes of a piece of the file, and how many pieces wait for the reader in memory.
 const CHUNK: usize = 64 * 1024;
@@ -28,27 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(50);
 /// A reader that takes no piece for so long has gone.
 const STALL: Duration = Duration::from_secs(30);
-
-/// What is passed to the reader.
-pub(super) enum Piece {
-    Bytes(Bytes),
-    /// The file is complete.
-    End,
-}
-
-/// The pieces, and an error if they stop before the end: an answer that was broken off must not look complete.
-pub(super) fn pieces(receiver: mpsc::Receiver<Piece>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-    stream::unfold(Some(receiver), |receiver| async move {
-        let mut receiver = receiver?;
-        match receiver.recv().await {
-            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receiver))),
-            Some(Piece::End) => None,
-            None => Some((Err(io::Error::other("the export was broken off")), None)),
-        }
-    })
-    // A body may be polled once more after its end.
-    .fuse()
-}
 
 /// Why an export was broken off.
 pub(super) enum Stopped {
@@ -164,7 +142,11 @@ impl From<io::Error> for Stopped {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use futures::StreamExt;
+
     use super::*;
+    use crate::task::pieces;
 
     #[tokio::test]
     async fn a_file_that_is_not_complete_ends_in_an_error() {

@@ -29,6 +29,8 @@ pub(super) struct Content {
     /// The commit in the file.
     pub(super) commit: Signed,
     pub(super) report: Report,
+    /// Bytes of all records that are imported.
+    pub(super) body_bytes: u64,
     spool: Spool,
     _memory: MemoryPart,
 }
@@ -103,7 +105,7 @@ impl Content {
             }
         }
         let tree = if report.left_out.count == 0 { tree } else { readable(&tree, &spool, &mut within)? };
-        Ok(Self { tree, rev: commit.rev, commit: signed, report, spool, _memory: memory })
+        Ok(Self { tree, rev: commit.rev, commit: signed, report, body_bytes, spool, _memory: memory })
     }
 
     /// One part of the differences to the repository `before`.

@@ -27,6 +27,14 @@ pub enum Error {
     /// The file is not this account's repository.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The account's quota does not suffice.
+    #[error("The account's records and blobs would have {wanted} bytes together; at most {quota} are allowed")]
+    OverQuota {
+        /// Size of the imported records and of the blobs that the account has, in bytes.
+        wanted: u64,
+        /// Maximum for all records and blobs of the account, in bytes.
+        quota: u64,
+    },
     /// The host took the account down or suspended it.
     #[error("the account takes no commits")]
     Closed,
@@ -93,7 +101,11 @@ impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Closed { .. } => Self::Closed,
-            CommitError::Imported { .. } | CommitError::Stale { .. } | CommitError::Blobs { .. } => Self::Busy,
+            CommitError::Imported { .. }
+            | CommitError::Stale { .. }
+            | CommitError::Blobs { .. }
+            | CommitError::Uncounted { .. }
+            | CommitError::OverQuota { .. } => Self::Busy,
             CommitError::Store(error) => Self::Store(error),
         }
     }

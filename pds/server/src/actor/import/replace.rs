@@ -131,6 +131,7 @@ fn sign(account: &Account, actor: &Actor, content: &Content, rev: Tid, now_us: i
         commit_bytes: commit.bytes.clone(),
         writes: Vec::new(),
         frame: event::sync(&account.did, rev, &commit.cid, &commit.bytes, &clock::text(now_us)),
+        quota: None,
     }
 }
 

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
-use pds_store::{account::Account, background, blob, commit::Staging};
+use pds_store::{
+    account::Account,
+    background, blob,
+    commit::Staging,
+    usage::{self, Usage},
+};
 use uuid::Uuid;
 
 use super::{
@@ -52,7 +57,17 @@ impl Actors {
         .await
     }
 
+    /// Refuses a repository that makes the account grow beyond its quota.
+    async fn check_quota(&self, account: &Account, body_bytes: u64) -> Result<(), Error> {
+        let Some(quota) = account.quota(self.parts().quota) else { return Ok(()) };
+        let Usage { records, blobs } = usage::counted(&self.parts().db, account.id).await?;
+        let wanted = body_bytes.saturating_add(blobs);
+        let is_growing = body_bytes > records.unwrap_or_default();
+        if is_growing && wanted > quota { Err(Error::OverQuota { wanted, quota }) } else { Ok(()) }
+    }
+
     async fn import_content(&self, account: &Account, content: &Arc<Content>) -> Result<(), Error> {
+        self.check_quota(account, content.body_bytes).await?;
         let db = &self.parts().db;
         let slot = self.slot(account.id).await;
         let now = self.now_us();

@@ -114,6 +114,7 @@ impl Whole {
             commit_bytes: self.content.commit.bytes.clone(),
             writes: Vec::new(),
             frame: Frame { prefix: Default::default(), suffix: Default::default() },
+            quota: None,
         }
     }
 }

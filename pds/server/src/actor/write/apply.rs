@@ -7,7 +7,7 @@ use pds_store::{
     account::{self, Account, Status},
     blob,
     commit::undo_expired,
-    repo,
+    repo, usage,
 };
 use tokio::time::timeout;
 
@@ -138,7 +138,8 @@ impl Actors {
                 return Ok(Attempt::Again);
             }
         };
-        let (commit, next, diff) = built.into_commit(account.id, actor, self.now_us());
+        let quota = account.quota(self.parts().quota);
+        let (commit, next, diff) = built.into_commit(account.id, actor, self.now_us(), quota);
         let event_bytes = commit.frame.len(0);
         let submitted = self.parts().committer.submit(commit).map_err(|error| match error {
             SubmitError::Overloaded => Error::Overloaded,
@@ -177,6 +178,11 @@ impl Actors {
                 true => Ok(Attempt::Again),
                 false => Err(Error::Imported),
             },
+            SubmitError::Uncounted => {
+                usage::counted(db, account.id).await?;
+                Ok(Attempt::Again)
+            }
+            SubmitError::OverQuota { used, quota } => Err(Error::OverQuota { used, quota }),
             SubmitError::Blob { cid, reason } => Err(Error::Blob { cid, reason }),
             error => Err(Error::Submit(error)),
         }

@@ -64,8 +64,14 @@ impl Actors {
 }
 
 impl Built {
-    /// The commit as it is stored, and the repository after it. `base` is what it was built on.
-    pub(super) fn into_commit(self, account: AccountId, base: Actor, now_us: i64) -> (NewCommit, Actor, CommitDiff) {
+    /// The commit as it is stored, and the repository after it. `base` is what it was built on; the account has `quota`, in bytes.
+    pub(super) fn into_commit(
+        self,
+        account: AccountId,
+        base: Actor,
+        now_us: i64,
+        quota: Option<u64>,
+    ) -> (NewCommit, Actor, CommitDiff) {
         let Self { repo, diff, records } = self;
         // Of several writes to one path the last one stays.
         let mut records: HashMap<RepoPath, PreparedRecord> =
@@ -80,6 +86,7 @@ impl Built {
             commit_bytes: diff.commit_bytes.clone(),
             writes,
             frame: event::commit(&repo.did, &diff, &clock::text(now_us)),
+            quota,
         };
         (commit, Actor { repo, key: base.key }, diff)
     }

@@ -27,6 +27,14 @@ pub enum Error {
     /// The changes cannot be made to the repository: for example, a record to create exists.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// The account's quota does not suffice.
+    #[error("The account's records and blobs would have more than {quota} bytes together; they have {used}")]
+    OverQuota {
+        /// Size of what it has, in bytes.
+        used: u64,
+        /// Maximum for all records and blobs of the account, in bytes.
+        quota: u64,
+    },
     /// A blob is missing or taken down.
     #[error("Could not find blob: {cid}")]
     Blob {

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use pds_store::{
     account::{self, Status, suspension},
-    blob,
+    usage,
 };
 use pds_syntax::Did;
 use serde::Deserialize;
@@ -28,7 +28,11 @@ pub async fn get_account(State(app): State<App>, Query(params): Query<GetAccount
     let (account, now) = (by_did(&app, &params.did).await?, app.clock.now_us());
     let status = account.status_at(now);
     let mut output = json!({"did": account.did, "handle": account.handle, "active": status == Status::Active});
-    output["blobBytes"] = blob::used_bytes(&app.db, account.id).await?.into();
+    let usage = usage::get(&app.db, account.id).await?;
+    output["blobBytes"] = usage.blobs.into();
+    if let Some(bytes) = usage.records {
+        output["recordBytes"] = bytes.into();
+    }
     if let Some(quota) = app.blobs.quota(&account) {
         output["quotaBytes"] = quota.into();
     }

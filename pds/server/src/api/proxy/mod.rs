@@ -24,4 +24,4 @@ pub use failure::Failure;
 pub use forward::pass_on;
 pub use read::{ask, public, read, rebuild, unchanged};
 pub use refusal::Refusal;
-pub use target::{Target, endpoint, named_elsewhere, require_app_view, target};
+pub use target::{Target, endpoint, named_elsewhere, named_service, require_app_view, target};

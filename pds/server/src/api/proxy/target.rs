@@ -38,6 +38,12 @@ pub(super) enum Wanted {
     Known(Target),
 }
 
+/// The service that a client names, as it writes it: `did#fragment` unless it is malformed.
+pub fn named_service(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(HEADER).filter(|header| !header.is_empty());
+    header.map(|header| header.to_str().unwrap_or_default())
+}
+
 impl Wanted {
     /// Reads the header; without it, the method decides. Asks nobody.
     pub(super) fn of(app: &App, headers: &HeaderMap, nsid: &str, policy: Policy) -> Result<Self> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{CommitMeta, Preparation, apply, own_repo, uri};
 use crate::{
+    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,
@@ -59,6 +60,14 @@ pub(super) enum WriteInput {
 }
 
 impl WriteInput {
+    fn action(&self) -> (Action, &Nsid) {
+        match self {
+            Self::Create { collection, .. } => (Action::Create, collection),
+            Self::Update { collection, .. } => (Action::Update, collection),
+            Self::Delete { collection, .. } => (Action::Delete, collection),
+        }
+    }
+
     /// Points of the repository's budget.
     fn cost(&self) -> u32 {
         match self {
@@ -121,6 +130,10 @@ pub async fn apply_writes(
     let account = &access.account;
     if input.writes.len() > MAX_WRITES {
         return Err(XrpcError::invalid(format!("Too many writes. Max: {MAX_WRITES}")));
+    }
+    for write in &input.writes {
+        let (action, collection) = write.action();
+        access.may_write(action, collection)?;
     }
     let points: u32 = input.writes.iter().map(WriteInput::cost).sum();
     meter.charge(&app, &WRITES, account.did.as_str(), points).await?;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Preparation, Written, own_repo, write_one};
 use crate::{
+    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,
@@ -34,6 +35,7 @@ pub async fn create_record(
     Procedure(input): Procedure<CreateRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
+    access.may_write(Action::Create, &input.collection)?;
     let preparation = Preparation::new(&app, &access.account, &meter, input.validate);
     let record = preparation.record(&input.collection, input.rkey, input.record).await?;
     let change = |record| Change::Create { record, replace_subject: true };

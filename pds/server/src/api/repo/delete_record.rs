@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitMeta, apply, own_repo};
 use crate::{
+    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,
@@ -41,6 +42,7 @@ pub async fn delete_record(
     Procedure(input): Procedure<DeleteRecordInput>,
 ) -> Result<Output<DeleteRecordOutput>> {
     own_repo(&input.repo, &access.account)?;
+    access.may_write(Action::Delete, &input.collection)?;
     let path = RepoPath::new(&input.collection, &input.rkey);
     let changes = vec![Change::Delete { path, swap_record: input.swap_record, lenient: true }];
     let outcome = apply(&app, &access.account, (&meter, cost::DELETE), changes, input.swap_commit).await?;

@@ -73,6 +73,7 @@ impl From<Error> for XrpcError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeError", error.to_string())
             }
             Error::Broken | Error::Invalid(_) => Self::invalid(error.to_string()),
+            Error::OverQuota { .. } => Self::named("AccountQuotaExceeded", error.to_string()),
             Error::Closed => Self::unavailable("The state of the account changed during the import, try again", 1),
             Error::Busy => Self::unavailable(format!("{error}, try again"), 30),
             Error::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {

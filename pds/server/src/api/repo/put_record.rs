@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Preparation, Written, own_repo, write_one};
 use crate::{
+    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,
@@ -44,6 +45,9 @@ pub async fn put_record(
     Procedure(input): Procedure<PutRecordInput>,
 ) -> Result<Output<Written>> {
     own_repo(&input.repo, &access.account)?;
+    // Which of the two it is follows from what is there.
+    access.may_write(Action::Create, &input.collection)?;
+    access.may_write(Action::Update, &input.collection)?;
     let preparation = Preparation::new(&app, &access.account, &meter, input.validate);
     let record = preparation.record(&input.collection, Some(input.rkey), input.record).await?;
     let change = |record| Change::Put { record, swap_record: input.swap_record };

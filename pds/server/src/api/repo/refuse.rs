@@ -40,6 +40,7 @@ impl From<write::Error> for XrpcError {
             write::Error::Repo(RepoError::Tree(error)) => Self::internal("changing a repository's tree", &error),
             write::Error::TooManyBlobs { .. } => Self::invalid(error.to_string()),
             write::Error::Repo(error) => Self::invalid(error.to_string()),
+            write::Error::OverQuota { .. } => Self::named("AccountQuotaExceeded", error.to_string()),
             write::Error::Blob { .. } => Self::named("BlobNotFound", error.to_string()),
             write::Error::BlobType { .. } => Self::named("InvalidMimeType", error.to_string()),
             write::Error::BlobSize { .. } => Self::named("InvalidSize", error.to_string()),

@@ -92,7 +92,7 @@ async fn prove(
     if let Some(holder) = holder
         && let Some(found) = app.app_passwords.find(holder, password).await?
     {
-        let app_password = AppSession { id: found.id, privileged: found.privileged };
+        let app_password = AppSession { id: found.id, privileged: found.privileged, scopes: found.scopes };
         return Ok(account.map(|account| (account, Some(app_password))));
     }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
@@ -109,7 +109,7 @@ async fn prove(
         ImportedError::Store(error) => XrpcError::from(error),
         ImportedError::Hash(error) => error.into(),
     })?;
-    Ok(found.map(|found| (holder, Some(AppSession { id: found.id, privileged: found.privileged }))))
+    Ok(found.map(|found| (holder, Some(AppSession { id: found.id, privileged: found.privileged, scopes: None }))))
 }
 
 /// Replaces a hash that came from elsewhere, now that the password is known. The login succeeds whether or not this does.

@@ -7,7 +7,7 @@ use crate::{
     actor::Purpose,
     api::proxy::Policies,
     app::App,
-    auth::Access,
+    auth::{Access, missing_scope},
     xrpc::{Output, Query, Result, XrpcError},
 };
 
@@ -44,6 +44,11 @@ pub async fn get_service_auth(
     }
     if access.scope == Scope::Takendown && lxm != Some(MIGRATION) {
         return Err(XrpcError::named("InvalidToken", "Bad token scope"));
+    }
+    if let Some(limits) = &access.limits
+        && !lxm.is_some_and(|lxm| limits.may_call(lxm, &aud))
+    {
+        return Err(missing_scope(format_args!("rpc:{}?aud={aud}", lxm.unwrap_or("*"))));
     }
     if let Some(lxm) = lxm
         && policy(lxm).is_privileged

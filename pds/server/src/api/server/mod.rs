@@ -35,6 +35,7 @@ pub use confirm_email::confirm_email;
 pub use create_account::create_account;
 pub(super) use create_account::email;
 pub use create_app_password::create_app_password;
+pub(super) use create_app_password::refuse_app_password;
 pub use create_invite_code::{create_invite_code, create_invite_codes};
 pub use create_session::create_session;
 pub use deactivate_account::deactivate_account;

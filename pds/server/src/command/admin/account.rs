@@ -1,6 +1,9 @@
 //! `pds admin account`.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::{
+    io::{BufRead, IsTerminal, Write, stderr, stdin},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
@@ -40,6 +43,20 @@ pub(super) enum Account {
         #[arg(long)]
         yes: bool,
     },
+    /// Undo a deletion, as long as the data of the account is there.
+    Restore {
+        /// The DID of the account, or the handle that it had.
+        account: String,
+        /// The handle that it is to have, if another account has its own by now.
+        #[arg(long)]
+        handle: Option<String>,
+    },
+    /// Write everything that the server has of an account into a tar file: repository, blobs, preferences, data of the account.
+    Export {
+        account: String,
+        /// The file to write. It must not exist.
+        file: PathBuf,
+    },
     /// Hide an account and end its sessions.
     Takedown {
         account: String,
@@ -77,7 +94,7 @@ pub(super) enum Account {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
-    /// Set the maximum size of an account's blobs.
+    /// Set the maximum size of an account's records and blobs together.
     SetQuota {
         account: String,
         /// A size such as 500MiB or 10GiB, `none` for no maximum, or `default` for that of the server, PDS_ACCOUNT_QUOTA_BYTES.
@@ -100,7 +117,7 @@ pub(super) enum Account {
     },
 }
 
-/// The maximum size of an account's blobs in bytes, 0 for no maximum; `None` for that of the server.
+/// The maximum size of an account's records and blobs in bytes, 0 for no maximum; `None` for that of the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota(Option<u64>);
 
@@ -121,6 +138,8 @@ pub(super) async fn run(command: Account, server: &Server, output: Output) -> an
             create(server, output, &email, &handle, password_stdin).await
         }
         Account::Delete { account, yes } => delete(server, output, &account, yes).await,
+        Account::Restore { account, handle } => restore(server, output, &account, handle).await,
+        Account::Export { account, file } => export(server, output, &account, &file).await,
         Account::Takedown { account, reference } => takedown(server, output, &account, true, reference).await,
         Account::Untakedown { account } => takedown(server, output, &account, false, None).await,
         Account::Suspend { account, until, reason } => suspend(server, output, &account, until, reason).await,
@@ -154,7 +173,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
     let status = server.query("com.atproto.admin.getSubjectStatus", &[("did", &did)]).await?;
     info["takedown"] = status["takedown"].clone();
     let own = server.query("dev.auroralocus.admin.getAccount", &[("did", &did)]).await?;
-    for field in ["active", "status", "suspension", "blobBytes", "quotaBytes", "ownQuotaBytes"] {
+    for field in ["active", "status", "suspension", "blobBytes", "recordBytes", "quotaBytes", "ownQuotaBytes"] {
         if let Some(value) = own.get(field) {
             info[field] = value.clone();
         }
@@ -182,6 +201,7 @@ async fn show(server: &Server, output: Output, account: &str) -> anyhow::Result<
         ("taken down", taken_down),
         ("suspended", suspended),
         ("bytes of blobs", text(&info, "blobBytes")),
+        ("bytes of records", text(&info, "recordBytes")),
         ("quota", quota),
         ("invited by", text(&info["invitedBy"], "code")),
         ("invites disabled", text(&info, "invitesDisabled")),
@@ -212,6 +232,29 @@ async fn delete(server: &Server, output: Output, account: &str, yes: bool) -> an
     server.call("com.atproto.admin.deleteAccount", &json!({"did": did})).await?;
     let done = json!({"did": did, "handle": info["handle"]});
     output.value(&done, &[("deleted", did)])
+}
+
+async fn restore(server: &Server, output: Output, account: &str, handle: Option<String>) -> anyhow::Result<()> {
+    let mut input = json!({"account": account.trim_start_matches('@').to_lowercase()});
+    if let Some(handle) = handle {
+        input["handle"] = handle.into();
+    }
+    let restored = server.call("dev.auroralocus.admin.restoreAccount", &input).await?;
+    let email = if restored["lostEmail"] == true { "taken by another account, removed" } else { "" };
+    let lines = [
+        ("restored", text(&restored, "did")),
+        ("handle", text(&restored, "handle")),
+        ("email", email.to_owned()),
+        ("status", text(&restored, "status")),
+    ];
+    output.value(&restored, &lines)
+}
+
+async fn export(server: &Server, output: Output, account: &str, file: &Path) -> anyhow::Result<()> {
+    let did = server.did(account).await?;
+    let bytes = server.download("dev.auroralocus.admin.getExport", &[("did", &did)], file).await?;
+    let made = json!({"did": did, "file": file, "bytes": bytes});
+    output.value(&made, &[("exported", did), ("file", text(&made, "file")), ("bytes", bytes.to_string())])
 }
 
 async fn takedown(

@@ -1,11 +1,11 @@
 //! The server that commands talk to, and the administrator's password.
 
-use std::{env, fmt, fs, path::Path, time::Duration};
+use std::{env, fmt, fs, io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use pds_config::var;
 use pds_identity::Roots;
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -15,6 +15,9 @@ use crate::outside::roots;
 
 /// A deletion of a large account takes a while.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// An export of a large account takes as long as its bytes.
+const DOWNLOAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server, and the password of its administrator.
 pub(in crate::command) struct Server {
@@ -79,6 +82,31 @@ impl Server {
         self.ask(method, self.http.post(self.method(method)?).json(input)).await
     }
 
+    /// Writes the answer of a query into a file that must not exist, and that nobody else may read. Returns its size. Without a whole answer there is
+    /// no file.
+    pub(super) async fn download(&self, method: &str, params: &[(&str, &str)], file: &Path) -> anyhow::Result<u64> {
+        ensure!(!file.exists(), "{} exists: name another file", file.display());
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let failed = || format!("write {}", file.display());
+        let mut partial = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+        let request = self.http.get(self.method(method)?).query(params).timeout(DOWNLOAD);
+        let request = request.basic_auth("admin", Some(self.password.expose_secret()));
+        let mut answer = success(method, self.url.as_str(), request).await?;
+        let mut bytes = 0;
+        while let Some(piece) =
+            answer.chunk().await.with_context(|| format!("{} broke off its answer to {method}", self.url))?
+        {
+            partial.write_all(&piece).with_context(failed)?;
+            bytes += piece.len() as u64;
+        }
+        partial.as_file().sync_all().with_context(failed)?;
+        partial.persist_noclobber(file).with_context(failed)?;
+        Ok(bytes)
+    }
+
     /// All elements of a paged list, under this name in the answers.
     pub(in crate::command) async fn list(
         &self,
@@ -141,13 +169,20 @@ impl Server {
 
 /// Sends a request to the server at `url`; its answer, or null if it has none.
 pub(super) async fn answer(method: &str, url: &str, request: RequestBuilder) -> anyhow::Result<Value> {
+    let answer = success(method, url, request).await?;
+    let text = answer.text().await.with_context(|| format!("read the answer of {url}"))?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Sends a request to the server at `url`; its answer, of which nothing was read, if that is not an error.
+async fn success(method: &str, url: &str, request: RequestBuilder) -> anyhow::Result<Response> {
     let answer = request.send().await.with_context(|| format!("reach the server at {url}"))?;
     let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
     let text = answer.text().await.with_context(|| format!("read the answer of {url}"))?;
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    if status.is_success() {
-        return Ok(body);
-    }
     let (name, message) = (body["error"].as_str(), body["message"].as_str());
     match (status, name) {
         (StatusCode::UNAUTHORIZED, Some("AuthenticationRequired")) => {

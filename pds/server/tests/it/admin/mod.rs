@@ -12,6 +12,7 @@ mod get_account_infos;
 mod get_invite_codes;
 mod get_subject_status;
 mod list_jobs;
+mod restore_account;
 mod run_job;
 mod search_accounts;
 mod send_email;

@@ -16,7 +16,11 @@ use super::{
     SECRETS,
     process::{Pds, print},
 };
-use crate::harness::{Answer, send};
+use crate::{
+    account::get_export::unpacked,
+    harness::{Answer, send},
+    sync::verify,
+};
 
 /// A server in a folder of its own, and a terminal in the same folder.
 struct Host {
@@ -206,6 +210,48 @@ async fn account_set_quota_takes_sizes_as_settings_do() {
         let output = print(host.folder.path(), &arguments, &[("PDS_PORT", host.port.as_str())], "");
         assert!(!output.status.success(), "{size}");
     }
+}
+
+#[tokio::test]
+async fn account_export_writes_a_whole_file_or_none() {
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    let file = host.folder.path().join("alice.tar");
+    let made = host.json(&["account", "export", "alice.test", &file.display().to_string()]);
+    let archive = std::fs::read(&file).unwrap();
+    assert_eq!((&made["did"], made["bytes"].as_u64()), (&alice["did"], Some(archive.len() as u64)));
+    let files = unpacked(&archive);
+    assert_eq!(verify(&files["repo.car"], &field(&alice, "did")), 0);
+    let account: Value = serde_json::from_slice(&files["account.json"]).unwrap();
+    assert_eq!((&account["did"], &account["email"]), (&alice["did"], &json!("alice@example.com")));
+    assert!(files.contains_key("manifest.json"));
+    // For nobody else on this machine, and never over another file.
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    let again = host.refused(&["account", "export", "alice.test", &file.display().to_string()]);
+    assert!(again.contains("alice.tar exists"), "{again}");
+    let other = host.folder.path().join("nobody.tar");
+    let nobody = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
+    assert!(host.refused(&["account", "export", nobody, &other.display().to_string()]).contains("NotFound"));
+    assert!(!other.exists());
+}
+
+#[tokio::test]
+async fn account_restore_undoes_a_deletion() {
+    // AL-LIFE-2
+    let host = Host::start().await;
+    let alice = host.create("alice");
+    host.text(&["account", "delete", "alice.test", "--yes"]);
+    let other = host.create("alice");
+    let taken = host.refused(&["account", "restore", "alice.test"]);
+    assert!(taken.contains("HandleNotAvailable"), "{taken}");
+    let restored = host.text(&["account", "restore", &field(&alice, "did"), "--handle", "alicia.test"]);
+    assert!(restored.contains("alicia.test") && restored.contains("taken by another account"), "{restored}");
+    host.log_in("alicia.test", &field(&alice, "password")).await.ok();
+    host.log_in("alice.test", &field(&other, "password")).await.ok();
+    assert!(host.refused(&["account", "restore", "nobody.test"]).contains("NotFound"));
 }
 
 #[tokio::test]

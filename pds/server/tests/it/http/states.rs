@@ -27,11 +27,13 @@ struct Rule {
 }
 
 /// The families of the table; queries of the others are the administrator's or other services'.
-const FAMILIES: [&str; 5] = [
+const FAMILIES: [&str; 7] = [
     "com.atproto.identity.",
     "com.atproto.repo.",
     "com.atproto.server.",
     "com.atproto.sync.",
+    "dev.auroralocus.account.",
+    "dev.auroralocus.blob.",
     "dev.auroralocus.server.",
 ];
 
@@ -53,6 +55,7 @@ const RULES: &[Rule] = &[
             "com.atproto.sync.getRecord",
             "com.atproto.sync.getRepo",
             "com.atproto.sync.listBlobs",
+            "dev.auroralocus.blob.getMetadata",
         ],
         anonymous: [OK, "400 RepoDeactivated", "400 RepoSuspended", "400 RepoTakendown", "400 RepoNotFound"],
         owner: [OK, OK, OK, OK, "400 AccountNotFound"],
@@ -113,7 +116,7 @@ const RULES: &[Rule] = &[
     },
     // Whoever was taken down may leave with it.
     Rule {
-        queries: &["com.atproto.server.getServiceAuth"],
+        queries: &["com.atproto.server.getServiceAuth", "dev.auroralocus.account.getExport"],
         anonymous: ["401 AuthMissing"; STATES.len()],
         owner: [OK, OK, OK, OK, "400 AccountNotFound"],
         administrator: ["400 InvalidToken"; STATES.len()],
@@ -167,7 +170,7 @@ impl Subject {
         let (did, rkey) = (("did", &*self.owner.did), ("rkey", &*self.rkey));
         let (repo, collection) = (("repo", &*self.owner.did), ("collection", "app.bsky.feed.post"));
         match query {
-            "com.atproto.sync.getBlob" => vec![did, ("cid", &self.blob)],
+            "com.atproto.sync.getBlob" | "dev.auroralocus.blob.getMetadata" => vec![did, ("cid", &self.blob)],
             "com.atproto.sync.getBlocks" => vec![did, ("cids", &self.commit)],
             "com.atproto.sync.getRecord" => vec![did, collection, rkey],
             "com.atproto.repo.getRecord" => vec![repo, collection, rkey],

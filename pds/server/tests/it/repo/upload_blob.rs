@@ -107,28 +107,33 @@ on_places!(an_upload_without_bytes_is_a_blob, [], |pds, _place| async move {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("A request body is expected"), "{answer}");
 });
 
-on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "1000")], |pds, place| async move {
+on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "2000")], |pds, place| async move {
     // AL-REP-5
     let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
     let cid = file(&alice, vec![1; 600]).await;
-    let over = alice.upload(vec![2; 401], "text/plain").await;
+    let shown = pds.admin_query("dev.auroralocus.admin.getAccount", &[("did", &alice.did)]).await.ok();
+    // The record that refers to it counts too.
+    let have = 600 + usize::try_from(shown["recordBytes"].as_u64().unwrap()).unwrap();
+    let over = alice.upload(vec![2; 2_001 - have], "text/plain").await;
     assert_eq!(over.error(), (400, "AccountQuotaExceeded"));
-    assert!(over.body["message"].as_str().unwrap().contains("1000 bytes together; they have 600"), "{}", over.body);
+    let said = over.body["message"].as_str().unwrap();
+    assert!(said.contains(&format!("2000 bytes together; they have {have}")), "{said}");
     // Also when the client does not say how much comes.
     let upload = pds.post(UPLOAD).bearer_auth(&alice.access).header("content-type", "text/plain");
-    let chunks = futures::stream::iter((0..5).map(|n| Ok::<_, std::io::Error>(bytes::Bytes::from(vec![n; 100]))));
+    let chunks = futures::stream::iter((0..5).map(|n| Ok::<_, std::io::Error>(bytes::Bytes::from(vec![n; 400]))));
     assert_eq!(send(upload.body(reqwest::Body::wrap_stream(chunks))).await.error(), (400, "AccountQuotaExceeded"));
     place.until(1).await;
-    file(&alice, vec![3; 400]).await;
+    alice.upload(vec![3; 2_000 - have], "text/plain").await.ok();
     bob.upload(vec![2; 401], "text/plain").await.ok();
 
     // Uploads at once do not get past it together.
-    let uploads = (0..8).map(|n| bob.upload(vec![10 + n; 200], "text/plain"));
+    let uploads = (0..8).map(|n| bob.upload(vec![10 + n; 500], "text/plain"));
     let stored = futures::future::join_all(uploads).await.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!((stored, used(&pds, &bob).await), (2, 801));
+    assert_eq!((stored, used(&pds, &bob).await), (3, 1_901));
 
-    // Records are written and deleted as ever, and what a deleted one referred to makes room when it is swept.
-    alice.post("full").await;
+    // Records are deleted as ever, and what a deleted one referred to makes room when it is swept.
+    let full = alice.create("com.example.thing", json!({})).await;
+    assert_eq!(full.error(), (400, "AccountQuotaExceeded"));
     let rkey = |uri: &str| uri.rsplit('/').next().unwrap().to_owned();
     let page = [("repo", alice.did.as_str()), ("collection", "com.example.file")];
     let listed = pds.query("com.atproto.repo.listRecords", &page).await.ok();
@@ -139,7 +144,7 @@ on_places!(an_account_keeps_within_its_quota, [("PDS_ACCOUNT_QUOTA_BYTES", "1000
     alice.call("com.atproto.repo.deleteRecord", delete).await.ok();
     pds.clock.forward(DAY + DAY);
     pds.app.blobs.sweep().await.unwrap();
-    assert_eq!(used(&pds, &alice).await, 400);
+    assert_eq!(used(&pds, &alice).await, 0);
 });
 
 on_both!(what_the_sweeper_cannot_delete_now_it_deletes_later, |pds| async move {

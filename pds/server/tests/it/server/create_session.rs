@@ -56,7 +56,15 @@ on_both!(app_passwords_from_the_reference_are_good_for_logging_in, |pds| async m
     let salt = HEXLOWER.encode(&Sha256::digest(&alice.did)[..16]);
     let digest = pds.app.passwords.hash_of_reference(password, &salt, "").await.unwrap();
     let (account_id, kind) = (stored.id, Kind::Scrypt);
-    let new = NewAppPassword { account_id, name: "old", kind, digest: &digest, privileged: true, created_at: 0 };
+    let new = NewAppPassword {
+        account_id,
+        name: "old",
+        kind,
+        digest: &digest,
+        privileged: true,
+        scopes: None,
+        created_at: 0,
+    };
     let mut tx = pds.app.db.begin().await.unwrap();
     app_password::create(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();

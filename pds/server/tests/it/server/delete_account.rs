@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pds_server::{account::deletion, job::account_purge};
+use pds_server::job::account_purge;
 use pds_store::{AccountId, account, email_token::Purpose};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{Answer, Person, TestPds, send},
@@ -12,6 +12,7 @@ use crate::{
 };
 
 const DELETE: &str = "com.atproto.server.deleteAccount";
+const RESTORE: &str = "dev.auroralocus.admin.restoreAccount";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn delete(pds: &TestPds, person: &Person, password: &str, code: &str) -> Answer {
@@ -110,18 +111,16 @@ on_both!(an_administrator_restores_within_the_grace_period, |pds| async move {
         .await
         .ok(),
     );
-    let deleted = account::deleted(&pds.app.db, &alice.did.parse().unwrap()).await.unwrap().unwrap();
     let mut firehose = pds.firehose(None).await;
-    let mut tx = pds.app.db.begin().await.unwrap();
-    let now = pds.app.clock.now_us();
-    let taken = deletion::restore(&mut tx, &deleted, now, None).await.unwrap_err();
-    assert!(matches!(taken, pds_store::Error::HandleTaken { .. }), "{taken}");
-    tx.rollback().await.unwrap();
-    let mut tx = pds.app.db.begin().await.unwrap();
-    let handle = "alicia.pds.test".parse().unwrap();
-    let restored = deletion::restore(&mut tx, &deleted, now, Some(&handle)).await.unwrap().unwrap();
-    assert!(!restored.lost_email);
-    tx.commit().await.unwrap();
+    let restore = async |input: Value| pds.admin(RESTORE, input).await;
+    assert_eq!(restore(json!({"account": alice.did})).await.error(), (400, "HandleNotAvailable"));
+    assert_eq!(restore(json!({"account": other.did})).await.error(), (400, "NotFound"));
+    assert_eq!(restore(json!({"account": "nobody.pds.test"})).await.error(), (400, "NotFound"));
+    let restored = restore(json!({"account": "alice.pds.test", "handle": "alicia.pds.test"})).await.ok();
+    assert_eq!(restored, json!({"did": alice.did, "handle": "alicia.pds.test", "lostEmail": false}));
+    assert_eq!(restore(json!({"account": alice.did})).await.error(), (400, "NotFound"), "it is there already");
+    let document = pds.query("com.atproto.identity.resolveDid", &[("did", &alice.did)]).await.ok();
+    assert_eq!(document["didDoc"]["alsoKnownAs"], json!(["at://alicia.pds.test"]));
 
     let kinds = [firehose.next().await.kind, firehose.next().await.kind, firehose.next().await.kind];
     assert_eq!(kinds, ["#account", "#identity", "#sync"]);
@@ -169,6 +168,8 @@ on_places!(a_purge_leaves_a_tombstone_alone, [], |pds, place| async move {
     account::purge_portion(&mut tx, id, pds.app.clock.now_us(), 2).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!left(&pds, id, &alice.did).await.is_empty());
+    let restore = json!({"account": alice.did});
+    assert_eq!(pds.admin(RESTORE, restore).await.error(), (400, "NotFound"), "a part of it is gone");
     // Two replicas at once, then once more.
     let two = pds.replica().await;
     two.clock.forward(8 * DAY);

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use pds_syntax::RepoPath;
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::{
@@ -38,12 +39,16 @@ pub(crate) async fn batch(pool: &Pool<Sqlite>, nets: &[Net<'_>], events: &Events
     Ok(first_seq)
 }
 
-/// Moves the head; false if it is not where the commit expects it, or the repository takes no commits.
+/// Moves the head; false if it is not where the commit expects it, or the repository takes no commits, or the account grows beyond its quota.
 async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error> {
     const SQL: &str = "update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, \
-                       record_count = record_count + $7 where account_id = $1 and rev = $2 and closed = 0 \
-                       and import_token is null";
+                       record_count = record_count + $7, record_bytes = record_bytes + $8, \
+                       bytes_rev = case when bytes_rev = $2 then $3 end \
+                       where account_id = $1 and rev = $2 and closed = 0 and import_token is null \
+                       and ($9 is null or bytes_rev = $2 and record_bytes + $8 \
+                         + coalesce((select u.bytes from blob_usage u where u.account_id = $1), 0) <= $9)";
     let last = net.last;
+    let grown = net.put_bytes().saturating_sub(replaced_bytes(conn, net).await?);
     let done = sqlx::query(SQL)
         .bind(last.account_id.0)
         .bind(net.expect_rev.to_string())
@@ -52,10 +57,33 @@ async fn swap(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<bool, Error>
         .bind(Digest(last.data))
         .bind(&*last.commit_bytes)
         .bind(net.added())
+        .bind(grown)
+        .bind(net.quota().filter(|_| grown > 0))
         .execute(conn)
         .await
         .map_err(Error::during("swap head of account", last.account_id))?;
     Ok(done.rows_affected() == 1)
+}
+
+pub(crate) const REPLACED: &str = "select coalesce(sum(length(body)), 0) from record \
+                                   where repo_id = $1 and path in (select value from json_each($2))";
+
+/// Bytes of the records that are deleted or replaced.
+async fn replaced_bytes(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<i64, Error> {
+    let paths: Vec<&str> = net.replaced().map(RepoPath::as_str).collect();
+    if paths.is_empty() {
+        return Ok(0);
+    }
+    let id = net.account_id();
+    // No path has a character that JSON would escape.
+    let paths = format!("[\"{}\"]", paths.join("\",\""));
+    let (bytes,): (i64,) = sqlx::query_as(REPLACED)
+        .bind(id.0)
+        .bind(paths)
+        .fetch_one(conn)
+        .await
+        .map_err(Error::during("measure records of account", id))?;
+    Ok(bytes)
 }
 
 /// Writes the records and their references to blobs, adding those that cannot be had to `refused`: the caller decides.

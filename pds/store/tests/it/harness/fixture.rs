@@ -70,6 +70,7 @@ impl Alice {
             commit_bytes: Bytes::from(format!("commit {rev}")),
             writes,
             frame: frame(&format!("{} {rev}", self.did)),
+            quota: None,
         }
     }
 

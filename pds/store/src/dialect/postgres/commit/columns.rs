@@ -1,5 +1,6 @@
 //! The parameters of the statements of a commit. Those that may have several values are arrays, one per column.
 
+use pds_syntax::RepoPath;
 use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 
 use crate::{
@@ -27,6 +28,25 @@ pub(super) fn head(arguments: &mut PgArguments, net: &Net<'_>) -> Result<(), Box
     arguments.add(digest_bytes(&net.last.data))?;
     arguments.add(&*net.last.commit_bytes)?;
     arguments.add(net.added())
+}
+
+/// Bytes of the records to be stored, and the quota of their account.
+pub(super) fn growth(arguments: &mut PgArguments, net: &Net<'_>) -> Result<(), BoxDynError> {
+    arguments.add(net.put_bytes())?;
+    arguments.add(net.quota())
+}
+
+/// The same of each repository.
+pub(super) fn growths(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
+    arguments.add(nets.iter().map(Net::put_bytes).collect::<Vec<_>>())?;
+    arguments.add(nets.iter().map(Net::quota).collect::<Vec<_>>())
+}
+
+/// Account and path of each record that is deleted or replaced.
+pub(super) fn replaced(arguments: &mut PgArguments, nets: &[Net<'_>]) -> Result<(), BoxDynError> {
+    let of_net = |net: &Net<'_>| std::iter::repeat_n(net.account_id().0, net.replaced().count()).collect::<Vec<_>>();
+    arguments.add(nets.iter().flat_map(of_net).collect::<Vec<_>>())?;
+    arguments.add(nets.iter().flat_map(|net| net.replaced().map(RepoPath::as_str)).collect::<Vec<_>>())
 }
 
 /// The account of each record to be stored.

@@ -18,14 +18,18 @@ pub(super) fn applies(nets: &[Net<'_>]) -> bool {
 /// counter, event. If a single head has moved nothing at all is written. (Neither none nor all cannot happen, the
 /// rows being locked; if it did, the last cast would fail and undo the statement.)
 pub(crate) const SQL: &str = "with input as ( \
-       select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
-         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
+       select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], \
+           $19::bigint[], $20::bigint[]) \
+         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added, grown, quota) \
      ), locked as ( \
        select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed = 0 and repo.import_token is null \
+         and (input.quota is null or repo.bytes_rev = repo.rev and repo.record_bytes + input.grown \
+           + coalesce((select u.bytes from blob_usage u where u.account_id = repo.account_id), 0) <= input.quota) \
        order by repo.account_id for no key update of repo \
      ), moved as ( \
        update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
-         commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added \
+         commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added, \
+         record_bytes = repo.record_bytes + input.grown, bytes_rev = case when repo.bytes_rev = repo.rev then input.rev end \
        from locked join input using (account_id) \
        where repo.account_id = locked.account_id and (select count(*) from locked) = cardinality($1::bigint[]) \
        returning repo.account_id \
@@ -61,5 +65,6 @@ fn arguments(nets: &[Net<'_>], events: &Events) -> Result<PgArguments, BoxDynErr
     columns::record_accounts(&mut arguments, nets)?;
     columns::records(&mut arguments, nets)?;
     columns::events(&mut arguments, events)?;
+    columns::growths(&mut arguments, nets)?;
     Ok(arguments)
 }

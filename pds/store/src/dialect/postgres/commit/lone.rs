@@ -19,10 +19,14 @@ pub(super) fn applies(net: &Net<'_>) -> bool {
 }
 
 /// Each step asks for the result of the one before, which fixes their order: head, records, counter, event. If the head
-/// has moved nothing at all is written.
+/// has moved, or the account has a quota that does not suffice, nothing at all is written.
 pub(crate) const SQL: &str = "with moved as ( \
-       update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, record_count = record_count + $7 \
-       where account_id = $1 and rev = $2 and closed = 0 and import_token is null returning account_id \
+       update repo set rev = $3, commit_cid = $4, data_cid = $5, commit_bytes = $6, record_count = record_count + $7, \
+         record_bytes = record_bytes + $18, bytes_rev = case when bytes_rev = $2 then $3 end \
+       where account_id = $1 and rev = $2 and closed = 0 and import_token is null \
+         and ($19::bigint is null or bytes_rev = $2 and record_bytes + $18 \
+           + coalesce((select u.bytes from blob_usage u where u.account_id = $1), 0) <= $19) \
+       returning account_id \
      ), put as ( \
        insert into record (repo_id, path, cid, rev, subject_hash, body) \
        select moved.account_id, t.path, t.cid, t.rev, t.subject_hash, t.body \
@@ -55,5 +59,6 @@ fn arguments(net: &Net<'_>, events: &Events) -> Result<PgArguments, BoxDynError>
     columns::head(&mut arguments, net)?;
     columns::records(&mut arguments, std::slice::from_ref(net))?;
     columns::events(&mut arguments, events)?;
+    columns::growth(&mut arguments, net)?;
     Ok(arguments)
 }

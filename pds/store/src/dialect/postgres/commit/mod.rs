@@ -59,24 +59,37 @@ pub(crate) async fn write(conn: &mut PgConnection, nets: &[Net<'_>], at: i64) ->
     Ok(refused)
 }
 
-pub(crate) const SWAP: &str = "with input as ( \
-       select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[]) \
-         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added) \
+pub(crate) const SWAP: &str = "with replaced as ( \
+       select t.repo_id as account_id, sum(length(record.body)) as bytes \
+       from unnest($10::bigint[], $11::text[]) as t(repo_id, path) \
+       join record on record.repo_id = t.repo_id and record.path = t.path group by t.repo_id \
+     ), input as ( \
+       select t.*, t.put_bytes - coalesce(replaced.bytes, 0) as grown \
+       from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], \
+           $8::bigint[], $9::bigint[]) \
+         as t(account_id, expect_rev, rev, commit_cid, data_cid, commit_bytes, added, put_bytes, quota) \
+       left join replaced using (account_id) \
      ), locked as ( \
        select repo.account_id from repo join input using (account_id) where repo.rev = input.expect_rev and repo.closed = 0 and repo.import_token is null \
+         and (input.quota is null or input.grown <= 0 or repo.bytes_rev = repo.rev and repo.record_bytes + input.grown \
+           + coalesce((select u.bytes from blob_usage u where u.account_id = repo.account_id), 0) <= input.quota) \
        order by repo.account_id for no key update of repo \
      ) \
      update repo set rev = input.rev, commit_cid = input.commit_cid, data_cid = input.data_cid, \
-       commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added \
+       commit_bytes = input.commit_bytes, record_count = repo.record_count + input.added, \
+       record_bytes = repo.record_bytes + input.grown, bytes_rev = case when repo.bytes_rev = repo.rev then input.rev end \
      from locked join input using (account_id) where repo.account_id = locked.account_id \
      returning repo.account_id";
 
-/// Moves the heads that stand where their commit expects them, and returns whose those are, sorted.
+/// Moves the heads that stand where their commit expects them, unless the account grows beyond its quota, and returns whose those are, sorted.
 ///
+/// What the records of before take is read while the head is the one that the commit expects: another commit would have moved it.
 /// `locked` takes the row locks in order of account; an UPDATE alone would take them in whatever order its join has.
 async fn swap(conn: &mut PgConnection, nets: &[Net<'_>]) -> sqlx::Result<Vec<AccountId>> {
     let mut arguments = PgArguments::default();
     columns::heads(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    columns::growths(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
+    columns::replaced(&mut arguments, nets).map_err(sqlx::Error::Encode)?;
     let rows: Vec<(i64,)> = sqlx::query_as_with(SWAP, arguments).fetch_all(conn).await?;
     let mut swapped: Vec<AccountId> = rows.into_iter().map(|(id,)| AccountId(id)).collect();
     swapped.sort_unstable();

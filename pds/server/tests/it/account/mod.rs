@@ -1,0 +1,4 @@
+//! `dev.auroralocus.account.*`
+
+mod create_app_password;
+pub(crate) mod get_export;

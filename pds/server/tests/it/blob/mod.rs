@@ -1,0 +1,3 @@
+//! `dev.auroralocus.blob.*`
+
+mod get_metadata;
