@@ -14,6 +14,7 @@ mod error;
 mod fingerprint;
 mod network;
 mod reader;
+mod record_rule;
 mod redis_url;
 mod reference;
 mod rendered;
@@ -31,6 +32,7 @@ pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
 pub use network::{AllowRule, Cidr};
+pub use record_rule::is_collection_rule;
 pub use redis_url::RedisUrl;
 pub use reference::{REFERENCE, ReferenceSetting, Verdict, ignored_names};
 pub use secrets::{DataKeys, S3Credentials, Secrets};
@@ -40,7 +42,7 @@ pub use settings::{
     Tls,
 };
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
-pub use table::{VARIABLES, var};
+pub use table::{VARIABLES, check, var};
 pub use unknown::{Unknown, unknown_names};
 pub use variable::{Fallback, Variable};
 

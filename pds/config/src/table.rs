@@ -45,6 +45,17 @@ macro_rules! table {
         /// Every variable, in the order of the configuration reference.
         pub static VARIABLES: &[Variable] = &[$($(setting::$id.variable,)*)*];
 
+        /// Checks the value of a variable. The error does not contain the value.
+        ///
+        /// # Errors
+        /// What is wrong with it, or that there is no such variable.
+        pub fn check(name: &str, value: &str) -> Result<(), String> {
+            match name {
+                $($($name => (setting::$id.codec.parse)(value).map(drop),)*)*
+                _ => Err("is no variable of the PDS".into()),
+            }
+        }
+
         /// The names of the variables whose fixed default is not an allowed value.
         #[cfg(test)]
         pub(crate) fn broken_defaults() -> Vec<&'static str> {
