@@ -1,22 +1,30 @@
 //! The settings of the PDS that spec and class say something about. Pure.
 
-use operator_api::{
-    Email, Identity, Invites, Limits, Log, LogFormat, NeedsEmail, PdsClass, PdsInstanceSpec, Quantity, RemoteService,
-};
-use operator_runtime::compare::whole;
+mod accounts;
+mod jobs;
+mod said;
+mod services;
+mod telemetry;
+
+use kube::ResourceExt;
+use operator_api::{PdsClass, PdsInstance};
 use operator_runtime::hash;
 
-use super::component::name::CA_FILE;
+use super::component::name::{CA_FILE, RULES_FILE};
 use super::wanted::{Blobs, Database};
+pub(super) use accounts::records;
+use services::cache;
+pub(super) use services::email;
 
 /// The value of a setting, where the spec or the class says something about it.
 pub(super) fn setting(
     name: &str,
-    spec: &PdsInstanceSpec,
+    pds: &PdsInstance,
     class: &PdsClass,
     database: &Database,
     blobs: &Blobs,
 ) -> Option<String> {
+    let spec = &pds.spec;
     let sqlite = matches!(database, Database::Sqlite { .. });
     match name {
         "PDS_HOSTNAME" => Some(spec.hostname.clone()),
@@ -32,87 +40,28 @@ pub(super) fn setting(
         "PDS_CA_SHA256" => class.spec.ca_bundle.as_ref().map(|bundle| hash::hex(bundle.as_bytes(), 64)),
         "PDS_TLS_CERT_FILE" => spec.tls.as_ref().map(|_| "/tls/tls.crt".into()),
         "PDS_TLS_KEY_FILE" => spec.tls.as_ref().map(|_| "/tls/tls.key".into()),
+        // Instances that share a Redis do not share its keys.
+        "CACHE_KEY_PREFIX" => {
+            cache(spec, class).map(|_| format!("aurora:{}:", hash::of(&(pds.namespace(), pds.name_any()), 16)))
+        }
+        "PDS_RECORD_RULES_FILE" => records(spec, class).map(|_| RULES_FILE.into()),
         _ => bucket(name, blobs)
-            .or_else(|| about_accounts(name, spec, class))
-            .or_else(|| services(name, class))
-            .or_else(|| email(name, spec.email.as_ref()?)),
+            .or_else(|| lookups(name, class))
+            .or_else(|| accounts::setting(name, spec, class))
+            .or_else(|| services::setting(name, spec, class))
+            .or_else(|| jobs::setting(name, spec, class))
+            .or_else(|| telemetry::setting(name, spec, class)),
     }
 }
 
-/// What the instance says, and what the class says for instances that say nothing.
-fn about_accounts(name: &str, spec: &PdsInstanceSpec, class: &PdsClass) -> Option<String> {
-    let defaults = class.spec.defaults.as_ref();
-    let identity = [spec.identity.as_ref(), defaults.and_then(|defaults| defaults.identity.as_ref())];
-    let limits = [spec.limits.as_ref(), defaults.and_then(|defaults| defaults.limits.as_ref())];
-    let log = [spec.log.as_ref(), defaults.and_then(|defaults| defaults.log.as_ref())];
-    let of_identity = |field: fn(&Identity) -> Option<String>| identity.into_iter().flatten().find_map(field);
-    let of_limits = |field: fn(&Limits) -> Option<String>| limits.into_iter().flatten().find_map(field);
-    let of_log = |field: fn(&Log) -> Option<String>| log.into_iter().flatten().find_map(field);
-    let bytes = |amount: &Quantity| whole(&amount.0).map(|bytes| bytes.to_string());
+fn lookups(name: &str, class: &PdsClass) -> Option<String> {
+    let lookups = class.spec.lookups.as_ref()?;
     match name {
-        "PDS_INVITE_REQUIRED" => {
-            let open = identity.into_iter().flatten().find_map(|identity| identity.invites) == Some(Invites::Open);
-            Some((!open).to_string())
-        }
-        "PDS_INVITE_INTERVAL" => of_identity(|identity| identity.invite_interval.clone()),
-        "PDS_CONTACT_EMAIL_ADDRESS" => of_identity(|identity| identity.contact_email.clone()),
-        "PDS_PRIVACY_POLICY_URL" => of_identity(|identity| identity.privacy_policy_url.clone()),
-        "PDS_TERMS_OF_SERVICE_URL" => of_identity(|identity| identity.terms_of_service_url.clone()),
-        "PDS_BLOB_UPLOAD_LIMIT" => of_limits(|limits| limits.blob_max_bytes.map(|bytes| bytes.to_string())),
-        "PDS_ACCOUNT_QUOTA_BYTES" => {
-            limits.into_iter().flatten().find_map(|limits| limits.account_quota.as_ref()).and_then(bytes)
-        }
-        "PDS_ACCEPTING_REPO_IMPORTS" => of_limits(|limits| limits.repo_imports.map(|accepts| accepts.to_string())),
-        "PDS_MAX_REPO_IMPORT_SIZE" => {
-            limits.into_iter().flatten().find_map(|limits| limits.repo_import_max.as_ref()).and_then(bytes)
-        }
-        "PDS_RATE_LIMITS_ENABLED" => {
-            of_limits(|limits| limits.rate_limits.as_ref()?.enabled.map(|enabled| enabled.to_string()))
-        }
-        "PDS_LOG_FORMAT" => of_log(|log| {
-            let format = match log.format? {
-                LogFormat::Json => "json",
-                LogFormat::Text => "text",
-            };
-            Some(format.into())
-        }),
-        "RUST_LOG" => of_log(|log| log.level.clone()),
-        _ => None,
-    }
-}
-
-fn services(name: &str, class: &PdsClass) -> Option<String> {
-    let services = class.spec.services.as_ref()?;
-    let url = |service: &Option<RemoteService>| service.as_ref().map(|service| service.url.clone());
-    let did = |service: &Option<RemoteService>| service.as_ref().map(|service| service.did.clone());
-    match name {
-        "PDS_BSKY_APP_VIEW_URL" => url(&services.app_view),
-        "PDS_BSKY_APP_VIEW_DID" => did(&services.app_view),
-        "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN" => services.image_url_pattern.clone(),
-        "PDS_MOD_SERVICE_URL" => url(&services.moderation),
-        "PDS_MOD_SERVICE_DID" => did(&services.moderation),
-        "PDS_REPORT_SERVICE_URL" => url(&services.report),
-        "PDS_REPORT_SERVICE_DID" => did(&services.report),
-        "PDS_CRAWLERS" => services.crawlers.as_ref().map(|crawlers| crawlers.join(",")),
-        _ => None,
-    }
-}
-
-/// What is no secret. The URLs of the servers come from Secrets.
-fn email(name: &str, email: &Email) -> Option<String> {
-    match name {
-        "PDS_EMAIL_FROM_ADDRESS" => Some(email.from.clone()),
-        "PDS_EMAIL_LANGUAGE" => email.language.clone(),
-        "PDS_MODERATION_EMAIL_ADDRESS" => email.moderation.as_ref().map(|moderation| moderation.from.clone()),
-        "PDS_REQUIRE_CONFIRMED_EMAIL" => {
-            let word = |need: &NeedsEmail| match need {
-                NeedsEmail::Post => "post",
-                NeedsEmail::Upload => "upload",
-                NeedsEmail::Invite => "invite",
-            };
-            let needs = email.required_for.as_ref().filter(|needs| !needs.is_empty())?;
-            Some(needs.iter().map(word).collect::<Vec<_>>().join(","))
-        }
+        "PDS_HANDLE_BACKUP_NAMESERVERS" => lookups.backup_name_servers.as_ref().map(|servers| servers.join(",")),
+        "PDS_ID_RESOLVER_TIMEOUT" => lookups.timeout.clone(),
+        "PDS_DID_CACHE_STALE_TTL" => lookups.documents_stale.clone(),
+        "PDS_DID_CACHE_MAX_TTL" => lookups.documents_max.clone(),
+        "PDS_LEXICON_RESOLVER_TIMEOUT" => lookups.lexicon_timeout.clone(),
         _ => None,
     }
 }
@@ -129,5 +78,33 @@ fn bucket(name: &str, blobs: &Blobs) -> Option<String> {
         "PDS_BLOBSTORE_S3_REGION" => Some(service.region.clone()),
         "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE" => Some(service.path_style.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A job that nobody can set here would need a field of `Jobs`.
+    #[test]
+    fn every_job_has_a_field() {
+        let jobs =
+            pds_config::VARIABLES.iter().map(|variable| variable.name).filter(|name| name.starts_with("PDS_JOB_"));
+        let field = |name: &str| {
+            let words = name.trim_start_matches("PDS_JOB_").trim_end_matches("_INTERVAL").to_lowercase();
+            let mut words = words.split('_');
+            let first = words.next().unwrap_or_default().to_owned();
+            words.fold(first, |name, word| format!("{name}{}{}", word[..1].to_uppercase(), &word[1..]))
+        };
+        let mut count = 0;
+        for name in jobs {
+            let spec = serde_json::json!({"hostname": "a.test", "jobs": {field(name): "7m"}});
+            let class = serde_json::json!({"images": {"pds": "a"}, "plcUrl": "https://plc.test"});
+            let class = PdsClass::new("a", serde_json::from_value(class).unwrap());
+            let value = jobs::setting(name, &serde_json::from_value(spec).unwrap(), &class);
+            assert_eq!(value.as_deref(), Some("7m"), "spec.jobs.{} sets {name}", field(name));
+            count += 1;
+        }
+        assert!(count >= 15, "{count}");
     }
 }
