@@ -1,9 +1,9 @@
 // Moves an account from one server to another with the stock client `@atproto/api`, as its owner would, and verifies the result with `@atproto/repo`.
 //
 // Usage: move.mjs '{"plc", "from": {"url","identifier","password","token"?}, "to": {"url","handle","email","password","adminPassword"?,"existing"?},
-//                   "rotationKey"?, "mailpit"?}'
+//                   "rotationKey"?, "mailpit"?, "document"?}'
 // `rotationKey` (hex) is a rotation key of the owner, who then signs the PLC operation; without it the old server signs with a code that it mails,
-// and `mailpit` is the URL at which the mail is read. `token` is used instead of one of getServiceAuth. With `existing` the account is at the
+// and `mailpit` is the URL at which the mail is read. The owner of a did:web puts its document to the URL `document` instead. `token` is used instead of one of getServiceAuth. With `existing` the account is at the
 // new server already, deactivated: it moves back.
 // Prints {"did","records","blobs","preferences","rev","commit"}.
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { IdResolver } from "@atproto/identity";
 import { verifyRepoCar } from "@atproto/repo";
 import plcLib from "@did-plc/lib";
 
-const { plc, from, to, rotationKey, mailpit } = JSON.parse(process.argv[2]);
+const { plc, from, to, rotationKey, mailpit, document } = JSON.parse(process.argv[2]);
 const [source, target] = [new AtpAgent({ service: from.url }), new AtpAgent({ service: to.url })];
 const [oldServer, newServer] = [source.com.atproto, target.com.atproto];
 const json = { encoding: "application/json" };
@@ -113,6 +113,22 @@ async function operation(did, credentials) {
   return data.operation;
 }
 
+// A did:web is changed where its owner serves it.
+async function putDocument(did, { alsoKnownAs, verificationMethods, services }) {
+  const verificationMethod = Object.entries(verificationMethods).map(([name, key]) => {
+    return { id: `${did}#${name}`, type: "Multikey", controller: did, publicKeyMultibase: key.replace("did:key:", "") };
+  });
+  const service = Object.entries(services).map(([name, { type, endpoint }]) => ({ id: `#${name}`, type, serviceEndpoint: endpoint }));
+  const body = JSON.stringify({ "@context": ["https://www.w3.org/ns/did/v1"], id: did, alsoKnownAs, verificationMethod, service });
+  const answer = await fetch(document, { method: "PUT", body });
+  assert.equal(answer.status, 200);
+}
+
+async function changeIdentity(did, credentials) {
+  if (did.startsWith("did:web:")) return putDocument(did, credentials);
+  await newServer.identity.submitPlcOperation({ operation: await operation(did, credentials) });
+}
+
 async function records(url, did) {
   const answer = await fetch(`${url}/xrpc/com.atproto.sync.getRepo?did=${encodeURIComponent(did)}`);
   if (!answer.ok) throw new Error(`getRepo answered ${answer.status}: ${await answer.text()}`);
@@ -134,7 +150,7 @@ await moveBlobs(did);
 const preferences = await movePreferences();
 
 const { data: credentials } = await newServer.identity.getRecommendedDidCredentials();
-await newServer.identity.submitPlcOperation({ operation: await operation(did, credentials) });
+await changeIdentity(did, credentials);
 await newServer.server.activateAccount();
 const { data: status } = await newServer.server.checkAccountStatus();
 assert.equal(status.activated && status.validDid, true);

@@ -22,7 +22,7 @@ pub use disk::Disk;
 pub use error::{Error, Result};
 pub use key::{BlobKey, InvalidKey};
 pub use memory::Memory;
-pub use s3::{Checksum as S3Checksum, Credentials, Options as S3Options, PART_BYTES, S3};
+pub use s3::{Checksum as S3Checksum, Credentials, Objects as S3Objects, Options as S3Options, PART_BYTES, S3};
 use url::Url;
 
 /// A store of immutable objects. All methods may run concurrently, on all replicas.

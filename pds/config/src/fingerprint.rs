@@ -6,10 +6,13 @@ use std::str::FromStr;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 
+use crate::kms_key_id::KmsKeyId;
 use crate::table::var;
 
 /// Domain separation: no other hash of the same keys has this prefix. Change the number if the way of hashing changes.
 const DOMAIN: &[u8] = b"aurora-locus data keys 1\0";
+/// The same where the first key is in AWS KMS.
+const KMS_DOMAIN: &[u8] = b"aurora-locus data keys in KMS 1\0";
 
 /// Identifies a pair of PLC rotation key and key encryption key. Safe to show: the keys cannot be derived from it.
 ///
@@ -39,10 +42,29 @@ pub fn fingerprint(plc_rotation_key: &str, key_encryption_key: &str) -> Result<F
     hash.update(DOMAIN);
     hash.update(key_bytes(plc_rotation_key).ok_or(InvalidKey { variable: var::PLC_ROTATION_KEY })?);
     hash.update(key_bytes(key_encryption_key).ok_or(InvalidKey { variable: var::KEY_ENCRYPTION_KEY })?);
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut first = [0; 16];
-    first.copy_from_slice(&digest[..16]);
-    Ok(Fingerprint(first))
+    Ok(Fingerprint::of(hash))
+}
+
+/// As [`fingerprint()`], for a rotation key in AWS KMS. Its name counts without region and account. An alias and the ID of the same key give two
+/// fingerprints.
+///
+/// # Errors
+/// As [`fingerprint()`].
+pub fn fingerprint_with_kms(plc_rotation_key: &KmsKeyId, key_encryption_key: &str) -> Result<Fingerprint, InvalidKey> {
+    let mut hash = Sha256::new();
+    hash.update(KMS_DOMAIN);
+    hash.update(key_bytes(key_encryption_key).ok_or(InvalidKey { variable: var::KEY_ENCRYPTION_KEY })?);
+    hash.update(plc_rotation_key.resource());
+    Ok(Fingerprint::of(hash))
+}
+
+impl Fingerprint {
+    fn of(hash: Sha256) -> Self {
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(first)
+    }
 }
 
 fn key_bytes(hex: &str) -> Option<[u8; 32]> {
@@ -87,6 +109,17 @@ mod tests {
         for other in [of(&seal, &rotation), of(&rotation, &rotation), of(&"ac".repeat(32), &seal)] {
             assert_ne!(other, shown);
         }
+    }
+
+    #[test]
+    fn the_fingerprint_with_a_key_in_kms_stays_the_same_and_counts_the_name_of_the_key() {
+        let seal = "22".repeat(32);
+        let of = |id: &str| fingerprint_with_kms(&id.parse().unwrap(), &seal).unwrap();
+        let alias = of("alias/pds");
+        assert_eq!(alias, of("arn:aws:kms:eu-central-1:123456789012:alias/pds"));
+        assert_ne!(alias, of("alias/other"));
+        assert_ne!(alias, fingerprint_with_kms(&"alias/pds".parse().unwrap(), &"23".repeat(32)).unwrap());
+        assert_eq!(alias.to_string(), "089a42001885a93520f4d9c584243657");
     }
 
     #[test]

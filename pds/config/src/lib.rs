@@ -12,6 +12,7 @@ mod codec;
 mod database_url;
 mod error;
 mod fingerprint;
+mod kms_key_id;
 mod network;
 mod reader;
 mod record_rule;
@@ -30,12 +31,13 @@ pub use choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
 pub use codec::size;
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
-pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
+pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint, fingerprint_with_kms};
+pub use kms_key_id::{InvalidKmsKeyId, KmsKeyId};
 pub use network::{AllowRule, Cidr};
 pub use record_rule::is_collection_rule;
 pub use redis_url::RedisUrl;
 pub use reference::{REFERENCE, ReferenceSetting, Verdict, ignored_names};
-pub use secrets::{DataKeys, S3Credentials, Secrets};
+pub use secrets::{DataKeys, RotationKey, S3Credentials, Secrets};
 pub use settings::{
     Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Jobs, Limits, Log, Mail, Migration,
     Outbound, Proxying, Rate, RateLimits, Records, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync,

@@ -71,11 +71,6 @@ pub static REFERENCE: &[ReferenceSetting] = &[
         "has no effect: firehose subscribers have no buffers of their own; PDS_SUBSCRIBER_MEMORY bounds all of them together",
     ),
     setting("PDS_OAUTH_TRUSTED_CLIENTS", Ignored, PAGES),
-    setting(
-        "PDS_PLC_ROTATION_KEY_KMS_KEY_ID",
-        Refused,
-        "names a rotation key in AWS KMS, with which this release cannot sign; it needs PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
-    ),
     setting("PDS_PRIMARY_COLOR", Ignored, PAGES),
     setting("PDS_SEQUENCER_DB_LOCATION", Ignored, FILES),
     setting("PDS_SERVICE_NAME", Ignored, PAGES),

@@ -13,6 +13,7 @@ use url::Url;
 use crate::choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
 use crate::codec;
 use crate::database_url::DatabaseUrl;
+use crate::kms_key_id::KmsKeyId;
 use crate::network::{AllowRule, Cidr};
 use crate::redis_url::RedisUrl;
 use crate::smtp_url::SmtpUrl;
@@ -338,7 +339,7 @@ table! {
         JOB_HEALTH_CHECK_INTERVAL: Duration = "PDS_JOB_HEALTH_CHECK_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
             "Time between runs of the job `health_check`: checks the database, the blob store, the SMTP servers and the PLC directory.";
         JOB_IDENTITY_CHANGES_INTERVAL: Duration = "PDS_JOB_IDENTITY_CHANGES_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
-            "Time between runs of the job `identity_changes`: ends changes of handles and signing keys that a crash interrupted.";
+            "Time between runs of the job `identity_changes`: ends changes of handles and signing keys that a crash interrupted, and announces submitted operations that it kept from being announced.";
         JOB_MAILS_INTERVAL: Duration = "PDS_JOB_MAILS_INTERVAL", Value("5s"), codec::JOB_INTERVAL,
             "Time between runs of the job `mails`, on every replica: sends mails that another replica left or that are to be tried again. A replica sends its own mails at once.";
         JOB_RESERVATIONS_INTERVAL: Duration = "PDS_JOB_RESERVATIONS_INTERVAL", Value("5m"), codec::JOB_INTERVAL,
@@ -359,8 +360,10 @@ table! {
             "Signs session tokens. A new value ends all sessions.";
         ADMIN_PASSWORD: SecretString = "PDS_ADMIN_PASSWORD", Required, codec::ADMIN_PASSWORD,
             "Password of the user `admin` for the methods `com.atproto.admin.*` and other methods of administrators.";
-        PLC_ROTATION_KEY: SecretString = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", Required, codec::K256_KEY,
+        PLC_ROTATION_KEY: SecretString = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", Computed("required unless the key is in AWS KMS"), codec::K256_KEY,
             "Signs the operations on the `did:plc` of every account. Back it up: if it is lost, no account can change its handle or move to another server.";
+        PLC_ROTATION_KEY_KMS_KEY_ID: KmsKeyId = "PDS_PLC_ROTATION_KEY_KMS_KEY_ID", Unset, codec::KMS_KEY,
+            "Key in AWS KMS that signs the operations on the `did:plc` of every account, instead of a private key in the settings: an asymmetric key with the specification `ECC_SECG_P256K1` for `SIGN_VERIFY`. The server needs `kms:GetPublicKey` and `kms:Sign`. Credentials come from the environment as for every program with an AWS SDK, and so do `AWS_REGION`, unless this is an ARN, and `AWS_ENDPOINT_URL_KMS`. A host that has accounts keeps the key, and its name in one form.";
         KEY_ENCRYPTION_KEY: SecretString = "PDS_KEY_ENCRYPTION_KEY", Required, codec::SEAL_KEY,
             "Encrypts the signing keys of the accounts in the database, and mails that wait to be sent. Back it up: if it is lost, no account can write.";
     }

@@ -119,7 +119,7 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_EMAIL_SMTP_URL", "smtp://relay"), ("PDS_EMAIL_FROM_ADDRESS", "Example <pds>")], "PDS_EMAIL_FROM_ADDRESS=\"Example <pds>\"")]
 #[case(&[("PDS_ENTRYWAY_URL", "https://entryway.example.com")], "PDS_ENTRYWAY_URL: is for a PDS behind an entryway")]
 #[case(&[("PDS_ENTRYWAY_ADMIN_TOKEN_FILE", "/run/hunter2")], "PDS_ENTRYWAY_ADMIN_TOKEN: is for a PDS behind an entryway")]
-#[case(&[("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "hunter2")], "PDS_PLC_ROTATION_KEY_KMS_KEY_ID: names a rotation key in AWS KMS")]
+#[case(&[("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "alias/pds")], "PDS_PLC_ROTATION_KEY_KMS_KEY_ID=\"alias/pds\": is set together with PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX")]
 #[case(&[("PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT", "true")], "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT: leaves checkpoints")]
 #[case(&[("PDS_JOB_LEASE", "2s")], "PDS_JOB_LEASE=\"2s\": is out of range; allowed: 3s to 1h")]
 #[case(&[("PDS_JOB_MAILS_INTERVAL", "0")], "PDS_JOB_MAILS_INTERVAL=\"0\": is out of range; allowed: 1s to 30d")]
@@ -130,6 +130,44 @@ fn one_wrong_setting_is_one_problem(#[case] pairs: &[(&str, &str)], #[case] expe
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].starts_with(expected), "{problems:#?}");
     assert!(!problems[0].contains("hunter2"));
+}
+
+#[test]
+fn the_rotation_key_is_in_the_settings_or_in_kms() {
+    const ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let with = |id: &'static str, skipped: &'static str| {
+        let found = move |name: &str| {
+            let secret = SECRETS.iter().find(|(secret, _)| *secret == name && name != skipped);
+            let secret = secret.map(|(_, value)| *value);
+            secret.or((name == var::PLC_ROTATION_KEY_KMS_KEY_ID).then_some(id)).map(str::to_owned)
+        };
+        (Settings::from_env(found), Settings::migration_from_env(found))
+    };
+    let (read, migration) = with(ARN, var::PLC_ROTATION_KEY);
+    let (settings, secrets) = read.unwrap();
+    let RotationKey::Kms(id) = &secrets.plc_rotation_key else { panic!("{secrets:?}") };
+    assert_eq!((id.as_str(), id.region()), (ARN, Some("eu-central-1")));
+    assert_eq!(settings.render()[var::PLC_ROTATION_KEY_KMS_KEY_ID], ARN);
+    assert_eq!(migration.unwrap().keys.unwrap().fingerprint(), secrets.data_keys().fingerprint());
+
+    for (id, skipped, problem) in [
+        (
+            ARN,
+            "",
+            "PDS_PLC_ROTATION_KEY_KMS_KEY_ID=\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\": is set together",
+        ),
+        (
+            "pds",
+            var::PLC_ROTATION_KEY,
+            "PDS_PLC_ROTATION_KEY_KMS_KEY_ID=\"pds\": is no name of a key in AWS KMS; allowed: the ID",
+        ),
+        ("", var::PLC_ROTATION_KEY, "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: is not set; allowed: 64 hex digits"),
+    ] {
+        let (read, migration) = with(id, skipped);
+        let problems: Vec<_> = read.unwrap_err().0.iter().map(ToString::to_string).collect();
+        assert!(problems.len() == 1 && problems[0].starts_with(problem), "{problems:?}");
+        assert_eq!(migration.unwrap_err().0.len(), 1);
+    }
 }
 
 #[test]
@@ -326,7 +364,10 @@ fn missing_secrets_are_generated_kept_and_read_again() {
     let kept = local::parse(&local::render(&made)).unwrap();
     let (_, secrets) =
         Settings::from_env(|name| given(name).or_else(|| Some(kept.get(name)?.expose_secret().to_owned()))).unwrap();
-    assert_eq!(secrets.plc_rotation_key.expose_secret(), made[var::PLC_ROTATION_KEY].expose_secret());
+    let RotationKey::Local(rotation) = &secrets.plc_rotation_key else { panic!("in KMS") };
+    assert_eq!(rotation.expose_secret(), made[var::PLC_ROTATION_KEY].expose_secret());
+    let in_kms = |name: &str| (name == var::PLC_ROTATION_KEY_KMS_KEY_ID).then(|| "alias/pds".to_owned());
+    assert!(!local::generate_missing(in_kms, |_| ()).contains_key(var::PLC_ROTATION_KEY));
     assert!(local::generate_missing(|name| Some(kept.get(name)?.expose_secret().to_owned()), |_| ()).len() == 1);
     assert_eq!(local::parse("# ok\n\nPDS_PORT=1\n").unwrap_err(), 3);
 }

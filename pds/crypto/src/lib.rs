@@ -2,6 +2,7 @@
 //!
 //! Owns the choice of curve implementations. Never reads a clock, a file or the network: the time is a parameter.
 
+pub mod der;
 pub mod digest;
 mod public_key;
 pub mod seal;

@@ -54,7 +54,7 @@ impl PublicKey {
         }
     }
 
-    fn k256(point: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn k256(point: &[u8]) -> Result<Self, Error> {
         let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(point);
         key.map(Self::K256).map_err(|_| Error::PublicKey("not a point of secp256k1"))
     }

@@ -46,6 +46,13 @@ pub enum Error {
     /// The caller has too many lookups under way, or all callers together have.
     #[error("too many lookups are under way")]
     Busy,
+    /// An operation could not be signed: the service that has the key did not do it.
+    #[error("cannot sign with the PLC rotation key {key}: {reason}")]
+    Unsigned {
+        /// The name of the key.
+        key: String,
+        reason: String,
+    },
     /// The PLC directory refused an operation.
     #[error("the PLC directory refused the operation: {message}")]
     Refused {
@@ -71,6 +78,7 @@ impl Error {
             Self::Unreachable { name, reason } => Self::Unreachable { name: short(name), reason: short(reason) },
             Self::Answer { name, reason } => Self::Answer { name: short(name), reason: short(reason) },
             Self::Busy => Self::Busy,
+            Self::Unsigned { key, reason } => Self::Unsigned { key: short(key), reason: short(reason) },
             Self::Refused { message } => Self::Refused { message: short(message) },
         }
     }

@@ -13,4 +13,4 @@ mod shared;
 
 pub use limit::{Algorithm, Charge, Limit, Standing};
 pub use limiter::Limiter;
-pub use shared::{Error, Redis};
+pub use shared::{Error, Probe, ProbeError, Redis};

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use pds_config::{Secrets, Settings};
-use pds_crypto::{SigningKey, digest::DigestKey, seal::SealKey, session_token::SessionKey};
-use pds_identity::Resolver;
+use pds_crypto::{digest::DigestKey, seal::SealKey, session_token::SessionKey};
+use pds_identity::{Resolver, plc};
 use pds_store::Db;
 use pds_syntax::{Did, tid};
 use secrecy::{ExposeSecret, SecretString};
@@ -88,8 +88,6 @@ pub struct Parts {
     pub schemas: Schemas,
     /// Resolves DIDs and handles of other hosts.
     pub resolver: Resolver,
-    /// The same for clients, who share its lookups.
-    pub lookups: Lookups,
     /// Reads and writes the repositories of this host.
     pub actors: Actors,
     /// The host's own rules for records.
@@ -142,7 +140,7 @@ pub struct DatabaseAnswer {
 /// The server's keys, parsed.
 pub struct Keys {
     /// Signs PLC operations.
-    pub rotation: Arc<SigningKey>,
+    pub rotation: Arc<dyn plc::RotationKey>,
     /// Signs session tokens.
     pub session: SessionKey,
     /// Password of the user `admin`.
@@ -155,10 +153,9 @@ impl App {
     /// # Errors
     /// When a key or a certificate cannot be used.
     pub async fn start(settings: Settings, secrets: &Secrets, db: Db, outside: Outside) -> anyhow::Result<Self> {
-        let Outside { blobs: store, plc, clock } = outside;
-        let rotation = SigningKey::from_hex(secrets.plc_rotation_key.expose_secret()).context("PLC rotation key")?;
+        let Outside { blobs: store, plc, rotation, clock } = outside;
         let seal = SealKey::from_hex(secrets.key_encryption_key.expose_secret()).context("key encryption key")?;
-        let (rotation, seal) = (Arc::new(rotation), Arc::new(seal));
+        let seal = Arc::new(seal);
         let resolver = resolver(&settings, secrets, plc.clone())?;
         let shutdown = CancellationToken::new();
         let rate_limits = RateLimits::start(&settings, secrets, shutdown.clone()).await?;
@@ -188,11 +185,10 @@ impl App {
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
         });
-        let lookups = Lookups::new(resolver.clone());
         let handles = Handles::new(identity::Parts {
             db: db.clone(),
             resolver: resolver.clone(),
-            lookups: lookups.clone(),
+            lookups: Lookups::new(resolver.clone()),
             plc: plc.clone(),
             rotation: rotation.clone(),
             clock: clock.clone(),
@@ -287,7 +283,6 @@ impl App {
             schemas: Schemas::new(lexicons.clone()),
             lexicons,
             resolver,
-            lookups,
             actors,
             record_rules: record_rules(&settings)?,
             committer,

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use pds_blobstore::{BlobStore, Disk, S3, S3Checksum, S3Options};
-use pds_config::{AllowRule, Mail, Secrets, Settings, SmtpUrl, var};
+use pds_config::{AllowRule, CaBundle, KmsKeyId, Mail, S3Credentials, S3Store, Secrets, Settings, SmtpUrl, var};
+use pds_crypto::SigningKey;
 use pds_identity::{Allow, Guard, Resolver, Roots, plc};
+use pds_kms::KmsKey;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use secrecy::ExposeSecret;
 
 use crate::{
     actor::rules::Rules,
@@ -23,6 +26,8 @@ pub struct Outside {
     pub blobs: Arc<dyn BlobStore>,
     /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
+    /// Signs operations on them.
+    pub rotation: Arc<dyn plc::RotationKey>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -96,6 +101,34 @@ pub fn roots(secrets: &Secrets) -> anyhow::Result<Roots> {
     }
 }
 
+/// The key that signs PLC operations. One in AWS KMS is asked for its public key.
+///
+/// # Errors
+/// When the key cannot be used; [`pds_kms::Error`] if AWS says so.
+pub async fn rotation_key(
+    key: &pds_config::RotationKey,
+    ca_bundle: Option<&CaBundle>,
+) -> anyhow::Result<Arc<dyn plc::RotationKey>> {
+    Ok(match key {
+        pds_config::RotationKey::Local(key) => {
+            Arc::new(SigningKey::from_hex(key.expose_secret()).context("PLC rotation key")?)
+        }
+        pds_config::RotationKey::Kms(id) => {
+            Arc::new(kms_key(id, ca_bundle).await.context(var::PLC_ROTATION_KEY_KMS_KEY_ID)?)
+        }
+    })
+}
+
+/// A key in AWS KMS, whose public key was read.
+pub(crate) async fn kms_key(id: &KmsKeyId, ca_bundle: Option<&CaBundle>) -> Result<KmsKey, pds_kms::Error> {
+    KmsKey::load(pds_kms::Options {
+        key: id.as_str().to_owned(),
+        region: id.region().map(str::to_owned),
+        ca_bundle: ca_bundle.map(|bundle| bundle.pem().to_owned()),
+    })
+    .await
+}
+
 /// Sends requests to relays. The host's owner has chosen them, so any address is allowed.
 pub(crate) fn relays(secrets: &Secrets) -> anyhow::Result<reqwest::Client> {
     let client = roots(secrets)?.trusted_by(reqwest::Client::builder());
@@ -147,27 +180,35 @@ pub(crate) fn transports(
 pub async fn open_blob_store(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Arc<dyn BlobStore>> {
     Ok(match &settings.blob.store {
         pds_config::BlobStore::Disk(disk) => Arc::new(Disk::open(&disk.location, &disk.tmp_location)?),
-        pds_config::BlobStore::S3(s3) => Arc::new(
-            S3::connect(S3Options {
-                bucket: s3.bucket.clone(),
-                region: s3.region.clone(),
-                endpoint: s3.endpoint.clone(),
-                public_endpoint: s3.public_endpoint.clone(),
-                force_path_style: s3.force_path_style,
-                checksum: match s3.checksum {
-                    pds_config::S3Checksum::WhenSupported => S3Checksum::WhenSupported,
-                    pds_config::S3Checksum::WhenRequired => S3Checksum::WhenRequired,
-                },
-                credentials: secrets.s3.as_ref().map(|keys| pds_blobstore::Credentials {
-                    access_key_id: keys.access_key_id.clone(),
-                    secret_access_key: keys.secret_access_key.clone(),
-                }),
-                ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
-                upload_timeout: s3.upload_timeout,
-                request_timeout: s3.request_timeout,
+        pds_config::BlobStore::S3(s3) => {
+            let options = S3Options {
                 upload_memory_bytes: Sizes::new(settings).upload_bytes,
-            })
-            .await,
-        ),
+                ..s3_options(s3, secrets.s3.as_ref(), secrets.ca_bundle.as_ref())
+            };
+            Arc::new(S3::connect(options).await)
+        }
     })
+}
+
+/// How to reach a bucket. For uploads, the memory that they may take is the caller's to set.
+pub(crate) fn s3_options(s3: &S3Store, keys: Option<&S3Credentials>, ca_bundle: Option<&CaBundle>) -> S3Options {
+    S3Options {
+        bucket: s3.bucket.clone(),
+        region: s3.region.clone(),
+        endpoint: s3.endpoint.clone(),
+        public_endpoint: s3.public_endpoint.clone(),
+        force_path_style: s3.force_path_style,
+        checksum: match s3.checksum {
+            pds_config::S3Checksum::WhenSupported => S3Checksum::WhenSupported,
+            pds_config::S3Checksum::WhenRequired => S3Checksum::WhenRequired,
+        },
+        credentials: keys.map(|keys| pds_blobstore::Credentials {
+            access_key_id: keys.access_key_id.clone(),
+            secret_access_key: keys.secret_access_key.clone(),
+        }),
+        ca_bundle: ca_bundle.map(|bundle| bundle.pem().to_owned()),
+        upload_timeout: s3.upload_timeout,
+        request_timeout: s3.request_timeout,
+        upload_memory_bytes: 0,
+    }
 }

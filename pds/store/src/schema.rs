@@ -54,7 +54,8 @@ const STEPS: &[Step] = steps![
     "0016" "adoption",
     "0017" "published_lexicons",
     "0018" "suspension",
-    "0019" "sessions_and_quotas"
+    "0019" "sessions_and_quotas",
+    "0021" "submitted_operations"
 ];
 
 /// How a database's schema relates to this program.

@@ -105,14 +105,14 @@ pub(crate) const SECTIONS: &[Section] = &[
             row("AL-IDN-3", "PLC operations with a mailed code; a malformed one is refused by field"),
             row("AL-IDN-4", "a directory that is away changes nothing; a new document is seen at once"),
             row("AL-IDN-5", "the document of the service and of hosted did:web accounts, by host"),
-            row("AL-IDN-6", "did:plc and did:web alike, moving included").partly("moving with a did:web"),
+            row("AL-IDN-6", "did:plc and did:web alike, moving included"),
             row("AL-FED-1", "accounts move between this server and the reference, and between two of this server"),
             row(
                 "AL-FED-2",
                 "users of one host call services of another; wrong audience, method, time or key is refused",
             ),
             row("AL-FED-3", "a relay follows; its last contact and its lag are shown")
-                .partly("when a relay was last seen, and its lag"),
+                .partly("when a relay was last seen"),
             row("AL-FED-4", "search over local and subscribed records"),
             row("AL-FED-5", "a collection over chosen hosts as one feed"),
         ],

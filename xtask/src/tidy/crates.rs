@@ -19,6 +19,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("pds-lexicon", &["pds-syntax"]),
     ("pds-limiter", &[]),
     ("pds-identity", &["pds-crypto", "pds-syntax"]),
+    ("pds-kms", &["pds-crypto", "pds-identity"]),
     ("pds-repo", &["pds-crypto", "pds-syntax"]),
     ("pds-store", &["pds-repo", "pds-syntax"]),
     (
@@ -28,6 +29,7 @@ const RULES: &[(&str, &[&str])] = &[
             "pds-config",
             "pds-crypto",
             "pds-identity",
+            "pds-kms",
             "pds-lexicon",
             "pds-limiter",
             "pds-repo",
@@ -73,6 +75,12 @@ const RESERVED: &[Reserved] = &[
         users: &["operator-object-store"],
         test_users: &[],
         reason: "users and policies of object stores are made in one place",
+    },
+    Reserved {
+        name: "aws-sdk-kms",
+        users: &["pds-kms"],
+        test_users: &["pds-server"],
+        reason: "the SDK is heavy, and a key in KMS has one home",
     },
     Reserved {
         name: "kube",

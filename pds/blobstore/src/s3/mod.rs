@@ -3,6 +3,7 @@
 mod bucket;
 mod budget;
 mod buffer;
+mod objects;
 mod options;
 mod upload;
 
@@ -20,6 +21,7 @@ use url::Url;
 use crate::{Blob, BlobKey, BlobStore, Error, Link, Result, Upload};
 use bucket::{Bucket, status};
 pub use buffer::PART_BYTES;
+pub use objects::Objects;
 pub use options::{Checksum, Credentials, Options};
 use upload::S3Upload;
 
@@ -62,7 +64,7 @@ impl BlobStore for S3 {
             (Some(length), Some(range)) => (length, total(range).ok_or_else(|| no_size("get", key))?),
             _ => return Err(no_size("get", key)),
         };
-        Ok(Blob { size, range: start..start + length, stream: pieces(object.body, key.clone()) })
+        Ok(Blob { size, range: start..start + length, stream: pieces(object.body, key.to_string()) })
     }
 
     async fn link(&self, key: &BlobKey, link: &Link<'_>) -> Result<Option<Url>> {
@@ -143,14 +145,14 @@ fn no_size(operation: &'static str, key: &BlobKey) -> Error {
     Error::failed(operation, key)("the response of the server does not contain the size of the object")
 }
 
-fn pieces(body: ByteStream, key: BlobKey) -> BoxStream<'static, Result<Bytes>> {
-    let next = |(mut body, key): (ByteStream, BlobKey)| async move {
+fn pieces(body: ByteStream, name: String) -> BoxStream<'static, Result<Bytes>> {
+    let next = |(mut body, name): (ByteStream, String)| async move {
         match body.try_next().await {
-            Ok(piece) => Ok(piece.map(|piece| (piece, (body, key)))),
-            Err(error) => Err(Error::failed("get", key)(error)),
+            Ok(piece) => Ok(piece.map(|piece| (piece, (body, name)))),
+            Err(error) => Err(Error::failed("get", name)(error)),
         }
     };
-    stream::try_unfold((body, key), next).boxed()
+    stream::try_unfold((body, name), next).boxed()
 }
 
 #[cfg(test)]

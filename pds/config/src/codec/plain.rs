@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Codec;
 use crate::choice::LogFormat;
+use crate::kms_key_id::{InvalidKmsKeyId, KmsKeyId};
 
 pub(crate) const BOOL: Codec<bool> = Codec::new(
     "true or 1, false or 0",
@@ -55,6 +56,12 @@ pub(crate) const SHA256: Codec<String> = Codec::new(
         if fit { Ok(text.to_owned()) } else { Err("is not a SHA-256 in hexadecimal".into()) }
     },
     Clone::clone,
+);
+
+pub(crate) const KMS_KEY: Codec<KmsKeyId> = Codec::new(
+    "the ID of a key, alias/NAME, or the ARN of either",
+    |text| text.parse().map_err(|error: InvalidKmsKeyId| error.to_string()),
+    KmsKeyId::to_string,
 );
 
 pub(crate) const KEY_PREFIX: Codec<String> = Codec::new(

@@ -30,15 +30,18 @@ pub fn file(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     database.is_sqlite().then(|| data_directory.join("secrets.env"))
 }
 
-/// New values for the secrets for which `lookup` has neither a value nor a `_FILE`.
+/// New values for the secrets for which `lookup` has neither a value nor a `_FILE`. No rotation key if one in AWS KMS is named.
 ///
 /// `random` must fill its argument with cryptographically secure random bytes.
 pub fn generate_missing(
     lookup: impl Fn(&str) -> Option<String>,
     mut random: impl FnMut(&mut [u8]),
 ) -> BTreeMap<&'static str, SecretString> {
-    let is_set = |name: &str| lookup(name).is_some_and(|value| !value.trim().is_empty());
-    let missing = GENERATED.into_iter().filter(|name| !is_set(name) && !is_set(&format!("{name}_FILE")));
+    let has_text = |name: &str| lookup(name).is_some_and(|value| !value.trim().is_empty());
+    let is_set = |name: &str| has_text(name) || has_text(&format!("{name}_FILE"));
+    // A rotation key in AWS KMS takes the place of one here.
+    let is_elsewhere = |name: &str| name == var::PLC_ROTATION_KEY && is_set(var::PLC_ROTATION_KEY_KMS_KEY_ID);
+    let missing = GENERATED.into_iter().filter(|name| !is_set(name) && !is_elsewhere(name));
     missing
         .map(|name| {
             // People type the password, so it is shorter. The other secrets are keys of 32 bytes. The chance that one is not a valid

@@ -1,14 +1,18 @@
 //! The secrets. They are separate from the settings, so that settings can be shown.
 
 pub mod local;
+mod rotation_key;
 
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+pub use rotation_key::RotationKey;
+
 use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
-use crate::fingerprint::{Fingerprint, fingerprint};
+use crate::fingerprint::{Fingerprint, fingerprint, fingerprint_with_kms};
+use crate::kms_key_id::KmsKeyId;
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
 use crate::settings::{BlobStore, Mail, Outbound};
@@ -35,8 +39,8 @@ pub struct Secrets {
     pub jwt_secret: SecretString,
     /// Password of the user `admin`.
     pub admin_password: SecretString,
-    /// Signs PLC operations. A secp256k1 private key as 64 lower-case hex digits.
-    pub plc_rotation_key: SecretString,
+    /// Signs PLC operations.
+    pub plc_rotation_key: RotationKey,
     /// Encrypts signing keys in the database. 32 bytes as 64 lower-case hex digits.
     pub key_encryption_key: SecretString,
 }
@@ -51,12 +55,12 @@ pub struct S3Credentials {
 /// The keys that data depends on. Without them, existing accounts can neither move nor write.
 #[derive(Debug, Clone)]
 pub struct DataKeys {
-    pub plc_rotation_key: SecretString,
+    pub plc_rotation_key: RotationKey,
     pub key_encryption_key: SecretString,
 }
 
 impl Secrets {
-    /// `needs_redis`: `RATE_LIMIT_DISTRIBUTED` is set to true.
+    /// `needs_redis`: `RATE_LIMIT_DISTRIBUTED` is set to true. `kms`: the PLC rotation key in AWS KMS, if it is set.
     pub(crate) fn read(
         reader: &mut Reader<'_>,
         data_directory: &Path,
@@ -64,6 +68,7 @@ impl Secrets {
         needs_redis: bool,
         outbound: &Outbound,
         mail: &Mail,
+        kms: Option<&KmsKeyId>,
     ) -> Option<Self> {
         let database = Self::read_database(reader, data_directory);
         let s3 = S3Credentials::read(reader, store);
@@ -76,7 +81,7 @@ impl Secrets {
         let ca_bundle = Self::read_ca_bundle(reader, outbound.ca_file.as_deref(), outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
-        let plc_rotation_key = required(reader, &setting::PLC_ROTATION_KEY);
+        let plc_rotation_key = RotationKey::read(reader, kms);
         let key_encryption_key = required(reader, &setting::KEY_ENCRYPTION_KEY);
         Some(Self {
             database: database?,
@@ -152,20 +157,33 @@ impl DataKeys {
     /// See [`crate::fingerprint()`].
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let (rotation, seal) = (self.plc_rotation_key.expose_secret(), self.key_encryption_key.expose_secret());
-        fingerprint(rotation, seal).expect("both keys were read as 64 hex digits")
+        let seal = self.key_encryption_key.expose_secret();
+        let made = match &self.plc_rotation_key {
+            RotationKey::Local(rotation) => fingerprint(rotation.expose_secret(), seal),
+            RotationKey::Kms(id) => fingerprint_with_kms(id, seal),
+        };
+        made.expect("the keys were read as 64 hex digits")
     }
 
     /// `None` if neither key is set, or if one is wrong or missing.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let pair = [&setting::PLC_ROTATION_KEY, &setting::KEY_ENCRYPTION_KEY];
-        let keys = pair.map(|key| reader.optional(key));
-        for (key, beside) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-            if !reader.is_set(key) && reader.is_set(beside) {
-                reader.refuse(key, None, format!("is required together with {}", beside.variable.name));
+        let (local, in_kms) = (&setting::PLC_ROTATION_KEY, &setting::PLC_ROTATION_KEY_KMS_KEY_ID);
+        let seal = &setting::KEY_ENCRYPTION_KEY;
+        let (kms, key_encryption_key) = (reader.optional(in_kms), reader.optional(seal));
+        let plc_rotation_key = match (RotationKey::is_set(reader), reader.is_set(seal)) {
+            (false, false) => return None,
+            (false, true) => {
+                reader.refuse(local, None, format!("is required together with {}", seal.variable.name));
+                None
             }
-        }
-        let [plc_rotation_key, key_encryption_key] = keys;
+            (true, has_seal) => {
+                if !has_seal {
+                    let beside = if reader.is_set(local) { local.variable.name } else { in_kms.variable.name };
+                    reader.refuse(seal, None, format!("is required together with {beside}"));
+                }
+                RotationKey::read(reader, kms.as_ref())
+            }
+        };
         Some(Self { plc_rotation_key: plc_rotation_key?, key_encryption_key: key_encryption_key? })
     }
 }

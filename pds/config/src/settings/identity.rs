@@ -6,6 +6,7 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
+use crate::kms_key_id::KmsKeyId;
 use crate::reader::Reader;
 use crate::rendered::Rendered;
 use crate::table::setting;
@@ -18,6 +19,8 @@ pub struct Identity {
     pub plc_url: Url,
     /// A did:key: the first rotation key of every new did:plc.
     pub recovery_key: Option<Did>,
+    /// The key in AWS KMS that signs PLC operations. `None` if the secrets contain the key.
+    pub rotation_kms_key: Option<KmsKeyId>,
     /// Maximum time of one lookup.
     pub resolver_timeout: Duration,
     /// Age after which a cached document is refreshed.
@@ -38,6 +41,7 @@ impl Identity {
             handle_domains: reader.optional(&setting::SERVICE_HANDLE_DOMAINS).unwrap_or_else(under_host),
             plc_url: reader.value(&setting::DID_PLC_URL),
             recovery_key: reader.optional(&setting::RECOVERY_DID_KEY),
+            rotation_kms_key: reader.optional(&setting::PLC_ROTATION_KEY_KMS_KEY_ID),
             resolver_timeout: reader.value(&setting::ID_RESOLVER_TIMEOUT),
             did_cache_stale_ttl: reader.value(&setting::DID_CACHE_STALE_TTL),
             did_cache_max_ttl: reader.value(&setting::DID_CACHE_MAX_TTL),
@@ -50,6 +54,7 @@ impl Identity {
             handle_domains,
             plc_url,
             recovery_key,
+            rotation_kms_key,
             resolver_timeout,
             did_cache_stale_ttl,
             did_cache_max_ttl,
@@ -58,6 +63,7 @@ impl Identity {
         out.put(&setting::SERVICE_HANDLE_DOMAINS, handle_domains);
         out.put(&setting::DID_PLC_URL, plc_url);
         out.put_some(&setting::RECOVERY_DID_KEY, recovery_key.as_ref());
+        out.put_some(&setting::PLC_ROTATION_KEY_KMS_KEY_ID, rotation_kms_key.as_ref());
         out.put(&setting::ID_RESOLVER_TIMEOUT, resolver_timeout);
         out.put(&setting::DID_CACHE_STALE_TTL, did_cache_stale_ttl);
         out.put(&setting::DID_CACHE_MAX_TTL, did_cache_max_ttl);

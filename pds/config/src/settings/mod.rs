@@ -188,7 +188,7 @@ impl Settings {
     /// Reads every variable once. The secrets are `None` if one of them is missing or wrong.
     pub(crate) fn read_with_secrets(reader: &mut Reader<'_>) -> (Self, Option<Secrets>) {
         let settings = Self::read(reader);
-        let Self { service, blob, rate_limits, outbound, mail, .. } = &settings;
+        let Self { service, identity, blob, rate_limits, outbound, mail, .. } = &settings;
         let secrets = Secrets::read(
             reader,
             &service.data_directory,
@@ -196,6 +196,7 @@ impl Settings {
             rate_limits.distributed == Some(true),
             outbound,
             mail,
+            identity.rotation_kms_key.as_ref(),
         );
         (settings, secrets)
     }

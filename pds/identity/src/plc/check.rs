@@ -199,10 +199,10 @@ mod tests {
     fn each_field_is_refused_by_name() {
         let (rotation, signing) = (SigningKey::generate(), SigningKey::generate());
         let handle = "alice.example".parse().unwrap();
-        let (_, genesis) = crate::plc::genesis(&signing.did_key(), &rotation, None, &handle, "https://pds.example");
+        let (signing, key) = (signing.did_key(), rotation.did_key());
+        let genesis = crate::plc::genesis(&signing, &key, None, &handle, "https://pds.example").sign(&rotation);
         let good = serde_json::to_value(&genesis).unwrap();
         assert_eq!(SignedOperation::read(&good).unwrap(), genesis);
-        let key = rotation.did_key();
         for (field, bad, named) in [
             ("type", json!("plc_tombstone"), "type must be"),
             ("rotationKeys", json!("did:key:z"), "rotationKeys must be an array"),

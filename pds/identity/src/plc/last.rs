@@ -132,8 +132,9 @@ mod tests {
     fn an_entry_has_the_cid_of_the_operation() {
         let rotation = SigningKey::generate();
         let handle = "alice.example".parse().unwrap();
-        let (did, genesis) = genesis(&rotation.did_key(), &rotation, None, &handle, "https://pds.example");
-        let read = Last::read(&did, serde_json::to_value(&genesis).unwrap()).unwrap();
+        let key = rotation.did_key();
+        let genesis = genesis(&key, &key, None, &handle, "https://pds.example").sign(&rotation);
+        let read = Last::read(&genesis.did(), serde_json::to_value(&genesis).unwrap()).unwrap();
         assert_eq!(read, Last::from(&genesis));
         assert_eq!(read.next().prev, Some(genesis.cid()));
     }

@@ -4,6 +4,7 @@ mod check;
 mod directory;
 mod last;
 mod operation;
+mod rotation_key;
 
 use async_trait::async_trait;
 use pds_syntax::Did;
@@ -12,6 +13,7 @@ pub use check::{Malformed, methods, services};
 pub use directory::HttpDirectory;
 pub use last::Last;
 pub use operation::{Operation, PlcService, SignedOperation, genesis, rotation_keys};
+pub use rotation_key::RotationKey;
 
 use crate::{DidDocument, Error};
 

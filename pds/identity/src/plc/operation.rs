@@ -46,33 +46,30 @@ pub struct SignedOperation {
     pub sig: String,
 }
 
-/// The genesis operation of a new account on this host, and the DID that follows from it. The keys in `recovery` outrank `rotation`, and the
-/// first ones the later ones.
+/// The genesis operation of a new account on this host, not signed yet. The keys in `recovery` outrank `rotation`, which is the host's own as did:key,
+/// and the first ones the later ones.
 pub fn genesis<'a>(
     signing: &str,
-    rotation: &SigningKey,
+    rotation: &str,
     recovery: impl IntoIterator<Item = &'a Did>,
     handle: &Handle,
     endpoint: &str,
-) -> (Did, SignedOperation) {
-    let rotation_keys = rotation_keys(recovery, rotation);
+) -> Operation {
     let service = PlcService { kind: "AtprotoPersonalDataServer".into(), endpoint: endpoint.into() };
-    let operation = Operation {
+    Operation {
         kind: "plc_operation".into(),
-        rotation_keys,
+        rotation_keys: rotation_keys(recovery, rotation),
         verification_methods: BTreeMap::from([("atproto".into(), signing.into())]),
         also_known_as: vec![format!("at://{handle}")],
         services: BTreeMap::from([("atproto_pds".into(), service)]),
         prev: None,
-    };
-    let signed = operation.sign(rotation);
-    (signed.did(), signed)
+    }
 }
 
-/// The rotation keys of an account on this host: those of `recovery`, each once, then the host's own.
-pub fn rotation_keys<'a>(recovery: impl IntoIterator<Item = &'a Did>, rotation: &SigningKey) -> Vec<String> {
+/// The rotation keys of an account on this host, as did:keys: those of `recovery`, each once, then the host's own.
+pub fn rotation_keys<'a>(recovery: impl IntoIterator<Item = &'a Did>, rotation: &str) -> Vec<String> {
     let mut keys = Vec::new();
-    for key in recovery.into_iter().map(Did::to_string).chain([rotation.did_key()]) {
+    for key in recovery.into_iter().map(Did::to_string).chain([rotation.to_owned()]) {
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -81,10 +78,20 @@ pub fn rotation_keys<'a>(recovery: impl IntoIterator<Item = &'a Did>, rotation: 
 }
 
 impl Operation {
-    /// Signs the operation with a rotation key.
+    /// Signs the operation with a rotation key of this process.
     pub fn sign(self, rotation: &SigningKey) -> SignedOperation {
-        let sig = BASE64URL_NOPAD.encode(&rotation.sign(&encode(&self, None)));
-        SignedOperation { operation: self, sig }
+        let signature = rotation.sign(&self.message());
+        self.signed(&signature)
+    }
+
+    /// The bytes that are signed.
+    pub fn message(&self) -> Vec<u8> {
+        encode(self, None)
+    }
+
+    /// The operation with a signature of [`Operation::message`].
+    pub fn signed(self, signature: &[u8; 64]) -> SignedOperation {
+        SignedOperation { operation: self, sig: BASE64URL_NOPAD.encode(signature) }
     }
 }
 
@@ -94,8 +101,8 @@ impl SignedOperation {
         cid_of(&self.encode())
     }
 
-    /// The DID that a genesis operation creates: 24 characters of the base32 of its SHA-256.
-    fn did(&self) -> Did {
+    /// The DID that this genesis operation creates: 24 characters of the base32 of its SHA-256.
+    pub fn did(&self) -> Did {
         let text = BASE32_NOPAD.encode(&Sha256::digest(self.encode())).to_ascii_lowercase();
         format!("did:plc:{}", &text[..24]).parse().expect("base32 is legal in a DID")
     }

@@ -27,5 +27,8 @@ fn handle(text: &str) -> Handle {
 
 /// A new identity. Its signing key is dropped.
 fn identity(rotation: &SigningKey, name: &str) -> (Did, SignedOperation) {
-    plc::genesis(&SigningKey::generate().did_key(), rotation, None, &handle(name), "https://pds.example")
+    let signing = SigningKey::generate().did_key();
+    let genesis = plc::genesis(&signing, &rotation.did_key(), None, &handle(name), "https://pds.example");
+    let signed = genesis.sign(rotation);
+    (signed.did(), signed)
 }

@@ -39,13 +39,15 @@ fn operations_and_did_equal_the_references() {
         let (rotation, signing) = (SigningKey::from_bytes(&secret).unwrap(), SigningKey::generate());
         let recovery = (n % 2 == 0).then(|| SigningKey::generate().did_key());
         let recovery_key = recovery.as_ref().map(|key| key.parse().unwrap());
-        let (did, genesis) = plc::genesis(
+        let genesis = plc::genesis(
             &signing.did_key(),
-            &rotation,
+            &rotation.did_key(),
             recovery_key.as_ref(),
             &handle("alice.pds.example"),
             "https://pds.example",
         );
+        let genesis = genesis.sign(&rotation);
+        let did = genesis.did();
         let update = Last::from(&genesis).with_handle(&handle("alice.example")).sign(&rotation);
 
         let rotation_keys: Vec<String> = recovery.into_iter().chain([rotation.did_key()]).collect();

@@ -5,6 +5,7 @@
 
 mod lease;
 mod link;
+mod probe;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use crate::{
 };
 use lease::Lease;
 use link::Link;
+pub use probe::{Probe, ProbeError};
 
 /// How often a closed connection is opened again.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);

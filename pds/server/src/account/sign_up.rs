@@ -50,6 +50,9 @@ pub enum Error {
     /// Handle, e-mail address, DID or invite code cannot be used, or the database failed.
     #[error(transparent)]
     Store(#[from] pds_store::Error),
+    /// The operation that makes the DID could not be signed.
+    #[error("sign the operation that makes the identity")]
+    Unsigned(#[source] pds_identity::Error),
     /// The directory did not accept the new DID.
     #[error("publish the identity of {did}")]
     Publish {
@@ -81,7 +84,7 @@ pub struct Parts {
     /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
     /// Signs PLC operations.
-    pub rotation: Arc<SigningKey>,
+    pub rotation: Arc<dyn plc::RotationKey>,
     /// Seals the signing keys of repositories.
     pub seal: Arc<SealKey>,
     /// The time.
@@ -116,8 +119,9 @@ impl SignUps {
             None => {
                 let recovery = sign_up.recovery_key.iter().chain(&parts.recovery_key);
                 let (signing, handle, endpoint) = (key.did_key(), &sign_up.handle, &parts.endpoint);
-                let (did, genesis) = plc::genesis(&signing, &parts.rotation, recovery, handle, endpoint);
-                (did, Some(genesis))
+                let genesis = plc::genesis(&signing, &parts.rotation.did_key(), recovery, handle, endpoint);
+                let genesis = parts.rotation.sign(genesis).await.map_err(Error::Unsigned)?;
+                (genesis.did(), Some(genesis))
             }
         };
         let id = parts.reserve(&did, &sign_up, &key).await?;

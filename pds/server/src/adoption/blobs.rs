@@ -1,8 +1,5 @@
 //! Copying the blobs of one account into the blob store.
 
-use std::{io, path::PathBuf};
-
-use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
 use pds_blobstore::BlobKey;
 use pds_repo::Cid;
@@ -13,15 +10,13 @@ use pds_store::{
 };
 use pds_syntax::Did;
 use sha2::{Digest, Sha256};
-use tokio::{fs::File, io::AsyncReadExt};
 
-use super::{Error, Parts, reader::Reader, source::micros};
+use super::{Error, Parts, blob_source::Failed, reader::Reader, source::micros};
 
 /// Blobs whose rows are written in one transaction.
 const PAGE: u32 = 50;
 /// Blobs that are copied at once.
 const AT_ONCE: usize = 8;
-const PIECE: usize = 256 << 10;
 /// When the object of a copy that was interrupted is deleted; microseconds from its beginning.
 const DISCARD_US: i64 = 24 * 3600 * 1_000_000;
 /// Lost blobs of one account that are listed one by one.
@@ -112,57 +107,33 @@ async fn record(tx: &mut pds_store::Tx, id: AccountId, copy: &Copy, now: i64) ->
     Ok(blob::forget_discarded(tx, key.as_str()).await?)
 }
 
-/// The copy, or the CID and the reason for which there is none. Only the blob store's errors end the import.
+/// The copy, or the CID and the reason for which there is none. Only the errors of the blob store and of the reference's bucket end the import.
 async fn copy_one(
     parts: &Parts,
     did: &Did,
     source: SourceBlob,
     key: BlobKey,
 ) -> Result<Result<Copy, (String, String)>, Error> {
-    let lost = |reason: String| Ok(Err((source.cid.clone(), reason)));
-    let cid: Cid = match source.cid.parse() {
-        Ok(cid) => cid,
-        Err(_) => return lost("its CID is not one of a blob".to_owned()),
-    };
-    let mut file = match open(parts, did, &source).await {
-        Ok(file) => file,
-        Err(error) => return lost(format!("its file cannot be read: {error}")),
-    };
-    let (mut object, mut hash, mut size) = (parts.blobs.begin(&key).await?, Sha256::new(), 0u64);
-    loop {
-        let piece = match read(&mut file).await {
-            Ok(piece) if piece.is_empty() => break,
-            Ok(piece) => piece,
-            Err(error) => return lost(format!("its file cannot be read: {error}")),
-        };
+    match copy_bytes(parts, did, &source, &key).await {
+        Ok((cid, size)) => Ok(Ok(Copy { source, cid, key, size })),
+        Err(Failed::Lost(reason)) => Ok(Err((source.cid, reason))),
+        Err(Failed::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn copy_bytes(parts: &Parts, did: &Did, source: &SourceBlob, key: &BlobKey) -> Result<(Cid, u64), Failed> {
+    let lost = |reason: &str| Failed::Lost(reason.to_owned());
+    let cid: Cid = source.cid.parse().map_err(|_| lost("its CID is not one of a blob"))?;
+    let mut pieces = parts.blob_source.open(&parts.folder, did, source).await?;
+    let (mut object, mut hash, mut size) = (parts.blobs.begin(key).await?, Sha256::new(), 0u64);
+    while let Some(piece) = pieces.try_next().await? {
         hash.update(&piece);
         size += piece.len() as u64;
         object.write(piece).await?;
     }
     if hash.finalize()[..] != cid.digest()[..] {
-        return lost("the bytes in its file are others".to_owned());
+        return Err(lost("its bytes are others"));
     }
     object.finish().await?;
-    Ok(Ok(Copy { source, cid, key, size }))
-}
-
-async fn open(parts: &Parts, did: &Did, source: &SourceBlob) -> io::Result<File> {
-    let mut paths: Vec<PathBuf> = parts.folder.blob_files(did.as_str(), &source.cid).into();
-    if let Some(key) = &source.temp_key {
-        paths.push(parts.folder.temporary_blob(did.as_str(), key));
-    }
-    let mut missing = io::Error::from(io::ErrorKind::NotFound);
-    for path in paths {
-        match File::open(path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => missing = error,
-            opened => return opened,
-        }
-    }
-    Err(missing)
-}
-
-async fn read(file: &mut File) -> io::Result<Bytes> {
-    let mut piece = BytesMut::with_capacity(PIECE);
-    file.read_buf(&mut piece).await?;
-    Ok(piece.freeze())
+    Ok((cid, size))
 }

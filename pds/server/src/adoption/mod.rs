@@ -6,6 +6,7 @@
 //! Nothing is signed, announced or published here.
 
 mod account;
+mod blob_source;
 mod blobs;
 mod ending;
 mod error;
@@ -17,6 +18,7 @@ mod run;
 mod source;
 mod verify;
 
+pub use blob_source::BlobSource;
 pub use error::Error;
 pub use parts::Parts;
 pub use refused::Refused;

@@ -7,6 +7,7 @@ use pds_crypto::seal::SealKey;
 use pds_store::{Db, reference::Folder};
 use pds_syntax::Did;
 
+use super::BlobSource;
 use crate::clock::Clock;
 
 /// What an import works with.
@@ -21,6 +22,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where they come from.
     pub folder: Folder,
+    /// Where the bytes of their blobs are.
+    pub blob_source: BlobSource,
     /// Age of the oldest event that followers may ask for.
     pub window: Duration,
     /// Whether sessions go on, which they can if the secret that signs them stays.

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use pds_store::{
     account as accounts, adoption,
-    reference::{self, Accounts, Sequence, SourceAccount, Use},
+    reference::{self, Accounts, LeftBehind, Sequence, SourceAccount, Use},
 };
 use pds_syntax::Did;
 use sha2::{Digest, Sha256};
@@ -136,6 +136,20 @@ impl Adoption {
     #[must_use]
     pub fn may_be_in_use(&self) -> bool {
         self.may_be_in_use
+    }
+
+    /// What is in the directory and is not taken over, each with the consequence.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn left_behind(&self) -> Result<Vec<String>, Error> {
+        let LeftBehind { oauth_sessions, devices, mail_codes } = self.accounts.ask(Accounts::left_behind).await?;
+        let found = [
+            (oauth_sessions, "sessions of apps that log in with OAuth: their users log in again"),
+            (devices, "browsers that the pages of the OAuth provider remember"),
+            (mail_codes, "codes in mails: their owners ask for new ones"),
+        ];
+        Ok(found.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect())
     }
 
     /// Takes over everything. If accounts were refused the import has not ended: the caller mends or leaves them out, and begins again.

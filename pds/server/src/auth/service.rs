@@ -51,7 +51,7 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove(app: &App, parts: &Parts, trust: Trust<'_>) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, trust).map_err(|refusal| counted(app, refusal))?;
-        let found = app.lookups.did(&issuer.did, &Client::of(&parts.extensions).subject).await;
+        let found = app.handles.lookups().did(&issuer.did, &Client::of(&parts.extensions).subject).await;
         let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         let verified = match token.verify(&issuer.key(&document)?) {
             // Other failures do not depend on the key.
@@ -75,7 +75,7 @@ impl Issuer {
     /// The answer to the client.
     pub async fn prove_now(app: &App, parts: &Parts) -> Result<Self, XrpcError> {
         let (token, issuer) = Self::read(app, parts, Trust::Anybody).map_err(|refusal| counted(app, refusal))?;
-        let found = app.lookups.fresh_did(&issuer.did, &Client::of(&parts.extensions).subject).await;
+        let found = app.handles.lookups().fresh_did(&issuer.did, &Client::of(&parts.extensions).subject).await;
         let document = found.map_err(|error| unresolved(&issuer.did, &error))?;
         token.verify(&issuer.key(&document)?).map_err(|error| counted(app, refuse(error))).map(|()| issuer)
     }

@@ -37,6 +37,9 @@ pub(super) enum Refusal {
     /// The reference's settings are others than those of this server.
     #[error("the settings do not fit the data:\n{problems}")]
     OtherSettings { problems: String },
+    /// The key in AWS KMS is none that can sign.
+    #[error(transparent)]
+    RotationKey(anyhow::Error),
     /// Not all of a data directory was imported.
     #[error(
         "the import of a data directory into this database has not ended: run `pds import-reference` again with the same directory, or point {} at another database",
@@ -80,6 +83,14 @@ pub(super) fn reason(error: &anyhow::Error) -> Reason {
         (_, Some(error)) if error.is_login_refused() => Reason::InvalidSettings,
         (_, Some(error)) if error.is_unavailable() => Reason::Unavailable,
         _ => Reason::Failed,
+    }
+}
+
+/// The failure of a rotation key: a refusal if the same call fails again until a person has changed something.
+pub(super) fn of_rotation_key(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<pds_kms::Error>() {
+        Some(cause) if cause.is_final() => Refusal::RotationKey(error).into(),
+        _ => error,
     }
 }
 

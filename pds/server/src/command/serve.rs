@@ -10,13 +10,17 @@ use pds_store::{Db, Dialect, Options, account, adoption, schema};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{failure::Refusal, listen::listen, log, owner, settings, tls};
+use super::{
+    failure::{self, Refusal},
+    listen::listen,
+    log, owner, settings, tls,
+};
 use crate::{
     app::App,
     clock::SystemClock,
     http::listener,
     mail::Kind,
-    outside::{Outside, open_blob_store, roots},
+    outside::{Outside, open_blob_store, roots, rotation_key},
     rate_limit::Connections,
     router,
 };
@@ -63,7 +67,10 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
     let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
     let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
-    let app = App::start(settings, &secrets, db, Outside { blobs, plc, clock: Arc::new(SystemClock) }).await?;
+    let rotation =
+        rotation_key(&secrets.plc_rotation_key, secrets.ca_bundle.as_ref()).await.map_err(failure::of_rotation_key)?;
+    let outside = Outside { blobs, plc, rotation, clock: Arc::new(SystemClock) };
+    let app = App::start(settings, &secrets, db, outside).await?;
     if !app.emails.mailer().can_send(Kind::ResetPassword) {
         tracing::warn!(
             "{} is not set, so this server sends no e-mail: nobody can confirm an address, reset a password or delete an account without an administrator",

@@ -99,7 +99,8 @@ impl Identities {
         let last = self.parts().plc.last(did).await.map_err(|source| unresolved(did, source))?;
         let next = last.with_signing_key(public_key);
         if next.verification_methods != last.operation.verification_methods {
-            self.publish(did, &next.sign(&self.parts().rotation)).await?;
+            let next = self.signed(did, next).await?;
+            self.publish(did, &next).await?;
         }
         Ok(Named::New)
     }

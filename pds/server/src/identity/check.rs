@@ -1,5 +1,6 @@
 //! Which handles an account may have on this host.
 
+use pds_identity::Error as ResolveError;
 use pds_store::reserved_label;
 use pds_syntax::{Did, Handle};
 
@@ -17,6 +18,9 @@ pub enum HandleError {
     /// Below a domain that this host does not serve.
     #[error("Not a supported handle domain")]
     Unsupported,
+    /// Too many lookups are under way.
+    #[error("Too many lookups are under way, try again")]
+    Busy,
     /// Another account has it.
     #[error("Handle already taken: {0}")]
     Taken(Handle),
@@ -32,6 +36,7 @@ impl HandleError {
             Self::Invalid(_) => "InvalidHandle",
             Self::Reserved | Self::Taken(_) => "HandleNotAvailable",
             Self::Unsupported => "UnsupportedDomain",
+            Self::Busy => "ServiceUnavailable",
             Self::Store(_) => "InternalServerError",
         }
     }
@@ -39,12 +44,12 @@ impl HandleError {
 
 impl Handles {
     /// Checks that an account with `did` may use `handle`: below a domain of this host by its rules, elsewhere if the handle resolves to the
-    /// DID. Whether another account has it is not checked.
+    /// DID. Whether another account has it is not checked. The lookup is one of the client at `address`.
     ///
     /// # Errors
     /// Why not.
-    pub async fn check(&self, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
-        self.check_for_host(handle, did).await?;
+    pub async fn check(&self, handle: &Handle, did: Option<&Did>, address: &str) -> Result<(), HandleError> {
+        self.check_for_host(handle, did, address).await?;
         if let Some(label) = self.own_label(handle)
             && (reserved::contains(label) || reserved_label::is_reserved(&self.parts().db, label).await?)
         {
@@ -57,7 +62,7 @@ impl Handles {
     ///
     /// # Errors
     /// Why not.
-    pub async fn check_for_host(&self, handle: &Handle, did: Option<&Did>) -> Result<(), HandleError> {
+    pub async fn check_for_host(&self, handle: &Handle, did: Option<&Did>, address: &str) -> Result<(), HandleError> {
         if handle.is_disallowed_tld() {
             return Err(HandleError::Invalid(format!("Handle TLD is invalid or disallowed: {handle}")));
         }
@@ -72,8 +77,9 @@ impl Handles {
         }
         let Some(did) = did else { return Err(HandleError::Unsupported) };
         // Not from the cache: the record that proves it was often set a moment ago.
-        match self.parts().resolver.refresh_handle(handle).await {
+        match self.lookups().fresh_handle(handle, address).await {
             Ok(found) if found == *did => Ok(()),
+            Err(ResolveError::Busy) => Err(HandleError::Busy),
             _ => Err(HandleError::Invalid(format!("External handle did not resolve to DID: {handle}"))),
         }
     }

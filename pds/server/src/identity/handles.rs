@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pds_crypto::SigningKey;
 use pds_identity::{Resolver, plc};
 use pds_store::Db;
 use pds_syntax::Handle;
@@ -26,7 +25,7 @@ pub struct Parts {
     /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
     /// Signs PLC operations.
-    pub rotation: Arc<SigningKey>,
+    pub rotation: Arc<dyn plc::RotationKey>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The domains below which this host gives out handles, each with its leading dot.
@@ -43,6 +42,11 @@ impl Handles {
 
     pub(super) fn parts(&self) -> &Parts {
         &self.0
+    }
+
+    /// The lookups that clients ask for.
+    pub fn lookups(&self) -> &Lookups {
+        &self.0.lookups
     }
 
     /// The handle domain of this host that `handle` is below, with its leading dot.

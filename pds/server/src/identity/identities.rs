@@ -1,40 +1,34 @@
 //! The DID documents of this host's accounts: what they must hold, operations on them, and keys that are reserved for them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use pds_crypto::{SigningKey, seal::SealKey};
 use pds_identity::{
     Error as ResolveError, Resolver,
     plc::{self, Malformed, Operation, PlcService, SignedOperation},
 };
-use pds_repo::event;
 use pds_store::{
     Db,
     account::{self, Account},
-    event as events,
     reserved_key::{self, NewKey},
 };
-use pds_syntax::{Did, Handle};
+use pds_syntax::Did;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     actor::{Actors, key},
-    clock::{self, Clock},
-    report::chain,
-    task::run_to_end,
+    clock::Clock,
 };
 
 /// How long a key stays reserved; microseconds.
 const RESERVED_US: i64 = 48 * 60 * 60 * 1_000_000;
 /// Maximum number of reserved keys: anybody may reserve one.
 const RESERVED: u32 = 10_000;
-/// Pauses between attempts to announce an operation that the directory has taken.
-const PAUSES_S: [u64; 6] = [0, 1, 5, 20, 60, 300];
 /// The name of the repository's key and of the host in operations and documents.
-const KEY: &str = "atproto";
-const PDS: &str = "atproto_pds";
-const PDS_KIND: &str = "AtprotoPersonalDataServer";
+pub(super) const KEY: &str = "atproto";
+pub(super) const PDS: &str = "atproto_pds";
+pub(super) const PDS_KIND: &str = "AtprotoPersonalDataServer";
 
 /// The identities of this host's accounts. Cheap to clone.
 #[derive(Clone)]
@@ -49,7 +43,7 @@ pub struct Parts {
     /// Where did:plc identities are published.
     pub plc: Arc<dyn plc::Directory>,
     /// Signs PLC operations.
-    pub rotation: Arc<SigningKey>,
+    pub rotation: Arc<dyn plc::RotationKey>,
     /// Opens signing keys.
     pub seal: Arc<SealKey>,
     /// Signs repositories with another key.
@@ -83,6 +77,15 @@ pub enum Error {
     /// The document or the newest operation cannot be read.
     #[error("Could not resolve DID")]
     Unresolved {
+        /// The account.
+        did: Did,
+        /// The cause.
+        #[source]
+        source: ResolveError,
+    },
+    /// The host's rotation key could not be used.
+    #[error("sign an operation on {did}")]
+    Unsigned {
         /// The account.
         did: Did,
         /// The cause.
@@ -173,7 +176,7 @@ impl Identities {
         Ok(Credentials {
             also_known_as: vec![format!("at://{}", account.handle)],
             verification_methods: BTreeMap::from([(KEY.to_owned(), self.signing_key(account).await?)]),
-            rotation_keys: plc::rotation_keys(recovery, &self.0.rotation),
+            rotation_keys: plc::rotation_keys(recovery, &self.0.rotation.did_key()),
             services: BTreeMap::from([(PDS.to_owned(), service)]),
         })
     }
@@ -257,49 +260,13 @@ impl Identities {
             ..next
         };
         next.check()?;
-        Ok(next.sign(&self.0.rotation))
+        self.signed(did, next).await
     }
 
-    /// Adds an operation to the log of an account's DID, if the document then still names this host as the account's, and announces it.
-    ///
-    /// Cancellation: runs to its end once the directory is asked.
-    ///
-    /// # Errors
-    /// Why not; nothing is changed then.
-    pub async fn submit(&self, account: &Account, operation: &Value) -> Result<(), Error> {
-        let operation = SignedOperation::read(operation)?;
-        if account.did.method() != "plc" {
-            return Err(Error::NotPlc(account.did.clone()));
-        }
-        self.check_operation(account, &operation.operation).await?;
-        let (this, account) = (self.clone(), account.clone());
-        run_to_end(async move {
-            this.publish(&account.did, &operation).await?;
-            this.announce(account.did, account.handle).await;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn check_operation(&self, account: &Account, operation: &Operation) -> Result<(), Error> {
-        let service = operation.services.get(PDS);
-        let refuse = |reason| Err(Error::Incorrect(reason));
-        if !operation.rotation_keys.contains(&self.0.rotation.did_key()) {
-            return refuse("Rotation keys do not include server's rotation key");
-        }
-        if service.is_none_or(|service| service.kind != PDS_KIND) {
-            return refuse("Incorrect type on atproto_pds service");
-        }
-        if service.is_none_or(|service| service.endpoint != self.0.endpoint) {
-            return refuse("Incorrect endpoint on atproto_pds service");
-        }
-        if operation.verification_methods.get(KEY) != Some(&self.signing_key(account).await?) {
-            return refuse("Incorrect signing key");
-        }
-        if operation.also_known_as.first() != Some(&format!("at://{}", account.handle)) {
-            return refuse("Incorrect handle in alsoKnownAs");
-        }
-        Ok(())
+    /// The operation, signed with the host's rotation key.
+    pub(super) async fn signed(&self, did: &Did, operation: Operation) -> Result<SignedOperation, Error> {
+        let signed = self.0.rotation.sign(operation).await;
+        signed.map_err(|source| Error::Unsigned { did: did.clone(), source })
     }
 
     /// Adds an operation to the log of a DID.
@@ -308,34 +275,6 @@ impl Identities {
             ResolveError::Refused { message } => Error::Refused { message },
             error => unresolved(did, error),
         })
-    }
-
-    /// Announces a new document, and reads it. What the directory has taken is announced even if the database fails for some minutes.
-    async fn announce(&self, did: Did, handle: Handle) {
-        let this = self.clone();
-        let announced = async move {
-            for pause in PAUSES_S {
-                tokio::time::sleep(Duration::from_secs(pause)).await;
-                match this.append(&did, &handle).await {
-                    Ok(()) => break,
-                    Err(error) => {
-                        tracing::warn!(account.did = %did, error = chain(&error), "the new document of {did} is not announced yet")
-                    }
-                }
-            }
-            // If this fails, the former document is used until its time in the cache is over.
-            let _ = this.0.resolver.refresh_did(&did).await;
-        };
-        let task = tokio::spawn(announced);
-        // The caller does not wait for a database that is away.
-        let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
-    }
-
-    async fn append(&self, did: &Did, handle: &Handle) -> pds_store::Result<()> {
-        let now = self.0.clock.now_us();
-        let mut tx = self.0.db.begin().await?;
-        events::append(&mut tx, &[event::identity(did, Some(handle), &clock::text(now))], now).await?;
-        tx.commit().await
     }
 
     /// Reserves a signing key, as did:key. If one is reserved for `did` already, it is the answer.

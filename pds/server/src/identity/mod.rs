@@ -9,6 +9,7 @@ mod lookups;
 mod reserved;
 mod resolve;
 mod schemas;
+mod submit;
 mod update;
 
 pub use change_key::Error as ChangeKeyError;

@@ -63,7 +63,7 @@ impl Handles {
         if self.own_domain(handle).is_some() {
             return Ok(own.map(|account| account.did));
         }
-        let lookups = &self.parts().lookups;
+        let lookups = self.lookups();
         let found = match fresh {
             true => lookups.fresh_handle(handle, address).await,
             false => lookups.handle(handle, address).await,
@@ -94,7 +94,7 @@ impl Handles {
     /// # Errors
     /// Why there is none.
     pub async fn identity(&self, identifier: &AtIdentifier, fresh: bool, address: &str) -> Result<Resolved, Error> {
-        let lookups = &self.parts().lookups;
+        let lookups = self.lookups();
         let did = match identifier {
             AtIdentifier::Did(did) => did.clone(),
             AtIdentifier::Handle(handle) => self.resolve_from(handle, fresh, address).await?.ok_or(Error::NoHandle)?,

@@ -144,7 +144,8 @@ impl Parts {
         if named == Some(handle.as_str()) {
             return Ok(());
         }
-        self.plc.submit(did, &last.with_handle(handle).sign(&self.rotation)).await
+        let next = self.rotation.sign(last.with_handle(handle)).await?;
+        self.plc.submit(did, &next).await
     }
 
     /// Makes the directory name the handle that the database has. Returns whether it does now.

@@ -1,4 +1,4 @@
-//! Ends changes of handles and signing keys that a crash interrupted.
+//! Ends changes of handles and signing keys that a crash interrupted, and announces operations that it kept from being announced.
 
 use crate::identity::{Handles, Identities};
 
@@ -8,5 +8,6 @@ use crate::identity::{Handles, Identities};
 /// When the database fails.
 pub(super) async fn finish(handles: Handles, identities: Identities, now: i64) -> anyhow::Result<()> {
     handles.finish_interrupted(now).await?;
+    identities.announce_interrupted(now).await?;
     Ok(identities.finish_interrupted(now).await?)
 }

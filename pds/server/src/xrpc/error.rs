@@ -99,6 +99,13 @@ impl From<identities::Error> for XrpcError {
                 tracing::warn!(error = chain(&error), "a DID could not be resolved: a request was answered 503");
                 Self::unavailable("The DID document cannot be read at the moment, nothing was changed, try again", 5)
             }
+            Error::Unsigned { .. } => {
+                tracing::error!(
+                    error = chain(&error),
+                    "the PLC rotation key cannot be used: a request was answered 503"
+                );
+                Self::unavailable("The key that signs identities is not available, nothing was changed, try again", 5)
+            }
             Error::Full => Self::unavailable(error.to_string(), 600),
             Error::Unresolved { .. }
             | Error::Tombstoned

@@ -238,7 +238,7 @@ pub async fn tombstone<'a>(source: impl Into<Source<'a>>, did: &Did) -> Result<O
 /// When the database cannot be read.
 #[doc(hidden)]
 pub async fn leftovers(db: &Db, id: AccountId, did: &Did) -> Result<Vec<String>> {
-    const BY_ID: [(&str, &str); 15] = [
+    const BY_ID: [(&str, &str); 16] = [
         ("account", "select count(*) from account where id = $1"),
         ("repo", "select count(*) from repo where account_id = $1"),
         ("record", "select count(*) from record where repo_id = $1"),
@@ -253,6 +253,7 @@ pub async fn leftovers(db: &Db, id: AccountId, did: &Did) -> Result<Vec<String>>
         ("preference", "select count(*) from preference where account_id = $1"),
         ("reserved_key", "select count(*) from reserved_key where account_id = $1"),
         ("handle_change", "select count(*) from handle_change where account_id = $1"),
+        ("submitted_operation", "select count(*) from submitted_operation where account_id = $1"),
         ("app_password", "select count(*) from app_password where account_id = $1"),
     ];
     const BY_DID: &str = "select count(*) from invite_code where for_account = $1 or created_by = $1";

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, params, params_from_iter};
 
 use super::{Result, file::Opened};
 
@@ -64,6 +64,16 @@ pub struct InviteUse {
     /// DID of the account, which may have been deleted since.
     pub used_by: String,
     pub used_at: String,
+}
+
+/// Numbers of rows that only the reference can use.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LeftBehind {
+    pub oauth_sessions: u64,
+    /// Browsers that the pages of its OAuth provider remember.
+    pub devices: u64,
+    /// Codes in mails that were not used.
+    pub mail_codes: u64,
 }
 
 impl Accounts {
@@ -146,6 +156,28 @@ impl Accounts {
                 app_password: row.get(3)?,
             })
         })
+    }
+
+    /// How many rows there are of what only the reference can use.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn left_behind(&self) -> Result<LeftBehind> {
+        let [oauth_sessions, devices, mail_codes] = ["token", "device", "email_token"].map(|table| self.rows(table));
+        Ok(LeftBehind { oauth_sessions: oauth_sessions?, devices: devices?, mail_codes: mail_codes? })
+    }
+
+    /// Number of rows of a table; none if an older version does not have it.
+    fn rows(&self, table: &'static str) -> Result<u64> {
+        const TABLE: &str = "select count(*) from sqlite_master where type = 'table' and name = ?1";
+        let one = |sql: &str, values: &[&str]| -> Result<u64> {
+            let count = self.0.connection.query_row(sql, params_from_iter(values), |row| row.get::<_, i64>(0));
+            Ok(count.map_err(self.0.failed())?.unsigned_abs())
+        };
+        match one(TABLE, &[table])? {
+            0 => Ok(0),
+            _ => one(&format!("select count(*) from {table}"), &[]),
+        }
     }
 
     /// All invite codes, and all their uses.

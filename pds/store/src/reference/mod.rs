@@ -10,7 +10,7 @@ mod file;
 mod folder;
 mod sequence;
 
-pub use accounts::{Accounts, AppPassword, InviteCode, InviteUse, RefreshToken, SourceAccount};
+pub use accounts::{Accounts, AppPassword, InviteCode, InviteUse, LeftBehind, RefreshToken, SourceAccount};
 pub use actor::{ActorStore, SourceBlob};
 pub use error::{Error, Result};
 pub use file::Use;

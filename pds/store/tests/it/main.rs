@@ -34,5 +34,6 @@ mod repo;
 mod reserved_key;
 mod schema;
 mod session;
+mod submitted_operation;
 mod turn;
 mod wakeups;

@@ -6,6 +6,7 @@ use super::account::by_did;
 use crate::{
     api::identity::{refuse_handle, refuse_update},
     app::App,
+    rate_limit::Client,
     xrpc::{Procedure, Result},
 };
 
@@ -21,11 +22,12 @@ pub struct UpdateAccountHandleInput {
 /// As the account's own `updateHandle`, but it may get a handle that is kept for the host.
 pub async fn update_account_handle(
     State(app): State<App>,
+    client: Client,
     Procedure(input): Procedure<UpdateAccountHandleInput>,
 ) -> Result<()> {
     let UpdateAccountHandleInput { did, handle } = input;
     let account = by_did(&app, &did).await?;
-    app.handles.check_for_host(&handle, Some(&did)).await.map_err(refuse_handle)?;
+    app.handles.check_for_host(&handle, Some(&did), &client.subject).await.map_err(refuse_handle)?;
     app.handles.update(&account, &handle).await.map_err(|error| refuse_update(&did, error))?;
     tracing::info!(account.did = %did, handle = %handle, "an administrator changed the handle of {did}");
     Ok(())

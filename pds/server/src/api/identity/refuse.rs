@@ -12,6 +12,7 @@ use crate::{
 pub(in crate::api) fn refuse_handle(error: HandleError) -> XrpcError {
     match error {
         HandleError::Store(error) => error.into(),
+        HandleError::Busy => XrpcError::unavailable(error.to_string(), 1),
         error => XrpcError::named(error.name(), error.to_string()),
     }
 }
@@ -29,6 +30,10 @@ pub(in crate::api) fn refuse_update(did: &Did, error: UpdateError) -> XrpcError 
         UpdateError::Directory { source: pds_identity::Error::Unreachable { .. }, .. } => {
             tracing::warn!(account.did = %did, error = chain(&error), "the handle of {did} was not changed: the PLC directory could not be reached");
             XrpcError::unavailable("The PLC directory is not available, nothing was changed, try again", 5)
+        }
+        UpdateError::Directory { source: pds_identity::Error::Unsigned { .. }, .. } => {
+            tracing::error!(account.did = %did, error = chain(&error), "the handle of {did} was not changed: the PLC rotation key cannot be used");
+            XrpcError::unavailable("The key that signs identities is not available, nothing was changed, try again", 5)
         }
         UpdateError::Directory { .. } => XrpcError::internal("changing a handle", &error),
     }

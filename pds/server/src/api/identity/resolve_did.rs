@@ -22,7 +22,7 @@ pub async fn resolve_did(
     client: Client,
     Query(params): Query<ResolveDidParams>,
 ) -> Result<Output<Value>> {
-    let found = app.lookups.did(&params.did, &client.subject).await;
+    let found = app.handles.lookups().did(&params.did, &client.subject).await;
     let document = found.map_err(|error| refuse_document(&params.did, &error))?;
     Ok(Output(json!({"didDoc": *document})))
 }

@@ -101,7 +101,7 @@ pub async fn endpoint(
     fragment: &str,
     kind: Option<&str>,
 ) -> Result<Option<url::Url>> {
-    let document = app.lookups.did(did, address).await.map_err(|error| {
+    let document = app.handles.lookups().did(did, address).await.map_err(|error| {
         tracing::debug!("the DID {did} of a service cannot be resolved: {error}");
         match error {
             Error::Busy => XrpcError::unavailable("Too many lookups are under way, try again", 5),

@@ -62,7 +62,7 @@ pub async fn create_account(
     }
     let recovery_key = input.recovery_key.as_deref().map(recovery_key).transpose()?;
     let invite_code = if app.settings.invite_required { Some(invite(&app, input.invite_code).await?) } else { None };
-    app.handles.check(&handle, own_did.as_ref()).await.map_err(refuse_handle)?;
+    app.handles.check(&handle, own_did.as_ref(), &client.subject).await.map_err(refuse_handle)?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
     let hashed = app.passwords.hash(&password, &client.subject).await?;
@@ -145,6 +145,13 @@ fn refuse(error: sign_up::Error) -> XrpcError {
                 "createAccount failed: the PLC directory could not be reached, and nothing was created"
             );
             XrpcError::unavailable("The PLC directory is not available, try again", 5)
+        }
+        sign_up::Error::Unsigned(_) => {
+            tracing::error!(
+                error = chain(&error),
+                "createAccount failed: the PLC rotation key cannot be used, and nothing was created"
+            );
+            XrpcError::unavailable("The key that signs identities is not available, nothing was created, try again", 5)
         }
         error => XrpcError::internal("creating an account", &error),
     }

@@ -47,7 +47,8 @@ pub async fn check_handle_availability(
 }
 
 async fn is_available(app: &App, handle: &Handle) -> Result<bool, HandleError> {
-    app.handles.check(handle, None).await?;
+    // Without a DID nothing is looked up.
+    app.handles.check(handle, None, "").await?;
     Ok(account::by_handle(&app.db, handle).await?.is_none())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pds_config::{Secrets, Settings, var};
-use pds_store::{Db, Options, schema};
+use pds_store::{Db, Options, event, schema};
 
 use super::{
     super::{owner, settings},
@@ -18,17 +18,15 @@ const NAME: &str = "database";
 /// A difference of clocks that is worth a word.
 const SKEW: Duration = Duration::from_secs(2);
 
-pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> Vec<Finding> {
+/// The findings, and the number of the newest event if it can be read.
+pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> (Vec<Finding>, Option<i64>) {
     // Connecting would make the file.
     if let Some(path) = secrets.database.sqlite_path()
         && !path.exists()
     {
         let text = format!("{} does not exist yet", path.display());
-        return vec![Finding::warn(
-            NAME,
-            text,
-            "`pds serve` makes it at its first start. If there has been one, check PDS_DATA_DIRECTORY and PDS_DATABASE_URL.",
-        )];
+        let advice = "`pds serve` makes it at its first start. If there has been one, check PDS_DATA_DIRECTORY and PDS_DATABASE_URL.";
+        return (vec![Finding::warn(NAME, text, advice)], None);
     }
     let options = Options {
         max_connections: 2,
@@ -42,7 +40,7 @@ pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> Vec<Finding
         Err(error) => {
             let advice =
                 format!("Check {}, that the server runs, and that this machine may reach it.", var::DATABASE_URL);
-            return vec![Finding::fail(NAME, format!("{error:#}"), advice)];
+            return (vec![Finding::fail(NAME, format!("{error:#}"), advice)], None);
         }
     };
     let mut findings = vec![Finding::ok(NAME, format!("{} answers", secrets.database))];
@@ -55,8 +53,10 @@ pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> Vec<Finding
     }
     findings.extend(clock(&db, settings.jobs.lease).await.unwrap_or_else(|error| Some(unreadable(error))));
     findings.extend(connections(&db, settings).await.unwrap_or_else(|error| Some(unreadable(error))));
+    // One of an older schema may not have it.
+    let head = event::head(&db).await.ok();
     db.close().await;
-    findings
+    (findings, head)
 }
 
 async fn schema_of(db: &Db) -> pds_store::Result<Finding> {

@@ -1,19 +1,45 @@
 //! Requests to others, limited in time and size.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
 use pds_identity::Roots;
-use reqwest::{Client, RequestBuilder, header::DATE, redirect};
+use reqwest::{
+    Client, RequestBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::DATE,
+    redirect,
+};
 use serde_json::Value;
+use tokio::net::lookup_host;
 
 /// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes of an answer that are read.
 const MOST: usize = 64 << 10;
 
-/// A client that trusts the authorities of the settings.
-pub(super) struct Http(Client);
+/// A client that trusts the authorities of the settings, and finds hosts by `names`.
+pub(super) struct Http {
+    client: Client,
+    names: Arc<dyn Resolve>,
+}
+
+/// Hosts as the system finds them.
+pub(super) struct SystemNames;
+
+impl Resolve for SystemNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<_> = lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
 
 /// What another server has answered.
 pub(super) struct Answer {
@@ -27,19 +53,29 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(roots: &Roots) -> anyhow::Result<Self> {
+    pub(super) fn new(roots: &Roots, names: Arc<dyn Resolve>) -> anyhow::Result<Self> {
         let client = roots.trusted_by(Client::builder().timeout(PATIENCE)).redirect(redirect::Policy::none());
         // A websocket needs HTTP/1.1.
-        Ok(Self(client.tls_info(true).http1_only().build().context("make an HTTP client")?))
+        let client = client.tls_info(true).http1_only().dns_resolver(names.clone());
+        Ok(Self { client: client.build().context("make an HTTP client")?, names })
     }
 
     pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
-        send(self.0.get(url)).await
+        send(self.client.get(url)).await
+    }
+
+    /// The addresses of a host, at least one.
+    pub(super) async fn addresses(&self, host: &str) -> Result<BTreeSet<IpAddr>, String> {
+        let name = host.parse().map_err(|_| format!("{host:?} is no name of a host"))?;
+        let late = |_| format!("no name server has answered within {} s", PATIENCE.as_secs());
+        let found = tokio::time::timeout(PATIENCE, self.names.resolve(name)).await.map_err(late)?;
+        let found: BTreeSet<_> = found.map_err(|error| error.to_string())?.map(|address| address.ip()).collect();
+        if found.is_empty() { Err("the answer is empty".to_owned()) } else { Ok(found) }
     }
 
     /// Asks for a websocket. Gives the status: 101 if there is one.
     pub(super) async fn upgrade(&self, url: &str) -> Result<u16, String> {
-        let request = self.0.get(url).header("connection", "Upgrade").header("upgrade", "websocket");
+        let request = self.client.get(url).header("connection", "Upgrade").header("upgrade", "websocket");
         let request = request.header("sec-websocket-version", "13").header("sec-websocket-key", "cGRzIGRvY3RvciBhc2tz");
         Ok(request.send().await.map_err(|error| chain(&error))?.status().as_u16())
     }

@@ -5,13 +5,22 @@ mod finding;
 mod http;
 mod outside;
 mod public;
+mod redis;
+mod rotation_key;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use pds_blobstore::{BlobKey, BlobStore};
 use pds_config::{Problem, Secrets, Settings, var};
 
-use self::{finding::Finding, http::Http};
+use self::{
+    finding::Finding,
+    http::{Http, SystemNames},
+};
 use super::{admin::Output, check, settings};
 use crate::{
     outside::{open_blob_store, roots, transports},
@@ -64,15 +73,17 @@ async fn examine() -> anyhow::Result<Vec<Finding>> {
         return Ok(findings);
     };
     findings.push(Finding::ok("settings", "valid"));
-    let http = Http::new(&roots(&secrets)?)?;
-    let (database, blobs, mail, public, outside) = tokio::join!(
+    let http = Http::new(&roots(&secrets)?, Arc::new(SystemNames))?;
+    let ((database, head), blobs, mail, redis, rotation_key, public) = tokio::join!(
         database::check(&settings, &secrets),
         blob_store(&settings, &secrets),
         mail(&settings, &secrets),
+        redis::check(&settings, &secrets),
+        rotation_key::check(&secrets),
         public::check(&settings, &http),
-        outside::check(&settings, &http),
     );
-    findings.extend([database, blobs, mail, public, outside].into_iter().flatten());
+    let outside = outside::check(&settings, &http, head).await;
+    findings.extend([database, blobs, mail, redis, rotation_key, public, outside].into_iter().flatten());
     Ok(findings)
 }
 

@@ -12,7 +12,8 @@ use super::{
 const SKEW_S: u64 = 5;
 const TOO_MUCH_S: u64 = 30;
 
-pub(super) async fn check(settings: &Settings, http: &Http) -> Vec<Finding> {
+/// `head` is the number of the newest event of this server.
+pub(super) async fn check(settings: &Settings, http: &Http, head: Option<i64>) -> Vec<Finding> {
     let mut findings = directory(settings, http).await;
     let relays = &settings.sync.crawlers;
     if relays.is_empty() {
@@ -24,7 +25,7 @@ pub(super) async fn check(settings: &Settings, http: &Http) -> Vec<Finding> {
         ));
     }
     for relay in relays {
-        findings.push(crawled(relay, &settings.service.hostname, http).await);
+        findings.push(crawled(relay, &settings.service.hostname, http, head).await);
     }
     findings
 }
@@ -63,7 +64,7 @@ fn clock(answer: &Answer, url: &str) -> Option<Finding> {
 }
 
 /// What a relay says about this server.
-async fn crawled(relay: &Url, hostname: &str, http: &Http) -> Finding {
+async fn crawled(relay: &Url, hostname: &str, http: &Http, head: Option<i64>) -> Finding {
     const NAME: &str = "relays";
     let origin = relay.as_str().trim_end_matches('/');
     let answer = http.get(&format!("{origin}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}")).await;
@@ -74,7 +75,11 @@ async fn crawled(relay: &Url, hostname: &str, http: &Http) -> Finding {
     let ask = format!("Run `pds admin request-crawl {origin}` once the public URL works.");
     match (answer.status, answer.body["status"].as_str(), answer.body["error"].as_str()) {
         (200, Some(status @ ("active" | "idle")), _) => {
-            Finding::ok(NAME, format!("{origin} crawls this server: {status}"))
+            let read = match (answer.body["seq"].as_i64(), head) {
+                (Some(seq), Some(head)) => format!(", it has read event {seq} of {head}"),
+                _ => String::new(),
+            };
+            Finding::ok(NAME, format!("{origin} crawls this server: {status}{read}"))
         }
         (200, Some("banned"), _) => {
             Finding::fail(NAME, format!("{origin} has banned this server"), "Write to the operator of the relay.")

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use pds_config::Settings;
-use tokio::net::lookup_host;
 
 use super::{
     finding::Finding,
@@ -23,7 +22,7 @@ pub(super) async fn check(settings: &Settings, http: &Http) -> Vec<Finding> {
         findings.extend(own_url(settings, http).await);
         return findings;
     }
-    let addresses = match addresses(&service.hostname).await {
+    let addresses = match http.addresses(&service.hostname).await {
         Ok(addresses) => addresses,
         Err(error) => {
             let text = format!("{} has no address: {error}", service.hostname);
@@ -37,12 +36,6 @@ pub(super) async fn check(settings: &Settings, http: &Http) -> Vec<Finding> {
         findings.push(handles(domain, http).await);
     }
     findings
-}
-
-async fn addresses(host: &str) -> Result<BTreeSet<IpAddr>, String> {
-    let found: BTreeSet<_> =
-        lookup_host((host, 443)).await.map_err(|error| error.to_string())?.map(|address| address.ip()).collect();
-    if found.is_empty() { Err("the answer is empty".to_owned()) } else { Ok(found) }
 }
 
 /// Whether this server answers at its public URL.
@@ -95,7 +88,7 @@ fn certificate(answer: &Answer) -> Option<Finding> {
 async fn handles(domain: &str, http: &Http) -> Finding {
     const NAME: &str = "handles";
     let host = format!("doctor-{:08x}{domain}", rand::random::<u32>());
-    if let Err(error) = addresses(&host).await {
+    if let Err(error) = http.addresses(&host).await {
         let text = format!("names below {domain} have no address: {error}");
         return Finding::fail(
             NAME,

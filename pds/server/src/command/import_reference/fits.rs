@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::env_file::EnvFile;
 
 /// Settings of the reference that say where its data is, or that have no meaning for another program.
-const NOT_TAKEN_OVER: [&str; 12] = [
+const NOT_TAKEN_OVER: [&str; 14] = [
     "PDS_DATA_DIRECTORY",
     "PDS_ACCOUNT_DB_LOCATION",
     "PDS_SEQUENCER_DB_LOCATION",
@@ -14,6 +14,9 @@ const NOT_TAKEN_OVER: [&str; 12] = [
     "PDS_ACTOR_STORE_DIRECTORY",
     "PDS_BLOBSTORE_DISK_LOCATION",
     "PDS_BLOBSTORE_DISK_TMP_LOCATION",
+    // Compared as public keys.
+    var::PLC_ROTATION_KEY,
+    var::PLC_ROTATION_KEY_KMS_KEY_ID,
     "PDS_DPOP_SECRET",
     "LOG_ENABLED",
     "LOG_DESTINATION",
@@ -32,13 +35,21 @@ pub(super) struct Found {
     pub(super) with_sessions: bool,
 }
 
+/// The PLC rotation keys, as did:key.
+pub(super) struct RotationKeys {
+    /// Of this server.
+    pub(super) ours: String,
+    /// Of the reference, if it has one.
+    pub(super) theirs: Option<String>,
+}
+
 /// Compares the settings of the reference with those of this server. `file` names the file of the former, `is_set` knows the environment.
 pub(super) fn compare(
     theirs: &EnvFile,
     file: &str,
     settings: &Settings,
     secrets: &Secrets,
-    has_blobs: bool,
+    rotation: &RotationKeys,
     is_set: impl Fn(&str) -> bool,
 ) -> Found {
     let mut found = Found::default();
@@ -52,15 +63,16 @@ pub(super) fn compare(
     } else {
         found.notes.push(format!("{file} has no {}: nothing shows whether this is the same host", var::HOSTNAME));
     }
-    match theirs.get(var::PLC_ROTATION_KEY) {
-        None => found.notes.push(format!(
+    let names = [var::PLC_ROTATION_KEY, var::PLC_ROTATION_KEY_KMS_KEY_ID];
+    match (&rotation.theirs, names.iter().find(|name| theirs.get(name).is_some())) {
+        (_, None) => found.notes.push(format!(
             "{file} has no {}: identities can only be changed here if this server has the key that they name",
             var::PLC_ROTATION_KEY
         )),
-        Some(key) if key.eq_ignore_ascii_case(secrets.plc_rotation_key.expose_secret()) => {}
-        Some(_) => found.problems.push(format!(
-            "{0} of this server is another key than that in {file}, which the identities of the accounts name: set {0} to the value in {file}",
-            var::PLC_ROTATION_KEY
+        (Some(key), Some(_)) if *key == rotation.ours => {}
+        (_, Some(name)) => found.problems.push(format!(
+            "the PLC rotation key of this server, {}, is another one than that in {file}, which the identities of the accounts name: set {name} to the value in {file}",
+            rotation.ours
         )),
     }
     found.with_sessions = theirs.get(var::JWT_SECRET) == Some(secrets.jwt_secret.expose_secret());
@@ -69,13 +81,6 @@ pub(super) fn compare(
             "{0} is not the one in {file}: sessions are not taken over, and everybody has to log in again; to keep them, set {0} to the value in {file}",
             var::JWT_SECRET
         ));
-    }
-    if theirs.get("PDS_BLOBSTORE_S3_BUCKET").is_some() && !has_blobs {
-        found.problems.push(
-            "the blobs of the reference are in a bucket: copy its objects below `blocks/` to a folder, those below `quarantine/` to `quarantine` \
-             in that folder, and give the folder with --blobs"
-                .to_owned(),
-        );
     }
     let missing: Vec<_> = theirs
         .names()
@@ -102,7 +107,7 @@ mod tests {
     const KEY: &str = "1111111111111111111111111111111111111111111111111111111111111111";
     const SECRET: &str = "a-secret-of-thirty-two-characters";
 
-    fn found(theirs: &str, has_blobs: bool) -> Found {
+    fn found(theirs: &str, their_key: &str) -> Found {
         let lookup = |name: &str| {
             let value = match name {
                 "PDS_HOSTNAME" => "pds.example.com",
@@ -115,7 +120,8 @@ mod tests {
             Some(value.to_owned())
         };
         let (settings, secrets) = Settings::from_env(lookup).unwrap();
-        compare(&EnvFile::parse(theirs), "pds.env", &settings, &secrets, has_blobs, |name| lookup(name).is_some())
+        let rotation = RotationKeys { ours: "did:key:ours".to_owned(), theirs: Some(their_key.to_owned()) };
+        compare(&EnvFile::parse(theirs), "pds.env", &settings, &secrets, &rotation, |name| lookup(name).is_some())
     }
 
     #[test]
@@ -124,24 +130,27 @@ mod tests {
             "PDS_HOSTNAME=PDS.example.com\nPDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX={}\nPDS_JWT_SECRET={SECRET}\nPDS_DATA_DIRECTORY=/pds",
             KEY.to_uppercase()
         );
-        assert_eq!(found(&same, false), Found { with_sessions: true, ..Found::default() });
-        let more = found(&(same + "\nPDS_CRAWLERS=https://bsky.network\nPDS_BLOBSTORE_S3_BUCKET=b"), true);
+        assert_eq!(found(&same, "did:key:ours"), Found { with_sessions: true, ..Found::default() });
+        let more = found(&(same + "\nPDS_CRAWLERS=https://bsky.network\nPDS_BLOBSTORE_S3_BUCKET=b"), "did:key:ours");
         assert_eq!(more.notes, ["pds.env sets these, and this environment does not: PDS_CRAWLERS"]);
         assert!(more.problems.is_empty());
+        let in_kms =
+            format!("PDS_HOSTNAME=pds.example.com\nPDS_JWT_SECRET={SECRET}\nPDS_PLC_ROTATION_KEY_KMS_KEY_ID=alias/old");
+        assert_eq!(found(&in_kms, "did:key:ours").problems, Vec::<String>::new());
+        let other = found(&in_kms, "did:key:other").problems;
+        assert!(other.len() == 1 && other[0].contains("did:key:ours") && other[0].contains("_KMS_KEY_ID"), "{other:?}");
     }
 
     #[test]
     fn what_differs_is_named_without_secrets() {
         let other = "PDS_HOSTNAME=other.example.com\nPDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX=beef\nPDS_JWT_SECRET=hunter2\nPDS_BLOBSTORE_S3_BUCKET=b";
-        let found = found(other, false);
+        let found = found(other, "did:key:other");
         for (name, problem) in
-            ["PDS_HOSTNAME", "PDS_SERVICE_DID", "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "--blobs"]
-                .iter()
-                .zip(&found.problems)
+            ["PDS_HOSTNAME", "PDS_SERVICE_DID", "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"].iter().zip(&found.problems)
         {
             assert!(problem.contains(name), "{problem}");
         }
-        assert_eq!((found.problems.len(), found.with_sessions), (4, false));
+        assert_eq!((found.problems.len(), found.with_sessions), (3, false));
         let all = [found.problems, found.notes].concat().join("\n");
         assert!(
             all.contains("PDS_JWT_SECRET") && !all.contains("hunter2") && !all.contains("beef") && !all.contains(KEY),

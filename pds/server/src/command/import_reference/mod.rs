@@ -1,5 +1,6 @@
 //! `pds import-reference`: takes over the data directory of the reference implementation. What is taken over, and how, is in [`crate::adoption`].
 
+mod bucket;
 mod env_file;
 mod fits;
 
@@ -14,19 +15,26 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pds_crypto::seal::SealKey;
+use pds_config::{RotationKey, Secrets, var};
+use pds_crypto::{SigningKey, seal::SealKey};
 use pds_store::{Options, account};
 use pds_syntax::Did;
 use secrecy::ExposeSecret;
 
-use super::{failure::Refusal, log, owner, serve::prepare_schema, settings};
+use super::{
+    failure::{self, Refusal},
+    log, owner,
+    serve::prepare_schema,
+    settings,
+};
 use crate::{
-    adoption::{Adoption, Parts, State, Step, Totals},
+    adoption::{Adoption, BlobSource, Parts, State, Step, Totals},
     clock::SystemClock,
-    outside::open_blob_store,
+    outside::{open_blob_store, rotation_key},
     report::chain,
 };
 use env_file::EnvFile;
+use fits::RotationKeys;
 
 /// The settings of the reference.
 const ENV_FILE: &str = "pds.env";
@@ -40,7 +48,7 @@ const PRINT: Duration = Duration::from_secs(2);
 pub(super) struct ImportReference {
     /// The data directory of the reference, which must not be running: `/pds` of the official installation, or a copy.
     directory: PathBuf,
-    /// Folder with the blobs, if they are not where DIRECTORY/pds.env says: a folder for each DID, with a file for each CID.
+    /// Folder with the blobs, if they are not in the folder or bucket that DIRECTORY/pds.env names: a folder for each DID, with a file for each CID.
     #[arg(long, value_name = "FOLDER")]
     blobs: Option<PathBuf>,
     /// An account that is not to be imported, because its data is damaged. May be given more than once.
@@ -60,9 +68,9 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
     let theirs = read(&file)?;
     let found = match &theirs {
         Some(theirs) => {
-            let has_blobs = command.blobs.is_some();
             let is_set = |name: &str| [name, &format!("{name}_FILE")].iter().any(|name| env::var_os(name).is_some());
-            fits::compare(theirs, &file.display().to_string(), &settings, &secrets, has_blobs, is_set)
+            let rotation = rotation_keys(theirs, &secrets).await?;
+            fits::compare(theirs, &file.display().to_string(), &settings, &secrets, &rotation, is_set)
         }
         None => fits::Found {
             notes: vec![format!(
@@ -78,7 +86,12 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
     for note in &found.notes {
         say(note);
     }
-    let folder = theirs.unwrap_or_else(|| EnvFile::parse("")).folder(directory, command.blobs.as_deref());
+    let theirs = theirs.unwrap_or_else(|| EnvFile::parse(""));
+    let bucket = match command.blobs {
+        Some(_) => None,
+        None => bucket::open(&theirs, &file.display().to_string(), secrets.ca_bundle.as_ref()).await?,
+    };
+    let folder = theirs.folder(directory, command.blobs.as_deref());
 
     let options = Options {
         max_connections: 4,
@@ -97,6 +110,7 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
         seal: SealKey::from_hex(secrets.key_encryption_key.expose_secret()).context("key encryption key")?,
         clock: Arc::new(SystemClock),
         folder,
+        blob_source: bucket.map_or(BlobSource::Folder, BlobSource::Bucket),
         window: settings.sync.backfill_limit,
         with_sessions: found.with_sessions,
         left_out: command.leave_out.into_iter().collect::<BTreeSet<_>>(),
@@ -117,6 +131,9 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
             return Ok(());
         }
     }
+    for left in adoption.left_behind().await? {
+        say(&format!("not taken over: {left}"));
+    }
     let totals = adopt(&adoption).await?;
     db.close().await;
     if totals.refused > 0 {
@@ -129,6 +146,22 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
     }
     say(&format!("done: {}", text(&totals)));
     Ok(())
+}
+
+/// The rotation keys of both. A key in the reference's settings that is no key counts as none.
+async fn rotation_keys(theirs: &EnvFile, secrets: &Secrets) -> anyhow::Result<RotationKeys> {
+    let ca_bundle = secrets.ca_bundle.as_ref();
+    let ours = rotation_key(&secrets.plc_rotation_key, ca_bundle).await.map_err(failure::of_rotation_key)?.did_key();
+    let theirs = match (theirs.get(var::PLC_ROTATION_KEY), theirs.get(var::PLC_ROTATION_KEY_KMS_KEY_ID)) {
+        (Some(key), _) => SigningKey::from_hex(key).ok().map(|key| key.did_key()),
+        (None, Some(id)) => {
+            let named = || format!("{} {id:?} of the reference", var::PLC_ROTATION_KEY_KMS_KEY_ID);
+            let key = RotationKey::Kms(id.parse().with_context(named)?);
+            Some(rotation_key(&key, ca_bundle).await.with_context(named)?.did_key())
+        }
+        (None, None) => None,
+    };
+    Ok(RotationKeys { ours, theirs })
 }
 
 async fn adopt(adoption: &Adoption) -> anyhow::Result<Totals> {

@@ -76,7 +76,9 @@ fn token(key: &SigningKey, iss: &str, method: &str) -> String {
 async fn moderates(database: Database) {
     let (key, rotation) = (SigningKey::generate(), SigningKey::generate());
     let handle = "mod.elsewhere.org".parse().unwrap();
-    let (did, genesis) = plc::genesis(&key.did_key(), &rotation, None, &handle, "https://elsewhere.org");
+    let genesis = plc::genesis(&key.did_key(), &rotation.did_key(), None, &handle, "https://elsewhere.org");
+    let genesis = genesis.sign(&rotation);
+    let did = genesis.did();
     let settings = [("PDS_MOD_SERVICE_URL", "https://mod.elsewhere.org"), ("PDS_MOD_SERVICE_DID", did.as_str())];
     let pds = TestPds::with(database, &settings).await;
     pds.directory.submit(&did, &genesis).await.unwrap();

@@ -121,7 +121,8 @@ on_both!(a_change_that_is_interrupted_is_undone_or_finished, |pds| async move {
     assert!(reserved_key::begin_change(&mut tx, id, &key, 0).await.unwrap());
     tx.commit().await.unwrap();
     let next = plc::Directory::last(&*pds.directory, &did).await.unwrap().with_signing_key(&key);
-    plc::Directory::submit(&*pds.directory, &did, &next.sign(&pds.app.keys.rotation)).await.unwrap();
+    let next = pds.app.keys.rotation.sign(next).await.unwrap();
+    plc::Directory::submit(&*pds.directory, &did, &next).await.unwrap();
     later().await;
     assert!(is_signed_with(&alice, &key).await);
     alice.post("after").await;

@@ -7,7 +7,7 @@ use super::{
     SECRETS,
     process::{Pds, free_ports, print, run},
 };
-use crate::harness::{Database, certificate};
+use crate::harness::{Database, Redis, certificate};
 
 /// A relay that knows this host.
 async fn relay(known: &'static str) -> String {
@@ -58,7 +58,8 @@ async fn a_host_that_works_has_no_failures() {
         (tempfile::tempdir().unwrap(), Database::postgres().await, relay("localhost").await);
     let ([certificate, key], blobs) = (certificate(folder.path()), folder.path().join("blobs"));
     let (plc, smtp) = (variable("AURORA_TEST_PLC_URL"), variable("AURORA_TEST_MAILPIT_SMTP"));
-    let own: [(&str, &str); 9] = [
+    let redis = variable("AURORA_TEST_REDIS_URL");
+    let own: [(&str, &str); 10] = [
         ("PDS_DATABASE_URL", database.url.as_str()),
         ("PDS_BLOBSTORE_DISK_LOCATION", blobs.to_str().unwrap()),
         ("PDS_TLS_CERT_FILE", &certificate),
@@ -68,6 +69,7 @@ async fn a_host_that_works_has_no_failures() {
         ("PDS_EMAIL_SMTP_URL", &smtp),
         ("PDS_EMAIL_FROM_ADDRESS", "pds@example.com"),
         ("PDS_CRAWLERS", &relay),
+        ("REDIS_URL", &redis),
     ];
     let settings = [&own[..], &SECRETS].concat();
     let (found, _) = doctor(folder.path(), &settings).await;
@@ -88,6 +90,8 @@ async fn a_host_that_works_has_no_failures() {
         "public URL",
         "TLS",
         "firehose",
+        "Redis",
+        "PLC rotation key",
         "PLC directory",
         "clock",
         "relays",
@@ -116,8 +120,10 @@ async fn each_fault_is_named_with_what_to_do() {
     let [port, nobody] = free_ports();
     let (port, plc) = (port.to_string(), format!("http://127.0.0.1:{nobody}"));
     let smtp = format!("smtp://user:hunter2@127.0.0.1:{nobody}?tls=none");
-    let settings: [(&str, &str); 6] = [
+    let redis = format!("redis://user:hunter2@127.0.0.1:{nobody}");
+    let settings: [(&str, &str); 7] = [
         ("PDS_PORT", port.as_str()),
+        ("REDIS_URL", &redis),
         ("PDS_BLOBSTORE_DISK_LOCATION", "/proc/nothing"),
         ("PDS_DID_PLC_URL", &plc),
         ("PDS_EMAIL_SMTP_URL", &smtp),
@@ -132,6 +138,8 @@ async fn each_fault_is_named_with_what_to_do() {
         ("blob store", "fail"),
         ("mail", "fail"),
         ("public URL", "fail"),
+        ("Redis", "fail"),
+        ("PLC rotation key", "ok"),
         ("PLC directory", "fail"),
         ("relays", "warn"),
     ] {
@@ -145,4 +153,25 @@ async fn each_fault_is_named_with_what_to_do() {
     let (found, _) = doctor(folder.path(), &[("PDS_PORT", "many"), ("PDS_LOGO_URL", "x")]).await;
     assert_eq!(levels(&found, "settings"), ["fail", "warn", "fail"]);
     assert!(found[0]["text"].as_str().unwrap().contains("PDS_PORT=\"many\""), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_used_or_forgets_is_named() {
+    // AL-CCH-4
+    let (folder, redis) = (tempfile::tempdir().unwrap(), Redis::start());
+    let (url, plc) = (redis.url(), variable("AURORA_TEST_PLC_URL"));
+    let look = async |more: &[(&str, &str)]| {
+        let own = [("REDIS_URL", url.as_str()), ("PDS_DID_PLC_URL", &plc), ("PDS_BLOBSTORE_DISK_LOCATION", "blobs")];
+        let (found, _) = doctor(folder.path(), &[&own[..], more].concat()).await;
+        found.into_iter().find(|one| one["subject"] == "Redis").unwrap()
+    };
+    assert_eq!(look(&[]).await["level"], "ok");
+    let unused = look(&[("RATE_LIMIT_DISTRIBUTED", "false")]).await;
+    assert!(unused["level"] == "warn" && unused["text"].as_str().unwrap().contains("not used"), "{unused}");
+    redis.set("maxmemory", "10mb");
+    redis.set("maxmemory-policy", "allkeys-lru");
+    let forgets = look(&[]).await;
+    assert!(forgets["level"] == "warn" && forgets["text"].as_str().unwrap().contains("allkeys-lru"), "{forgets}");
+    assert!(forgets["advice"].as_str().unwrap().contains("noeviction"), "{forgets}");
+    assert!(redis.keys().is_empty(), "a look leaves nothing behind");
 }

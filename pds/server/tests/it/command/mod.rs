@@ -4,6 +4,7 @@ mod admin;
 mod blob_store;
 mod doctor;
 mod import_reference;
+mod kms;
 mod listen;
 mod log;
 mod memory;

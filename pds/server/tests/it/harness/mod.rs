@@ -26,7 +26,7 @@ use pds_server::{
     app::App,
     http::listener,
     job,
-    outside::{Outside, open_blob_store},
+    outside::{Outside, open_blob_store, rotation_key},
     rate_limit::Connections,
     router,
 };
@@ -155,7 +155,8 @@ impl TestPds {
         pds_store::migrate(&db).await.unwrap();
         let clock = Arc::new(TestClock::default());
         let plc = other_directory.unwrap_or_else(|| directory.clone());
-        let outside = Outside { blobs: blobs.clone(), plc, clock: clock.clone() };
+        let rotation = rotation_key(&secrets.plc_rotation_key, None).await.unwrap();
+        let outside = Outside { blobs: blobs.clone(), plc, rotation, clock: clock.clone() };
         let app = App::start(settings, &secrets, db, outside).await.unwrap();
         let url = serve(router::public(app.clone()), app.connections.clone());
         let metrics_url = serve(router::metrics(app.clone()), Connections::new(64, Vec::new()));

@@ -22,7 +22,9 @@ impl Mover {
     pub(crate) async fn new(directory: &dyn Directory) -> Self {
         let (key, rotation) = (SigningKey::generate(), SigningKey::generate());
         let handle = "alice.elsewhere.org".parse().unwrap();
-        let (did, genesis) = plc::genesis(&key.did_key(), &rotation, None, &handle, "https://elsewhere.org");
+        let genesis = plc::genesis(&key.did_key(), &rotation.did_key(), None, &handle, "https://elsewhere.org");
+        let genesis = genesis.sign(&rotation);
+        let did = genesis.did();
         directory.submit(&did, &genesis).await.unwrap();
         Self { did, key, rotation }
     }

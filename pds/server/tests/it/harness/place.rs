@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// SHA-256 of nothing, which is what these requests carry.
@@ -37,6 +39,17 @@ impl Place {
         }
     }
 
+    /// An object in the bucket that no server of ours has put there.
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
+        let Self::S3 { bucket, endpoint } = self else { panic!("not S3") };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        let digest = format!("x-amz-content-sha256: {}", HEXLOWER.encode(&Sha256::digest(bytes)));
+        // The colons of a DID are encoded as they are signed.
+        let url = format!("{endpoint}/{bucket}/{}", name.replace(':', "%3A"));
+        request(&["-X", "PUT", &url, "--upload-file", file.path().to_str().unwrap(), "--header", &digest]);
+    }
+
     /// Objects, finished or not.
     pub(crate) fn count(&self) -> usize {
         match self {
@@ -69,9 +82,14 @@ fn files(folder: &Path) -> usize {
 
 /// A signed request; its answer's text.
 fn s3(method: &str, url: &str) -> String {
+    request(&["-X", method, url, "--header", NO_BODY])
+}
+
+/// A request of curl with these arguments, signed; its answer's text.
+fn request(arguments: &[&str]) -> String {
     let user = format!("{}:{}", variable("AURORA_TEST_S3_ACCESS_KEY"), variable("AURORA_TEST_S3_SECRET_KEY"));
-    let sign = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &user, "--header", NO_BODY];
-    let output = Command::new("curl").args(["-sS", "--fail-with-body", "-X", method, url]).args(sign).output().unwrap();
+    let sign = ["-sS", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &user];
+    let output = Command::new("curl").args(sign).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text

@@ -37,6 +37,24 @@ impl Redis {
         }
     }
 
+    /// Changes a setting of the server.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        assert_eq!(self.ask(&["config", "set", name, value]), "OK");
+    }
+
+    /// Names of all keys.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.ask(&["keys", "*"]).lines().map(str::to_owned).filter(|key| !key.is_empty()).collect()
+    }
+
+    fn ask(&self, command: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(command).output();
+        String::from_utf8(output.expect("redis-tools is installed: e2e/cluster/packages").stdout)
+            .unwrap()
+            .trim()
+            .to_owned()
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

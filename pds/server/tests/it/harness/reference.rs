@@ -83,6 +83,22 @@ impl Reference {
         Self { folder }
     }
 
+    /// Says in its settings that the blobs are in this bucket, and removes the folder in which they were.
+    pub(crate) fn move_blobs(&self, bucket: &[(&'static str, String)]) {
+        let file = self.folder.path().join("pds.env");
+        let env = fs::read_to_string(&file).unwrap().replace("PDS_BLOBSTORE_DISK_LOCATION=/pds/blocks\n", "");
+        let bucket: String = bucket.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        fs::write(&file, env + &bucket).unwrap();
+        fs::remove_dir_all(self.folder.path().join("blocks")).unwrap();
+    }
+
+    /// Adds a line to its settings, which replaces an earlier one.
+    pub(crate) fn set(&self, line: &str) {
+        let file = self.folder.path().join("pds.env");
+        let env = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{env}{line}\n")).unwrap();
+    }
+
     /// One of its files, open as the running reference has it.
     pub(crate) fn open(&self, file: &str) -> Connection {
         Connection::open(self.folder.path().join(file)).unwrap()

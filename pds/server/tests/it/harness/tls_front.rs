@@ -1,4 +1,4 @@
-//! TLS in front of a server that speaks none.
+//! TLS in front of a server that speaks none. Who speaks none either is passed on as it is.
 
 use std::{fs, sync::Arc};
 
@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate;
+
+/// The first byte of a client that speaks TLS.
+const HANDSHAKE: u8 = 22;
 
 /// Passes connections on to a server, until the test ends.
 pub(crate) struct TlsFront {
@@ -43,9 +46,17 @@ impl TlsFront {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
                 tokio::spawn(async move {
-                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let mut first = [0];
+                    if !matches!(stream.peek(&mut first).await, Ok(1)) {
+                        return;
+                    }
                     let mut server = TcpStream::connect(behind).await.unwrap();
-                    drop(tokio::io::copy_bidirectional(&mut stream, &mut server).await);
+                    if first != [HANDSHAKE] {
+                        let mut stream = stream;
+                        drop(tokio::io::copy_bidirectional(&mut stream, &mut server).await);
+                    } else if let Ok(mut stream) = acceptor.accept(stream).await {
+                        drop(tokio::io::copy_bidirectional(&mut stream, &mut server).await);
+                    }
                 });
             }
         });

@@ -7,6 +7,7 @@ mod resolve_did;
 mod resolve_handle;
 mod resolve_identity;
 mod sign_plc_operation;
+mod submit_plc_operation;
 mod update_handle;
 
 use std::{
@@ -113,7 +114,8 @@ on_both!(a_change_that_was_killed_after_the_directory_took_it_is_undone, |pds| a
     pds_store::account::begin_handle_change(&mut tx, id, 0).await.unwrap();
     tx.commit().await.unwrap();
     let next = Directory::last(&*pds.directory, &did).await.unwrap().with_handle(&"alicia.pds.test".parse().unwrap());
-    Directory::submit(&*pds.directory, &did, &next.sign(&pds.app.keys.rotation)).await.unwrap();
+    let next = pds.app.keys.rotation.sign(next).await.unwrap();
+    Directory::submit(&*pds.directory, &did, &next).await.unwrap();
 
     pds.directory.away.store(true, Ordering::Relaxed);
     let now = pds_server::clock::Clock::now_us(&*pds.clock);

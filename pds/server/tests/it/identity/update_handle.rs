@@ -1,8 +1,12 @@
 //! `com.atproto.identity.updateHandle` in its rules; how it changes is in the module above`
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::json;
 
-use crate::on_both;
+use crate::{
+    harness::{Database, NameServer, TestPds, send},
+    on_both,
+};
 
 on_both!(handles_of_this_host_have_rules, |pds| async move {
     let alice = pds.person("alice").await;
@@ -22,3 +26,26 @@ on_both!(handles_of_this_host_have_rules, |pds| async move {
     client.call("com.atproto.identity.updateHandle", json!({"handle": "Eighteen-Chars-Lon.pds.test"})).await.ok();
     assert_eq!(client.query("com.atproto.server.getSession", &[]).await.ok()["handle"], "eighteen-chars-lon.pds.test");
 });
+
+/// A name server that a stranger chooses may be silent: nobody gets more lookups than for [`super::resolve_handle`].
+#[tokio::test]
+async fn the_proof_of_a_handle_takes_a_turn_at_lookups() {
+    let names = NameServer::start().await;
+    names.silence("silent");
+    let settings = [("PDS_HANDLE_BACKUP_NAMESERVERS", names.address.to_string())];
+    let pds = TestPds::with(Database::sqlite(), &settings).await;
+    let (alice, bob) = (pds.person("alice").await, pds.person("bob").await);
+    let update = |token: String, address: &'static str, handle: String| {
+        let request = pds.post("com.atproto.identity.updateHandle").bearer_auth(token).json(&json!({"handle": handle}));
+        send(request.header("x-forwarded-for", address))
+    };
+    let handles = (0..24).map(|n| format!("alice{n}.silent.example"));
+    let mut asked: FuturesUnordered<_> =
+        handles.map(|handle| update(alice.access.clone(), "203.0.113.1", handle)).collect();
+    assert_eq!(asked.next().await.unwrap().error(), (400, "InvalidHandle"));
+    assert!((1..=8).contains(&names.asked("silent")), "{} lookups", names.asked("silent"));
+    // Another address does not wait for the rest.
+    names.set(&bob.did);
+    update(bob.access.clone(), "203.0.113.2", "bob.elsewhere.example".to_owned()).await.ok();
+    assert!(names.asked("silent") < 24);
+}

@@ -42,7 +42,8 @@ on_both!(a_document_that_names_another_host_is_not_valid, |pds| async move {
     let last = pds_identity::plc::Directory::last(&*pds.directory, &did).await.unwrap();
     let mut next = last.next();
     next.services.get_mut("atproto_pds").unwrap().endpoint = "https://elsewhere.org".to_owned();
-    pds_identity::plc::Directory::submit(&*pds.directory, &did, &next.sign(&pds.app.keys.rotation)).await.unwrap();
+    let next = pds.app.keys.rotation.sign(next).await.unwrap();
+    pds_identity::plc::Directory::submit(&*pds.directory, &did, &next).await.unwrap();
     let status = alice.query(METHOD, &[]).await.ok();
     assert_eq!((&status["activated"], &status["validDid"]), (&json!(true), &json!(false)));
     let status = send(pds.get(METHOD).bearer_auth("nonsense")).await;

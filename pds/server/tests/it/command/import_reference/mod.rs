@@ -1,5 +1,7 @@
 //! `pds import-reference`, with directories that the test furnishes. `e2e/adoption` does the same with the reference implementation itself.
 
+mod bucket;
+
 use std::{
     collections::BTreeSet,
     fs,
