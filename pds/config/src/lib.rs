@@ -12,7 +12,10 @@ mod codec;
 mod database_url;
 mod error;
 mod fingerprint;
+mod log_sample;
 mod network;
+mod otlp_headers;
+mod percent;
 mod reader;
 mod redis_url;
 mod reference;
@@ -20,16 +23,21 @@ mod rendered;
 pub mod secrets;
 mod settings;
 mod smtp_url;
+mod synonym;
 mod table;
 mod unknown;
 mod variable;
 
 pub use ca_bundle::CaBundle;
-pub use choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
+pub use choice::{
+    BlobStoreType, DatabaseType, LogFormat, LogLevel, NeedsEmail, OtlpProtocol, RedirectKind, S3Checksum, SamplerKind,
+    SamplerRule,
+};
 pub use codec::size;
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Errors, Problem};
 pub use fingerprint::{Fingerprint, InvalidFingerprint, InvalidKey, fingerprint};
+pub use log_sample::LogSample;
 pub use network::{AllowRule, Cidr};
 pub use redis_url::RedisUrl;
 pub use reference::{REFERENCE, ReferenceSetting, Verdict, ignored_names};
@@ -37,9 +45,10 @@ pub use secrets::{DataKeys, S3Credentials, Secrets};
 pub use settings::{
     Blob, BlobStore, Contact, Database, DiskStore, Identity, Import, Invites, Jobs, Limits, Log, Mail, Migration,
     Outbound, Proxying, Rate, RateLimits, Records, Redirect, RemoteService, S3Store, Service, Services, Settings, Sync,
-    Tls,
+    Tls, Traces,
 };
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl};
+pub use synonym::{Overruled, overruled};
 pub use table::{VARIABLES, var};
 pub use unknown::{Unknown, unknown_names};
 pub use variable::{Fallback, Variable};
