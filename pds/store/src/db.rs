@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
-    tx::Open, waits::Waits,
+    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, meter::Meter,
+    pools::Pools, tx::Open,
 };
 
 /// A database. Cheap to clone; all clones share the connections.
@@ -14,7 +14,7 @@ pub struct Db {
     pub(crate) appended: Appended,
     pub(crate) disk_full: DiskFull,
     pub(crate) bulk: Bulk,
-    pub(crate) waits: Waits,
+    pub(crate) meter: Meter,
 }
 
 impl Db {
@@ -25,11 +25,11 @@ impl Db {
     /// [`Error::Url`], [`Error::Connect`], or [`Error::Unfit`] when Postgres runs with `synchronous_commit=off`, with
     /// another encoding than UTF-8 or as a standby.
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
-        let waits = Waits::default();
+        let meter = Meter::new(options.slow);
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let pools = match scheme {
-            "sqlite" => dialect::sqlite::connect(url, options, &waits).await?,
-            "postgres" | "postgresql" => dialect::postgres::connect(url, options, &waits).await?,
+            "sqlite" => dialect::sqlite::connect(url, options, &meter).await?,
+            "postgres" | "postgresql" => dialect::postgres::connect(url, options, &meter).await?,
             _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
         };
         Ok(Self {
@@ -37,7 +37,7 @@ impl Db {
             appended: Appended::default(),
             disk_full: DiskFull::default(),
             bulk: Bulk::new(options.max_connections, options.acquire_timeout),
-            waits,
+            meter,
         })
     }
 
@@ -60,7 +60,13 @@ impl Db {
             Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        Ok(Tx { open, appended: self.appended.clone(), disk_full: self.disk_full.clone(), last_seq: None })
+        Ok(Tx {
+            open,
+            appended: self.appended.clone(),
+            disk_full: self.disk_full.clone(),
+            meter: self.meter.clone(),
+            last_seq: None,
+        })
     }
 
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.
@@ -96,7 +102,13 @@ impl Db {
     /// How long statements and transactions have waited for connections in all, and how many have waited; for metrics.
     #[must_use]
     pub fn waits(&self) -> (Duration, u64) {
-        self.waits.total()
+        self.meter.waits()
+    }
+
+    /// How many statements have taken longer than [`Options::slow`]; for metrics.
+    #[must_use]
+    pub fn slow_statements(&self) -> u64 {
+        self.meter.slow()
     }
 
     /// Connections that may be open at once; for metrics.

@@ -2,7 +2,13 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::{Error, Result, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
+use crate::{
+    Error, Result,
+    dialect::postgres::in_time,
+    disk_full::DiskFull,
+    event::Appended,
+    meter::{Meter, here},
+};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -12,6 +18,7 @@ pub struct Tx {
     pub(crate) open: Open,
     pub(crate) appended: Appended,
     pub(crate) disk_full: DiskFull,
+    pub(crate) meter: Meter,
     /// The number of the last event that the transaction adds.
     pub(crate) last_seq: Option<i64>,
 }
@@ -28,10 +35,14 @@ impl Tx {
     /// # Errors
     /// When the answer to COMMIT does not arrive the outcome is unknown: read back before trying again.
     pub async fn commit(self) -> Result<()> {
-        let committed = match self.open {
-            Open::Sqlite(tx) => tx.commit().await,
-            Open::Postgres(tx) => in_time(tx.commit()).await,
+        let open = self.open;
+        let commit = async {
+            match open {
+                Open::Sqlite(tx) => tx.commit().await,
+                Open::Postgres(tx) => in_time(tx.commit()).await,
+            }
         };
+        let committed = self.meter.run(here!(), commit).await;
         match &committed {
             Ok(()) => self.disk_full.written(),
             Err(error) => self.disk_full.failed(error),

@@ -9,6 +9,7 @@ use crate::{
     account::{Status, status_columns, status_row},
     column::{Digest, Text},
     dialect::postgres::in_time,
+    meter::here,
     pools::Pools,
     row::row,
     source::on,
@@ -205,7 +206,7 @@ pub async fn list(
             let account = ACCOUNT_SQLITE.of(repo);
             let page = if page.ascending { ASCENDING_SQLITE } else { DESCENDING_SQLITE };
             let repo = repo.as_str().to_owned();
-            bulk.run(move |conn| {
+            bulk.run(here!(), move |conn| {
                 let mut account = conn.prepare_cached(account)?;
                 let Some(account) = account.query_row([repo], |row| AccountRow::try_from(row)).optional()? else {
                     return Ok(None);
@@ -230,9 +231,11 @@ pub async fn list(
                 let sql = if page.ascending { ASCENDING_POSTGRES } else { DESCENDING_POSTGRES }.of(repo);
                 let bytes = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
                 let rows = sqlx::query_as(sql).bind(repo.as_str()).bind(&*above).bind(&*below).bind(limit).bind(bytes);
-                in_time(async { rows.fetch_all(&mut *pool.acquire().await?).await })
-                    .await
-                    .map(|rows| of_rows(rows, now))
+                let rows = async {
+                    let mut held = pool.acquire().await?;
+                    pool.meter().run(here!(), rows.fetch_all(&mut *held)).await
+                };
+                in_time(rows).await.map(|rows| of_rows(rows, now))
             }
             Err(error) => Err(error),
         },
