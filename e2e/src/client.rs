@@ -123,6 +123,18 @@ impl Account {
         body(method, answer).await
     }
 
+    /// Sends a query with the session.
+    pub async fn query(&self, method: &str, params: &[(&str, &str)]) -> Result<Value> {
+        let request = self.pds.http.get(format!("{}/xrpc/{method}", self.pds.url)).query(params);
+        body(method, request.bearer_auth(&self.access).send().await?).await
+    }
+
+    /// Calls a procedure that has no input.
+    pub async fn ask(&self, method: &str) -> Result<Value> {
+        let request = self.pds.http.post(format!("{}/xrpc/{method}", self.pds.url));
+        body(method, request.bearer_auth(&self.access).send().await?).await
+    }
+
     /// Creates a post and returns the acknowledged write.
     pub async fn post(&self, text: &str) -> Result<Acknowledged> {
         let record = json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00.000Z"});

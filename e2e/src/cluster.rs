@@ -111,9 +111,16 @@ impl Cluster {
 
     /// Creates a class like the platform's, whose instances bring their buckets. Returns its name.
     pub async fn class_with_given_buckets(&self, name: &str) -> Result<String> {
+        self.class_like_standard(name, json!({"objectStore": {"provisioner": "Given"}})).await
+    }
+
+    /// Creates a class like the platform's with other top-level fields. Returns its name.
+    pub async fn class_like_standard(&self, name: &str, fields: Value) -> Result<String> {
         let mut spec = self.class("standard").await?;
         spec["default"] = json!(false);
-        spec["objectStore"] = json!({"provisioner": "Given"});
+        if let (Some(spec), Value::Object(fields)) = (spec.as_object_mut(), fields) {
+            spec.extend(fields);
+        }
         let object = json!({
             "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsClass", "metadata": {"name": name}, "spec": spec,
         });

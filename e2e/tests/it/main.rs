@@ -5,6 +5,7 @@ mod drift;
 mod firehose;
 mod installation;
 mod isolation;
+mod mail;
 mod one_manifest;
 mod postgres_restarted;
 mod refusals;

@@ -9,7 +9,7 @@ use kube::api::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use operator_api::{PdsBucketClaim, PdsHostnameClaim, PdsInstance};
+use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::cache::{Key, is_denied};
 use operator_runtime::tolerant::Tolerant;
 
@@ -147,11 +147,22 @@ pub(crate) fn waiting_for_bucket(instances: &Instances, claim: &PdsBucketClaim) 
     })
 }
 
-pub(crate) fn users_of_secret(instances: &Instances, own: &str, key: &Key) -> Vec<ObjectRef<Guarded>> {
+/// The instances that a change of a Secret concerns. Whether an instance has the class whose defaults name the Secret is not asked: it costs a
+/// reconciliation that writes nothing.
+pub(crate) fn users_of_secret(
+    instances: &Instances,
+    classes: &Store<PdsClass>,
+    own: &str,
+    key: &Key,
+) -> Vec<ObjectRef<Guarded>> {
     if key.0 == own {
         return every(instances);
     }
-    those(instances, |pds| pds.namespace().as_deref() == Some(&key.0) && uses_secret(pds, &key.1))
+    let classes = classes.state_filter(|class| class.spec.defaults.is_some());
+    those(instances, |pds| {
+        let uses = |class| uses_secret(pds, class, &key.1);
+        pds.namespace().as_deref() == Some(&key.0) && (uses(None) || classes.iter().any(|class| uses(Some(&**class))))
+    })
 }
 
 #[cfg(test)]

@@ -150,15 +150,16 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     });
     let changed = watched.applied_objects().predicate_filter(predicates::generation, PredicateConfig::default());
 
+    let (classes, class_writer) = reflector::store();
     let secrets = Arc::new(Secrets::new(client.clone(), &keys::ANNOTATIONS));
     let mut watched_secrets = scope.watches();
     if !scope.includes(&options.namespace) {
         watched_secrets.push(Some(options.namespace.clone()));
     }
     for namespace in watched_secrets {
-        let (own, users) = (options.namespace.clone(), instances.clone());
+        let (own, users, of) = (options.namespace.clone(), instances.clone(), classes.clone());
         let touched = secrets.clone().follow(namespace, &lists);
-        triggers.push(touched.flat_map(move |key| stream::iter(users_of_secret(&users, &own, &key))).boxed());
+        triggers.push(touched.flat_map(move |key| stream::iter(users_of_secret(&users, &of, &own, &key))).boxed());
     }
     let refusals = Arc::new(Refusals::default());
     for namespace in scope.watches() {
@@ -166,10 +167,9 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         triggers.push(touched.flat_map(move |(namespace, _)| stream::iter(of_namespace(&all, &namespace))).boxed());
     }
 
-    let (classes, writer) = reflector::store();
     let changed_classes = kube::runtime::watcher(Api::<PdsClass>::all(client.clone()), watcher::Config::default());
     let changed_classes =
-        changed_classes.default_backoff().modify(|class| class.managed_fields_mut().clear()).reflect(writer);
+        changed_classes.default_backoff().modify(|class| class.managed_fields_mut().clear()).reflect(class_writer);
     let (claims, writer) = reflector::store();
     let changed_claims =
         kube::runtime::watcher(Api::<PdsHostnameClaim>::all(client.clone()), watcher::Config::default());

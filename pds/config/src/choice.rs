@@ -9,6 +9,71 @@ pub enum LogFormat {
     Text,
 }
 
+/// The value of `LOG_LEVEL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Also for `fatal`: nothing here is worse than an error.
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+    /// Nothing.
+    Silent,
+}
+
+impl LogLevel {
+    /// The same in the words of `RUST_LOG`.
+    #[must_use]
+    pub fn filter(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+            Self::Silent => "off",
+        }
+    }
+}
+
+/// The value of `OTEL_EXPORTER_OTLP_PROTOCOL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtlpProtocol {
+    HttpProtobuf,
+}
+
+/// The value of `OTEL_TRACES_SAMPLER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SamplerKind {
+    /// What a trusted proxy says counts.
+    pub follows_parent: bool,
+    pub rule: SamplerRule,
+}
+
+/// Which requests are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SamplerRule {
+    All,
+    None,
+    /// The part of `OTEL_TRACES_SAMPLER_ARG`.
+    Ratio,
+}
+
+/// The value of `DATABASE_TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseType {
+    Sqlite,
+    Postgres,
+}
+
+/// The value of `PDS_BLOBSTORE_TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobStoreType {
+    Disk,
+    S3,
+}
+
 /// The value of `PDS_BLOB_REDIRECT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedirectKind {

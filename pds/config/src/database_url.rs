@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::choice::DatabaseType;
+
 /// A database URL. A PostgreSQL URL can contain a password, so `Debug` and `Display` show only scheme, host and database name.
 #[derive(Clone)]
 pub enum DatabaseUrl {
@@ -45,6 +47,15 @@ impl DatabaseUrl {
         }
         parse_postgres(text).map_err(InvalidDatabaseUrl)?;
         Ok(Self::Postgres(SecretString::from(text)))
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn kind(&self) -> DatabaseType {
+        match self {
+            Self::Sqlite(_) => DatabaseType::Sqlite,
+            Self::Postgres(_) => DatabaseType::Postgres,
+        }
     }
 
     /// True for SQLite: there is one replica, and secrets may be generated.

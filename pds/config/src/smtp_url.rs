@@ -5,6 +5,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::percent::decode;
+
 /// An SMTP server and the credentials for it. `Debug` shows only scheme, host and port.
 #[derive(Clone)]
 pub struct SmtpUrl {
@@ -88,24 +90,6 @@ impl SmtpUrl {
     pub(crate) fn expose(&self) -> String {
         self.text.expose_secret().to_owned()
     }
-}
-
-fn decode(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or("has a % without two hex digits")?;
-        let digits = str::from_utf8(digits).map_err(|_| "has a % without two hex digits")?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| "has a % without two hex digits")?);
-        rest = after;
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "has a user or password that is not UTF-8")?;
-    if text.contains(char::is_control) { Err("has a control character".into()) } else { Ok(text) }
 }
 
 impl fmt::Display for SmtpUrl {

@@ -10,10 +10,13 @@ use pds_syntax::Did;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::choice::{LogFormat, NeedsEmail, RedirectKind, S3Checksum};
+use crate::choice::{
+    BlobStoreType, DatabaseType, LogFormat, LogLevel, NeedsEmail, OtlpProtocol, RedirectKind, S3Checksum, SamplerKind,
+};
 use crate::codec;
 use crate::database_url::DatabaseUrl;
 use crate::kms_key_id::KmsKeyId;
+use crate::log_sample::LogSample;
 use crate::network::{AllowRule, Cidr};
 use crate::redis_url::RedisUrl;
 use crate::smtp_url::SmtpUrl;
@@ -46,6 +49,17 @@ macro_rules! table {
         /// Every variable, in the order of the configuration reference.
         pub static VARIABLES: &[Variable] = &[$($(setting::$id.variable,)*)*];
 
+        /// Checks the value of a variable. The error does not contain the value.
+        ///
+        /// # Errors
+        /// What is wrong with it, or that there is no such variable.
+        pub fn check(name: &str, value: &str) -> Result<(), String> {
+            match name {
+                $($($name => (setting::$id.codec.parse)(value).map(drop),)*)*
+                _ => Err("is no variable of the PDS".into()),
+            }
+        }
+
         /// The names of the variables whose fixed default is not an allowed value.
         #[cfg(test)]
         pub(crate) fn broken_defaults() -> Vec<&'static str> {
@@ -62,7 +76,7 @@ table! {
         PORT: u16 = "PDS_PORT", Value("2583"), codec::PORT,
             "TCP port for clients: XRPC methods and the well-known documents.";
         METRICS_PORT: u16 = "PDS_METRICS_PORT", Value("9464"), codec::PORT,
-            "TCP port of `/metrics`, `/livez` and `/readyz`. These have no authentication: do not expose this port to the internet.";
+            "TCP port of `/metrics`, `/health`, `/livez` and `/readyz`. These have no authentication: do not expose this port to the internet.";
         HOSTNAME: String = "PDS_HOSTNAME", Value("localhost"), codec::HOSTNAME,
             "Public host name of this server. Its public URL, which DID documents name, is `https://` and this name. For `localhost` the URL has the port, and `http://` unless TLS is set.";
         SERVICE_DID: Did = "PDS_SERVICE_DID", Computed("did:web: and the host name"), codec::SERVICE_DID,
@@ -91,6 +105,8 @@ table! {
             "Maximum time for the lookup of one DID or handle. The hosts file and the DNS servers of the system are read once, at the start.";
         DID_CACHE_STALE_TTL: Duration = "PDS_DID_CACHE_STALE_TTL", Value("1h"), codec::MILLISECONDS,
             "Age after which a cached DID document is still used but refreshed in the background.";
+        CACHE_DID_DOC_TTL: Duration = "CACHE_DID_DOC_TTL", Computed("PDS_DID_CACHE_STALE_TTL"), codec::SECONDS,
+            "Another name of `PDS_DID_CACHE_STALE_TTL`, in seconds. If both are set, `PDS_DID_CACHE_STALE_TTL` counts.";
         DID_CACHE_MAX_TTL: Duration = "PDS_DID_CACHE_MAX_TTL", Value("1d"), codec::MILLISECONDS,
             "Age after which a cached DID document is no longer used.";
         HANDLE_BACKUP_NAMESERVERS: Vec<SocketAddr> = "PDS_HANDLE_BACKUP_NAMESERVERS", Unset, codec::NAME_SERVERS,
@@ -106,6 +122,10 @@ table! {
         DATABASE_URL: DatabaseUrl = "PDS_DATABASE_URL", Computed("SQLite, pds.sqlite in the data directory"),
             codec::DATABASE_URL,
             "SQLite file or PostgreSQL database. More than one replica needs PostgreSQL.";
+        GENERAL_DATABASE_URL: DatabaseUrl = "DATABASE_URL", Computed("PDS_DATABASE_URL"), codec::DATABASE_URL,
+            "Another name of `PDS_DATABASE_URL`. If both are set, `PDS_DATABASE_URL` counts.";
+        DATABASE_TYPE: DatabaseType = "DATABASE_TYPE", Computed("as the URL says"), codec::DATABASE_TYPE,
+            "Kind of the database. If `PDS_DATABASE_URL` names another kind, the server does not start.";
         POSTGRES_MAX_CONNECTIONS: u32 = "POSTGRES_MAX_CONNECTIONS", Computed("twice the cores, plus one"), codec::COUNT,
             "Maximum number of PostgreSQL connections of one replica.";
         POSTGRES_MIN_CONNECTIONS: u32 = "POSTGRES_MIN_CONNECTIONS", Value("1"), codec::COUNT_FROM_ZERO,
@@ -116,8 +136,12 @@ table! {
             "Idle time after which a PostgreSQL connection is closed.";
         POSTGRES_MAX_LIFETIME: Duration = "POSTGRES_MAX_LIFETIME", Value("30m"), codec::SECONDS,
             "Age after which a PostgreSQL connection is closed and replaced.";
+        SLOW_QUERY_MS: Duration = "PDS_SLOW_QUERY_MS", Value("200"), codec::MILLISECONDS,
+            "Statements of the database that take at least this long are counted in `aurora_db_slow_queries_total`, and at most ten of them in a second are logged, each with the name of the function that runs it. Waiting for a free connection does not count. 0 turns this off.";
     }
     "Blobs" {
+        BLOBSTORE_TYPE: BlobStoreType = "PDS_BLOBSTORE_TYPE", Computed("s3 if PDS_BLOBSTORE_S3_BUCKET is set, otherwise disk"), codec::BLOBSTORE_TYPE,
+            "Kind of the blob store. If the other settings describe another kind, the server does not start.";
         BLOBSTORE_DISK_LOCATION: PathBuf = "PDS_BLOBSTORE_DISK_LOCATION",
             Computed("the directory blobs in PDS_DATA_DIRECTORY, if no S3 bucket is set"), codec::PATH,
             "Directory of the blobs. Cannot be combined with `PDS_BLOBSTORE_S3_BUCKET`.";
@@ -251,12 +275,16 @@ table! {
             "Maximum memory for all firehose subscribers that read past events. When it is used up, subscribers wait for each other.";
     }
     "Redis" {
+        CACHE_ENABLED: bool = "CACHE_ENABLED", Computed("true if Redis is configured"), codec::BOOL,
+            "Whether Redis is used. If false, `REDIS_URL` has no effect. What each replica caches in its own memory does not depend on it.";
         REDIS_URL: RedisUrl = "REDIS_URL", Computed("PDS_REDIS_SCRATCH_ADDRESS"), codec::REDIS_URL,
             "Redis or Valkey server that the replicas share for rate limits. No data is lost if it fails.";
         REDIS_SCRATCH_ADDRESS: String = "PDS_REDIS_SCRATCH_ADDRESS", Unset, codec::HOST_AND_PORT,
             "Address of the Redis server, without TLS. Name of the reference implementation. Ignored if `REDIS_URL` is set.";
         REDIS_SCRATCH_PASSWORD: SecretString = "PDS_REDIS_SCRATCH_PASSWORD", Unset, codec::REDIS_PASSWORD,
             "Password for `PDS_REDIS_SCRATCH_ADDRESS`.";
+        REDIS_POOL_SIZE: u32 = "REDIS_POOL_SIZE", Value("50"), codec::COUNT,
+            "Maximum number of connections of one replica to Redis. Commands are pipelined, so that one connection is enough as a rule; another one is opened when 32 commands wait for their answers on each.";
         CACHE_KEY_PREFIX: String = "CACHE_KEY_PREFIX", Value("aurora:"), codec::KEY_PREFIX,
             "Prefix of all keys in Redis. Each PDS that shares a Redis server with others needs its own prefix.";
     }
@@ -341,8 +369,28 @@ table! {
     "Logs" {
         LOG_FORMAT: LogFormat = "PDS_LOG_FORMAT", Value("json"), codec::LOG_FORMAT,
             "`json`: one JSON object per line. `text`: text for a terminal.";
-        RUST_LOG: String = "RUST_LOG", Value("info"), codec::FILTER,
+        LOG_SAMPLE: LogSample = "PDS_LOG_SAMPLE", Unset, codec::LOG_SAMPLE,
+            "Which of the lines about successful reads (GET) are logged. A number: one in so many of each route. A method of this server and a fraction: about this part of the lines of the method. Both may be combined. Each logged line has in `stands_for` the number of requests that it stands for. Errors and procedures are always logged.";
+        RUST_LOG: String = "RUST_LOG", Computed("LOG_LEVEL"), codec::FILTER,
             "Log level, or a list of log levels by module.";
+        LOG_LEVEL: LogLevel = "LOG_LEVEL", Value("info"), codec::LOG_LEVEL,
+            "Log level, in the words of the reference implementation. If `RUST_LOG` is set, `RUST_LOG` counts.";
+        LOG_ENABLED: bool = "LOG_ENABLED", Value("true"), codec::LOG_ENABLED,
+            "If false, nothing is logged. Name of the reference implementation, whose default is false. If `RUST_LOG` is set, `RUST_LOG` counts.";
+    }
+    "Traces" {
+        OTEL_EXPORTER_OTLP_ENDPOINT: Url = "OTEL_EXPORTER_OTLP_ENDPOINT", Unset, codec::URL,
+            "OpenTelemetry collector to which traces are sent, as protobuf over HTTP, to `/v1/traces` below this URL. Not set: no traces are made. Spans contain names of methods, statements and operations, never identifiers of accounts, addresses or values.";
+        OTEL_EXPORTER_OTLP_PROTOCOL: OtlpProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL", Value("http/protobuf"), codec::OTLP_PROTOCOL,
+            "Protocol of the collector. Other protocols are refused.";
+        OTEL_EXPORTER_OTLP_HEADERS: SecretString = "OTEL_EXPORTER_OTLP_HEADERS", Unset, codec::OTLP_HEADERS,
+            "Headers of the requests to the collector, for example `authorization=Bearer%20TOKEN`.";
+        OTEL_SERVICE_NAME: String = "OTEL_SERVICE_NAME", Value("pds"), codec::SERVICE_NAME,
+            "Name of this server in traces.";
+        OTEL_TRACES_SAMPLER: SamplerKind = "OTEL_TRACES_SAMPLER", Value("parentbased_always_on"), codec::SAMPLER,
+            "Which requests are traced. With `parentbased_...`, the header `traceparent` of a proxy in `PDS_TRUSTED_PROXIES` decides; without it, what follows does. `traceidratio`: the part of the requests that `OTEL_TRACES_SAMPLER_ARG` says.";
+        OTEL_TRACES_SAMPLER_ARG: u32 = "OTEL_TRACES_SAMPLER_ARG", Value("1"), codec::MILLIONTHS,
+            "Part of the requests that `traceidratio` and `parentbased_traceidratio` trace.";
     }
     "Secrets" {
         JWT_SECRET: SecretString = "PDS_JWT_SECRET", Required, codec::JWT_SECRET,

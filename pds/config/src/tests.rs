@@ -76,6 +76,10 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")], "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY")]
 #[case(&[("PDS_BLOBSTORE_S3_CHECKSUM", "when_required")], "PDS_BLOBSTORE_S3_BUCKET")]
 #[case(&[("PDS_BLOBSTORE_S3_BUCKET", "blobs"), ("PDS_BLOBSTORE_S3_CHECKSUM", "md5")], "PDS_BLOBSTORE_S3_CHECKSUM=\"md5\"")]
+#[case(&[("PDS_BLOBSTORE_TYPE", "s3")], "PDS_BLOBSTORE_S3_BUCKET: is required because PDS_BLOBSTORE_TYPE is s3")]
+#[case(&[("PDS_BLOBSTORE_TYPE", "disk"), ("PDS_BLOBSTORE_S3_BUCKET", "blobs")], "PDS_BLOBSTORE_TYPE=\"disk\": contradicts PDS_BLOBSTORE_S3_*")]
+#[case(&[("PDS_BLOBSTORE_TYPE", "disk"), ("PDS_BLOBSTORE_S3_ENDPOINT", "http://s3")], "PDS_BLOBSTORE_TYPE=\"disk\": contradicts PDS_BLOBSTORE_S3_*")]
+#[case(&[("PDS_BLOBSTORE_TYPE", "tape")], "PDS_BLOBSTORE_TYPE=\"tape\": is not a kind of blob store; allowed: disk or s3")]
 #[case(&[("PDS_BLOB_REDIRECT", "presigned")], "PDS_BLOB_REDIRECT=\"presigned\": requires an S3 bucket")]
 #[case(&[("PDS_BLOB_REDIRECT", "cdn")], "PDS_BLOB_CDN_URL_PATTERN: is required")]
 #[case(&[("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}")], "PDS_BLOB_CDN_URL_PATTERN")]
@@ -84,6 +88,9 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", "example.com")], "PDS_SERVICE_HANDLE_DOMAINS=\"example.com\"")]
 #[case(&[("PDS_SERVICE_HANDLE_DOMAINS", ".pds.internal")], "PDS_SERVICE_HANDLE_DOMAINS")]
 #[case(&[("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": requires REDIS_URL")]
+#[case(&[("CACHE_ENABLED", "true")], "CACHE_ENABLED=\"true\": requires REDIS_URL")]
+#[case(&[("CACHE_ENABLED", "false"), ("REDIS_URL", "redis://redis"), ("RATE_LIMIT_DISTRIBUTED", "true")], "RATE_LIMIT_DISTRIBUTED=\"true\": requires Redis, which CACHE_ENABLED=false turns off")]
+#[case(&[("REDIS_POOL_SIZE", "0")], "REDIS_POOL_SIZE=\"0\"")]
 #[case(&[("RATE_LIMIT_ADMIN_BURST", "0")], "RATE_LIMIT_ADMIN_BURST")]
 #[case(&[("REDIS_URL", "https://:hunter2@redis")], "REDIS_URL: has a scheme that is neither redis nor rediss")]
 #[case(&[("REDIS_URL", "redis://redis/main")], "REDIS_URL")]
@@ -97,6 +104,20 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("PDS_HOSTNAME", "a.example"), ("PDS_SERVICE_DID", "did:web:a.example%3A8080")], "PDS_SERVICE_DID")]
 #[case(&[("PDS_DID_PLC_URL", "ftp://plc.test")], "PDS_DID_PLC_URL")]
 #[case(&[("PDS_DID_CACHE_STALE_TTL", "2d")], "PDS_DID_CACHE_STALE_TTL")]
+#[case(&[("CACHE_DID_DOC_TTL", "2d")], "CACHE_DID_DOC_TTL=\"172800\": is longer than PDS_DID_CACHE_MAX_TTL")]
+#[case(&[("DATABASE_TYPE", "postgres")], "DATABASE_TYPE=\"postgres\": requires PDS_DATABASE_URL, which is not set; allowed: sqlite")]
+#[case(&[("DATABASE_TYPE", "sqlite"), ("PDS_DATABASE_URL", "postgres://u:hunter2@db/pds")], "DATABASE_TYPE=\"sqlite\": contradicts PDS_DATABASE_URL; allowed: postgres")]
+#[case(&[("DATABASE_TYPE", "postgres"), ("DATABASE_URL", "sqlite://pds.sqlite")], "DATABASE_TYPE=\"postgres\": contradicts DATABASE_URL; allowed: sqlite")]
+#[case(&[("DATABASE_TYPE", "mysql")], "DATABASE_TYPE=\"mysql\": is not a kind of database; allowed: sqlite or postgres")]
+#[case(&[("DATABASE_URL", "mysql://root:hunter2@db")], "DATABASE_URL: ")]
+#[case(&[("LOG_LEVEL", "loud")], "LOG_LEVEL=\"loud\": is not a log level; allowed: fatal, error")]
+#[case(&[("PDS_LOG_SAMPLE", "sync.getBlob=2")], "PDS_LOG_SAMPLE=\"sync.getBlob=2\": \"sync.getBlob=2\" does not end with a fraction")]
+#[case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector")], "OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://collector\": is neither http nor https")]
+#[case(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "OTEL_EXPORTER_OTLP_PROTOCOL=\"grpc\": is not a protocol that this server speaks; allowed: http/protobuf")]
+#[case(&[("OTEL_EXPORTER_OTLP_HEADERS", "hunter2")], "OTEL_EXPORTER_OTLP_HEADERS: contains an item without =")]
+#[case(&[("OTEL_TRACES_SAMPLER", "sometimes")], "OTEL_TRACES_SAMPLER=\"sometimes\": is not a sampler")]
+#[case(&[("OTEL_TRACES_SAMPLER_ARG", "2")], "OTEL_TRACES_SAMPLER_ARG=\"2\": is out of range; allowed: 0 to 1")]
+#[case(&[("LOG_ENABLED", "maybe")], "LOG_ENABLED=\"maybe\"")]
 #[case(&[("POSTGRES_MIN_CONNECTIONS", "9"), ("POSTGRES_MAX_CONNECTIONS", "3")], "POSTGRES_MIN_CONNECTIONS=\"9\"")]
 #[case(&[("PDS_DATABASE_URL", "mysql://root:hunter2@db")], "PDS_DATABASE_URL")]
 #[case(&[("PDS_DATABASE_URL", "sqlite::memory:")], "PDS_DATABASE_URL")]
@@ -187,8 +208,10 @@ fn durations_have_units(#[case] name: &str, #[case] text: &str, #[case] expected
 
 #[test]
 fn postgres_times_are_seconds_and_sizes_have_units() {
-    let (settings, _) = read(&[("POSTGRES_IDLE_TIMEOUT", "90"), ("PDS_BLOB_UPLOAD_LIMIT", "50MiB")]).unwrap();
+    let times = [("POSTGRES_IDLE_TIMEOUT", "90"), ("POSTGRES_MAX_LIFETIME", "120"), ("PDS_BLOB_UPLOAD_LIMIT", "50MiB")];
+    let (settings, _) = read(&times).unwrap();
     assert_eq!(settings.database.idle_timeout, Duration::from_secs(90));
+    assert_eq!(settings.database.max_lifetime, Duration::from_secs(120));
     assert_eq!(settings.blob.upload_limit, 50 << 20);
     assert_eq!(problems(&[("PDS_BLOB_UPLOAD_LIMIT", "5 parsec")]).len(), 1);
 }
@@ -233,6 +256,10 @@ fn a_value_may_come_from_a_file() {
     ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example.com/%s/plain/%s/%s"), ("PDS_MOD_SERVICE_URL", "https://mod.example.com"),
     ("PDS_MOD_SERVICE_DID", "did:web:mod.example.com"), ("PDS_REPORT_SERVICE_URL", "https://report.example.com"),
     ("PDS_REPORT_SERVICE_DID", "did:web:report.example.com"), ("PDS_DISABLE_SSRF_PROTECTION", "false"),
+    ("CACHE_DID_DOC_TTL", "60"), ("CACHE_ENABLED", "false"), ("REDIS_POOL_SIZE", "3"), ("LOG_LEVEL", "warn"), ("PDS_BLOBSTORE_TYPE", "s3"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.svc:4318"), ("OTEL_SERVICE_NAME", "alice's pds"),
+    ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=b"),
+    ("PDS_SLOW_QUERY_MS", "0"), ("PDS_LOG_SAMPLE", "10,sync.getBlob=0.01"),
     ("PDS_PROXY_ALLOW_HTTP2", "true"), ("PDS_PROXY_HEADERS_TIMEOUT", "5s"), ("PDS_PROXY_MAX_RETRIES", "2"), ("PDS_PROXY_MAX_CALLS", "7"),
 ])]
 #[case(&[("PDS_BLOB_REDIRECT", "cdn"), ("PDS_BLOB_CDN_URL_PATTERN", "https://cdn.example.com/{did}/{cid}")])]
@@ -333,6 +360,51 @@ fn redis_has_two_names_of_which_the_url_wins() {
     assert_eq!(format!("{shown} {shown:?}"), "redis://[::1]:6379 RedisUrl(redis://[::1]:6379)");
     let both = [scratch[0], ("REDIS_URL", "rediss://u:p@redis.test:6380/2"), ("RATE_LIMIT_DISTRIBUTED", "true")];
     assert_eq!(redis(&both).unwrap().expose(), "rediss://u:p@redis.test:6380/2");
+}
+
+#[test]
+fn of_two_names_the_first_counts_and_the_other_is_named_if_it_differs() {
+    let url = |pairs: &[(&str, &str)]| read(pairs).unwrap().1.database.expose();
+    assert_eq!(url(&[("DATABASE_URL", "sqlite://b.sqlite"), ("DATABASE_TYPE", "sqlite")]), "sqlite://b.sqlite");
+    let both = [("PDS_DATABASE_URL", "postgres://db/a"), ("DATABASE_URL", "sqlite://b.sqlite")];
+    assert_eq!(url(&both), "postgres://db/a");
+    let fresh = |pairs: &[(&str, &str)]| read(pairs).unwrap().0.identity.did_cache_stale_ttl;
+    assert_eq!(fresh(&[]), Duration::from_secs(3600));
+    assert_eq!(fresh(&[("CACHE_DID_DOC_TTL", "60")]), Duration::from_secs(60));
+    assert_eq!(fresh(&[("CACHE_DID_DOC_TTL", "60"), ("PDS_DID_CACHE_STALE_TTL", "5000")]), Duration::from_secs(5));
+    let filter = |pairs: &[(&str, &str)]| read(pairs).unwrap().0.log.filter;
+    assert_eq!(filter(&[]), "info");
+    assert_eq!(filter(&[("LOG_LEVEL", "Fatal"), ("LOG_ENABLED", "T")]), "error");
+    assert_eq!(filter(&[("LOG_LEVEL", "debug"), ("LOG_ENABLED", "0")]), "off");
+    assert_eq!(filter(&[("LOG_LEVEL", "silent")]), "off");
+    assert_eq!(filter(&[("LOG_LEVEL", "debug"), ("LOG_ENABLED", "false"), ("RUST_LOG", "warn")]), "warn");
+
+    let ignored = |pairs: &[(&str, &str)]| -> Vec<_> {
+        let map: BTreeMap<&str, &str> = pairs.iter().copied().collect();
+        overruled(|name| map.get(name).map(ToString::to_string)).iter().map(|found| (found.name, found.by)).collect()
+    };
+    assert_eq!(ignored(&both), [("DATABASE_URL", "PDS_DATABASE_URL")]);
+    assert!(ignored(&[("DATABASE_URL", "sqlite://a"), ("PDS_DATABASE_URL", "sqlite:a")]).is_empty());
+    let times = |ms| [("CACHE_DID_DOC_TTL", "60"), ("PDS_DID_CACHE_STALE_TTL", ms)];
+    assert_eq!(ignored(&times("5000")), [("CACHE_DID_DOC_TTL", "PDS_DID_CACHE_STALE_TTL")]);
+    assert!(ignored(&times("60000")).is_empty());
+    let redis = |url| [("REDIS_URL", url), ("PDS_REDIS_SCRATCH_ADDRESS", "redis:6379")];
+    assert_eq!(ignored(&redis("redis://other:6379")), [("PDS_REDIS_SCRATCH_ADDRESS", "REDIS_URL")]);
+    assert!(ignored(&redis("redis://redis:6379")).is_empty());
+    let log = |filter| [("RUST_LOG", filter), ("LOG_LEVEL", "info"), ("LOG_ENABLED", "false")];
+    assert_eq!(ignored(&log("warn")), [("LOG_LEVEL", "RUST_LOG"), ("LOG_ENABLED", "RUST_LOG")]);
+    assert_eq!(ignored(&log("info")), [("LOG_ENABLED", "RUST_LOG")]);
+}
+
+#[test]
+fn a_kind_that_agrees_changes_nothing() {
+    let s3 = [("PDS_BLOBSTORE_TYPE", "s3"), ("PDS_BLOBSTORE_S3_BUCKET", "blobs")];
+    assert_eq!(read(&s3).unwrap().0, read(&s3[1..]).unwrap().0);
+    let disk = [("PDS_BLOBSTORE_TYPE", "disk"), ("DATABASE_TYPE", "sqlite"), ("CACHE_ENABLED", "false")];
+    assert_eq!(read(&disk[..2]).unwrap().0, read(&[]).unwrap().0);
+    let redis = [("CACHE_ENABLED", "true"), ("REDIS_URL", "redis://redis")];
+    assert!(read(&redis).unwrap().1.redis.is_some());
+    assert!(read(&[redis[1], disk[2]]).unwrap().1.redis.is_none());
 }
 
 #[test]

@@ -55,6 +55,11 @@ impl Limiter {
         self.shared.as_ref().map(Shared::is_connected)
     }
 
+    /// Asks Redis for an answer. `None` if budgets are kept in this process only.
+    pub async fn ping(&self) -> Option<Result<(), String>> {
+        Some(self.shared.as_ref()?.ping().await)
+    }
+
     /// Number of replicas that share the budgets, including this one, as Redis last knew it.
     #[must_use]
     pub fn replicas(&self) -> u32 {

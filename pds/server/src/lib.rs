@@ -8,6 +8,7 @@ pub mod report;
 pub mod task;
 
 pub mod metrics;
+pub mod trace;
 
 pub mod mail;
 

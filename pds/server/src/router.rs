@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, any, get},
 };
 use pds_lexicon::{Catalog, Kind};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -30,7 +30,9 @@ use crate::{
     app::App,
     auth::{self, Requirement},
     http::{
-        Answers, Plain, client, health, host, layers, openapi,
+        Answers, Plain, Sampling, client,
+        detail::{self, Probes},
+        health, host, layers, openapi,
         rate_limit::{self, LimitsOf},
         well_known,
     },
@@ -47,6 +49,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 pub fn public(app: App) -> Router {
     let answers = Answers::new(app.answers.clone());
     let open_requests = Budget::shared(app.sizes.requests, app.sizes.requests / 8);
+    let sampling = Arc::new(Sampling::new(&app.settings.log.sample));
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))
@@ -76,7 +79,7 @@ pub fn public(app: App) -> Router {
         .layer(cors())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(open_requests, layers::bound_requests))
-        .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
+        .layer(middleware::from_fn_with_state((app.clone(), sampling), layers::observe))
         .layer(middleware::from_fn(layers::read_rest_of_body))
         .layer(middleware::from_fn(layers::occupy))
         .layer(middleware::from_fn_with_state(app.clone(), client::identify))
@@ -89,6 +92,10 @@ pub fn metrics(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/health", get(detail::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .layer(Extension(Arc::new(Probes::new())))
         .with_state(app)
 }
 

@@ -9,6 +9,7 @@ use tokio::{
     sync::mpsc,
     task::{JoinError, spawn_blocking},
 };
+use tracing::Instrument;
 
 /// What the task that makes a body passes to its reader.
 #[derive(Debug)]
@@ -33,9 +34,9 @@ pub fn pieces(receiver: mpsc::Receiver<Piece>) -> impl Stream<Item = io::Result<
     .fuse()
 }
 
-/// Runs `work` to its end, even if the caller is cancelled.
+/// Runs `work` to its end, even if the caller is cancelled. What it logs belongs to the caller's request.
 pub async fn run_to_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    output_of(tokio::spawn(work)).await
+    output_of(tokio::spawn(work.in_current_span())).await
 }
 
 /// Runs `work` on a thread that may block: for file access, and for work too long for a thread of requests. Cannot be cancelled. Work that keeps

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use crate::{
-    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
-    tx::Open, waits::Waits,
+    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, meter::Meter,
+    pools::Pools, tx::Open,
 };
 
 /// A database. Cheap to clone; all clones share the connections.
@@ -20,7 +20,7 @@ pub struct Db {
     pub(crate) disk_full: DiskFull,
     pub(crate) bulk: Bulk,
     pub(crate) line: Line,
-    pub(crate) waits: Waits,
+    pub(crate) meter: Meter,
 }
 
 /// The line of transactions of this process other than the committer's, which does not stand in it: whatever many clients ask for at once, commits of
@@ -47,11 +47,11 @@ impl Db {
     /// [`Error::Url`], [`Error::Connect`], or [`Error::Unfit`] when Postgres runs with `synchronous_commit=off`, with
     /// another encoding than UTF-8 or as a standby.
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
-        let waits = Waits::default();
+        let meter = Meter::new(options.slow);
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let pools = match scheme {
-            "sqlite" => dialect::sqlite::connect(url, options, &waits).await?,
-            "postgres" | "postgresql" => dialect::postgres::connect(url, options, &waits).await?,
+            "sqlite" => dialect::sqlite::connect(url, options, &meter).await?,
+            "postgres" | "postgresql" => dialect::postgres::connect(url, options, &meter).await?,
             _ => return Err(Error::Url { reason: "it must begin with sqlite:// or postgres://".to_owned() }),
         };
         Ok(Self {
@@ -60,7 +60,7 @@ impl Db {
             disk_full: DiskFull::default(),
             bulk: Bulk::new(options.max_connections, options.acquire_timeout),
             line: Line { turn: Arc::new(Semaphore::new(1)), patience: options.acquire_timeout },
-            waits,
+            meter,
         })
     }
 
@@ -91,8 +91,8 @@ impl Db {
             Pools::Postgres(pool) => dialect::postgres::begin(pool, None).await.map(Open::Postgres),
         }
         .map_err(Error::during("begin", "transaction"))?;
-        let (appended, disk_full) = (self.appended.clone(), self.disk_full.clone());
-        Ok(Tx { open, appended, disk_full, line, turn, last_seq: None })
+        let (appended, disk_full, meter) = (self.appended.clone(), self.disk_full.clone(), self.meter.clone());
+        Ok(Tx { open, appended, disk_full, line, meter, turn, last_seq: None })
     }
 
     /// Closes all connections, waiting for those in use. Later calls fail as unavailable.
@@ -128,7 +128,13 @@ impl Db {
     /// How long statements and transactions have waited for connections in all, and how many have waited; for metrics.
     #[must_use]
     pub fn waits(&self) -> (Duration, u64) {
-        self.waits.total()
+        self.meter.waits()
+    }
+
+    /// How many statements have taken longer than [`Options::slow`]; for metrics.
+    #[must_use]
+    pub fn slow_statements(&self) -> u64 {
+        self.meter.slow()
     }
 
     /// Connections that may be open at once; for metrics.

@@ -1,6 +1,6 @@
 //! Regular care of a SQLite file. PostgreSQL takes care of itself (autovacuum, checkpoints).
 
-use crate::{Db, Error, Result, pools::Pools};
+use crate::{Db, Error, Result, meter::here, pools::Pools};
 
 /// Renews the statistics that SQLite chooses indexes by, and copies what stands in the write-ahead log into the file. Waits for no reader. Does nothing on
 /// PostgreSQL.
@@ -14,7 +14,8 @@ pub async fn run(db: &Db) -> Result<()> {
     let failed = || Error::during("maintain", "database");
     let mut connection = write.acquire().await.map_err(failed())?;
     for sql in STATEMENTS {
-        sqlx::query(sql).execute(&mut *connection).await.map_err(failed())?;
+        let statement = sqlx::query(sql).execute(&mut *connection);
+        write.meter().run(here!(), statement).await.map_err(failed())?;
     }
     Ok(())
 }

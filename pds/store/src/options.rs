@@ -24,6 +24,8 @@ pub struct Options {
     pub max_lifetime: Duration,
     /// How long a caller waits for a connection before the call fails as unavailable.
     pub acquire_timeout: Duration,
+    /// Statements that take at least this long are logged and counted.
+    pub slow: Option<Duration>,
     /// The name that Postgres shows in `pg_stat_activity`.
     pub application_name: String,
     /// Certificates in PEM form that TLS to Postgres trusts beside the public authorities', unless the URL names others.
@@ -38,6 +40,7 @@ impl Default for Options {
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             acquire_timeout: Duration::from_secs(5),
+            slow: None,
             application_name: "pds".to_owned(),
             ca_bundle: None,
         }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Database, Postgres, SqlSafeStr, Sqlite, Transaction, pool::PoolConnection};
 
-use crate::{dialect::sqlite::reader::Readers, waits::Waits};
+use crate::{
+    dialect::sqlite::reader::Readers,
+    meter::{Meter, here},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
@@ -21,26 +24,31 @@ pub(crate) enum Pools {
 #[derive(Debug)]
 pub(crate) struct Pool<DB: Database> {
     inner: sqlx::Pool<DB>,
-    waits: Waits,
+    meter: Meter,
 }
 
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), waits: self.waits.clone() }
+        Self { inner: self.inner.clone(), meter: self.meter.clone() }
     }
 }
 
 impl<DB: Database> Pool<DB> {
-    pub(crate) fn new(inner: sqlx::Pool<DB>, waits: &Waits) -> Self {
-        Self { inner, waits: waits.clone() }
+    pub(crate) fn new(inner: sqlx::Pool<DB>, meter: &Meter) -> Self {
+        Self { inner, meter: meter.clone() }
     }
 
     /// A connection, as soon as one is free.
     pub(crate) async fn acquire(&self) -> sqlx::Result<PoolConnection<DB>> {
         let began = Instant::now();
         let connection = self.inner.acquire().await;
-        self.waits.waited(began.elapsed());
+        self.meter.waited(began.elapsed());
         connection
+    }
+
+    /// Measures the statements that run on the connections.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(crate) fn connect_options(&self) -> <DB::Connection as sqlx::Connection>::Options {
@@ -74,6 +82,7 @@ impl<DB: Database> Pool<DB> {
 impl Pool<Sqlite> {
     /// Begins a transaction that takes the write lock first, so that it cannot fail half-way for want of it.
     pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        Transaction::begin(self.acquire().await?, Some("BEGIN IMMEDIATE".into_sql_str())).await
+        let begin = Transaction::begin(self.acquire().await?, Some("BEGIN IMMEDIATE".into_sql_str()));
+        self.meter.run(here!(), begin).await
     }
 }

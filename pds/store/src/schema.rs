@@ -56,7 +56,7 @@ const STEPS: &[Step] = steps![
     "0018" "suspension",
     "0019" "sessions_and_quotas",
     "0020" "usage_and_scopes",
-    "0021" "submitted_operations",
+    "0021" "submitted_operations"
 ];
 
 /// How a database's schema relates to this program.

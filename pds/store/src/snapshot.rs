@@ -16,6 +16,7 @@ use crate::{
         postgres::{begin, each_in_time, in_time},
         sqlite::reader::{Reader, Readers},
     },
+    meter::{Meter, here},
     pools::{Pool, Pools},
     record::{self, Record, RecordRow, stored},
     repo::{self, Loaded, LoadedRow, Root, RootRow},
@@ -31,7 +32,7 @@ pub struct Snapshot {
 
 enum View {
     Sqlite(Reader),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Meter),
 }
 
 pub(crate) const ENTRIES: &str = "select path, cid from record where repo_id = $1 order by path";
@@ -79,13 +80,13 @@ impl Db {
 impl Snapshot {
     async fn on_sqlite(readers: &Readers) -> sqlx::Result<Self> {
         let mut reader = readers.acquire().await?;
-        reader.run(|conn| conn.execute_batch("begin")).await?;
+        reader.run(here!(), |conn| conn.execute_batch("begin")).await?;
         Ok(Self { view: View::Sqlite(reader), _turn: None })
     }
 
     async fn on_postgres(pool: &Pool<Postgres>, turn: Option<Turn>) -> sqlx::Result<Self> {
         let tx = begin(pool, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
-        Ok(Self { view: View::Postgres(tx), _turn: turn })
+        Ok(Self { view: View::Postgres(tx, pool.meter().clone()), _turn: turn })
     }
 
     /// As [`repo::root`].
@@ -95,11 +96,13 @@ impl Snapshot {
     pub async fn root(&mut self, id: AccountId) -> Result<Option<Root>> {
         match &mut self.view {
             View::Sqlite(reader) => {
-                let row: Option<RootRow> =
-                    reader.optional(repo::ROOT, [id.0]).await.map_err(Error::during("read head of account", id))?;
+                let row: Option<RootRow> = reader
+                    .optional(here!(), repo::ROOT, [id.0])
+                    .await
+                    .map_err(Error::during("read head of account", id))?;
                 Ok(row.map(Root::from))
             }
-            View::Postgres(tx) => repo::root(&mut **tx, id).await,
+            View::Postgres(tx, meter) => repo::root((&mut **tx, &*meter), id).await,
         }
     }
 
@@ -111,12 +114,12 @@ impl Snapshot {
         match &mut self.view {
             View::Sqlite(reader) => {
                 let row: Option<LoadedRow> = reader
-                    .optional(repo::LOAD, [did.to_string()])
+                    .optional(here!(), repo::LOAD, [did.to_string()])
                     .await
                     .map_err(Error::during("load repository", did))?;
                 Ok(row.map(Loaded::from))
             }
-            View::Postgres(tx) => repo::load(&mut **tx, did).await,
+            View::Postgres(tx, meter) => repo::load((&mut **tx, &*meter), did).await,
         }
     }
 
@@ -128,12 +131,12 @@ impl Snapshot {
         match &mut self.view {
             View::Sqlite(reader) => {
                 let row: Option<RecordRow> = reader
-                    .optional(record::GET, (id.0, path.to_string()))
+                    .optional(here!(), record::GET, (id.0, path.to_string()))
                     .await
                     .map_err(Error::during("read record", format_args!("{path} of account {id}")))?;
                 Ok(row.map(Record::from))
             }
-            View::Postgres(tx) => record::get(&mut **tx, id, path).await,
+            View::Postgres(tx, meter) => record::get((&mut **tx, &*meter), id, path).await,
         }
     }
 
@@ -147,8 +150,8 @@ impl Snapshot {
         T: Extend<(Arc<str>, Cid)> + Send + 'static,
     {
         let read = match &mut self.view {
-            View::Sqlite(reader) => reader.run(move |conn| read_entries(conn, id, all)).await,
-            View::Postgres(tx) => {
+            View::Sqlite(reader) => reader.run(here!(), move |conn| read_entries(conn, id, all)).await,
+            View::Postgres(tx, meter) => {
                 let imported: Option<(bool,)> =
                     in_time(sqlx::query_as(IS_IMPORTED).bind(id.0).fetch_optional(&mut **tx))
                         .await
@@ -160,8 +163,8 @@ impl Snapshot {
                     all.extend([entry]);
                     ready(Ok(()))
                 };
-                let read = rows.and_then(|row| ready(entry(row))).try_for_each(extend).await;
-                read.map(|()| all)
+                let read = rows.and_then(|row| ready(entry(row))).try_for_each(extend);
+                meter.run(here!(), read).await.map(|()| all)
             }
         };
         read.map_err(Error::during("read entries of account", id))
@@ -173,8 +176,11 @@ impl Snapshot {
     /// When the database cannot be read.
     pub async fn body_sizes(&mut self, id: AccountId) -> Result<Vec<(u64, u64)>> {
         let sizes: sqlx::Result<Vec<(i64, i64)>> = match &mut self.view {
-            View::Sqlite(reader) => reader.run(move |conn| read_sizes(conn, id)).await,
-            View::Postgres(tx) => in_time(sqlx::query_as(SIZES).bind(id.0).fetch_all(&mut **tx)).await,
+            View::Sqlite(reader) => reader.run(here!(), move |conn| read_sizes(conn, id)).await,
+            View::Postgres(tx, meter) => {
+                let sizes = sqlx::query_as(SIZES).bind(id.0).fetch_all(&mut **tx);
+                in_time(meter.run(here!(), sizes)).await
+            }
         };
         let sizes = sizes.map_err(Error::during("measure records of account", id))?;
         let positive = |number: i64| number.max(0).unsigned_abs();
@@ -186,7 +192,9 @@ impl Snapshot {
         let since = since.map_or_else(String::new, |rev| rev.to_string());
         let from = match &mut self.view {
             View::Sqlite(reader) => From::Sqlite { reader, since, after: Some(String::new()) },
-            View::Postgres(tx) => From::Postgres(sqlx::query(BODIES_POSTGRES).bind(id.0).bind(since).fetch(&mut **tx)),
+            View::Postgres(tx, _) => {
+                From::Postgres(sqlx::query(BODIES_POSTGRES).bind(id.0).bind(since).fetch(&mut **tx))
+            }
         };
         Bodies { id, from }
     }
@@ -248,7 +256,7 @@ impl Bodies<'_> {
             From::Sqlite { after: None, .. } => return Ok(None),
             From::Sqlite { reader, since, after } => {
                 let (last, since) = (after.take().unwrap_or_default(), since.clone());
-                let read = reader.run(move |conn| read_page(conn, id, &last, &since)).await;
+                let read = reader.run(here!(), move |conn| read_page(conn, id, &last, &since)).await;
                 read.map(|(page, last)| {
                     *after = last;
                     page

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::{Database, PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
-use crate::{Db, Tx, disk_full::DiskFull, pools::Pools, tx::Open};
+use crate::{Db, Tx, disk_full::DiskFull, meter::Meter, pools::Pools, tx::Open};
 
 /// Where a read runs: `&Db` (as a statement of its own) or `&mut Tx` (inside the transaction).
 ///
@@ -14,6 +14,7 @@ pub struct Source<'a> {
     place: Place<'a>,
     /// Notified of failed statements.
     disk_full: Option<DiskFull>,
+    meter: Meter,
 }
 
 enum Place<'a> {
@@ -24,25 +25,29 @@ enum Place<'a> {
 
 impl<'a> From<&'a Db> for Source<'a> {
     fn from(db: &'a Db) -> Self {
-        Self { place: Place::Pool(db), disk_full: Some(db.disk_full.clone()) }
+        Self { place: Place::Pool(db), disk_full: Some(db.disk_full.clone()), meter: db.meter.clone() }
     }
 }
 
 impl<'a> From<&'a mut Tx> for Source<'a> {
     fn from(tx: &'a mut Tx) -> Self {
-        Self { place: Place::Open(&mut tx.open), disk_full: Some(tx.disk_full.clone()) }
+        Self { place: Place::Open(&mut tx.open), disk_full: Some(tx.disk_full.clone()), meter: tx.meter.clone() }
     }
 }
 
-impl<'a> From<&'a mut PgConnection> for Source<'a> {
-    fn from(connection: &'a mut PgConnection) -> Self {
-        Self { place: Place::Postgres(connection), disk_full: None }
+impl<'a> From<(&'a mut PgConnection, &Meter)> for Source<'a> {
+    fn from((connection, meter): (&'a mut PgConnection, &Meter)) -> Self {
+        Self { place: Place::Postgres(connection), disk_full: None, meter: meter.clone() }
     }
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn disk_full(&self) -> Option<DiskFull> {
         self.disk_full.clone()
+    }
+
+    pub(crate) fn meter(&self) -> Meter {
+        self.meter.clone()
     }
 
     /// A connection, for as long as the statement runs.
@@ -99,15 +104,15 @@ impl<DB: Database> DerefMut for Held<'_, DB> {
 macro_rules! on {
     ($source:expr, $conn:ident => $query:expr) => {{
         let source = Into::<$crate::Source<'_>>::into($source);
-        let disk_full = source.disk_full();
+        let (disk_full, meter) = (source.disk_full(), source.meter());
         let done = match source.connection().await {
             Ok($crate::source::Connection::Sqlite(mut held)) => {
                 let $conn = &mut *held;
-                $query.await
+                meter.run($crate::meter::here!(), $query).await
             }
             Ok($crate::source::Connection::Postgres(mut held)) => {
                 let $conn = &mut *held;
-                $crate::dialect::postgres::in_time($query).await
+                meter.run($crate::meter::here!(), $crate::dialect::postgres::in_time($query)).await
             }
             Err(error) => Err(error),
         };

@@ -3,7 +3,14 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Error, Result, db::Line, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
+use crate::{
+    Error, Result,
+    db::Line,
+    dialect::postgres::in_time,
+    disk_full::DiskFull,
+    event::Appended,
+    meter::{Meter, here},
+};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
@@ -16,6 +23,7 @@ pub struct Tx {
     pub(crate) line: Line,
     /// The turn to hold the lock that the committer waits for: the database's on SQLite, the event counter's on Postgres.
     pub(crate) turn: Option<OwnedSemaphorePermit>,
+    pub(crate) meter: Meter,
     /// The number of the last event that the transaction adds.
     pub(crate) last_seq: Option<i64>,
 }
@@ -32,10 +40,14 @@ impl Tx {
     /// # Errors
     /// When the answer to COMMIT does not arrive the outcome is unknown: read back before trying again.
     pub async fn commit(self) -> Result<()> {
-        let committed = match self.open {
-            Open::Sqlite(tx) => tx.commit().await,
-            Open::Postgres(tx) => in_time(tx.commit()).await,
+        let open = self.open;
+        let commit = async {
+            match open {
+                Open::Sqlite(tx) => tx.commit().await,
+                Open::Postgres(tx) => in_time(tx.commit()).await,
+            }
         };
+        let committed = self.meter.run(here!(), commit).await;
         match &committed {
             Ok(()) => self.disk_full.written(),
             Err(error) => self.disk_full.failed(error),

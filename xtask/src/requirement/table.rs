@@ -150,8 +150,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "mails as text and HTML, kept until they are sent; without a mail server each method says so",
             ),
             row("AL-MAIL-2", "an address is confirmed with a code that is used once, within 15 minutes"),
-            row("AL-MAIL-3", "a host may ask for a confirmed address before posts, uploads or invites")
-                ,
+            row("AL-MAIL-3", "a host may ask for a confirmed address before posts, uploads or invites"),
             row("AL-MAIL-4", "a password is reset by mail; nobody learns who has an account"),
             row("AL-LIFE-1", "an account is deleted with DID, password and mailed code together"),
             row(
@@ -184,9 +183,10 @@ pub(crate) const SECTIONS: &[Section] = &[
             row(
                 "AL-OBS-2",
                 "one line for each request, found by its id; slow queries, failed logins, acts of administrators; no secrets",
-            ).partly("slow queries"),
+            ),
             row("AL-OBS-3", "logs as JSON or text, with levels, and fewer lines of busy methods"),
-            row("AL-OBS-4", "live, ready, and health in detail").partly("health in detail; a server is ready without its blob store, since it serves records without it"),
+            row("AL-OBS-4", "live, ready, and health in detail")
+                .partly("a server is ready without its blob store, since it serves records without it"),
             row("AL-OBS-5", "traces through SQL and S3 at an OpenTelemetry collector"),
             row("AL-OBS-6", "dashboards and alerts that are tested"),
         ],
@@ -212,7 +212,13 @@ pub(crate) const SECTIONS: &[Section] = &[
             row("RATE_LIMIT_UNAUTHENTICATED", "requests of an anonymous caller in a minute"),
             row("RATE_LIMIT_AUTHENTICATED", "requests of an account in a minute"),
             row("RATE_LIMIT_ADMIN", "requests of the administrator in a minute"),
-            row("RUST_LOG", "what is logged").partly("tests set it and look at nothing"),
+            row("RUST_LOG", "what is logged"),
+            row("LOG_LEVEL", "the same in the words of the reference"),
+            row("LOG_ENABLED", "whether anything is logged"),
+            row("PDS_LOG_SAMPLE", "fewer lines of busy methods"),
+            row("PDS_SLOW_QUERY_MS", "which statements are slow"),
+            row("OTEL_EXPORTER_OTLP_ENDPOINT", "the collector of traces, with its headers"),
+            row("OTEL_TRACES_SAMPLER", "which requests are traced"),
         ],
     },
     Section {

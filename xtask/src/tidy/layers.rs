@@ -15,7 +15,7 @@ const FOLDER: &str = "pds/server/src";
 /// Groups of modules from left to right. Modules of the same group may use each other.
 const ORDER: &[&[&str]] = &[
     &["clock", "report", "task"],
-    &["metrics"],
+    &["metrics", "trace"],
     &["mail"],
     &["sequencer", "blob", "rate_limit"],
     &["upstream", "read_after_write"],

@@ -16,16 +16,16 @@ mod tests;
 pub use condition::ConditionType;
 pub use pds_bucket_claim::{PdsBucketClaim, PdsBucketClaimSpec};
 pub use pds_class::{
-    Allowed, AwsStore, ClassLimits, Defaults, Images, Isolation, ObjectStore, PdsClass, PdsClassSpec, Placement,
-    Provisioner, RemoteService, RunAs, Services, WorkloadIdentity,
+    Allowed, AwsStore, ClassLimits, Defaults, Images, Isolation, Lookups, ObjectStore, PdsClass, PdsClassSpec,
+    Placement, Provisioner, Proxying, RemoteService, RunAs, Services, WorkloadIdentity,
 };
 pub use pds_hostname_claim::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};
 pub use pds_instance::{
     BlobStore, BlobStoreStatus, Cache, Database, DatabaseStatus, Deletion, DeletionPolicy, Email, External,
-    HandleDomain, Identity, Invites, KeysStatus, Limits, Log, LogFormat, ModerationEmail, NeedsEmail, Network,
-    NetworkPolicyMode, PdsInstance, PdsInstanceSpec, PdsInstanceStatus, PodSettings, Postgres, RESERVED_SUFFIXES,
-    RateLimits, Resolved, S3Bucket, Sqlite, Toleration,
+    HandleDomain, Identity, Invites, Jobs, KeysStatus, Limits, Log, LogFormat, MailKind, MailTemplate, ModerationEmail,
+    NeedsEmail, Network, NetworkPolicyMode, OwnPods, PdsInstance, PdsInstanceSpec, PdsInstanceStatus, PodSettings,
+    Postgres, RESERVED_SUFFIXES, Rate, RateLimits, RecordRules, Resolved, S3Bucket, Sqlite, Toleration,
 };
-pub use quantity::Quantity;
+pub use quantity::{Interval, Lease, Quantity};
 pub use reason::Reason;
 pub use reference::{NoSettings, SecretKey, SecretName};

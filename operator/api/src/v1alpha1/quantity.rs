@@ -33,6 +33,61 @@ impl JsonSchema for Quantity {
 /// A duration: a whole number and its unit.
 pub(crate) const DURATION: &str = "^[1-9][0-9]{0,8}(s|m|h|d)$";
 
+/// The time between two runs of a job, for example `5m`: 1 second to 30 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Interval(pub String);
+
+impl JsonSchema for Interval {
+    fn schema_name() -> Cow<'static, str> {
+        "Interval".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        duration((1, "1s"), (30 * 86_400, "30d"))
+    }
+}
+
+/// How long the lease of a job is valid, for example `60s`: 3 seconds to 1 hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lease(pub String);
+
+impl JsonSchema for Lease {
+    fn schema_name() -> Cow<'static, str> {
+        "Lease".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        duration((3, "3s"), (3_600, "1h"))
+    }
+}
+
+/// The schema of a duration between two others, each given in seconds and as people write it.
+fn duration((least, from): (u32, &str), (most, to): (u32, &str)) -> Schema {
+    let unit = "(self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1)";
+    let seconds = format!("int(self.substring(0, size(self) - 1)) * {unit}");
+    json_schema!({
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 16,
+        "pattern": DURATION,
+        "x-kubernetes-validations": [{
+            // What the pattern refuses has no number.
+            "rule": format!("!self.matches('{DURATION}') || ({seconds} >= {least} && {seconds} <= {most})"),
+            "messageExpression": format!("'\"' + self + '\"; allowed: {from} to {to}'"),
+        }],
+    })
+}
+
 /// An amount of a resource. Of an exponent two digits: the API server takes minutes for amounts like `1e999999999`.
 const AMOUNT: &str = "^[0-9]{1,18}(\\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][0-9]{1,2})?$";
 
@@ -82,4 +137,12 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
             "message": format!("names of labels have at most {LONGEST_NAME} characters"),
         }],
     })
+}
+
+/// The same schema for labels that have to be there: at least one.
+pub(crate) fn some_labels(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = labels(generator);
+    schema.remove("nullable");
+    schema.insert("minProperties".into(), 1.into());
+    schema
 }

@@ -44,6 +44,8 @@ async fn closed_where_the_class_says_nothing() {
     let critical = json!({"pod": {"priorityClassName": "system-node-critical"}});
     let why = "spec.pod.priorityClassName: \"system-node-critical\"; CLASS allows none";
     refused("priority", critical, why).await;
+    let relay = json!({"services": {"crawlers": ["https://relay.test"]}});
+    refused("services", relay, "spec.services: CLASS lets no instance name services; leave the field out").await;
     // Open: other versions of the class's image, nodes by label, every domain, every namespace.
     verdict(&world, "version", &class, json!({"image": "pds:2.0.0"})).await.unwrap();
     verdict(&world, "node", &class, json!({"pod": {"nodeSelector": {"disk": "fast"}}})).await.unwrap();

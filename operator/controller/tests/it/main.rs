@@ -7,6 +7,7 @@ mod allowed;
 mod buckets;
 mod class_edits;
 mod crash;
+mod defaults;
 mod definitions;
 mod deletion;
 mod environment;

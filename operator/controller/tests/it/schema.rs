@@ -53,6 +53,45 @@ async fn contradictions_are_refused() {
 }
 
 #[tokio::test]
+async fn what_the_pds_would_refuse_is_refused_before() {
+    let world = World::new("typed").await;
+    let spec = |change: Value| {
+        let mut spec = json!({"hostname": "a.test", "paused": true});
+        spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        spec
+    };
+    for (field, bad, why) in [
+        ("crawl", "31d", "\"31d\"; allowed: 1s to 30d"),
+        ("crawl", "721h", "\"721h\"; allowed: 1s to 30d"),
+        ("mails", "5", "spec.jobs.mails"),
+        ("mails", "0s", "spec.jobs.mails"),
+        ("mails", "1h30m", "spec.jobs.mails"),
+        ("lease", "2s", "\"2s\"; allowed: 3s to 1h"),
+        ("lease", "61m", "\"61m\"; allowed: 3s to 1h"),
+    ] {
+        refused(&world, "bad", spec(json!({"jobs": {field: bad}})), why).await;
+    }
+    let jobs = json!({"lease": "60m", "crawl": "30d", "mails": "1s", "healthCheck": "720h"});
+    accepted(&world, "jobs", spec(json!({"jobs": jobs}))).await;
+    let rates = |rate: Value| spec(json!({"limits": {"rateLimits": rate}}));
+    for (change, field) in [
+        (json!({"identity": {"invitesSince": "yesterday, about noon"}}), "spec.identity.invitesSince"),
+        (json!({"identity": {"recoveryDidKey": "did:plc:abcdefghijklmnop"}}), "spec.identity.recoveryDidKey"),
+        (json!({"limits": {"rateLimits": {"admin": {"burst": 0}}}}), "spec.limits.rateLimits.admin.burst"),
+        (json!({"records": {"allow": ["thing"]}}), "spec.records.allow[0]"),
+        (json!({"records": {"maxBytes": {"*": 0}}}), "spec.records.maxBytes"),
+        (json!({"network": {"egressTo": [{"podLabels": {}, "ports": [1]}]}}), "podLabels"),
+        (json!({"network": {"egressTo": [{"podLabels": {"a": "b"}, "ports": []}]}}), "ports"),
+    ] {
+        refused(&world, "bad", spec(change), field).await;
+    }
+    let records = json!({"allow": ["*", "com.*", "app.example.thing"], "maxBytes": {"app.example.*": 1}});
+    accepted(&world, "records", spec(json!({"records": records}))).await;
+    accepted(&world, "rates", rates(json!({"unauthenticated": {"perMinute": 60, "burst": 5}}))).await;
+    accepted(&world, "since", spec(json!({"identity": {"invitesSince": "2026-01-01T00:00:00Z"}}))).await;
+}
+
+#[tokio::test]
 async fn names_leave_room_and_are_fit_for_services() {
     let world = World::new("names").await;
     let spec = || json!({"hostname": "a.test", "database": {"sqlite": {}}});

@@ -12,6 +12,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use secrecy::ExposeSecret;
+use tokio::time::{error::Elapsed, timeout};
+use tracing::{Instrument, field::Empty};
 
 use super::budget::Budget;
 use super::buffer::{PART_BYTES, Pool};
@@ -73,13 +75,17 @@ impl Bucket {
         sent: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<Result<T, SdkError<E>>> {
         let timed_out = |_| Error::TimedOut { operation, subject: subject.to_owned() };
-        tokio::time::timeout(self.request_timeout, sent).await.map_err(timed_out)
+        within(self.request_timeout, operation, sent).await.map_err(timed_out)
     }
 
     /// Waits for the response to a request that sends an object or a part, at most for the upload timeout.
-    pub(super) async fn upload<T>(&self, key: &BlobKey, sent: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn upload<T, E>(
+        &self,
+        key: &BlobKey,
+        sent: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<Result<T, SdkError<E>>> {
         let timed_out = |_| Error::TimedOut { operation: "write", subject: key.to_string() };
-        tokio::time::timeout(self.upload_timeout, sent).await.map_err(timed_out)
+        within(self.upload_timeout, "write", sent).await.map_err(timed_out)
     }
 
     /// Deletes an object. Succeeds if there is none.
@@ -90,6 +96,27 @@ impl Bucket {
             result => result.map(drop).map_err(Error::failed("delete", key)),
         }
     }
+}
+
+/// Waits for a response. It is a span while requests are traced.
+async fn within<T, E>(
+    limit: Duration,
+    operation: &'static str,
+    sent: impl Future<Output = Result<T, SdkError<E>>>,
+) -> Result<Result<T, SdkError<E>>, Elapsed> {
+    let span = tracing::trace_span!(
+        target: "pds::trace", // as in `pds_store::SPANS`
+        "s3", otel.name = format!("s3 {operation}"), otel.kind = "client", otel.status_code = Empty, rpc.method = operation
+    );
+    let response = timeout(limit, sent).instrument(span.clone()).await;
+    let failed = match &response {
+        Ok(Err(error)) => status(error).is_none_or(|status| status >= 500),
+        response => response.is_err(),
+    };
+    if failed {
+        span.record("otel.status_code", "ERROR");
+    }
+    response
 }
 
 /// The HTTP status of the server's response to a failed request. `None` if there was no response.

@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::bucket::{Bucket, status};
 use super::buffer::{Buffer, PART_BYTES};
@@ -51,7 +52,7 @@ impl S3Upload {
         let number = i32::try_from(self.progress.done.len() + 1).map_err(Error::failed("write", &self.key))?;
         let bytes = self.buffer.freeze();
         let part = send_part(self.bucket.clone(), self.key.clone(), id, number, bytes);
-        self.progress.in_flight = Some(tokio::spawn(part));
+        self.progress.in_flight = Some(tokio::spawn(part.in_current_span()));
         Ok(())
     }
 

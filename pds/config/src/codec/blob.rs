@@ -3,7 +3,20 @@
 use url::Url;
 
 use super::Codec;
-use crate::choice::{RedirectKind, S3Checksum};
+use crate::choice::{BlobStoreType, RedirectKind, S3Checksum};
+
+pub(crate) const BLOBSTORE_TYPE: Codec<BlobStoreType> = Codec::new(
+    "disk or s3",
+    |text| match text {
+        "disk" => Ok(BlobStoreType::Disk),
+        "s3" => Ok(BlobStoreType::S3),
+        _ => Err("is not a kind of blob store".into()),
+    },
+    |kind| match kind {
+        BlobStoreType::Disk => "disk".into(),
+        BlobStoreType::S3 => "s3".into(),
+    },
+);
 
 pub(crate) const S3_CHECKSUM: Codec<S3Checksum> = Codec::new(
     "when_supported or when_required",

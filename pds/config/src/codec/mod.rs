@@ -6,17 +6,20 @@ mod blob;
 mod mail;
 mod plain;
 mod secret;
+mod trace;
 mod unit;
 mod web;
 
-pub(crate) use blob::{CDN_PATTERN, REDIRECT, S3_CHECKSUM};
+pub(crate) use blob::{BLOBSTORE_TYPE, CDN_PATTERN, REDIRECT, S3_CHECKSUM};
 pub(crate) use mail::{LANGUAGE, MAILBOX, NEEDS_EMAIL, SMTP_URL};
 pub(crate) use plain::{
-    BOOL, COUNT, COUNT_FROM_ZERO, FILTER, KEY_PREFIX, KMS_KEY, LOG_FORMAT, NAME, PATH, PORT, SHA256,
+    BOOL, COUNT, COUNT_FROM_ZERO, DATABASE_TYPE, FILTER, KEY_PREFIX, KMS_KEY, LOG_ENABLED, LOG_FORMAT, LOG_LEVEL,
+    LOG_SAMPLE, NAME, PATH, PORT, SHA256,
 };
 pub(crate) use secret::{
     ACCESS_KEY, ADMIN_PASSWORD, BYPASS_KEY, DATABASE_URL, JWT_SECRET, K256_KEY, REDIS_PASSWORD, REDIS_URL, SEAL_KEY,
 };
+pub(crate) use trace::{MILLIONTHS, OTLP_HEADERS, OTLP_PROTOCOL, SAMPLER, SERVICE_NAME};
 pub use unit::size;
 pub(crate) use unit::{JOB_INTERVAL, JOB_LEASE, MILLISECONDS, SECONDS, SIZE};
 pub(crate) use web::{

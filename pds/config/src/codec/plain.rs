@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::Codec;
-use crate::choice::LogFormat;
+use crate::choice::{DatabaseType, LogFormat, LogLevel};
 use crate::kms_key_id::{InvalidKmsKeyId, KmsKeyId};
+use crate::log_sample::LogSample;
 
 pub(crate) const BOOL: Codec<bool> = Codec::new(
     "true or 1, false or 0",
@@ -90,6 +91,53 @@ pub(crate) const LOG_FORMAT: Codec<LogFormat> = Codec::new(
     |format| match format {
         LogFormat::Json => "json".into(),
         LogFormat::Text => "text".into(),
+    },
+);
+
+pub(crate) const LOG_SAMPLE: Codec<LogSample> = Codec::new(
+    "a whole number from 1, methods with a fraction each, or both: 100,sync.getBlob=0.01,app.bsky.actor.getProfile=0.1",
+    str::parse,
+    LogSample::to_string,
+);
+
+pub(crate) const LOG_LEVEL: Codec<LogLevel> = Codec::new(
+    "fatal, error, warn, info, debug, trace or silent",
+    |text| match text.to_ascii_lowercase().as_str() {
+        "fatal" | "error" => Ok(LogLevel::Error),
+        "warn" => Ok(LogLevel::Warn),
+        "info" => Ok(LogLevel::Info),
+        "debug" => Ok(LogLevel::Debug),
+        "trace" => Ok(LogLevel::Trace),
+        "silent" => Ok(LogLevel::Silent),
+        _ => Err("is not a log level".into()),
+    },
+    |level| match level {
+        LogLevel::Silent => "silent".into(),
+        level => level.filter().into(),
+    },
+);
+
+/// The reference implementation takes `t` too, in upper and lower case.
+pub(crate) const LOG_ENABLED: Codec<bool> = Codec::new(
+    "true, t or 1, false, f or 0",
+    |text| match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Ok(true),
+        "false" | "f" | "0" => Ok(false),
+        _ => Err("is not a boolean".into()),
+    },
+    bool::to_string,
+);
+
+pub(crate) const DATABASE_TYPE: Codec<DatabaseType> = Codec::new(
+    "sqlite or postgres",
+    |text| match text {
+        "sqlite" => Ok(DatabaseType::Sqlite),
+        "postgres" => Ok(DatabaseType::Postgres),
+        _ => Err("is not a kind of database".into()),
+    },
+    |kind| match kind {
+        DatabaseType::Sqlite => "sqlite".into(),
+        DatabaseType::Postgres => "postgres".into(),
     },
 );
 

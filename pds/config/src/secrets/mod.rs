@@ -13,9 +13,10 @@ use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
 use crate::fingerprint::{Fingerprint, fingerprint, fingerprint_with_kms};
 use crate::kms_key_id::KmsKeyId;
+use crate::otlp_headers::parse_otlp_headers;
 use crate::reader::Reader;
 use crate::redis_url::RedisUrl;
-use crate::settings::{BlobStore, Mail, Outbound};
+use crate::settings::{BlobStore, Mail, Outbound, RateLimits};
 use crate::smtp_url::SmtpUrl;
 use crate::table::setting;
 use crate::variable::Setting;
@@ -33,6 +34,8 @@ pub struct Secrets {
     pub smtp: Option<SmtpUrl>,
     /// Sends mails of administrators and moderators.
     pub moderation_smtp: Option<SmtpUrl>,
+    /// Headers of requests to the collector of traces: names in lower case, and values.
+    pub trace_headers: Vec<(String, SecretString)>,
     /// The certificates of `PDS_CA_FILE`. Not a secret, but read from a file of this machine like the secrets.
     pub ca_bundle: Option<CaBundle>,
     /// Signs session tokens.
@@ -60,24 +63,26 @@ pub struct DataKeys {
 }
 
 impl Secrets {
-    /// `needs_redis`: `RATE_LIMIT_DISTRIBUTED` is set to true. `kms`: the PLC rotation key in AWS KMS, if it is set.
+    /// `kms`: the PLC rotation key in AWS KMS, if it is set.
     pub(crate) fn read(
         reader: &mut Reader<'_>,
         data_directory: &Path,
         store: &BlobStore,
-        needs_redis: bool,
+        rate_limits: &RateLimits,
         outbound: &Outbound,
         mail: &Mail,
         kms: Option<&KmsKeyId>,
     ) -> Option<Self> {
         let database = Self::read_database(reader, data_directory);
         let s3 = S3Credentials::read(reader, store);
-        let redis = Self::read_redis(reader, needs_redis);
+        let redis = Self::read_redis(reader, rate_limits);
         let rate_limit_bypass_key = reader.optional(&setting::RATE_LIMIT_BYPASS_KEY);
         let (url, from) = (&setting::EMAIL_SMTP_URL, &setting::EMAIL_FROM_ADDRESS);
         let smtp = Self::read_smtp(reader, url, from, mail.from.is_some());
         let (url, from) = (&setting::MODERATION_EMAIL_SMTP_URL, &setting::MODERATION_EMAIL_ADDRESS);
         let moderation_smtp = Self::read_smtp(reader, url, from, mail.moderation_from.is_some());
+        let trace_headers = reader.optional(&setting::OTEL_EXPORTER_OTLP_HEADERS);
+        let trace_headers = trace_headers.and_then(|text| parse_otlp_headers(text.expose_secret()).ok());
         let ca_bundle = Self::read_ca_bundle(reader, outbound.ca_file.as_deref(), outbound.ca_sha256.as_deref());
         let jwt_secret = required(reader, &setting::JWT_SECRET);
         let admin_password = required(reader, &setting::ADMIN_PASSWORD);
@@ -90,6 +95,7 @@ impl Secrets {
             rate_limit_bypass_key,
             smtp,
             moderation_smtp,
+            trace_headers: trace_headers.unwrap_or_default(),
             ca_bundle,
             jwt_secret: jwt_secret?,
             admin_password: admin_password?,
@@ -133,23 +139,46 @@ impl Secrets {
         server.filter(|_| has_sender)
     }
 
-    fn read_redis(reader: &mut Reader<'_>, is_needed: bool) -> Option<RedisUrl> {
+    fn read_redis(reader: &mut Reader<'_>, limits: &RateLimits) -> Option<RedisUrl> {
         let url = reader.optional(&setting::REDIS_URL);
         let address = reader.optional(&setting::REDIS_SCRATCH_ADDRESS);
         let password = reader.optional(&setting::REDIS_SCRATCH_PASSWORD);
         let is_set = reader.is_set(&setting::REDIS_URL) || reader.is_set(&setting::REDIS_SCRATCH_ADDRESS);
-        if is_needed && !is_set {
-            let message = "requires REDIS_URL, which is not set";
+        let missing = "requires REDIS_URL, which is not set";
+        if limits.redis == Some(true) && !is_set {
+            reader.refuse(&setting::CACHE_ENABLED, Some("true".into()), missing);
+        }
+        if limits.distributed == Some(true) && (!is_set || limits.redis == Some(false)) {
+            let off = "requires Redis, which CACHE_ENABLED=false turns off";
+            let message = if is_set { off } else { missing };
             reader.refuse(&setting::RATE_LIMIT_DISTRIBUTED, Some("true".into()), message);
+        }
+        if limits.redis == Some(false) {
+            return None;
         }
         url.or_else(|| RedisUrl::of(&address?, password.as_ref()))
     }
 
     /// The database URL, or the default. `None` if it is set and wrong.
     pub(crate) fn read_database(reader: &mut Reader<'_>, data_directory: &Path) -> Option<DatabaseUrl> {
-        let url = reader.optional(&setting::DATABASE_URL);
-        let is_set = reader.is_set(&setting::DATABASE_URL);
-        url.or_else(|| (!is_set).then(|| DatabaseUrl::Sqlite(data_directory.join("pds.sqlite"))))
+        let names = [&setting::DATABASE_URL, &setting::GENERAL_DATABASE_URL];
+        let urls = names.map(|name| reader.optional(name));
+        let kind = reader.optional(&setting::DATABASE_TYPE);
+        let named = names.iter().position(|name| reader.is_set(name));
+        let database = match named {
+            Some(first) => urls.into_iter().nth(first).flatten()?,
+            None => DatabaseUrl::Sqlite(data_directory.join("pds.sqlite")),
+        };
+        if let Some(kind) = kind.filter(|kind| *kind != database.kind()) {
+            let word = setting::DATABASE_TYPE.codec.render;
+            let because = match named {
+                Some(first) => format!("contradicts {}", names[first].variable.name),
+                None => format!("requires {}, which is not set", names[0].variable.name),
+            };
+            let message = format!("{because}; allowed: {}, or another URL", word(&database.kind()));
+            reader.refuse(&setting::DATABASE_TYPE, Some(word(&kind)), message);
+        }
+        Some(database)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::choice::{RedirectKind, S3Checksum};
+use crate::choice::{BlobStoreType, RedirectKind, S3Checksum};
 use crate::reader::Reader;
 use crate::rendered::Rendered;
 use crate::table::setting;
@@ -150,6 +150,7 @@ impl BlobStore {
         let location = reader.optional(&setting::BLOBSTORE_DISK_LOCATION);
         let tmp_location = reader.optional(&setting::BLOBSTORE_DISK_TMP_LOCATION);
         let bucket = reader.optional(&setting::BLOBSTORE_S3_BUCKET);
+        let kind = reader.optional(&setting::BLOBSTORE_TYPE);
         let s3 = S3Store::read(reader, bucket.clone().unwrap_or_default());
 
         for (set, setting) in [
@@ -164,13 +165,23 @@ impl BlobStore {
                 );
             }
         }
+        let has_bucket = reader.is_set(&setting::BLOBSTORE_S3_BUCKET);
         // If the bucket is set but wrong, there is a problem for it already.
-        if !reader.is_set(&setting::BLOBSTORE_S3_BUCKET) && S3Store::is_mentioned(reader) {
-            reader.refuse(
-                &setting::BLOBSTORE_S3_BUCKET,
-                None,
-                "is required because other PDS_BLOBSTORE_S3_* variables are set",
-            );
+        let lacks_bucket = match kind {
+            Some(BlobStoreType::Disk) if has_bucket || S3Store::is_mentioned(reader) => {
+                let message =
+                    "contradicts PDS_BLOBSTORE_S3_* variables, which are set; allowed: s3, or only one of the two";
+                reader.refuse(&setting::BLOBSTORE_TYPE, Some("disk".into()), message);
+                None
+            }
+            Some(BlobStoreType::S3) => Some("is required because PDS_BLOBSTORE_TYPE is s3"),
+            _ if S3Store::is_mentioned(reader) => {
+                Some("is required because other PDS_BLOBSTORE_S3_* variables are set")
+            }
+            _ => None,
+        };
+        if let Some(reason) = lacks_bucket.filter(|_| !has_bucket) {
+            reader.refuse(&setting::BLOBSTORE_S3_BUCKET, None, reason);
         }
         if bucket.is_some() {
             return Self::S3(Box::new(s3));

@@ -37,13 +37,16 @@ impl Identity {
             "localhost" => vec![".test".to_owned()],
             hostname => vec![format!(".{hostname}")],
         };
+        let general = reader.optional(&setting::CACHE_DID_DOC_TTL);
+        let fresh = reader.value(&setting::DID_CACHE_STALE_TTL);
+        let overrules = reader.is_set(&setting::DID_CACHE_STALE_TTL);
         Self {
             handle_domains: reader.optional(&setting::SERVICE_HANDLE_DOMAINS).unwrap_or_else(under_host),
             plc_url: reader.value(&setting::DID_PLC_URL),
             recovery_key: reader.optional(&setting::RECOVERY_DID_KEY),
             rotation_kms_key: reader.optional(&setting::PLC_ROTATION_KEY_KMS_KEY_ID),
             resolver_timeout: reader.value(&setting::ID_RESOLVER_TIMEOUT),
-            did_cache_stale_ttl: reader.value(&setting::DID_CACHE_STALE_TTL),
+            did_cache_stale_ttl: general.filter(|_| !overrules).unwrap_or(fresh),
             did_cache_max_ttl: reader.value(&setting::DID_CACHE_MAX_TTL),
             backup_nameservers: reader.optional(&setting::HANDLE_BACKUP_NAMESERVERS).unwrap_or_default(),
         }

@@ -4,6 +4,7 @@ mod blob;
 mod identity;
 mod invites;
 mod jobs;
+mod log;
 mod mail;
 mod rate_limits;
 mod records;
@@ -11,6 +12,7 @@ mod rules;
 mod service;
 mod services;
 mod storage;
+mod traces;
 
 use std::collections::BTreeMap;
 
@@ -18,12 +20,14 @@ pub use blob::{Blob, BlobStore, DiskStore, Redirect, S3Store};
 pub use identity::Identity;
 pub use invites::Invites;
 pub use jobs::Jobs;
+pub use log::Log;
 pub use mail::Mail;
 pub use rate_limits::{Limits, Rate, RateLimits};
 pub use records::Records;
-pub use service::{Contact, Import, Log, Outbound, Service, Sync, Tls};
+pub use service::{Contact, Import, Outbound, Service, Sync, Tls};
 pub use services::{Proxying, RemoteService, Services};
 pub use storage::Database;
+pub use traces::Traces;
 
 use crate::ca_bundle::CaBundle;
 use crate::database_url::DatabaseUrl;
@@ -56,6 +60,7 @@ pub struct Settings {
     pub proxying: Proxying,
     pub jobs: Jobs,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// The settings of `pds migrate`.
@@ -143,6 +148,7 @@ impl Settings {
             proxying,
             jobs,
             log,
+            traces,
         } = self;
         let mut out = Rendered::default();
         service.render(&mut out);
@@ -163,6 +169,7 @@ impl Settings {
         proxying.render(&mut out);
         jobs.render(&mut out);
         log.render(&mut out);
+        traces.render(&mut out);
         self.without_defaults(out.0)
     }
 
@@ -193,7 +200,7 @@ impl Settings {
             reader,
             &service.data_directory,
             &blob.store,
-            rate_limits.distributed == Some(true),
+            rate_limits,
             outbound,
             mail,
             identity.rotation_kms_key.as_ref(),
@@ -222,6 +229,7 @@ impl Settings {
             proxying: Proxying::read(reader, service.dev_mode),
             jobs: Jobs::read(reader),
             log: Log::read(reader),
+            traces: Traces::read(reader),
             service,
         };
         rules::check(&settings.service, &settings.identity, &settings.database, reader);

@@ -19,8 +19,12 @@ pub struct RateLimits {
     pub distributed: Option<bool>,
     /// Client addresses without limits.
     pub bypass_ips: Vec<Cidr>,
+    /// Whether Redis is used. `None`: if it is configured.
+    pub redis: Option<bool>,
     /// Prefix of all keys in Redis.
     pub key_prefix: String,
+    /// Maximum number of connections to Redis.
+    pub redis_connections: u32,
 }
 
 /// Maximum resources of all clients together. `None`: computed from the limits of the container, see `rate_limit/sizes.rs` of the server.
@@ -68,12 +72,24 @@ impl RateLimits {
             },
             distributed: reader.optional(&setting::RATE_LIMIT_DISTRIBUTED),
             bypass_ips: reader.optional(&setting::RATE_LIMIT_BYPASS_IPS).unwrap_or_default(),
+            redis: reader.optional(&setting::CACHE_ENABLED),
             key_prefix: reader.value(&setting::CACHE_KEY_PREFIX),
+            redis_connections: reader.value(&setting::REDIS_POOL_SIZE),
         }
     }
 
     pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { enabled, unauthenticated, authenticated, admin, distributed, bypass_ips, key_prefix } = self;
+        let Self {
+            enabled,
+            unauthenticated,
+            authenticated,
+            admin,
+            distributed,
+            bypass_ips,
+            redis,
+            key_prefix,
+            redis_connections,
+        } = self;
         out.put(&setting::RATE_LIMITS_ENABLED, enabled);
         out.put(&setting::RATE_LIMIT_UNAUTHENTICATED, &unauthenticated.per_minute);
         out.put(&setting::RATE_LIMIT_UNAUTHENTICATED_BURST, &unauthenticated.burst);
@@ -83,7 +99,9 @@ impl RateLimits {
         out.put(&setting::RATE_LIMIT_ADMIN_BURST, &admin.burst);
         out.put_some(&setting::RATE_LIMIT_DISTRIBUTED, distributed.as_ref());
         out.put_list(&setting::RATE_LIMIT_BYPASS_IPS, bypass_ips);
+        out.put_some(&setting::CACHE_ENABLED, redis.as_ref());
         out.put(&setting::CACHE_KEY_PREFIX, key_prefix);
+        out.put(&setting::REDIS_POOL_SIZE, redis_connections);
     }
 }
 

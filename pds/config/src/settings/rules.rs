@@ -22,9 +22,11 @@ pub(super) fn check(service: &Service, identity: &Identity, database: &Database,
         reader.refuse(&setting::SERVICE_DID, Some(did.to_string()), message);
     }
     if identity.did_cache_stale_ttl > identity.did_cache_max_ttl {
-        let value = identity.did_cache_stale_ttl.as_millis();
+        let general = reader.is_set(&setting::CACHE_DID_DOC_TTL) && !reader.is_set(&setting::DID_CACHE_STALE_TTL);
+        let name = if general { &setting::CACHE_DID_DOC_TTL } else { &setting::DID_CACHE_STALE_TTL };
+        let value = (name.codec.render)(&identity.did_cache_stale_ttl);
         let message = format!("is longer than PDS_DID_CACHE_MAX_TTL={}", identity.did_cache_max_ttl.as_millis());
-        reader.refuse(&setting::DID_CACHE_STALE_TTL, Some(value.to_string()), message);
+        reader.refuse(name, Some(value), message);
     }
     check_database(database, reader);
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use pds_syntax::Did;
 use url::Url;
 
-use crate::choice::LogFormat;
 use crate::network::{AllowRule, Cidr};
 use crate::reader::Reader;
 use crate::rendered::Rendered;
@@ -80,14 +79,6 @@ pub struct Outbound {
     pub ca_file: Option<PathBuf>,
     /// SHA-256 that `ca_file` must have, in lower-case hex digits.
     pub ca_sha256: Option<String>,
-}
-
-/// Format and filter of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    pub format: LogFormat,
-    /// Filter directives, in the syntax of `RUST_LOG`.
-    pub filter: String,
 }
 
 impl Service {
@@ -218,17 +209,5 @@ impl Outbound {
         out.put_list(&setting::OUTBOUND_ALLOW, allow);
         out.put_some(&setting::CA_FILE, ca_file.as_ref());
         out.put_some(&setting::CA_SHA256, ca_sha256.as_ref());
-    }
-}
-
-impl Log {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { format: reader.value(&setting::LOG_FORMAT), filter: reader.value(&setting::RUST_LOG) }
-    }
-
-    pub(super) fn render(&self, out: &mut Rendered) {
-        let Self { format, filter } = self;
-        out.put(&setting::LOG_FORMAT, format);
-        out.put(&setting::RUST_LOG, filter);
     }
 }

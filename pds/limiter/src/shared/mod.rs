@@ -39,6 +39,8 @@ pub struct Redis {
     pub url: String,
     /// Prefix of all keys.
     pub prefix: String,
+    /// Maximum number of connections.
+    pub connections: u32,
     /// Certificates in PEM form that `rediss://` trusts in addition to the system's.
     pub ca_bundle: Option<String>,
 }
@@ -85,8 +87,11 @@ impl Shared {
     /// Tries to connect once. Afterwards a task keeps the connection open until `shutdown`.
     pub(crate) async fn start(redis: &Redis, shutdown: CancellationToken) -> Result<Self, Error> {
         let prefix = format!("{{{}limits}}:", redis.prefix);
-        let link = Arc::new(Link::new(redis.client()?, format!("{prefix}replicas")));
+        let link = Arc::new(Link::new(redis.client()?, redis.connections, format!("{prefix}replicas")));
         link.send_heartbeat().await;
+        if redis.connections > 1 {
+            tokio::spawn(open_more(link.clone(), shutdown.clone()));
+        }
         tokio::spawn(keep_open(link.clone(), shutdown));
         let take = Script::new(include_str!("take.lua"));
         let leases = Mutex::new(Bounded::new(BOUND));
@@ -95,6 +100,10 @@ impl Shared {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.link.is_open()
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), String> {
+        self.link.ping().await
     }
 
     pub(crate) fn failures(&self) -> u64 {
@@ -232,6 +241,14 @@ impl Answer {
             (count(*given), level)
         });
         Some(Self { taken: *taken == 1, budgets: budgets.collect() })
+    }
+}
+
+async fn open_more(link: Arc<Link>, shutdown: CancellationToken) {
+    while let Some(opened) = shutdown.run_until_cancelled(link.widen()).await {
+        if !opened {
+            shutdown.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await;
+        }
     }
 }
 

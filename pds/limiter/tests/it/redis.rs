@@ -79,8 +79,12 @@ impl Server {
     /// The limiter of a replica.
     pub(crate) async fn limiter(&self, prefix: &str) -> Replica {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let redis =
-            Redis { url: format!("redis://127.0.0.1:{}", self.port), prefix: prefix.to_owned(), ca_bundle: None };
+        let redis = Redis {
+            url: format!("redis://127.0.0.1:{}", self.port),
+            prefix: prefix.to_owned(),
+            connections: 2,
+            ca_bundle: None,
+        };
         let shutdown = CancellationToken::new();
         let limiter = Limiter::sharing(&redis, shutdown.clone()).await.unwrap();
         Replica { limiter, shutdown }

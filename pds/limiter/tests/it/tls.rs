@@ -33,7 +33,7 @@ async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
         }
     });
     for (ca_bundle, trusted) in [(Some(own.cert.pem()), true), (None, false)] {
-        let redis = Redis { url: url.clone(), prefix: "tls:".to_owned(), ca_bundle };
+        let redis = Redis { url: url.clone(), prefix: "tls:".to_owned(), connections: 1, ca_bundle };
         let shutdown = CancellationToken::new();
         let limiter = Limiter::sharing(&redis, shutdown.clone()).await.unwrap();
         assert_eq!(limiter.is_shared(), Some(trusted));

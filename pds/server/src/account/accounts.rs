@@ -8,8 +8,9 @@ use pds_store::{
 };
 use pds_syntax::{AtIdentifier, Did};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::Instrument;
 
-use crate::report::Failed;
+use crate::{report::Failed, trace::SPANS};
 
 /// Maximum number of accounts in one statement.
 const BATCH: usize = 128;
@@ -57,7 +58,8 @@ impl Accounts {
         let (sender, answer) = oneshot::channel();
         let stopped = || Error::Stopped;
         self.questions.send((question, sender)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?.map_err(Error::Shared)
+        let span = tracing::trace_span!(target: SPANS, "wait for account");
+        answer.instrument(span).await.map_err(|_| stopped())?.map_err(Error::Shared)
     }
 
     /// The account of a DID as it is now. Reservations and deleted accounts are no accounts.

@@ -16,9 +16,15 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep,
 };
+use tracing::{Instrument, Span};
 
 use super::LOCK_RETRIES;
-use crate::{clock::Clock, report::Failed, sequencer::Sequencer};
+use crate::{
+    clock::Clock,
+    report::Failed,
+    sequencer::Sequencer,
+    trace::{self, SPANS},
+};
 
 /// Maximum number of commits in one batch.
 const BATCH: usize = 128;
@@ -84,7 +90,7 @@ impl SubmitError {
 }
 
 type Done = oneshot::Sender<Result<i64, SubmitError>>;
-type Job = (NewCommit, Done, Instant);
+type Job = (NewCommit, Done, Instant, Span);
 
 /// Where commits are passed to be stored. Cheap to clone.
 #[derive(Clone)]
@@ -121,7 +127,7 @@ impl Committer {
     /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
     pub fn submit(&self, commit: NewCommit) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
-        self.jobs.try_send((commit, done, Instant::now())).map_err(|error| match error {
+        self.jobs.try_send((commit, done, Instant::now(), trace::current())).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
         })?;
@@ -136,7 +142,8 @@ pub struct Submitted(oneshot::Receiver<Result<i64, SubmitError>>);
 impl Submitted {
     /// The number of its event. The commit is durable, and its event visible, when this answers.
     pub async fn stored(self) -> Result<i64, SubmitError> {
-        self.0.await.unwrap_or(Err(SubmitError::Stopped))
+        let span = tracing::trace_span!(target: SPANS, "wait for commit");
+        self.0.instrument(span).await.unwrap_or(Err(SubmitError::Stopped))
     }
 }
 
@@ -149,25 +156,39 @@ struct Parts {
 
 async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Sender<Option<Instant>>) {
     let mut last = Last::default();
-    while let Some((commit, done, since)) = receiver.recv().await {
+    while let Some((commit, done, since, span)) = receiver.recv().await {
         taken.send_replace(Some(since));
         let is_full = receiver.len() + 1 >= BATCH;
         if last.crowded && !is_full && last.at.is_some_and(|at| at.elapsed() < DELAY) {
             sleep(last.took.min(GATHER)).await;
         }
         let mut bytes = size(&commit);
-        let (mut commits, mut waiting) = (vec![commit], vec![done]);
+        let (mut commits, mut waiting, mut spans) = (vec![commit], vec![done], vec![span]);
         while commits.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok((commit, done, _)) = receiver.try_recv() else { break };
+            let Ok((commit, done, _, span)) = receiver.try_recv() else { break };
             bytes += size(&commit);
             commits.push(commit);
             waiting.push(done);
+            spans.push(span);
         }
         let (began, count) = (Instant::now(), commits.len());
-        let first_seq = store(&parts, commits, waiting).await;
+        let first_seq = store(&parts, commits, waiting).instrument(batch_span(&spans)).await;
         last = last.then(first_seq, count, began.elapsed());
         taken.send_replace(None);
     }
+}
+
+/// Part of the trace of the first commit; the other commits are linked.
+fn batch_span(of: &[Span]) -> Span {
+    let Some((first, others)) = of.split_first() else { return Span::none() };
+    if first.is_none() {
+        return Span::none();
+    }
+    let span = first.in_scope(|| tracing::trace_span!(target: SPANS, "commit batch", commits = of.len()));
+    for other in others {
+        span.follows_from(other);
+    }
+    span
 }
 
 /// What is known of the batch before.

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pds_config::is_collection_rule;
 use pds_repo::record::MAX_BYTES;
 use pds_syntax::Nsid;
 use serde::{
@@ -188,7 +189,7 @@ fn collections(name: &str, node: Node, faults: &mut Vec<String>) -> BTreeSet<Str
     let mut patterns = BTreeSet::new();
     for (at, item) in items.into_iter().enumerate() {
         match item {
-            Node::Text(text) if is_pattern(&text) => _ = patterns.insert(text),
+            Node::Text(text) if is_collection_rule(&text) => _ = patterns.insert(text),
             Node::Text(text) => faults.push(no_pattern(&format!("{name}[{at}]"), &text)),
             _ => faults.push(format!("{name}[{at}] must be a text")),
         }
@@ -207,7 +208,7 @@ fn sizes(node: Node, faults: &mut Vec<String>) -> BTreeMap<String, usize> {
     }
     let mut sizes = BTreeMap::new();
     for (pattern, node) in pairs {
-        if !is_pattern(&pattern) {
+        if !is_collection_rule(&pattern) {
             faults.push(no_pattern("maxBytes", &pattern));
         }
         match node {
@@ -220,13 +221,6 @@ fn sizes(node: Node, faults: &mut Vec<String>) -> BTreeMap<String, usize> {
         }
     }
     sizes
-}
-
-/// Whether a text is a collection, the beginning of some with `.*`, or `*`.
-fn is_pattern(text: &str) -> bool {
-    // A prefix ends in the domain of the collections that it matches, so that some collection has it.
-    let example = text.strip_suffix(".*").map_or_else(|| text.to_owned(), |prefix| format!("{prefix}.a.a"));
-    text == "*" || example.parse::<Nsid>().is_ok_and(|nsid| nsid.is_canonical())
 }
 
 fn no_pattern(place: &str, text: &str) -> String {

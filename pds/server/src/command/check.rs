@@ -25,7 +25,7 @@ pub(super) async fn check() -> anyhow::Result<()> {
 
 /// Problems with what settings name, and with texts that libraries read. A start meets them one by one.
 pub(super) async fn in_files(settings: &Settings, secrets: Option<&Secrets>) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = log::problem(&settings.log).into_iter().collect();
     let mut add = |variable, value: Option<String>, error: anyhow::Error| {
         problems.push(Problem { variable, value, message: format!("cannot be used: {error:#}") });
     };

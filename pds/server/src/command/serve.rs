@@ -20,9 +20,10 @@ use crate::{
     clock::SystemClock,
     http::listener,
     mail::Kind,
-    outside::{Outside, open_blob_store, roots, rotation_key},
+    outside::{Outside, open_blob_store, relays, roots, rotation_key},
     rate_limit::Connections,
     router,
+    trace::Sending,
 };
 
 /// How long the server accepts connections after SIGTERM, so that load balancers notice that it is not ready.
@@ -36,7 +37,8 @@ const METRICS_CONNECTIONS: usize = 64;
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn serve() -> anyhow::Result<()> {
     let (settings, secrets, made) = settings::load()?;
-    log::start(&settings.log)?;
+    let traces = Sending::start(&settings.traces, &secrets, relays(&secrets)?)?;
+    log::start(&settings.log, traces.as_ref())?;
     settings::warn_of_idle();
     allow_files();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -46,6 +48,7 @@ pub(super) async fn serve() -> anyhow::Result<()> {
         idle_timeout: settings.database.idle_timeout,
         max_lifetime: settings.database.max_lifetime,
         acquire_timeout: settings.database.connect_timeout,
+        slow: settings.database.slow,
         application_name: "pds".to_owned(),
         ca_bundle: secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned()),
     };
@@ -117,6 +120,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     }
     failure.abort();
     app.db.close().await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

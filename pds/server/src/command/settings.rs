@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use pds_config::{
-    CaBundle, DatabaseUrl, Errors, Migration, Problem, Secrets, Settings, ignored_names, secrets::local as secrets,
-    unknown_names, var,
+    CaBundle, DatabaseUrl, Errors, Migration, Overruled, Problem, Secrets, Settings, ignored_names, overruled,
+    secrets::local as secrets, unknown_names, var,
 };
 use pds_identity::Roots;
 use pds_store::{Db, Options};
@@ -119,10 +119,8 @@ pub(super) fn warn_of_idle() {
 /// Environment variables without effect, a sentence each: unknown names, names that another one replaces, and settings that only the reference
 /// implementation has.
 pub(super) fn idle() -> Vec<String> {
-    let mut found = Vec::new();
-    if variable(var::REDIS_URL).is_some() && variable(var::REDIS_SCRATCH_ADDRESS).is_some() {
-        found.push(format!("{} is ignored because {} is set", var::REDIS_SCRATCH_ADDRESS, var::REDIS_URL));
-    }
+    let ignored = |other: Overruled| format!("{} is ignored because {} is set", other.name, other.by);
+    let mut found: Vec<_> = overruled(variable).into_iter().map(ignored).collect();
     let names = || env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     found.extend(ignored_names(names()).into_iter().map(|setting| format!("{} {}", setting.name, setting.reason)));
     for unknown in unknown_names(names()) {

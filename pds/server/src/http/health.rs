@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::{
     app::{App, DatabaseAnswer},
     metrics::Volume,
+    trace,
     xrpc::XrpcError,
 };
 
@@ -78,6 +79,10 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, XrpcError> {
     }
     let head = pds_store::event::head(&app.db).await.ok();
     app.metrics.set_queues(app.committer.waiting(), head, app.db.waits(), app.connections.count());
+    if trace::is_on() {
+        app.metrics.set_trace_exports(trace::batches());
+    }
+    app.metrics.set_slow_queries(app.db.slow_statements());
     app.metrics.set_loads_waiting(app.actors.loads_waiting());
     app.metrics.set_held(app.inputs.used(), app.answers.used(), app.sequencer.followers_reading());
     app.metrics.set_calls_under_way(app.upstreams.under_way());

@@ -22,11 +22,13 @@ use uuid::Uuid;
 use super::{
     answer::{Answers, Occupying},
     pace::Pace,
+    sample::Sampling,
 };
 use crate::{
     app::App,
     auth::Caller,
     rate_limit::{Budget, Client, Connection},
+    trace,
     xrpc::{ErrorName, XrpcError},
 };
 
@@ -120,30 +122,44 @@ fn lock(sent: &Mutex<Sent>) -> std::sync::MutexGuard<'_, Sent> {
 }
 
 /// Gives the request its id (that of a trusted proxy, or a new one), logs and counts it.
-pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn observe(
+    State((app, sampling)): State<(App, Arc<Sampling>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
-    let id = request_id(&app, &request);
-    let method = verb(request.method());
+    let is_from_proxy = is_from_proxy(&app, &request);
+    let id = request_id(&request, is_from_proxy);
+    let verb = request.method().clone();
+    let method = label(&verb);
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
     let route = route.strip_prefix("/xrpc/").unwrap_or(route).to_owned();
-    let span = tracing::info_span!("request", request.id = %id, route);
+    // One span for log and trace: with two, work on other tasks would be a part of one of them alone.
+    let span = match trace::is_on() {
+        true => tracing::info_span!("request", request.id = %id, route, otel.kind = "server"),
+        false => tracing::info_span!("request", request.id = %id, route),
+    };
+    trace::begin(&span, method, &route, Some(request.headers()).filter(|_| is_from_proxy));
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
     let signed = request.headers().contains_key(header::AUTHORIZATION);
-    let mut answer = next.run(request).instrument(span).await;
+    let mut answer = next.run(request).instrument(span.clone()).await;
     if signed || answer.status() == StatusCode::UNAUTHORIZED {
         keep_private(answer.headers_mut());
     }
 
     let (status, took) = (answer.status().as_u16(), began.elapsed());
     app.metrics.answered(method, &route, status, took);
+    trace::end(&span, status);
     let error = answer.extensions().get::<ErrorName>().map(|name| name.0);
     let did = caller.did().map(|did| did.as_str());
     let duration_ms = took.as_secs_f64() * 1000.0;
+    let logged = sampling.take(&verb, &route, answer.status());
+    let stands_for = logged.filter(|count| *count > 1);
     if status >= 500 {
         tracing::warn!(request.id = %id, method, route, status, duration_ms, error, account.did = did, "{method} {route} answered {status}");
-    } else {
-        tracing::info!(request.id = %id, method, route, status, duration_ms, error, account.did = did, "{method} {route} answered {status}");
+    } else if logged.is_some() {
+        tracing::info!(request.id = %id, method, route, status, duration_ms, error, account.did = did, stands_for, "{method} {route} answered {status}");
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);
@@ -160,16 +176,19 @@ fn keep_private(headers: &mut HeaderMap) {
 }
 
 /// The method as a label. Clients can make up any number of methods, so unknown ones share a label.
-fn verb(method: &Method) -> &'static str {
+fn label(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-fn request_id(app: &App, request: &Request) -> String {
+/// Whether what the request says of itself is the word of a trusted proxy.
+fn is_from_proxy(app: &App, request: &Request) -> bool {
     let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|info| info.0.ip());
-    let trusted =
-        peer.is_some_and(|peer| app.settings.service.trusted_proxies.iter().any(|network| network.contains(peer)));
-    let given = request.headers().get(REQUEST_ID).filter(|_| trusted).and_then(|value| value.to_str().ok());
+    peer.is_some_and(|peer| app.settings.service.trusted_proxies.iter().any(|network| network.contains(peer)))
+}
+
+fn request_id(request: &Request, is_from_proxy: bool) -> String {
+    let given = request.headers().get(REQUEST_ID).filter(|_| is_from_proxy).and_then(|value| value.to_str().ok());
     match given {
         Some(id) if (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()) => id.to_owned(),
         _ => Uuid::now_v7().to_string(),

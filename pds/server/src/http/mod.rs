@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod client;
+pub mod detail;
 pub mod health;
 pub mod host;
 pub mod layers;
@@ -9,6 +10,8 @@ pub mod listener;
 pub mod openapi;
 mod pace;
 pub mod rate_limit;
+pub mod sample;
 pub mod well_known;
 
 pub use answer::{Answers, Plain};
+pub use sample::Sampling;

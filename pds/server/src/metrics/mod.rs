@@ -2,6 +2,7 @@
 
 mod label;
 mod mail;
+mod observation;
 mod storage;
 
 use std::{
@@ -21,6 +22,7 @@ use prometheus_client::{
 
 use label::{Called, Connections, Held, Job, Outcome, Reason, Refusal, Request, Run, Use};
 use mail::Mails;
+use observation::Observation;
 pub use storage::Volume;
 use storage::{Reading, Storage};
 
@@ -62,6 +64,7 @@ struct Families {
     calls_under_way: Gauge,
     storage: Storage,
     mails: Mails,
+    observation: Observation,
 }
 
 fn seconds() -> Histogram {
@@ -106,6 +109,7 @@ impl Default for Metrics {
             calls_under_way: Gauge::default(),
             storage: Storage::default(),
             mails: Mails::default(),
+            observation: Observation::default(),
         };
         registry.register("http_requests", "HTTP requests answered", families.requests.clone());
         registry.register(
@@ -191,6 +195,7 @@ impl Default for Metrics {
         );
         families.storage.register(&mut registry);
         families.mails.register(&mut registry);
+        families.observation.register(&mut registry);
         families.registry = registry;
         Self(Arc::new(families))
     }
@@ -335,6 +340,16 @@ impl Metrics {
         self.0.db_wait_seconds.inner().store(db_waits.0.as_secs_f64().to_bits(), Ordering::Relaxed);
         self.0.db_waits.inner().store(db_waits.1, Ordering::Relaxed);
         self.0.open_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what is read at scrape time: slow statements since the start.
+    pub fn set_slow_queries(&self, count: u64) {
+        self.0.observation.set_slow_queries(count);
+    }
+
+    /// Sets what is read at scrape time: batches of spans that the collector has taken, and those that it has not.
+    pub fn set_trace_exports(&self, (taken, failed): (u64, u64)) {
+        self.0.observation.set_trace_exports(taken, failed);
     }
 
     /// Sets what is read at scrape time: readers that wait for their turn to load a repository.

@@ -57,7 +57,12 @@ impl RateLimits {
         let limiter = match redis {
             Some(url) => {
                 let ca_bundle = secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned());
-                let redis = Redis { url: url.expose(), prefix: limits.key_prefix.clone(), ca_bundle };
+                let redis = Redis {
+                    url: url.expose(),
+                    prefix: limits.key_prefix.clone(),
+                    connections: limits.redis_connections,
+                    ca_bundle,
+                };
                 Limiter::sharing(&redis, shutdown).await?
             }
             None => Limiter::alone(),
@@ -126,6 +131,11 @@ impl RateLimits {
     /// Whether Redis can be reached, and how often it could not; `None` if none is set.
     pub fn redis(&self) -> Option<(bool, u64)> {
         Some((self.limiter.is_shared()?, self.limiter.failures()))
+    }
+
+    /// Asks Redis for an answer; `None` if none is set.
+    pub async fn ping_redis(&self) -> Option<Result<(), String>> {
+        self.limiter.ping().await
     }
 }
 

@@ -12,6 +12,7 @@ use moka::future::Cache;
 use pds_config::{Proxying, Services};
 use pds_identity::Allow;
 use pds_syntax::Did;
+use tracing::{Instrument, field::Empty};
 
 use super::{
     Answer, Call, Configured, Error, Incoming, Kind, Outgoing, Service,
@@ -20,7 +21,10 @@ use super::{
     outgoing::{EndWithAnswer, Sending, in_time},
     places::Places,
 };
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    trace::{self, SPANS},
+};
 
 /// Services of which failures are remembered, and for how long after the last call.
 const REMEMBERED: u64 = 4_096;
@@ -121,7 +125,17 @@ impl Upstreams {
     /// Why there is no answer.
     pub async fn send(&self, call: Call) -> Result<Answer, Error> {
         let kind = call.service.kind;
-        let sent = self.attempt(call).await;
+        let span = tracing::trace_span!(
+            target: SPANS, "call", otel.name = format!("call {}", kind.label()), otel.kind = "client", otel.status_code = Empty,
+            http.request.method = call.method.as_str(), http.response.status_code = Empty
+        );
+        let sent = self.attempt(call).instrument(span.clone()).await;
+        if let Ok(answer) = &sent {
+            span.record("http.response.status_code", answer.status.as_u16());
+        }
+        if sent.as_ref().map_or(true, |answer| answer.status.is_server_error()) {
+            span.record("otel.status_code", "ERROR");
+        }
         let result = match &sent {
             Ok(answer) if answer.status.is_server_error() => "failed",
             Ok(answer) if answer.status.is_client_error() => "refused",
@@ -132,7 +146,8 @@ impl Upstreams {
         sent
     }
 
-    async fn attempt(&self, call: Call) -> Result<Answer, Error> {
+    async fn attempt(&self, mut call: Call) -> Result<Answer, Error> {
+        trace::name_in(&mut call.headers);
         let Inner { settings, places, breakers, .. } = &*self.0;
         let place = places.take(&call.caller, &call.service, &call.client)?;
         let breaker = breakers.get_with(call.service.key(), async { Breaker::default() }).await;

@@ -12,6 +12,7 @@ use crate::{
     Db, Error, Result,
     column::Text,
     dialect::postgres::in_time_on,
+    meter::here,
     pools::{Pool, Pools},
     row::row,
 };
@@ -77,7 +78,7 @@ impl From<CurrentRow> for Current {
 pub async fn current(db: &Db, questions: Vec<Question>) -> Result<Vec<Option<Current>>> {
     let failed = Error::during("read", "accounts");
     match &db.pools {
-        Pools::Sqlite { bulk, .. } => bulk.run(move |conn| one_by_one(conn, &questions)).await.map_err(failed),
+        Pools::Sqlite { bulk, .. } => bulk.run(here!(), move |conn| one_by_one(conn, &questions)).await.map_err(failed),
         Pools::Postgres(pool) => match &*questions {
             [question] => one(pool, question).await.map(|answer| vec![answer]),
             questions => all_at_once(pool, questions).await,
@@ -98,7 +99,10 @@ fn one_by_one(conn: &rusqlite::Connection, questions: &[Question]) -> rusqlite::
 /// Takes less than half of the server's time that a list of one takes.
 async fn one(pool: &Pool<Postgres>, question: &Question) -> sqlx::Result<Option<Current>> {
     let query = sqlx::query_as(CURRENT_ONE).bind(question.session.as_deref()).bind(question.did.as_str());
-    let row = async { query.fetch_optional(&mut *pool.acquire().await?).await };
+    let row = async {
+        let mut held = pool.acquire().await?;
+        pool.meter().run(here!(), query.fetch_optional(&mut *held)).await
+    };
     let row: Option<CurrentRow> = in_time_on(pool, row).await.flatten()?;
     Ok(row.map(Current::from))
 }
@@ -107,7 +111,10 @@ async fn all_at_once(pool: &Pool<Postgres>, questions: &[Question]) -> sqlx::Res
     let dids: Vec<&str> = questions.iter().map(|question| question.did.as_str()).collect();
     let sessions: Vec<Option<&str>> = questions.iter().map(|question| question.session.as_deref()).collect();
     let query = sqlx::query_as(CURRENT_MANY).bind(&dids).bind(&sessions);
-    let rows = async { query.fetch_all(&mut *pool.acquire().await?).await };
+    let rows = async {
+        let mut held = pool.acquire().await?;
+        pool.meter().run(here!(), query.fetch_all(&mut *held)).await
+    };
     let rows: Vec<CurrentRow> = in_time_on(pool, rows).await.flatten()?;
     let mut answers = vec![None; questions.len()];
     for row in rows {

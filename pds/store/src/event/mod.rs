@@ -19,6 +19,7 @@ use sqlx::Postgres;
 use crate::{
     Db, Error, Result, Source, Tx,
     dialect::postgres::in_time,
+    meter::here,
     pools::{Pool, Pools},
     source::{execute, on},
 };
@@ -181,7 +182,7 @@ pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<P
     let seq = seq.min(i64::MAX - 1);
     match &db.pools {
         Pools::Sqlite { bulk, .. } => {
-            bulk.run(move |conn| {
+            bulk.run(here!(), move |conn| {
                 let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: false }, 0_usize);
                 let mut statement = conn.prepare_cached(BETWEEN_SQLITE)?;
                 let mut rows = statement.query([seq, last])?;
@@ -206,13 +207,14 @@ pub async fn between(db: &Db, seq: i64, last: i64, max_bytes: usize) -> Result<P
 async fn between_postgres(pool: &Pool<Postgres>, seq: i64, last: i64, max_bytes: usize) -> sqlx::Result<Page> {
     // No page is much longer than asked for. A few rows more, because most are shorter; those that are too many are read again.
     let limit = max_bytes / ROW_BYTES + 8;
-    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = sqlx::query_as(BETWEEN_POSTGRES)
+    let query = sqlx::query_as(BETWEEN_POSTGRES)
         .bind(seq)
         .bind(last)
         .bind(i32::try_from(ROW_BYTES).unwrap_or(i32::MAX))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *pool.acquire().await?)
-        .await?;
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut held = pool.acquire().await?;
+    let rows: Vec<(i64, i32, i64, Option<Vec<u8>>)> = pool.meter().run(here!(), query.fetch_all(&mut *held)).await?;
+    drop(held);
     let (mut page, mut bytes) = (Page { batches: Vec::new(), is_cut: rows.len() == limit }, 0_usize);
     for (first_seq, n, at, payload) in rows {
         let is_first = page.batches.is_empty();

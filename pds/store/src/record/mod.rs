@@ -14,6 +14,7 @@ use crate::{
     AccountId, Error, Result, Source, Tx,
     column::{Digest, Text},
     dialect::postgres::in_time,
+    meter::here,
     row::row,
     source::{Connection, execute, on},
 };
@@ -160,12 +161,16 @@ pub async fn set_takedown(tx: &mut Tx, id: AccountId, path: &RepoPath, reference
 /// # Errors
 /// When the database cannot be read.
 pub async fn collections<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Vec<Nsid>> {
-    let names: Vec<(Text<Nsid>,)> = match source.into().connection().await {
+    let source = source.into();
+    let meter = source.meter();
+    let names: Vec<(Text<Nsid>,)> = match source.connection().await {
         Ok(Connection::Sqlite(mut held)) => {
-            sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).bind(MAX_COLLECTIONS).fetch_all(&mut *held).await
+            let query = sqlx::query_as(COLLECTIONS_SQLITE).bind(id.0).bind(MAX_COLLECTIONS);
+            meter.run(here!(), query.fetch_all(&mut *held)).await
         }
         Ok(Connection::Postgres(mut held)) => {
-            in_time(sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).bind(MAX_COLLECTIONS).fetch_all(&mut *held)).await
+            let query = sqlx::query_as(COLLECTIONS_POSTGRES).bind(id.0).bind(MAX_COLLECTIONS);
+            meter.run(here!(), in_time(query.fetch_all(&mut *held))).await
         }
         Err(error) => Err(error),
     }

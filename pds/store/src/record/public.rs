@@ -9,6 +9,7 @@ use crate::{
     account::{Status, status_columns, status_row},
     column::{Digest, Text},
     dialect::postgres::in_time,
+    meter::here,
     pools::Pools,
     row::row,
     source::on,
@@ -233,7 +234,7 @@ pub async fn list(
             let account = ACCOUNT_SQLITE.of(repo);
             let page = if page.ascending { ASCENDING_SQLITE } else { DESCENDING_SQLITE };
             let repo = repo.as_str().to_owned();
-            bulk.run(move |conn| {
+            bulk.run(here!(), move |conn| {
                 let mut account = conn.prepare_cached(account)?;
                 let Some(account) = account.query_row([repo], |row| AccountRow::try_from(row)).optional()? else {
                     return Ok(None);
@@ -262,7 +263,9 @@ pub async fn list(
                 };
                 let read = async |sql, bytes: i64| -> sqlx::Result<Vec<ListedRow>> {
                     let rows = sqlx::query_as(sql).bind(repo.as_str()).bind(&*above).bind(&*below).bind(limit);
-                    rows.bind(bytes).fetch_all(&mut *pool.acquire().await?).await
+                    let rows = rows.bind(bytes);
+                    let mut held = pool.acquire().await?;
+                    pool.meter().run(here!(), rows.fetch_all(&mut *held)).await
                 };
                 in_time(async {
                     let rows = read(short, PAGE_BYTES as i64 / limit.max(1)).await?;

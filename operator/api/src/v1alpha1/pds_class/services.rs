@@ -1,6 +1,7 @@
-//! The services of the network that the instances of a class use.
+//! The services of the network that a PDS uses.
 //!
-//! Only a class names them: a PDS passes requests of its users on to them, at whatever address they are.
+//! A class names them, and an instance only where the class allows that: a PDS passes requests of its users on to them, at whatever address
+//! they are.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::rule;
 
-/// The services of the network that the instances of a class use.
+/// The services of the network that a PDS uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Services {

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::rule;
-use super::{Allowed, ObjectStore, Services};
-use crate::v1alpha1::{Identity, Limits, Log, Quantity};
+use super::{Allowed, Lookups, ObjectStore, Proxying, Services};
+use crate::v1alpha1::{Cache, Email, Identity, Jobs, Limits, Log, Quantity, RecordRules};
 
 /// What the platform provides to every PDS of this class, and what it allows.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,12 @@ pub struct PdsClassSpec {
     /// The services of the network that the instances use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
+    /// How the servers look up handles, identities and lexicons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookups: Option<Lookups>,
+    /// How the servers pass requests on to other services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxying: Option<Proxying>,
     /// Private destinations that the servers themselves may connect to: networks such as `10.96.0.0/12`, or hosts such as `.pds.test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
@@ -112,6 +118,19 @@ pub struct Defaults {
     /// Limits for users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Which records are accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordRules>,
+    /// How mail is sent to users. The Secrets are those of the instance's namespace. An instance with an `email` of its own gets nothing of
+    /// this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// A Redis server. The Secret is that of the instance's namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    /// When the background jobs run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
     /// What the pods write to their logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,

@@ -1,10 +1,11 @@
-//! What a `PdsInstance` says about accounts, limits, mail, cache and logs. A class can say some of it for all of its instances.
+//! What a `PdsInstance` says about accounts, mail and cache. A class can say it for all of its instances.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Quantity, SecretKey, quantity, rule};
+use super::super::{SecretKey, quantity, rule};
+use super::MailTemplate;
 
 /// Invitations, and the contact and documents of the host that the server names to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -17,6 +18,15 @@ pub struct Identity {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), pattern(quantity::DURATION))]
     pub invite_interval: Option<String>,
+    /// When accounts began to get invite codes of their own, for example `2026-01-01T00:00:00Z`: time before it does not count. The beginning
+    /// of each account if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 20, max = 35), extend("format" = "date-time"))]
+    pub invites_since: Option<String>,
+    /// Public key of a recovery key that its owner keeps offline, as `did:key`. Every new `did:plc` gets it as its first rotation key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 10, max = 128), pattern("^did:key:z[1-9A-HJ-NP-Za-km-z]+$"))]
+    pub recovery_did_key: Option<String>,
     /// The address that the server gives for contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 254))]
@@ -42,37 +52,6 @@ pub enum Invites {
     Open,
 }
 
-/// Limits for users.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Limits {
-    /// The largest blob in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_073_741_824))]
-    pub blob_max_bytes: Option<i64>,
-    /// Maximum size of all records and blobs of one account together, for example `10Gi`; no maximum if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account_quota: Option<Quantity>,
-    /// Whether accounts may bring a repository from another server; true if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repo_imports: Option<bool>,
-    /// The largest repository that an account may bring, for example `1Gi`; 256Mi if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repo_import_max: Option<Quantity>,
-    /// Limits on the rate of requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate_limits: Option<RateLimits>,
-}
-
-/// Limits on the rate of requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RateLimits {
-    /// Whether requests beyond the limits are refused; true if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-}
-
 /// How mail is sent to users. Without it no mail is sent, and methods that need mail answer `EmailNotConfigured`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -86,10 +65,18 @@ pub struct Email {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub required_for: Option<Vec<NeedsEmail>>,
-    /// Language of the mails, for example `en` or `pt-br`; `en` if absent.
+    /// Language of the mails to users whose app asks for none that there are templates of, for example `pt-br`; `en` if absent. Languages other than `en` need
+    /// templates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 35))]
     pub language: Option<String>,
+    /// Mails in words of the host's own, and in other languages; the built-in ones, in English, if absent. At most 900000 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub templates: Option<Vec<MailTemplate>>,
+    /// Whether a mail that confirms an address has a link beside its code, which opens the Bluesky app; true if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation_link: Option<bool>,
     /// Server and sender of mails that administrators and moderators write; those of the other mails if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moderation: Option<ModerationEmail>,
@@ -123,26 +110,4 @@ pub enum NeedsEmail {
 pub struct Cache {
     /// The key of a Secret that holds the `redis://` or `rediss://` URL.
     pub url_secret: SecretKey,
-}
-
-/// What the pods write to their logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Log {
-    /// `Json` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<LogFormat>,
-    /// A level, or a list of levels by module, for example `info,pds_server::mail=debug`; `info` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub level: Option<String>,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum LogFormat {
-    /// One JSON object per line.
-    Json,
-    /// Text for a terminal.
-    Text,
 }

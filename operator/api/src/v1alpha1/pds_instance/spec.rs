@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::super::reference::NAME;
 use super::super::{NoSettings, Quantity, SecretKey, SecretName};
 use super::super::{quantity, rule};
-use super::{Cache, Email, Identity, Limits, Log, PdsInstanceStatus, PodSettings, rules};
+use super::{Cache, Email, Identity, Jobs, Limits, Log, Network, PdsInstanceStatus, PodSettings, RecordRules, rules};
+use crate::v1alpha1::Services;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 /// One AT Protocol Personal Data Server with its database, blobs and keys.
@@ -75,12 +76,21 @@ pub struct PdsInstanceSpec {
     /// Limits for users. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// How mail is sent to users; if absent, none is sent.
+    /// Which records are accepted. A field that is absent is as in `defaults` of the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordRules>,
+    /// How mail is sent to users; if absent, as `defaults` of the class says, and none is sent if it says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
-    /// A Redis server; if absent, each pod counts requests for itself.
+    /// A Redis server; if absent, that of `defaults` of the class. Without one each pod counts requests for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
+    /// The services of the network, where the class lets instances choose them. A field that is absent is as in `services` of the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+    /// When the background jobs run. A field that is absent is as in `defaults` of the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
     /// What the pods write to their logs. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
@@ -193,24 +203,6 @@ pub struct S3Bucket {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), pattern(NAME))]
     pub secret_name: Option<String>,
-}
-
-/// Which network connections the pods accept and make.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Network {
-    /// Whether NetworkPolicies are made; `Enforced` if absent. `Off` only where the class allows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<NetworkPolicyMode>,
-}
-
-/// Whether NetworkPolicies are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum NetworkPolicyMode {
-    /// The database takes only this PDS, the PDS only its own ports.
-    Enforced,
-    /// No NetworkPolicy.
-    Off,
 }
 
 /// What happens to data when the instance is deleted.

@@ -38,6 +38,10 @@ pub(super) fn check(
     if policy == Some(NetworkPolicyMode::Off) && allowed.network_off != Some(true) {
         return refuse(format!("spec.network.policy: Off; PdsClass {name:?} allows Enforced only"));
     }
+    if spec.services.is_some() && allowed.services != Some(true) {
+        let message = "lets no instance name services; leave the field out";
+        return refuse(format!("spec.services: PdsClass {name:?} {message}"));
+    }
     let bucket = spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.bucket.as_ref());
     if let Some(bucket) = bucket
         && allowed.bucket_names != Some(true)

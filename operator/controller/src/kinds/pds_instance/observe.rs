@@ -178,28 +178,42 @@ async fn can_grow(ctx: &Ctx, pds: &PdsInstance, volume: &PersistentVolumeClaim) 
     allowed
 }
 
-/// The Secrets that a spec names: field, name and the keys that it needs.
-fn secrets_of_spec(pds: &PdsInstance) -> Vec<(&'static str, &str, Vec<&str>)> {
-    let mut named = Vec::new();
-    if let Some(tls) = &pds.spec.tls {
-        named.push((TLS, tls.secret_name.as_str(), vec!["tls.crt", "tls.key"]));
-    }
-    if let Some(external) = pds.spec.database.as_ref().and_then(|database| database.external.as_ref()) {
-        named.push((URI, external.uri_secret.name.as_str(), vec![external.uri_secret.key.as_str()]));
-    }
-    named.extend(secrets::named(&pds.spec).iter().map(|one| {
-        let (name, key) = (one.secret.name.as_str(), one.secret.key.as_str());
-        (one.field, name, vec![key])
-    }));
-    named
+/// A Secret that an instance uses.
+struct Used<'a> {
+    /// The name by which it is found later.
+    field: &'static str,
+    /// The field as people find it.
+    place: String,
+    secret: &'a str,
+    /// The keys that it needs.
+    keys: Vec<&'a str>,
 }
 
-/// Whether an instance uses this Secret of its namespace.
+/// The Secrets that a spec names, and the defaults of its class where the spec says nothing.
+fn used_secrets<'a>(pds: &'a PdsInstance, class: Option<&'a PdsClass>) -> Vec<Used<'a>> {
+    let of_spec = |field, secret, keys| Used { field, place: format!("spec.{field}"), secret, keys };
+    let mut used = Vec::new();
+    if let Some(tls) = &pds.spec.tls {
+        used.push(of_spec(TLS, tls.secret_name.as_str(), vec!["tls.crt", "tls.key"]));
+    }
+    if let Some(external) = pds.spec.database.as_ref().and_then(|database| database.external.as_ref()) {
+        used.push(of_spec(URI, external.uri_secret.name.as_str(), vec![external.uri_secret.key.as_str()]));
+    }
+    used.extend(secrets::named(&pds.spec, class).into_iter().map(|one| Used {
+        field: one.field,
+        place: one.place(),
+        secret: &one.secret.name,
+        keys: vec![&one.secret.key],
+    }));
+    used
+}
+
+/// Whether an instance uses this Secret of its namespace, if it is of this class.
 #[must_use]
-pub fn uses_secret(pds: &PdsInstance, secret: &str) -> bool {
+pub fn uses_secret(pds: &PdsInstance, class: Option<&PdsClass>, secret: &str) -> bool {
     let name = pds.name_any();
     let given = pds.spec.blob_store.as_ref().and_then(|blobs| blobs.s3.as_ref()?.secret_name.as_deref());
-    secrets_of_spec(pds).iter().any(|(_, name, _)| *name == secret)
+    used_secrets(pds, class).iter().any(|used| used.secret == secret)
         || pull_secrets(pds).any(|name| name == secret)
         || given == Some(secret)
         || [keys::secret_name(&name), name::postgres(&name), blobs::secret_name(&name)].iter().any(|own| own == secret)
@@ -212,25 +226,25 @@ fn pull_secrets(pds: &PdsInstance) -> impl Iterator<Item = &str> {
 
 async fn references(ctx: &Ctx, pds: &PdsInstance, namespace: &str, class: &ClassFound) -> kube::Result<References> {
     let mut found = References::default();
-    for (field, name, keys) in secrets_of_spec(pds) {
+    let known = if let ClassFound::Found(class) = class { Some(&**class) } else { None };
+    for Used { field, place, secret: name, keys } in used_secrets(pds, known) {
         let content = ctx.secrets.get(namespace, name, &keys).await?;
         let values = content.as_ref().map(|content| &content.values);
         let missing = keys.iter().find(|key| !values.is_some_and(|values| values.contains_key(**key)));
         let labels = content.as_ref().and_then(|content| content.metadata.labels.as_ref());
-        let label =
-            if let ClassFound::Found(class) = class { allowed::secret_labels(class, labels).err() } else { None };
+        let label = known.and_then(|class| allowed::secret_labels(class, labels).err());
         let too_long = content.as_ref().and_then(|content| content.too_long.first());
         let problem = match (missing, label) {
             _ if too_long.is_some() => Some((
                 Reason::CredentialsInvalid,
-                format!("spec.{field}: a value of Secret {name} is longer than {LONGEST} bytes"),
+                format!("{place}: a value of Secret {name} is longer than {LONGEST} bytes"),
             )),
-            (Some(key), _) => Some((
-                Reason::CredentialsInvalid,
-                format!("spec.{field}: there is no Secret {name} with the key {key}"),
-            )),
+            (Some(key), _) => {
+                let message = format!("{place}: there is no Secret {name} with the key {key}");
+                Some((Reason::CredentialsInvalid, message))
+            }
             (None, Some(label)) => {
-                let message = format!("spec.{field}: Secret {name} lacks the label {label} that its PdsClass asks for");
+                let message = format!("{place}: Secret {name} lacks the label {label} that its PdsClass asks for");
                 Some((Reason::NotAllowed, message))
             }
             _ => None,

@@ -1,24 +1,29 @@
 //! Fills in defaults and refuses a spec that contradicts itself, the class or existing objects. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
 use operator_api::{
-    ConditionType, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner, Quantity,
-    Reason, Sqlite,
+    ConditionType, MailTemplate, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner,
+    Quantity, Reason, RecordRules, Sqlite,
 };
 use operator_object_store::{Given, Service, bucket_name, is_of_same_instance, looks_derived};
 use operator_runtime::compare::is_more;
 use operator_runtime::ownership::Owner;
-use pds_config::Settings;
+use pds_config::{Settings, is_collection_rule};
 
 use super::observed::{ClassFound, Observed};
-use super::settings::setting;
+use super::settings::{self, setting};
 use super::verdict::Verdict;
 use super::wanted::{Blobs, Claim, Database, NetworkRules, Refusal, Store, Wanted, same_endpoint};
 use super::{allowed, component};
 
 const VOLUME_SIZE: &str = "10Gi";
+/// Maximum size of the templates of mails: a ConfigMap takes 1 MiB.
+const TEMPLATE_BYTES: usize = 900_000;
+/// The language of the built-in templates.
+const BUILT_IN: &str = "en";
 
 fn invalid(message: String) -> Refusal {
     Refusal { reason: Reason::InvalidSpec, message }
@@ -41,12 +46,16 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
     let volume_is_limited = storage(&class, &database, observed, &mut complaints)?;
     let blobs = blobs(pds, &class, observed, &database)?;
     let tls = spec.tls.as_ref().map(|tls| tls.secret_name.clone());
-    let settings = Settings::from_values(|name| setting(name, spec, &class, &database, &blobs))
+    let settings = Settings::from_values(|name| setting(name, pds, &class, &database, &blobs))
         .map_err(|errors| invalid(format!("spec: {errors}")))?;
+    let records = records(spec, &class)?;
+    let templates = templates(spec, &class)?;
     let reference = pds.controller_owner_ref(&()).ok_or_else(|| invalid("metadata.uid: is not set".into()))?;
     Ok(Wanted {
         url: settings.service.public_url(),
         settings: settings.render(),
+        records,
+        templates,
         image: spec.image.clone().unwrap_or_else(|| class.spec.images.pds.clone()),
         network: network(spec, &class),
         pod: spec.pod.clone().unwrap_or_default(),
@@ -250,6 +259,43 @@ fn given(secret: Option<String>, class: &PdsClass, store: &ObjectStore, observed
     Ok(Blobs::Given { secret, bucket: given.bucket, service: given.service })
 }
 
+/// The templates of mails. What the PDS needs of them to start is checked here, other than their syntax.
+fn templates(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Vec<MailTemplate>, Refusal> {
+    let Some(email) = settings::email(spec, class) else { return Ok(Vec::new()) };
+    let templates = email.templates.clone().unwrap_or_default();
+    let bytes: usize = templates.iter().map(|one| one.html.len() + one.text.as_ref().map_or(0, String::len)).sum();
+    if bytes > TEMPLATE_BYTES {
+        return Err(invalid(format!("spec.email.templates: {bytes} bytes; allowed: {TEMPLATE_BYTES}")));
+    }
+    let mut known = BTreeSet::new();
+    if let Some(again) = templates.iter().find(|one| !known.insert((&one.language, one.mail))) {
+        let MailTemplate { language, mail, .. } = again;
+        return Err(invalid(format!("spec.email.templates: {mail:?} in {language:?} is there twice")));
+    }
+    let language = email.language.as_deref().unwrap_or(BUILT_IN).to_ascii_lowercase();
+    if language != BUILT_IN && !known.iter().any(|(known, _)| **known == language) {
+        return Err(invalid(format!(
+            "spec.email.language: {language:?}, of which there are no templates; allowed: {BUILT_IN}, and languages of spec.email.templates"
+        )));
+    }
+    Ok(templates)
+}
+
+/// The rules for records. The PDS does not start with a rule that it cannot read, so such a rule is refused here.
+fn records(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Option<RecordRules>, Refusal> {
+    let rules = settings::records(spec, class);
+    let RecordRules { allow, deny, max_bytes } = rules.clone().unwrap_or_default();
+    let sizes = max_bytes.into_iter().flatten().map(|(name, _)| ("maxBytes", name));
+    let lists = [("allow", allow), ("deny", deny)];
+    let lists = lists.into_iter().flat_map(|(field, list)| list.into_iter().flatten().map(move |name| (field, name)));
+    match lists.chain(sizes).find(|(_, name)| !is_collection_rule(name)) {
+        None => Ok(rules),
+        Some((field, name)) => Err(invalid(format!(
+            "spec.records.{field}: {name:?} is no collection; allowed: app.example.thing, app.example.*, *"
+        ))),
+    }
+}
+
 fn network(spec: &PdsInstanceSpec, class: &PdsClass) -> Option<NetworkRules> {
     if spec.network.as_ref().and_then(|network| network.policy) == Some(NetworkPolicyMode::Off) {
         return None;
@@ -258,5 +304,6 @@ fn network(spec: &PdsInstanceSpec, class: &PdsClass) -> Option<NetworkRules> {
     let outbound = class.spec.outbound_allow.clone().unwrap_or_default();
     let networks = outbound.into_iter().filter(|entry| entry.contains('/')).collect();
     let peers = allowed.egress_to.unwrap_or_default();
-    Some(NetworkRules { private: allowed.private_egress == Some(true), networks, peers })
+    let own_pods = spec.network.as_ref().and_then(|network| network.egress_to.clone()).unwrap_or_default();
+    Some(NetworkRules { private: allowed.private_egress == Some(true), networks, peers, own_pods })
 }

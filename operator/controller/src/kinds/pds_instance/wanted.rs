@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use operator_api::{
-    ConditionType, Deletion, DeletionPolicy, ObjectStore, PdsClass, PdsInstance, PodSettings, Provisioner, Reason,
+    ConditionType, Deletion, DeletionPolicy, MailTemplate, ObjectStore, OwnPods, PdsClass, PdsInstance, PodSettings,
+    Provisioner, Reason, RecordRules,
 };
 use operator_object_store::Service;
 use operator_runtime::ownership::Owner;
@@ -31,6 +32,10 @@ pub struct Wanted {
     pub blobs: Blobs,
     /// Everything the server reads from its environment, other than secrets.
     pub settings: BTreeMap<&'static str, String>,
+    /// Templates of mails.
+    pub templates: Vec<MailTemplate>,
+    /// Rules for records.
+    pub records: Option<RecordRules>,
     /// The public address.
     pub url: String,
     /// Secret with the certificate.
@@ -187,6 +192,8 @@ pub struct NetworkRules {
     pub networks: Vec<String>,
     /// Peers of the class's `allowed.egressTo`.
     pub peers: Vec<NetworkPolicyPeer>,
+    /// Pods of the instance's own namespace.
+    pub own_pods: Vec<OwnPods>,
 }
 
 /// What is refused, and why.

@@ -10,6 +10,7 @@ use crate::{
     api::{identity::refuse_handle, inactive},
     app::App,
     identity::HandleError,
+    rate_limit::Client,
     xrpc::{Output, Procedure, Result, XrpcError},
 };
 
@@ -25,6 +26,7 @@ pub struct RestoreAccountInput {
 /// As long as the account's data is not being removed. Its sessions stay ended, its password and app passwords are good again.
 pub async fn restore_account(
     State(app): State<App>,
+    client: Client,
     Procedure(input): Procedure<RestoreAccountInput>,
 ) -> Result<Output<Value>> {
     let RestoreAccountInput { account, handle } = input;
@@ -32,7 +34,7 @@ pub async fn restore_account(
         || XrpcError::named("NotFound", format!("There is no deleted account {account}, or its data has been removed"));
     let deleted = find(&app, &account).await?.ok_or_else(not_found)?;
     if let Some(handle) = &handle {
-        app.handles.check_for_host(handle, Some(&deleted.did)).await.map_err(refuse_handle)?;
+        app.handles.check_for_host(handle, Some(&deleted.did), &client.subject).await.map_err(refuse_handle)?;
     }
     let Deleted { id, did, handle: former, .. } = &deleted;
     let now = app.clock.now_us();

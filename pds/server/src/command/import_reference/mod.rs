@@ -59,7 +59,7 @@ pub(super) struct ImportReference {
 /// Checks everything, then imports what the database does not have yet.
 pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
     let (settings, secrets, made) = settings::load()?;
-    log::start(&settings.log)?;
+    log::start(&settings.log, None)?;
     let directory = &command.directory;
     if !directory.is_dir() {
         bail!("{} is not a directory", directory.display());

@@ -8,10 +8,12 @@ mod kms;
 mod listen;
 mod log;
 mod memory;
+mod names;
 mod owner;
 pub(crate) mod process;
 mod rules;
 mod tls;
+mod traces;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 

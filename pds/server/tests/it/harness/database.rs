@@ -60,15 +60,16 @@ impl Database {
         output.stdout
     }
 
-    /// Breaks something on purpose; Postgres only.
-    pub(crate) fn psql(&self, sql: &str) {
-        psql(&self.url, sql);
+    /// Breaks something on purpose, or asks; Postgres only. Returns the rows, a line each.
+    pub(crate) fn psql(&self, sql: &str) -> String {
+        psql(&self.url, sql)
     }
 }
 
-fn psql(server: &str, sql: &str) {
-    let output = Command::new("psql").args([server, "-Xqc", sql]).output().unwrap();
+fn psql(server: &str, sql: &str) -> String {
+    let output = Command::new("psql").args([server, "-XqAtc", sql]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 impl Drop for Database {

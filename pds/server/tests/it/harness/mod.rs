@@ -4,6 +4,7 @@
 mod answer;
 mod blobs;
 mod clock;
+mod collector;
 mod database;
 mod directory;
 mod firehose;
@@ -37,6 +38,7 @@ use serde_json::{Value, json};
 pub(crate) use answer::{Answer, send};
 use blobs::Blobs;
 use clock::TestClock;
+pub(crate) use collector::{Collector, Traced};
 pub(crate) use database::Database;
 use directory::Directory;
 pub(crate) use firehose::{Event, Firehose};

@@ -55,6 +55,17 @@ impl Redis {
             .to_owned()
     }
 
+    /// The output of `redis-cli`.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Connections, without the one that asks.
+    pub(crate) fn clients(&self) -> usize {
+        self.cli(&["CLIENT", "LIST"]).lines().filter(|line| !line.contains(" cmd=client")).count()
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

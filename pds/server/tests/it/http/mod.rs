@@ -1,6 +1,7 @@
 //! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
 
 mod greedy;
+mod health;
 mod input;
 mod method_limit;
 mod methods;

@@ -1,7 +1,7 @@
 //! Limits through the listener: who counts as whom, what refuses when, and what answers say of it.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -99,6 +99,22 @@ async fn accounts_and_the_administrator_have_budgets_of_their_own() {
         refused.push(send(forged()).await.status.as_u16());
     }
     assert_eq!(refused, [[400; 10].as_slice(), &[429; 2]].concat());
+}
+
+#[tokio::test]
+async fn the_administrator_has_as_many_requests_as_the_setting_says() {
+    let pds = limited(&[("RATE_LIMIT_ADMIN", "120"), ("RATE_LIMIT_ADMIN_BURST", "2")]).await;
+    pds.clock.freeze();
+    let ask = || pds.admin_query("com.atproto.admin.getInviteCodes", &[]);
+    for left in [1, 0] {
+        assert_eq!(number(&ask().await, "ratelimit-remaining"), left);
+    }
+    let refused = ask().await;
+    assert_eq!(refused.error(), (429, "RateLimitExceeded"));
+    assert_eq!(refused.headers["ratelimit-policy"], "120;w=60;burst=2");
+    // Two in a second.
+    pds.clock.forward(Duration::from_millis(500));
+    assert_eq!((ask().await.status.as_u16(), ask().await.status.as_u16()), (200, 429));
 }
 
 #[tokio::test]
@@ -229,6 +245,44 @@ async fn three_servers_have_one_budget() {
     let crowd = (0..450).map(|n| read(&servers[n % 3], "198.51.100.2"));
     let passed = futures::future::join_all(crowd).await.iter().filter(|answer| answer.status == 200).count();
     assert!((285..=315).contains(&passed), "{passed}");
+}
+
+#[tokio::test]
+async fn a_crowd_opens_more_connections_to_redis_up_to_the_limit() {
+    // AL-CCH-1
+    for most in ["1", "3"] {
+        let redis = Redis::start();
+        let pds = limited(&[("REDIS_URL", &redis.url()), ("REDIS_POOL_SIZE", most)]).await;
+        assert_eq!(redis.clients(), 1);
+        let rounds = AtomicUsize::new(0);
+        let crowd = async || {
+            let round = rounds.fetch_add(1, Ordering::Relaxed);
+            redis.cli(&["CLIENT", "PAUSE", "500"]);
+            // Each is a client whom Redis knows nothing of yet.
+            let clients: Vec<_> = (0..100).map(|n| format!("2001:db8:{round:x}:{n:x}::1")).collect();
+            for answer in futures::future::join_all(clients.iter().map(|client| read(&pds, client))).await {
+                answer.ok();
+            }
+            redis.clients().to_string()
+        };
+        wait_for(async || crowd().await == most).await;
+        for _ in 0..3 {
+            assert!(crowd().await.as_str() <= most);
+        }
+        // A quiet server gives them back.
+        wait_for(async || redis.clients() == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn redis_is_left_alone_if_the_host_says_so() {
+    let redis = Redis::start();
+    let pds = limited(&[("REDIS_URL", &redis.url()), ("CACHE_ENABLED", "false")]).await;
+    read(&pds, "198.51.100.1").await.ok();
+    assert_eq!((redis.clients(), pds.app.rate_limits.redis()), (0, None));
+    let pds = limited(&[("REDIS_URL", &redis.url()), ("CACHE_ENABLED", "true")]).await;
+    read(&pds, "198.51.100.1").await.ok();
+    assert_eq!((redis.clients(), pds.app.rate_limits.redis()), (1, Some((true, 0))));
 }
 
 #[tokio::test]

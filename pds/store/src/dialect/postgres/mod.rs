@@ -16,8 +16,8 @@ use self::time::away;
 pub(crate) use self::time::{each_in_time, in_time, in_time_on};
 use crate::{
     Error, Options, Result,
+    meter::{Meter, here},
     pools::{Pool, Pools},
-    waits::Waits,
 };
 
 /// A connection used this recently is handed out without asking the server first, which would cost each statement a
@@ -43,7 +43,8 @@ pub(crate) async fn begin(
     let connection = pool.acquire().await?;
     let begin = Transaction::begin(connection, statement.map(SqlSafeStr::into_sql_str));
     let begun = tokio::spawn(async move { timeout(BEGIN, begin).await.unwrap_or_else(|_| Err(away())) });
-    in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? }).await
+    let begun = in_time(async { begun.await.map_err(|_| sqlx::Error::WorkerCrashed)? });
+    pool.meter().run(here!(), begun).await
 }
 
 /// Whether the connection can be used for another statement.
@@ -55,7 +56,7 @@ async fn lives(connection: &mut PgConnection) -> bool {
 ///
 /// The first connection stands outside the pool, so that a refusal is an error with a reason rather than a pool that
 /// retries until its time-out. The pool repeats the checks: after a failover its next connection may reach another server.
-pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Result<Pools> {
+pub(crate) async fn connect(url: &str, options: &Options, meter: &Meter) -> Result<Pools> {
     let mut server = PgConnectOptions::from_str(url)
         .map_err(|error| Error::Url { reason: error.to_string() })?
         .application_name(&options.application_name)
@@ -94,7 +95,7 @@ pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Resu
         .connect_with(server)
         .await
         .map_err(|source| Error::Connect { source })?;
-    Ok(Pools::Postgres(Pool::new(pool, waits)))
+    Ok(Pools::Postgres(Pool::new(pool, meter)))
 }
 
 /// What must hold for a connection that writes; the inner error says what does not.

@@ -5,19 +5,28 @@
 use std::sync::LazyLock;
 
 use pds_syntax::RepoPath;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::{
     Error,
     blob::State,
     column::{Digest, FullCid},
     commit::{BlobRefusal, CommitError, Events, Net, PathChange, Put, RefusedBlob},
+    meter::here,
     pools::Pool,
 };
 
 /// Stores a batch and returns the number of its first event.
 pub(crate) async fn batch(pool: &Pool<Sqlite>, nets: &[Net<'_>], events: &Events) -> Result<i64, CommitError> {
-    let mut tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
+    let tx = pool.begin().await.map_err(Error::during("begin", "commit batch"))?;
+    pool.meter().run(here!(), step_by_step(tx, nets, events)).await
+}
+
+async fn step_by_step(
+    mut tx: Transaction<'static, Sqlite>,
+    nets: &[Net<'_>],
+    events: &Events,
+) -> Result<i64, CommitError> {
     let mut stale = Vec::new();
     for net in nets {
         if !swap(&mut tx, net).await? {

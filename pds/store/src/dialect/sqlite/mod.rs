@@ -13,15 +13,15 @@ use sqlx::{
 use self::reader::{BUSY_TIMEOUT, Readers};
 use crate::{
     Error, Options, Result,
+    meter::Meter,
     pools::{Pool, Pools},
-    waits::Waits,
 };
 
 /// Opens the file, creating it if absent.
 ///
 /// `synchronous=FULL` with WAL: an acknowledged commit survives a power cut. The writing connection is opened first and
 /// kept, because it creates the WAL that the readers need.
-pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Result<Pools> {
+pub(crate) async fn connect(url: &str, options: &Options, meter: &Meter) -> Result<Pools> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(Error::Url {
             reason: "SQLite in memory has no durability and is not shared; give a path".to_owned(),
@@ -47,13 +47,13 @@ pub(crate) async fn connect(url: &str, options: &Options, waits: &Waits) -> Resu
         .connect_with(file.clone())
         .await
         .map_err(|source| Error::Connect { source })?;
-    let bulk = Readers::new(file.get_filename(), options.max_connections, options.acquire_timeout, waits);
+    let bulk = Readers::new(file.get_filename(), options.max_connections, options.acquire_timeout, meter);
     let read = pool()
         .max_connections(options.max_connections.max(1))
         .connect_with(file.pragma("query_only", "on"))
         .await
         .map_err(|source| Error::Connect { source })?;
-    Ok(Pools::Sqlite { read: Pool::new(read, waits), write: Pool::new(write, waits), bulk })
+    Ok(Pools::Sqlite { read: Pool::new(read, meter), write: Pool::new(write, meter), bulk })
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     async fn connections_are_durable_and_readers_cannot_write() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("pds.sqlite").display());
-        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default(), &Waits::default()).await.unwrap()
+        let Pools::Sqlite { read, write, .. } = connect(&url, &Options::default(), &Meter::default()).await.unwrap()
         else {
             unreachable!("connects to SQLite")
         };

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{background, waits::Waits};
+use crate::{background, meter::Meter};
 
 /// How long another process (`pds migrate` beside `pds serve`) may hold the write lock before a writer gives up.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ struct Shared {
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     acquire_timeout: Duration,
-    waits: Waits,
+    meter: Meter,
 }
 
 /// One of the connections, until it is dropped. An open transaction is rolled back then.
@@ -50,17 +50,17 @@ struct Held {
 
 impl Readers {
     /// For the file at `path`, which exists; at most `max` connections, each opened when it is needed.
-    pub(super) fn new(path: &Path, max: u32, acquire_timeout: Duration, waits: &Waits) -> Self {
+    pub(super) fn new(path: &Path, max: u32, acquire_timeout: Duration, meter: &Meter) -> Self {
         let permits = Arc::new(Semaphore::new(usize::try_from(max.max(1)).unwrap_or(usize::MAX)));
-        let waits = waits.clone();
-        Self(Arc::new(Shared { path: path.to_owned(), idle: Mutex::default(), permits, acquire_timeout, waits }))
+        let meter = meter.clone();
+        Self(Arc::new(Shared { path: path.to_owned(), idle: Mutex::default(), permits, acquire_timeout, meter }))
     }
 
     /// A connection, as soon as one is free.
     pub(crate) async fn acquire(&self) -> sqlx::Result<Reader> {
         let began = Instant::now();
         let permit = timeout(self.0.acquire_timeout, self.0.permits.clone().acquire_owned()).await;
-        self.0.waits.waited(began.elapsed());
+        self.0.meter.waited(began.elapsed());
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.0.idle().pop();
         let connection = match idle {
@@ -70,12 +70,13 @@ impl Readers {
         Ok(Reader { held: Some(Held { connection, _permit: permit }), home: self.0.clone() })
     }
 
-    /// Runs `work` on a connection.
+    /// Runs `work` on a connection. `place` names it, see [`Meter::run`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        place: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
-        self.acquire().await?.run(work).await
+        self.acquire().await?.run(place, work).await
     }
 
     /// Closes those that are idle; the others follow as they are given back.
@@ -92,21 +93,26 @@ impl Shared {
 }
 
 impl Reader {
-    /// Runs `work` on a thread that may block: on this one if it is a background thread.
+    /// Runs `work` on a thread that may block: on this one if it is a background thread. `place` names it, see [`Meter::run`].
     ///
     /// Cancellation: the work runs to its end, and the connection is closed then.
     pub(crate) async fn run<T: Send + 'static>(
         &mut self,
+        place: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
         let held = self.held.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let (held, result) = if background::is_current() {
-            held.run(work)
-        } else {
-            spawn_blocking(move || held.run(work)).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        let meter = self.home.meter.clone();
+        let run = async {
+            let (held, result) = if background::is_current() {
+                held.run(work)
+            } else {
+                spawn_blocking(move || held.run(work)).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+            };
+            self.held = Some(held);
+            result
         };
-        self.held = Some(held);
-        result
+        meter.run(place, run).await
     }
 }
 
@@ -121,13 +127,15 @@ impl Reader {
     /// Reads a single row as the `row!` struct `R`. Statements that read many rows use [`Reader::run`].
     pub(crate) async fn optional<R>(
         &mut self,
+        place: &'static str,
         sql: &'static str,
         params: impl Params + Send + 'static,
     ) -> sqlx::Result<Option<R>>
     where
         R: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> + Send + 'static,
     {
-        self.run(move |conn| conn.prepare_cached(sql)?.query_row(params, |row| R::try_from(row)).optional()).await
+        self.run(place, move |conn| conn.prepare_cached(sql)?.query_row(params, |row| R::try_from(row)).optional())
+            .await
     }
 }
 

@@ -162,6 +162,7 @@ fn job(scene: &Scene<'_>) -> Job {
     // An external database may have a certificate of the class's own authority.
     let is_external = matches!(wanted.database, Database::External { .. });
     let ca: Vec<EnvVar> = config::ca_env(wanted).filter(|_| is_external).collect();
+    let certificates = config::certificates(wanted).filter(|_| is_external);
     let named = |digest: Option<&str>| {
         let hash = hash::of(&(&wanted.image, digest, &database, &url, &keys, &placement, &ca), 10);
         format!("{}-migrate-{hash}", wanted.instance)
@@ -178,7 +179,7 @@ fn job(scene: &Scene<'_>) -> Job {
         name: "migrate".into(),
         image: Some(wanted.image.clone()),
         args: Some(["migrate", "--report", "/dev/termination-log"].map(Into::into).into()),
-        volume_mounts: (!ca.is_empty()).then(|| vec![pod::mount(config::CA_VOLUME, "/ca", true)]),
+        volume_mounts: certificates.as_ref().map(|files| vec![files.mount()]),
         env: Some(database.into_iter().chain(keys::env(wanted)).chain(ca).collect()),
         resources: Some(job::resources(wanted)),
         ..Default::default()
@@ -186,7 +187,7 @@ fn job(scene: &Scene<'_>) -> Job {
     let template = pod::template(wanted, name::MIGRATE, SERVER_USER, container);
     let template = pod::adjust(template, |spec| {
         spec.restart_policy = Some("Never".into());
-        spec.volumes.get_or_insert_default().extend(config::ca_volume(wanted).filter(|_| is_external));
+        spec.volumes.get_or_insert_default().extend(certificates.iter().map(config::Files::volume));
     });
     let refused = PodFailurePolicyRule {
         action: "FailJob".into(),

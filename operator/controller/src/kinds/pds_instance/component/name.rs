@@ -10,6 +10,10 @@ pub const POSTGRES_VERSION: &str = "postgres-version";
 pub const MIGRATE: &str = "migrate";
 /// Where pods find the certificates of the class's `caBundle`.
 pub const CA_FILE: &str = "/ca/ca.crt";
+/// Where the PDS finds the templates of mails.
+pub const TEMPLATES_FOLDER: &str = "/templates";
+/// Where the PDS finds the rules for records.
+pub const RULES_FILE: &str = "/rules/records.json";
 
 /// Name of the service account of every pod of the instance.
 #[must_use]

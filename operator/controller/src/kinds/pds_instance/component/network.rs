@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use operator_api::{ConditionType, Reason};
+use operator_api::{ConditionType, OwnPods, Reason};
 use operator_object_store::Access;
 use operator_runtime::child::Child;
 use operator_runtime::labels;
@@ -171,7 +171,8 @@ fn postgres(wanted: &Wanted) -> NetworkPolicy {
     policy
 }
 
-/// Egress rules: DNS, the PostgreSQL of the instance, `allowed.egressTo` and `outboundAllow` of the class, and public addresses.
+/// Egress rules: DNS, the PostgreSQL of the instance, `network.egressTo` of the instance, `allowed.egressTo` and `outboundAllow` of the class, and
+/// public addresses.
 fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule> {
     let names = |number| Some(vec![port("UDP", number), port("TCP", number)]);
     let any_pod = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..Default::default() };
@@ -185,6 +186,7 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
         let database = NetworkPolicyPeer { pod_selector: Some(labelled(wanted, name::POSTGRES)), ..Default::default() };
         egress.push(NetworkPolicyEgressRule { ports: Some(vec![port("TCP", 5432)]), to: Some(vec![database]) });
     }
+    egress.extend(rules.own_pods.iter().map(own_pods));
     let networks = rules.networks.iter().map(|network| block(network.clone(), &[]));
     let named: Vec<_> = rules.peers.iter().cloned().chain(networks).filter_map(without_closed).collect();
     if !named.is_empty() {
@@ -199,6 +201,14 @@ fn outward(wanted: &Wanted, rules: &NetworkRules) -> Vec<NetworkPolicyEgressRule
     ];
     egress.push(NetworkPolicyEgressRule { ports: None, to: Some(public) });
     egress
+}
+
+/// Pods of the instance's own namespace. Without a namespace selector a peer is in the namespace of its policy.
+fn own_pods(pods: &OwnPods) -> NetworkPolicyEgressRule {
+    let selector = LabelSelector { match_labels: Some(pods.pod_labels.clone()), ..Default::default() };
+    let peer = NetworkPolicyPeer { pod_selector: Some(selector), ..Default::default() };
+    let ports = pods.ports.iter().map(|number| port("TCP", *number)).collect();
+    NetworkPolicyEgressRule { ports: Some(ports), to: Some(vec![peer]) }
 }
 
 /// Every pod of a namespace.

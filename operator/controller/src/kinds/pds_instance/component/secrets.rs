@@ -1,7 +1,8 @@
-//! What the server reads from Secrets, and the Secrets with the URLs of services beside the database: mail and Redis.
+//! What the server reads from Secrets, and the Secrets of services beside the database: mail, Redis, and what passes rate limits.
 
 use k8s_openapi::api::core::v1::EnvVar;
-use operator_api::{ConditionType, PdsInstanceSpec, Reason, SecretKey};
+use kube::ResourceExt;
+use operator_api::{ConditionType, Limits, PdsClass, PdsInstanceSpec, Reason, SecretKey};
 use pds_config::{RedisUrl, SmtpUrl};
 
 use super::super::verdict::Verdict;
@@ -9,46 +10,62 @@ use super::super::wanted::Blobs;
 use super::part::{Component, Part, Scene};
 use super::{blobs, database, keys, pod};
 
-/// A Secret with the URL of a service.
+/// A Secret that the PDS reads a value from, for a service that it uses.
 pub struct Named<'a> {
-    /// The field of the spec.
+    /// The field, without the group that it is in: `spec`, or `spec.defaults` of the class.
     pub field: &'static str,
-    /// Where the URL is.
+    /// Where the value is.
     pub secret: &'a SecretKey,
-    /// The variable of the PDS that holds the URL.
+    /// The variable of the PDS that holds the value.
     pub variable: &'static str,
-    /// Says what is wrong with a URL.
+    /// The class whose defaults name the Secret, if not the instance.
+    class: Option<&'a PdsClass>,
+    /// Says what is wrong with a value.
     check: fn(&str) -> Result<(), String>,
-    /// The form of a URL, for people.
+    /// The form of a value, for people.
     form: &'static str,
 }
 
-/// The Secrets that a spec names for services.
-#[must_use]
-pub fn named(spec: &PdsInstanceSpec) -> Vec<Named<'_>> {
-    let smtp = |field, secret, variable| Named {
-        field,
-        secret,
-        variable,
-        check: |text| SmtpUrl::parse(text).map(drop),
-        form: SmtpUrl::FORM,
-    };
-    let mut named = Vec::new();
-    if let Some(email) = &spec.email {
-        named.push(smtp("email.smtpSecret", &email.smtp_secret, "PDS_EMAIL_SMTP_URL"));
-        if let Some(moderation) = &email.moderation {
-            let secret = &moderation.smtp_secret;
-            named.push(smtp("email.moderation.smtpSecret", secret, "PDS_MODERATION_EMAIL_SMTP_URL"));
+impl Named<'_> {
+    /// The field as people find it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.class {
+            None => format!("spec.{}", self.field),
+            Some(class) => format!("spec.defaults.{} of PdsClass {}", self.field, class.name_any()),
         }
     }
-    if let Some(cache) = &spec.cache {
-        named.push(Named {
-            field: "cache.urlSecret",
-            secret: &cache.url_secret,
-            variable: "REDIS_URL",
-            check: |text| RedisUrl::parse(text).map(drop),
-            form: RedisUrl::FORM,
-        });
+}
+
+/// The Secrets that a spec or the defaults of a class name for services. Both are in the namespace of the instance.
+#[must_use]
+pub fn named<'a>(spec: &'a PdsInstanceSpec, class: Option<&'a PdsClass>) -> Vec<Named<'a>> {
+    let defaults = class.and_then(|class| class.spec.defaults.as_ref());
+    let mut named = Vec::new();
+    let mut add = |field, secret, variable, class, check, form| {
+        named.push(Named { field, secret, variable, class, check, form });
+    };
+    let smtp: fn(&str) -> Result<(), String> = |text| SmtpUrl::parse(text).map(drop);
+    let of_class = class.filter(|_| spec.email.is_none());
+    if let Some(email) = spec.email.as_ref().or_else(|| defaults?.email.as_ref()) {
+        add("email.smtpSecret", &email.smtp_secret, "PDS_EMAIL_SMTP_URL", of_class, smtp, SmtpUrl::FORM);
+        if let Some(moderation) = &email.moderation {
+            let (field, variable) = ("email.moderation.smtpSecret", "PDS_MODERATION_EMAIL_SMTP_URL");
+            add(field, &moderation.smtp_secret, variable, of_class, smtp, SmtpUrl::FORM);
+        }
+    }
+    let of_class = class.filter(|_| spec.cache.is_none());
+    if let Some(cache) = spec.cache.as_ref().or_else(|| defaults?.cache.as_ref()) {
+        let check = |text: &str| RedisUrl::parse(text).map(drop);
+        add("cache.urlSecret", &cache.url_secret, "REDIS_URL", of_class, check, RedisUrl::FORM);
+    }
+    let bypass = |limits: &'a Option<Limits>| limits.as_ref()?.rate_limits.as_ref()?.bypass_secret.as_ref();
+    let own = bypass(&spec.limits);
+    let of_class = class.filter(|_| own.is_none());
+    if let Some(secret) = own.or_else(|| bypass(&defaults?.limits)) {
+        let variable = "PDS_RATE_LIMIT_BYPASS_KEY";
+        let check = |text: &str| pds_config::check("PDS_RATE_LIMIT_BYPASS_KEY", text);
+        add("limits.rateLimits.bypassSecret", secret, variable, of_class, check, "at least 16 characters");
     }
     named
 }
@@ -70,12 +87,12 @@ pub(super) fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
     }
-    let urls = named(&scene.pds.spec).into_iter();
+    let urls = named(&scene.pds.spec, Some(&wanted.class)).into_iter();
     env.extend(urls.map(|one| pod::secret_env(one.variable, &one.secret.name, &one.secret.key)));
     env
 }
 
-/// Checks the Secrets of `spec.email` and `spec.cache` and sets `SecretsReady`. Makes no object; without these fields the condition is absent.
+/// Checks the Secrets that [`named`] finds and sets `SecretsReady`. Makes no object; where nothing names a Secret the condition is absent.
 pub struct Secrets;
 
 impl Component for Secrets {
@@ -88,7 +105,7 @@ impl Component for Secrets {
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Part {
-        let named = named(&scene.pds.spec);
+        let named = named(&scene.pds.spec, Some(&scene.wanted.class));
         if named.is_empty() {
             return Part::absent();
         }
@@ -106,7 +123,7 @@ fn fault(scene: &Scene<'_>, one: &Named<'_>) -> Option<Verdict> {
     let SecretKey { name, key } = one.secret;
     let text = references.services.get(one.field).and_then(|content| content.text(key)).unwrap_or_default();
     let why = (one.check)(text).err()?;
-    let (field, variable, form) = (one.field, one.variable, one.form);
-    let message = format!("spec.{field}: Secret {name}, key {key} ({variable}): {why}; allowed: {form}");
+    let (place, variable, form) = (one.place(), one.variable, one.form);
+    let message = format!("{place}: Secret {name}, key {key} ({variable}): {why}; allowed: {form}");
     Some(Verdict::bad(Reason::CredentialsInvalid, message))
 }

@@ -114,8 +114,8 @@ impl Component for Server {
         if scene.obstacle(&earlier).is_some() {
             return waits(part, scene, live);
         }
-        let ca = config::ca_bundle(wanted);
-        let mut manifests: Vec<_> = ca.iter().map(|ca| Manifest::once(ca, Lifetime::Instance)).collect();
+        let files = config::files(wanted).into_iter();
+        let mut manifests: Vec<_> = files.map(|files| Manifest::once(&files.map, Lifetime::Instance)).collect();
         manifests.extend(services(wanted).iter().map(|service| Manifest::of(service, Lifetime::Instance)));
         manifests.extend(budget(wanted).map(|budget| Manifest::of(&budget, Lifetime::Instance)));
         if let Database::Sqlite { volume } = &wanted.database {
@@ -150,7 +150,7 @@ impl Component for Server {
             part.facts.is_rolled_out = Some(false);
         }
         part.manifests.push(manifest);
-        // Old certificates stay while old pods do.
+        // Old files stay while old pods do.
         part.is_complete = part.facts.is_rolled_out == Some(true);
         part
     }
@@ -179,7 +179,7 @@ fn secrets_are_there(scene: &Scene<'_>) -> bool {
         Blobs::Given { .. } => observed.given.is_some(),
         Blobs::Disk => true,
     };
-    let named = secrets::named(&scene.pds.spec);
+    let named = secrets::named(&scene.pds.spec, Some(&scene.wanted.class));
     let services = named.iter().all(|one| observed.references.services.contains_key(one.field));
     observed.keys.is_some()
         && bucket
@@ -310,8 +310,9 @@ fn container(scene: &Scene<'_>) -> Container {
     let mounts = [
         wanted.is_sqlite().then(|| pod::mount("data", "/data", false)),
         wanted.tls.is_some().then(|| pod::mount("tls", "/tls", true)),
-        wanted.class.spec.ca_bundle.is_some().then(|| pod::mount(config::CA_VOLUME, "/ca", true)),
     ];
+    let files = config::files(wanted);
+    let mounts = mounts.into_iter().flatten().chain(files.iter().map(config::Files::mount));
     Container {
         name: "pds".into(),
         image: Some(wanted.image.clone()),
@@ -327,7 +328,7 @@ fn container(scene: &Scene<'_>) -> Container {
             ..Default::default()
         }),
         resources: Some(wanted.pod.resources.clone().unwrap_or_else(|| pod::requests("50m", "64Mi"))),
-        volume_mounts: Some(mounts.into_iter().flatten().collect()),
+        volume_mounts: Some(mounts.collect()),
         ..Default::default()
     }
 }
@@ -350,7 +351,8 @@ fn volumes(wanted: &Wanted) -> Vec<Volume> {
         }),
         ..Default::default()
     });
-    [data, tls, config::ca_volume(wanted)].into_iter().flatten().collect()
+    let files = config::files(wanted);
+    [data, tls].into_iter().flatten().chain(files.iter().map(config::Files::volume)).collect()
 }
 
 /// With SQLite the old pod ends before the new one starts, because two processes may not share the file. Otherwise pods overlap.

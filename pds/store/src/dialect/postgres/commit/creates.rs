@@ -6,6 +6,7 @@ use super::{columns, lone};
 use crate::{
     Error,
     commit::{Events, Net},
+    meter::here,
     pools::Pool,
 };
 
@@ -54,7 +55,10 @@ pub(super) async fn commit(pool: &Pool<Postgres>, nets: &[Net<'_>], events: &Eve
     let failed = || Error::during("store", "commit batch");
     let arguments = arguments(nets, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction: anything less would return before the commit is durable.
-    let stored = async { sqlx::query_as_with(SQL, arguments).fetch_all(&mut *pool.acquire().await?).await };
+    let stored = async {
+        let mut held = pool.acquire().await?;
+        pool.meter().run(here!(), sqlx::query_as_with(SQL, arguments).fetch_all(&mut *held)).await
+    };
     let rows: Vec<(i64,)> = stored.await.map_err(failed())?;
     Ok(rows.into_iter().map(|(first_seq,)| first_seq).min())
 }

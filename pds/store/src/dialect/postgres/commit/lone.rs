@@ -9,6 +9,7 @@ use super::columns;
 use crate::{
     Error,
     commit::{CommitError, Events, Net, NetChange},
+    meter::here,
     pools::Pool,
 };
 
@@ -48,7 +49,10 @@ pub(super) async fn commit(pool: &Pool<Postgres>, net: &Net<'_>, events: &Events
     let arguments = arguments(net, events).map_err(sqlx::Error::Encode).map_err(failed())?;
     // fetch_all reads to the end of the implicit transaction. Anything that stops at the first row would return before
     // the commit is durable, and would miss its failure.
-    let stored = async { sqlx::query_as_with(SQL, arguments).fetch_all(&mut *pool.acquire().await?).await };
+    let stored = async {
+        let mut held = pool.acquire().await?;
+        pool.meter().run(here!(), sqlx::query_as_with(SQL, arguments).fetch_all(&mut *held)).await
+    };
     let rows: Vec<(i64,)> = stored.await.map_err(failed())?;
     let first_seq = rows.into_iter().map(|(first_seq,)| first_seq).min();
     first_seq.ok_or_else(|| CommitError::Stale { accounts: vec![id] })

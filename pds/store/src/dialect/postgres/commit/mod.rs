@@ -9,12 +9,13 @@ mod columns;
 pub(crate) mod creates;
 pub(crate) mod lone;
 
-use sqlx::{PgConnection, Postgres, postgres::PgArguments};
+use sqlx::{PgConnection, Postgres, Transaction, postgres::PgArguments};
 
 use super::{begin, in_time_on};
 use crate::{
     AccountId, Error,
     commit::{CommitError, Events, Net, RefusedBlob},
+    meter::here,
     pools::Pool,
 };
 
@@ -34,8 +35,16 @@ async fn store(pool: &Pool<Postgres>, nets: &[Net<'_>], events: &Events) -> Resu
     {
         return Ok(first_seq);
     }
-    // Step by step: this says which of the heads have moved, too.
-    let mut tx = begin(pool, None).await.map_err(Error::during("begin", "commit batch"))?;
+    // This says which of the heads have moved, too.
+    let tx = begin(pool, None).await.map_err(Error::during("begin", "commit batch"))?;
+    pool.meter().run(here!(), step_by_step(tx, nets, events)).await
+}
+
+async fn step_by_step(
+    mut tx: Transaction<'static, Postgres>,
+    nets: &[Net<'_>],
+    events: &Events,
+) -> Result<i64, CommitError> {
     let swapped = swap(&mut tx, nets).await.map_err(Error::during("swap heads of", "commit batch"))?;
     if swapped.len() != nets.len() {
         let accounts = nets.iter().map(Net::account_id).filter(|id| swapped.binary_search(id).is_err()).collect();

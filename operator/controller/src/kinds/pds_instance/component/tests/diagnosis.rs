@@ -241,6 +241,13 @@ fn urls_of_services() {
         assert_eq!(env(&world), before, "{field}");
         world.observed.references.services.insert(field, good);
     }
+    let mut by_class = class();
+    merge(&mut by_class, &json!({"spec": {"defaults": {"cache": {"urlSecret": {"name": "redis", "key": "url"}}}}}));
+    let mut of_class = World::of("demo", by_class, json!({}));
+    of_class.observed.references.services.insert("cache.urlSecret", content("redis", "x", &[("url", "?")]).into());
+    let message = of_class.verdict(ConditionType::SecretsReady).message;
+    let place = "spec.defaults.cache.urlSecret of PdsClass standard: Secret redis, key url (REDIS_URL): is not a URL";
+    assert!(message.starts_with(place), "{message}");
     let other = content("mail", "other", &[("url", "smtps://u:p@b.test")]);
     world.observed.references.services.insert("email.smtpSecret", other.into());
     world.advance(4);

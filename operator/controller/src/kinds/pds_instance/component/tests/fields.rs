@@ -1,4 +1,5 @@
 //! Every field of the kinds does something.
+// tidy: long because it is the table of all fields
 
 use kube::CustomResourceExt;
 use operator_api::{PdsClass, PdsInstance};
@@ -9,6 +10,61 @@ use super::*;
 /// Those that show in something other than what is planned. Tests against an API server look at them.
 const ELSEWHERE: [&str; 6] =
     ["className", "paused", "deletionPolicy", "controllerName", "default", "limits.bucketsPerNamespace"];
+
+const RECOVERY: &str = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme";
+
+/// Fields that an instance and the defaults of a class have, each with a value.
+fn shared() -> Vec<(&'static str, Value)> {
+    let mut fields = vec![
+        ("limits.accountDeleteGrace", json!("3d")),
+        ("limits.repoImportMaxRecords", json!(7)),
+        ("limits.eventRetention", json!("3d")),
+        ("limits.subscribersPerPod", json!(7)),
+        ("limits.connectionsPerPod", json!(700)),
+        ("limits.rateLimits.unauthenticated.perMinute", json!(7)),
+        ("limits.rateLimits.unauthenticated.burst", json!(7)),
+        ("limits.rateLimits.authenticated.perMinute", json!(7)),
+        ("limits.rateLimits.authenticated.burst", json!(7)),
+        ("limits.rateLimits.admin.perMinute", json!(7)),
+        ("limits.rateLimits.admin.burst", json!(7)),
+        ("limits.rateLimits.exemptNetworks", json!(["192.0.2.0/24"])),
+        ("records.allow", json!(["app.bsky.*"])),
+        ("records.deny", json!(["app.bsky.feed.post"])),
+        ("records.maxBytes", json!({"*": 7})),
+    ];
+    let jobs = [
+        "jobs.lease",
+        "jobs.accountPurge",
+        "jobs.blobOrphanSweep",
+        "jobs.blobStoreCheck",
+        "jobs.cacheCleanup",
+        "jobs.crawl",
+        "jobs.databaseMaintenance",
+        "jobs.eventRetention",
+        "jobs.expiredImports",
+        "jobs.healthCheck",
+        "jobs.identityChanges",
+        "jobs.mails",
+        "jobs.reservations",
+        "jobs.sessionCleanup",
+        "jobs.suspensionCleanup",
+    ];
+    fields.extend(jobs.map(|job| (job, json!("7m"))));
+    fields
+}
+
+/// The layout has HTML alone.
+fn template(language: &str, kind: &str, text: &str) -> Value {
+    match kind {
+        "Layout" => json!({"language": language, "mail": kind, "html": text}),
+        _ => json!({"language": language, "mail": kind, "text": text, "html": "<p>"}),
+    }
+}
+
+/// An object with the value at this path.
+fn at(path: &str, value: &Value) -> Value {
+    path.rsplit('.').fold(value.clone(), |value, name| json!({name: value}))
+}
 
 /// A field, a spec with it, and the spec that it is compared with.
 fn instances() -> Vec<(&'static str, Value, Value)> {
@@ -21,6 +77,7 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
     };
     let email = |change: Value| json!({"email": mail(change)});
     let moderation = |change: Value| email(json!({"moderation": mail(change)}));
+    let words = |language: &str, kind: &str, text: &str| email(json!({"templates": [template(language, kind, text)]}));
     let cache = |name: &str, key: &str| json!({"cache": {"urlSecret": {"name": name, "key": key}}});
     let toleration = |field: &str, value: Value| {
         let mut toleration = json!({"key": "a"});
@@ -29,7 +86,16 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
     };
     let tolerates = json!({"pod": {"tolerations": [{"key": "a"}]}});
     let limit = json!({"limits": {"memory": "1Gi"}});
-    vec![
+    let bypass =
+        |name: &str, key: &str| json!({"limits": {"rateLimits": {"bypassSecret": {"name": name, "key": key}}}});
+    let service = |name: &str, change: Value| {
+        let mut service = json!({"url": "https://a.test", "did": "did:web:a.test"});
+        merge(&mut service, &change);
+        json!({"services": {name: service}})
+    };
+    let pods =
+        |label: &str, port: i32| json!({"network": {"egressTo": [{"podLabels": {"app": label}, "ports": [port]}]}});
+    let mut fields = vec![
         ("hostname", json!({"hostname": "b.test"}), json!({})),
         ("handleDomains[].domain", json!({"handleDomains": [{"domain": "b.test"}]}), json!({})),
         ("image", json!({"image": "pds:2"}), json!({})),
@@ -54,6 +120,8 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("blobStore.s3.secretName", json!({"blobStore": {"s3": {"secretName": "blobs"}}}), json!({})),
         ("identity.invites", json!({"identity": {"invites": "Open"}}), json!({})),
         ("identity.inviteInterval", json!({"identity": {"inviteInterval": "7d"}}), json!({})),
+        ("identity.invitesSince", json!({"identity": {"invitesSince": "2026-01-01T00:00:00Z"}}), json!({})),
+        ("identity.recoveryDidKey", json!({"identity": {"recoveryDidKey": RECOVERY}}), json!({})),
         ("identity.contactEmail", json!({"identity": {"contactEmail": "a@b.test"}}), json!({})),
         ("identity.privacyPolicyUrl", json!({"identity": {"privacyPolicyUrl": "https://a.test/p"}}), json!({})),
         ("identity.termsOfServiceUrl", json!({"identity": {"termsOfServiceUrl": "https://a.test/t"}}), json!({})),
@@ -62,11 +130,22 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("limits.repoImports", json!({"limits": {"repoImports": false}}), json!({})),
         ("limits.repoImportMax", json!({"limits": {"repoImportMax": "1Gi"}}), json!({})),
         ("limits.rateLimits.enabled", json!({"limits": {"rateLimits": {"enabled": false}}}), json!({})),
+        ("limits.rateLimits.bypassSecret.name", bypass("b", "k"), bypass("a", "k")),
+        ("limits.rateLimits.bypassSecret.key", bypass("a", "l"), bypass("a", "k")),
         ("email.smtpSecret.name", email(json!({"smtpSecret": {"name": "b"}})), email(json!({}))),
         ("email.smtpSecret.key", email(json!({"smtpSecret": {"key": "l"}})), email(json!({}))),
         ("email.from", email(json!({"from": "b@b.test"})), email(json!({}))),
         ("email.requiredFor", email(json!({"requiredFor": ["Post"]})), email(json!({}))),
-        ("email.language", email(json!({"language": "fr"})), email(json!({}))),
+        (
+            "email.language",
+            email(json!({"language": "fr", "templates": [template("fr", "SignIn", "a")]})),
+            email(json!({"templates": [template("fr", "SignIn", "a")]})),
+        ),
+        ("email.templates[].language", words("fr", "SignIn", "a"), words("de", "SignIn", "a")),
+        ("email.templates[].mail", words("fr", "SignIn", "a"), words("fr", "ConfirmEmail", "a")),
+        ("email.templates[].text", words("fr", "SignIn", "a"), words("fr", "SignIn", "b")),
+        ("email.templates[].html", words("fr", "Layout", "a"), words("fr", "Layout", "b")),
+        ("email.confirmationLink", email(json!({"confirmationLink": false})), email(json!({}))),
         ("email.moderation.smtpSecret.name", moderation(json!({"smtpSecret": {"name": "b"}})), moderation(json!({}))),
         ("email.moderation.smtpSecret.key", moderation(json!({"smtpSecret": {"key": "l"}})), moderation(json!({}))),
         ("email.moderation.from", moderation(json!({"from": "b@b.test"})), moderation(json!({}))),
@@ -76,6 +155,24 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("log.level", json!({"log": {"level": "debug"}}), json!({})),
         ("tls.secretName", json!({"tls": {"secretName": "a"}}), json!({"tls": {"secretName": "b"}})),
         ("network.policy", json!({"network": {"policy": "Off"}}), json!({})),
+        ("network.egressTo[].podLabels", pods("b", 1), pods("a", 1)),
+        ("network.egressTo[].ports", pods("a", 2), pods("a", 1)),
+        ("services.appView.url", service("appView", json!({"url": "https://b.test"})), service("appView", json!({}))),
+        ("services.appView.did", service("appView", json!({"did": "did:web:b.test"})), service("appView", json!({}))),
+        (
+            "services.moderation.url",
+            service("moderation", json!({"url": "https://b.test"})),
+            service("moderation", json!({})),
+        ),
+        (
+            "services.moderation.did",
+            service("moderation", json!({"did": "did:web:b.test"})),
+            service("moderation", json!({})),
+        ),
+        ("services.report.url", service("report", json!({"url": "https://b.test"})), service("report", json!({}))),
+        ("services.report.did", service("report", json!({"did": "did:web:b.test"})), service("report", json!({}))),
+        ("services.imageUrlPattern", json!({"services": {"imageUrlPattern": "https://a.test/%s/%s/%s"}}), json!({})),
+        ("services.crawlers", json!({"services": {"crawlers": ["https://relay.test"]}}), json!({})),
         ("pod.resources", json!({"pod": {"resources": limit}}), json!({})),
         ("pod.migrationResources", json!({"pod": {"migrationResources": limit}}), json!({})),
         ("pod.nodeSelector", json!({"pod": {"nodeSelector": {"a": "b"}}}), json!({})),
@@ -86,11 +183,13 @@ fn instances() -> Vec<(&'static str, Value, Value)> {
         ("pod.tolerations[].tolerationSeconds", toleration("tolerationSeconds", json!(7)), tolerates),
         ("pod.priorityClassName", json!({"pod": {"priorityClassName": "high"}}), json!({})),
         ("pod.imagePullSecrets", json!({"pod": {"imagePullSecrets": ["a"]}}), json!({})),
-    ]
+    ];
+    fields.extend(shared().into_iter().map(|(field, value)| (field, at(field, &value), json!({}))));
+    fields
 }
 
 /// A field, a change of the class, and the spec under which it shows. What is in `open_class` is taken away, the rest added.
-fn classes() -> Vec<(&'static str, Value, Value)> {
+fn classes() -> Vec<(String, Value, Value)> {
     let none = || json!({});
     let given = json!({"blobStore": {"s3": {"secretName": "blobs"}}});
     let aws = |change: Value| {
@@ -105,7 +204,17 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         merge(&mut service, &change);
         json!({"services": {name: service}})
     };
-    vec![
+    let mail = |change: Value| {
+        let mut mail = json!({"smtpSecret": {"name": "a", "key": "k"}, "from": "a@b.test"});
+        merge(&mut mail, &change);
+        mail
+    };
+    let moderation = |change: Value| default("email", mail(json!({"moderation": mail(change)})));
+    let cache = |name: &str, key: &str| default("cache", json!({"urlSecret": {"name": name, "key": key}}));
+    let bypass =
+        |name: &str, key: &str| default("limits", json!({"rateLimits": {"bypassSecret": {"name": name, "key": key}}}));
+    let own_services = json!({"services": {"crawlers": ["https://relay.test"]}});
+    let fields = vec![
         ("images.pds", json!({"images": {"pds": "pds:2"}}), none()),
         ("images.postgres", json!({"images": {"postgres": "postgres:18"}}), none()),
         ("plcUrl", json!({"plcUrl": "http://other.test"}), none()),
@@ -184,7 +293,55 @@ fn classes() -> Vec<(&'static str, Value, Value)> {
         ("outboundAllow", json!({"outboundAllow": [".a.test"]}), none()),
         ("trustedProxies", json!({"trustedProxies": ["10.1.0.0/16"]}), none()),
         ("runAs", json!({"runAs": "Platform"}), none()),
-    ]
+        ("allowed.services", allowed("services", json!(false)), own_services),
+        ("proxying.headersTimeout", json!({"proxying": {"headersTimeout": "7s"}}), none()),
+        ("proxying.bodyTimeout", json!({"proxying": {"bodyTimeout": "7s"}}), none()),
+        ("proxying.maxResponse", json!({"proxying": {"maxResponse": "7Mi"}}), none()),
+        ("proxying.maxRetries", json!({"proxying": {"maxRetries": 2}}), none()),
+        ("proxying.callsPerPod", json!({"proxying": {"callsPerPod": 77}}), none()),
+        ("proxying.http2", json!({"proxying": {"http2": true}}), none()),
+        ("proxying.preferCompressed", json!({"proxying": {"preferCompressed": true}}), none()),
+        ("lookups.backupNameServers", json!({"lookups": {"backupNameServers": ["192.0.2.1"]}}), none()),
+        ("lookups.timeout", json!({"lookups": {"timeout": "7s"}}), none()),
+        ("lookups.documentsStale", json!({"lookups": {"documentsStale": "2h"}}), none()),
+        ("lookups.documentsMax", json!({"lookups": {"documentsMax": "2d"}}), none()),
+        ("lookups.lexiconTimeout", json!({"lookups": {"lexiconTimeout": "7s"}}), none()),
+        (
+            "defaults.identity.invitesSince",
+            default("identity", json!({"invitesSince": "2026-01-01T00:00:00Z"})),
+            none(),
+        ),
+        ("defaults.identity.recoveryDidKey", default("identity", json!({"recoveryDidKey": RECOVERY})), none()),
+        ("defaults.limits.rateLimits.bypassSecret.name", bypass("a", "k"), none()),
+        ("defaults.limits.rateLimits.bypassSecret.key", bypass("a", "k"), none()),
+        ("defaults.email.smtpSecret.name", default("email", mail(json!({}))), none()),
+        ("defaults.email.smtpSecret.key", default("email", mail(json!({}))), none()),
+        ("defaults.email.from", default("email", mail(json!({}))), none()),
+        ("defaults.email.requiredFor", default("email", mail(json!({"requiredFor": ["Post"]}))), none()),
+        (
+            "defaults.email.language",
+            default("email", mail(json!({"language": "fr", "templates": [template("fr", "SignIn", "a")]}))),
+            none(),
+        ),
+        (
+            "defaults.email.templates",
+            default("email", mail(json!({"templates": [template("fr", "Layout", "a")]}))),
+            none(),
+        ),
+        ("defaults.email.confirmationLink", default("email", mail(json!({"confirmationLink": false}))), none()),
+        ("defaults.email.moderation.smtpSecret.name", moderation(json!({})), none()),
+        ("defaults.email.moderation.smtpSecret.key", moderation(json!({})), none()),
+        ("defaults.email.moderation.from", moderation(json!({})), none()),
+        ("defaults.cache.urlSecret.name", cache("a", "k"), none()),
+        ("defaults.cache.urlSecret.key", cache("a", "k"), none()),
+    ];
+    let mut fields: Vec<_> = fields.into_iter().map(|(field, change, spec)| (field.to_owned(), change, spec)).collect();
+    fields.extend(shared().into_iter().map(|(field, value)| {
+        let field = format!("defaults.{field}");
+        let change = at(&field, &value);
+        (field, change, none())
+    }));
+    fields
 }
 
 /// What an instance of a class comes to: a refusal, or objects, verdicts and what the S3 service is asked for.
@@ -220,7 +377,7 @@ fn every_field_changes_something() {
     for (field, change, spec) in classes() {
         // What stands beside the field in its change is no difference.
         let mut without = change.clone();
-        remove(&mut without, field);
+        remove(&mut without, &field);
         assert!(outcome(&change, &spec) != outcome(&without, &spec), "{field} does nothing");
     }
 }
@@ -236,6 +393,8 @@ fn remove(change: &mut Value, field: &str) {
         "objectStore.aws.workloadIdentity.oidcProviderArn" | "objectStore.aws.workloadIdentity.issuer" => {
             at[last] = json!("z")
         }
+        _ if field.starts_with("defaults.") && field.contains("Secret.") => at[last] = json!("z"),
+        "defaults.email.from" | "defaults.email.moderation.from" => at[last] = json!("z@b.test"),
         _ if field.starts_with("services.") && last == "url" => at[last] = json!("https://z.test"),
         _ if field.starts_with("services.") && last == "did" => at[last] = json!("did:web:z.test"),
         _ => drop(at.as_object_mut().unwrap().remove(last)),
@@ -260,7 +419,7 @@ fn a_policy_for_deletion_says_what_is_deleted() {
 fn no_field_is_left_out_here() {
     let crds = [serde_json::to_value(PdsInstance::crd()).unwrap(), serde_json::to_value(PdsClass::crd()).unwrap()];
     let mut known: Vec<_> = instances().into_iter().map(|(field, ..)| field.to_owned()).collect();
-    known.extend(classes().into_iter().map(|(field, ..)| field.to_owned()));
+    known.extend(classes().into_iter().map(|(field, ..)| field));
     known.extend(ELSEWHERE.map(str::to_owned));
     let mut fields = Vec::new();
     for crd in &crds {

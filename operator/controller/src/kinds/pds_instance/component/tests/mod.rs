@@ -67,7 +67,7 @@ fn open_class() -> Value {
     merge(
         &mut open,
         &json!({"spec": {"allowed": {
-            "imageRepositories": ["pds", "other"], "networkOff": true, "bucketNames": true,
+            "imageRepositories": ["pds", "other"], "networkOff": true, "bucketNames": true, "services": true,
             "placement": {"tolerations": ["a", "b"], "priorityClassNames": ["high"]},
         }}}),
     );
@@ -169,9 +169,14 @@ impl World {
         let external = pds.spec.database.as_ref().and_then(|database| database.external.as_ref());
         let key = external.map(|external| external.uri_secret.key.clone());
         let database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
-        let services = secrets::named(&pds.spec).into_iter().map(|one| {
-            let url = if one.variable == "REDIS_URL" { "redis://a.test" } else { "smtp://a.test" };
-            (one.field, Arc::new(content(&one.secret.name, "service-uid", &[(&one.secret.key, url)])))
+        let typed: PdsClass = serde_json::from_value(class.clone()).unwrap();
+        let services = secrets::named(&pds.spec, Some(&typed)).into_iter().map(|one| {
+            let value = match one.variable {
+                "REDIS_URL" => "redis://a.test",
+                "PDS_RATE_LIMIT_BYPASS_KEY" => "correct horse battery",
+                _ => "smtp://a.test",
+            };
+            (one.field, Arc::new(content(&one.secret.name, "service-uid", &[(&one.secret.key, value)])))
         });
         let references = References { database, services: services.collect(), ..Default::default() };
         let observed = Observed {

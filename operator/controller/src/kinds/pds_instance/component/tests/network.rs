@@ -362,3 +362,27 @@ fn selectors_and_ports_are_those_of_the_pods_that_are_made() {
         }
     }
 }
+
+#[test]
+fn pods_of_its_own_namespace_are_reached_where_the_spec_names_them() {
+    let redis = |namespace: &'static str, app: &str| End::Pod {
+        namespace,
+        labels: [("app".to_owned(), app.to_owned()), ("tier".to_owned(), "cache".to_owned())].into(),
+    };
+    let closed = settled("demo", json!({}));
+    assert!(!may(&policies(&closed), &pods(&closed).server, &redis("ns", "redis"), 6379));
+    let mut world = World::of(
+        "demo",
+        class(),
+        json!({"network": {"egressTo": [{"podLabels": {"app": "redis", "tier": "cache"}, "ports": [6379, 6380]}]}}),
+    );
+    world.settle();
+    let (policies, own) = (policies(&world), pods(&world));
+    for pod in [&own.server, &own.migration] {
+        assert!(may(&policies, pod, &redis("ns", "redis"), 6379) && may(&policies, pod, &redis("ns", "redis"), 6380));
+        assert!(!may(&policies, pod, &redis("ns", "redis"), 22), "another port");
+        assert!(!may(&policies, pod, &redis("ns", "other"), 6379), "one label of two");
+        assert!(!may(&policies, pod, &redis("elsewhere", "redis"), 6379), "the same labels in another namespace");
+    }
+    assert!(!may(&policies, &own.postgres, &redis("ns", "redis"), 6379));
+}
