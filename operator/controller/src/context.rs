@@ -15,7 +15,9 @@ use operator_runtime::backoff::Backoff;
 use operator_runtime::child::Caches;
 use operator_runtime::event::Events;
 use operator_runtime::labels::INSTANCE;
+use operator_runtime::pace::Pace;
 use operator_runtime::pages::Pages;
+use operator_runtime::places::Places;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::turns::Turns;
@@ -28,7 +30,6 @@ use crate::kinds::pds_instance::done::Done;
 use crate::kinds::pds_instance::observed::Seen;
 use crate::kinds::pds_instance::written::Written;
 use crate::options::Options;
-use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::rollouts::{Rollouts, Turn};
 use crate::scrape::Scrapes;
@@ -69,6 +70,8 @@ pub struct Ctx {
     pub events: Events,
     /// What is counted and shown.
     pub pages: Pages,
+    /// How often each instance is reconciled.
+    pub pace: Pace,
     /// How many reconciliations run at the same time.
     pub places: Places,
     /// Consecutive failures per instance, and the delay that follows from their number.
@@ -136,6 +139,7 @@ impl Ctx {
     pub fn forget_gone(&self) {
         let instances = self.instances.state();
         let uids: HashSet<_> = instances.iter().filter_map(|found| found.uid()).collect();
+        self.pace.retain(|uid| uids.contains(uid));
         self.backoff.retain(|uid| uids.contains(uid));
         self.buckets.retain(|uid| uids.contains(uid));
         self.done.retain(|uid| uids.contains(uid));
@@ -148,6 +152,7 @@ impl Ctx {
 
     /// Forgets an instance that is gone.
     pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
+        self.pace.forget(uid);
         self.backoff.reset(uid);
         self.buckets.forget(uid);
         self.done.forget(uid);

@@ -8,7 +8,6 @@ pub mod guarded;
 mod instances;
 pub mod kinds;
 pub mod options;
-pub mod places;
 pub mod refusals;
 pub mod rollouts;
 pub mod run;

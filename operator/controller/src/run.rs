@@ -13,16 +13,18 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
-use kube::{Client, ResourceExt};
+use kube::{Client, Config, ResourceExt};
 use operator_api::{PdsBucketClaim, PdsClass, PdsHostnameClaim, PdsInstance};
 use operator_runtime::backoff::Backoff;
 use operator_runtime::bounded::bounded;
 use operator_runtime::cache::{Known, Lists, can_stream};
 use operator_runtime::child::{Caches, api};
 use operator_runtime::event::Events;
-use operator_runtime::lease::Candidate;
+use operator_runtime::lease::{Candidate, Keeper};
 use operator_runtime::listener::serve;
+use operator_runtime::pace::Pace;
 use operator_runtime::pages::{Pages, router};
+use operator_runtime::places::Places;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
@@ -43,7 +45,6 @@ use crate::kinds::pds_instance::claim::{Holder, free_hostnames};
 use crate::kinds::pds_instance::component::{hostname, keys, server};
 use crate::kinds::pds_instance::orphans;
 use crate::options::{CONTROLLER_NAME, Options};
-use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::rollouts::Rollouts;
 use crate::scrape::Scrapes;
@@ -77,26 +78,33 @@ pub fn lease_name(controller_name: &str) -> String {
 /// # Errors
 /// What stops it at the start.
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default().await.context("find the API server")?;
+    let config = Config::infer().await.context("find the API server")?;
     let stop = CancellationToken::new();
     tokio::spawn(signals(stop.clone()));
-    operate(client, options, stop).await
+    operate(move || Client::try_from(config.clone()), options, stop).await
 }
 
-/// Runs until `stop`.
+/// Runs until `stop`. `connect` makes a client with connections of its own.
 ///
 /// # Errors
 /// What stops it at the start.
-pub async fn operate(client: Client, options: Options, stop: CancellationToken) -> anyhow::Result<ExitCode> {
-    let client = bounded(client);
+pub async fn operate(
+    connect: impl Fn() -> kube::Result<Client> + Send + 'static,
+    options: Options,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let client = bounded(connect().context("connect to the API server")?);
     let pages = Pages::default();
     let listener = tokio::net::TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("listen at {}", options.listen))?;
     tokio::spawn(serve(listener, router(pages.clone()), stop.clone()));
     pages.started();
     let identity = format!("{}_{}", options.identity, uuid::Uuid::new_v4());
-    let leases = Api::<Lease>::namespaced(client.clone(), &options.namespace);
-    let candidate = Candidate::new(leases, &lease_name(&options.controller_name), identity);
+    let (namespace, lease) = (options.namespace.clone(), lease_name(&options.controller_name));
+    let keeper = Keeper::begin(move || {
+        let leases = Api::<Lease>::namespaced(bounded(connect()?), &namespace);
+        Ok(Candidate::new(leases, &lease, identity))
+    });
     let work = {
         let (pages, stop) = (pages.clone(), stop.clone());
         move || async move {
@@ -106,7 +114,7 @@ pub async fn operate(client: Client, options: Options, stop: CancellationToken) 
             }
         }
     };
-    Ok(supervise::lead(candidate, pages, stop, work).await)
+    Ok(supervise::lead(keeper, pages, stop, work).await)
 }
 
 async fn control(client: Client, options: Options, pages: Pages, stop: CancellationToken) -> anyhow::Result<()> {
@@ -210,7 +218,8 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         refusals,
         definitions: Arc::new(Definitions::default()),
         pages,
-        places: Places::new(options.concurrency.into()),
+        pace: Pace::default(),
+        places: Places::new(options.concurrency),
         backoff: Backoff::default(),
         buckets: Recent::default(),
         done: Recent::default(),
@@ -231,7 +240,7 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
     let told = stream::poll_fn(move |context| told.poll_recv(context)).map(|about: ObjectRef<PdsInstance>| {
         ObjectRef::new(&about.name).within(about.namespace.as_deref().unwrap_or_default())
     });
-    // How many reconcile at the same time is up to `Ctx::places`.
+    // How many reconcile at the same time is up to `Ctx::places`, and how often to `Ctx::pace`.
     let mut controller = Controller::for_stream(changed, instances.clone());
     let (all, holders, tenants, claim_store) =
         (instances.clone(), instances.clone(), instances.clone(), claims.clone());

@@ -13,6 +13,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use crate::Error;
 use crate::limits::{CONNECT_SECONDS, OPERATION_SECONDS};
@@ -69,9 +70,16 @@ impl Service {
         Ok(aws_sdk_s3::Client::from_conf(config.build()))
     }
 
+    /// Whether the service is reached without TLS, so that no client has to read the system's certificates. That takes longer than a request, and
+    /// clients are made for each use.
+    pub(crate) fn is_plain(&self) -> bool {
+        let url = self.endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
+        url.is_some_and(|url| url.scheme() == "http")
+    }
+
     /// Trusts the system's certificates and the bundle's. Follows no redirect.
     pub(crate) fn http_client(&self) -> Result<SharedHttpClient, Error> {
-        let mut trust = TrustStore::default();
+        let mut trust = if self.is_plain() { TrustStore::empty() } else { TrustStore::default() };
         if let Some(bundle) = &self.ca_bundle {
             self.certificates()?;
             trust = trust.with_pem_certificate(bundle.as_bytes());

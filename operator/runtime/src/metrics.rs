@@ -51,6 +51,7 @@ pub struct Metrics {
     registry: Registry,
     reconciliations: Family<Outcome, Counter>,
     duration: Histogram,
+    put_off: Counter,
     leader: Gauge<i64>,
     crashes: Counter,
     scrapes: Counter<u64, AtomicU64>,
@@ -72,6 +73,11 @@ impl Default for Metrics {
         registry.register_with_unit("reconciliation_duration", about, Unit::Seconds, duration.clone());
         Self {
             reconciliations: register(&mut registry, "reconciliations", "Reconciliations by how they ended"),
+            put_off: register(
+                &mut registry,
+                "reconciliations_put_off",
+                "Reconciliations of instances that change so often that they wait for the next one",
+            ),
             leader: register(&mut registry, "leader", "1 while this process holds the Lease"),
             crashes: register(
                 &mut registry,
@@ -119,6 +125,11 @@ impl Metrics {
     pub fn reconciled(&self, outcome: &'static str, took: Duration) {
         self.reconciliations.get_or_create(&Outcome { outcome }).inc();
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// A reconciliation has to wait, because its object had many.
+    pub fn put_off(&self) {
+        self.put_off.inc();
     }
 
     /// Says whether this process leads.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::lease::Candidate;
+use crate::lease::Keeper;
 use crate::pages::Pages;
 
 /// Longest wait for reconciliations in flight at the end.
@@ -15,25 +15,23 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// Waits for the lease, does the work, and gives the lease up. The process should end with the exit code: it is a failure when the lease
 /// was lost or the work ended by itself.
-pub async fn lead<W>(
-    mut candidate: Candidate,
-    pages: Pages,
-    stop: CancellationToken,
-    work: impl FnOnce() -> W,
-) -> ExitCode
+pub async fn lead<W>(mut keeper: Keeper, pages: Pages, stop: CancellationToken, work: impl FnOnce() -> W) -> ExitCode
 where
     W: Future<Output = String> + Send + 'static,
 {
     tokio::select! {
-        () = candidate.acquire() => {}
+        acquired = keeper.acquired() => if let Err(loss) = acquired {
+            tracing::error!("this process cannot lead: {loss}");
+            return ExitCode::FAILURE;
+        },
         () = stop.cancelled() => return ExitCode::SUCCESS,
     }
     tracing::info!("this process leads");
     pages.metrics.set_leader(true);
     let mut work: JoinHandle<String> = tokio::spawn(work());
     tokio::select! {
-        () = candidate.keep() => {
-            tracing::error!("the lease is lost; another process may lead now, so this one ends");
+        loss = keeper.lost() => {
+            tracing::error!("the lease is lost ({loss}); another process may lead now, so this one ends");
             work.abort();
             return ExitCode::FAILURE;
         }
@@ -45,7 +43,7 @@ where
                     Ok(why) => tracing::error!("the controller ended by itself ({why}), so this process ends"),
                     Err(error) => tracing::error!("the controller crashed ({error}), so this process ends"),
                 }
-                release(&candidate).await;
+                keeper.release().await;
                 return ExitCode::FAILURE;
             }
         }
@@ -58,15 +56,15 @@ where
             tracing::warn!("some reconciliations did not end within {} s", DRAIN.as_secs());
         }
     };
-    tokio::select! { () = drain => {} () = candidate.keep() => {} }
-    release(&candidate).await;
-    ExitCode::SUCCESS
-}
-
-async fn release(candidate: &Candidate) {
-    if let Err(error) = candidate.release().await {
-        tracing::warn!(%error, "the lease was not given up; it runs out by itself");
+    tokio::select! {
+        () = drain => {}
+        loss = keeper.lost() => {
+            tracing::error!("the lease is lost ({loss}) while the last reconciliations end");
+            return ExitCode::SUCCESS;
+        }
     }
+    keeper.release().await;
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]
@@ -77,13 +75,20 @@ mod tests {
     use super::*;
     use crate::lease::fake::Server;
 
+    const DEADLINE: Duration = Duration::from_secs(10);
+    const RETRY: Duration = Duration::from_millis(20);
+
     /// How a process ended: its exit code, how many crashes it counted, and who holds the lease afterwards.
     async fn end<W>(server: &Server, stop: CancellationToken, work: impl FnOnce() -> W) -> (ExitCode, usize, Value)
     where
         W: Future<Output = String> + Send + 'static,
     {
         let pages = Pages::default();
-        let code = lead(server.candidate("a"), pages.clone(), stop, work).await;
+        let keeper = {
+            let server = server.clone();
+            Keeper::begin(move || Ok(server.candidate("a").in_a_hurry(DEADLINE, RETRY)))
+        };
+        let code = lead(keeper, pages.clone(), stop, work).await;
         let text = pages.metrics.text().unwrap();
         let crashes = text.lines().find_map(|line| line.strip_prefix("aurora_operator_crashes_total ")).unwrap();
         (code, crashes.parse().unwrap(), server.spec("holderIdentity"))

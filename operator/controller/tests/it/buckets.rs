@@ -149,3 +149,33 @@ async fn claims_whose_bucket_and_user_are_gone_are_freed_and_others_stay() {
     s3::delete(&there).await;
     claims(&world).delete(&names[1], &DeleteParams::default()).await.unwrap();
 }
+
+/// The sweep looked at the object store and freed a claim that an instance had begun to use meanwhile: its bucket counted no more.
+#[tokio::test]
+async fn a_claim_that_an_instance_takes_up_while_the_sweep_looks_is_not_freed() {
+    let world = World::new("swept").await;
+    let bucket = bucket_name(None, &world.namespace, "one");
+    // What the sweep asks last: whether the gateway knows the user.
+    let mut service = s3::Pause::before_the_answer_to(&format!("Credential={bucket}/")).await;
+    let home = Home::new(&world, json!({"objectStore": {"endpoint": service.endpoint()}})).await;
+    let owner = ClaimOwner { namespace: world.namespace.clone(), name: "one".into(), uid: "1".into() };
+    let (user, class_name) = (bucket.clone(), home.class.clone());
+    let claimed = PdsBucketClaimSpec { bucket: bucket.clone(), user, class_name, endpoint: None, owner };
+    let claim = PdsBucketClaim::new(&claim_name(&claimed), claimed);
+    let claim = claims(&world).create(&PostParams::default(), &claim).await.unwrap();
+    let _process = home.start(None).await;
+    service.asked().await;
+
+    let delete = json!({"deletionPolicy": {"blobs": "Delete"}});
+    world.create("one", spec(&home.class, "one", delete)).await.unwrap();
+    // The watch shows instances in the order of their creation: when the second one is looked at, the first one is known.
+    let spec = json!({"hostname": "two.test", "className": home.class, "database": {"sqlite": {}}});
+    world.create("two", spec).await.unwrap();
+    world.condition("two", "KeysReady", "True", "AsExpected").await;
+    service.let_go();
+    world.condition("one", "BlobStoreReady", "True", "AsExpected").await;
+    let after = claims(&world).get_opt(&claim.name_any()).await.unwrap();
+    assert_eq!(after.and_then(|claim| claim.uid()), claim.uid());
+    world.delete("one").await;
+    assert_eq!(counted(&world).await, Vec::<String>::new());
+}

@@ -1,23 +1,26 @@
 //! One operator for most tests, and a namespace for each.
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, Resource};
 use kube::{Client, ResourceExt};
 use operator_api::{PdsClass, PdsInstance};
 use operator_controller::crd;
 use serde_json::{Value, json};
-use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::OnceCell;
 
+use super::cluster::Presence;
 use super::environment::config;
 pub(crate) use super::environment::variable;
 use super::operator::{Process, options};
 use super::rights;
+pub(crate) use super::wait::eventually;
+use super::wait::{PATIENCE, watched};
 use super::wire::{Gate, Spoil};
 
 /// The namespace of the shared operator.
@@ -28,14 +31,6 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     _presence: Arc<Presence>,
-}
-
-/// Tests are in the cluster together, other than those that change what all of them use.
-static CLUSTER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
-
-enum Presence {
-    Among(#[expect(dead_code, reason = "held")] OwnedRwLockReadGuard<()>),
-    Alone(#[expect(dead_code, reason = "held")] OwnedRwLockWriteGuard<()>),
 }
 
 static STARTED: OnceCell<Process> = OnceCell::const_new();
@@ -144,12 +139,12 @@ impl Drop for World {
 
 impl World {
     pub(crate) async fn new(name: &str) -> Self {
-        Self::with(name, Presence::Among(CLUSTER.clone().read_owned().await)).await
+        Self::with(name, Presence::among().await).await
     }
 
-    /// For a test that changes what all tests use: no other test is in the cluster meanwhile.
+    /// For a test that changes what all tests use: it begins when no other test is left.
     pub(crate) async fn alone(name: &str) -> Self {
-        Self::with(name, Presence::Alone(CLUSTER.clone().write_owned().await)).await
+        Self::with(name, Presence::alone().await).await
     }
 
     async fn with(name: &str, presence: Presence) -> Self {
@@ -238,41 +233,32 @@ impl World {
 
     /// Waits until a condition has this status and reason.
     pub(crate) async fn condition(&self, name: &str, kind: &str, status: &str, reason: &str) -> PdsInstance {
-        let api = self.api::<PdsInstance>();
-        let mut seen = Vec::new();
-        let began = Instant::now();
-        loop {
-            if let Ok(pds) = api.get(name).await {
-                let conditions = pds.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-                let found = conditions.iter().find(|found| found.type_ == kind);
-                if found.is_some_and(|found| found.status == status && found.reason == reason) {
-                    return pds;
-                }
-                let line = |found: &_| {
-                    let k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
-                        type_,
-                        status,
-                        reason,
-                        message,
-                        ..
-                    } = found;
-                    format!("{type_}={status} {reason}: {message}")
-                };
-                seen = conditions.iter().map(line).collect();
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{name}: {kind}={status} {reason}: not within {PATIENCE:?}, but\n{}",
-                seen.join("\n")
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.conditions(name, &[(kind, status, reason)]).await
     }
 
     /// Waits until the instance runs and nothing is left to do.
     pub(crate) async fn ready(&self, name: &str) -> PdsInstance {
-        self.condition(name, "Ready", "True", "AsExpected").await;
-        self.condition(name, "Reconciling", "False", "AsExpected").await
+        self.conditions(name, &[("Ready", "True", "AsExpected"), ("Reconciling", "False", "AsExpected")]).await
+    }
+
+    /// Waits until several conditions have their status and reason.
+    async fn conditions(&self, name: &str, wanted: &[(&str, &str, &str)]) -> PdsInstance {
+        let (api, mut seen) = (self.api::<PdsInstance>(), Vec::new());
+        let found = watched(&api, name, |pds: PdsInstance| {
+            let conditions = pds.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+            let holds = |(kind, status, reason): &(&str, &str, &str)| {
+                let found = conditions.iter().find(|found| found.type_ == *kind);
+                found.is_some_and(|found| found.status == *status && found.reason == *reason)
+            };
+            if wanted.iter().all(holds) {
+                return Some(pds);
+            }
+            let line =
+                |found: &Condition| format!("{}={} {}: {}", found.type_, found.status, found.reason, found.message);
+            seen = conditions.iter().map(line).collect();
+            None
+        });
+        found.await.unwrap_or_else(|| panic!("{name}: {wanted:?} not within {PATIENCE:?}, but\n{}", seen.join("\n")))
     }
 
     /// Deletes an instance and waits until it is gone.
@@ -291,7 +277,7 @@ impl World {
     {
         let api = self.api::<K>();
         let what = format!("{} {name} is gone", K::kind(&()));
-        eventually(&what, async || api.get_opt(name).await.ok()?.is_none().then_some(())).await;
+        eventually(&what, async || api.get_metadata_opt(name).await.ok()?.is_none().then_some(())).await;
     }
 }
 
@@ -330,18 +316,4 @@ pub(crate) async fn create_namespace(client: &Client, name: &str) {
 
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
-}
-
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Asks until there is an answer, for 90 seconds: the garbage collector looks for new kinds every 30 seconds only.
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 
 use super::harness::{World, eventually};
@@ -36,12 +37,18 @@ impl World {
     pub(crate) fn run_pods_of(&self, components: &'static [&'static str]) -> Node {
         let pods = self.api::<Pod>();
         Node(tokio::spawn(async move {
+            // Looked at anew now and then, so that an answer that was lost is given again.
+            let parameters = WatchParams::default().timeout(10);
             loop {
-                for pod in pods.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
-                    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-                    let waits = phase == Some("Pending") && pod.metadata.deletion_timestamp.is_none();
-                    if waits && components.contains(&component(&pod)) {
-                        say(&pods, &pod.name_any(), outcome(&pod)).await;
+                if let Ok(events) = pods.watch(&parameters, "").await {
+                    let mut events = std::pin::pin!(events);
+                    while let Some(Ok(event)) = events.next().await {
+                        let (WatchEvent::Added(pod) | WatchEvent::Modified(pod)) = event else { continue };
+                        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+                        let waits = phase == Some("Pending") && pod.metadata.deletion_timestamp.is_none();
+                        if waits && components.contains(&component(&pod)) {
+                            say(&pods, &pod.name_any(), outcome(&pod)).await;
+                        }
                     }
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -43,9 +43,10 @@ impl Process {
             let threads = tokio::runtime::Builder::new_multi_thread();
             let runtime = { threads }.worker_threads(2).thread_stack_size(8 << 20).enable_all().build().unwrap();
             runtime.block_on(async {
-                let client = through(config().await, through_gate);
+                let config = config().await;
+                let connect = move || Ok(through(config.clone(), through_gate.clone()));
                 tokio::select! {
-                    ended = operate(client, options, CancellationToken::new()) => drop(ended.unwrap()),
+                    ended = operate(connect, options, CancellationToken::new()) => drop(ended.unwrap()),
                     _ = &mut killed => {}
                 }
             });

@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Secret, Service, ServiceAccount};
-use kube::api::{Api, ListParams, Patch, PostParams};
+use kube::api::{Api, ListParams, Patch};
 use kube::{Resource, ResourceExt};
 use operator_api::PdsInstance;
 use serde_json::{Value, json};
 
+use super::flood;
 use super::harness::{World, eventually, write_secret};
 use super::home::Home;
 use super::program::{MOST_MEMORY, Program};
@@ -22,33 +23,21 @@ const ANNOTATED: usize = 60;
 const HELD: usize = 240;
 
 /// `COUNT` objects of 700 kB with our labels.
-async fn flood<K>(world: &World, field: &str)
-where
-    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-{
+async fn fill<K: Resource<DynamicType = ()>>(world: &World, field: &str) {
     let labels = json!({
         "app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite",
         "auroralocus.dev/component": "pds",
     });
-    let api = world.api::<K>();
-    let object = |number: usize| {
-        let (inside, outside, finalizers) = match number {
-            0..ANNOTATED => (500_000, 200_000, Vec::new()),
-            ANNOTATED..HELD => (1, 1, finalizers()),
-            _ => (700_000, 1, Vec::new()),
-        };
+    for (numbers, inside, outside, finalizers) in [
+        (0..ANNOTATED, 500_000, 200_000, Vec::new()),
+        (ANNOTATED..HELD, 1, 1, finalizers()),
+        (HELD..COUNT, 700_000, 1, Vec::new()),
+    ] {
         let annotations = json!({"auroralocus.dev/applied-hash": "x".repeat(outside)});
-        let metadata = json!({
-            "name": format!("flood-{number}"), "labels": labels, "annotations": annotations, "finalizers": finalizers,
-        });
-        let object: Value = json!({"metadata": metadata, field: {"a": "x".repeat(inside)}});
-        serde_json::from_value::<K>(object).unwrap()
-    };
-    let made = futures::stream::iter(0..COUNT).map(async |number| {
-        api.create(&PostParams::default(), &object(number)).await.unwrap();
-    });
-    made.buffer_unordered(8).collect::<Vec<()>>().await;
+        let metadata =
+            json!({"name": "flood-NUMBER", "labels": labels, "annotations": annotations, "finalizers": finalizers});
+        flood::create::<K>(world, json!({"metadata": metadata, field: {"a": "x".repeat(inside)}}), numbers).await;
+    }
 }
 
 /// Instances of 700 kB.
@@ -60,29 +49,13 @@ fn finalizers() -> Vec<String> {
 }
 
 /// Lets objects go that finalizers hold.
-async fn release<K>(world: &World, numbers: std::ops::Range<usize>)
-where
-    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    let (api, patch) = (world.api::<K>(), Patch::Merge(json!({"metadata": {"finalizers": null}})));
-    for number in numbers {
-        api.patch_metadata(&format!("flood-{number}"), &Default::default(), &patch).await.unwrap();
-    }
+async fn release<K: Resource<DynamicType = ()>>(world: &World, numbers: std::ops::Range<usize>) {
+    flood::change::<K>(world, &json!({"metadata": {"finalizers": null}}), numbers).await;
 }
 
 /// Changes each of the objects once.
-async fn stir<K>(world: &World)
-where
-    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    let api = world.api::<K>();
-    let patch = Patch::Merge(json!({"metadata": {"labels": {"stirred": "1"}}}));
-    let changed = futures::stream::iter(0..COUNT).map(async |number| {
-        api.patch_metadata(&format!("flood-{number}"), &Default::default(), &patch).await.unwrap();
-    });
-    changed.buffer_unordered(8).collect::<Vec<()>>().await;
+async fn stir<K: Resource<DynamicType = ()>>(world: &World) {
+    flood::change::<K>(world, &json!({"metadata": {"labels": {"stirred": "1"}}}), 0..COUNT).await;
 }
 
 async fn stays_small<K>(name: &str, field: &str)
@@ -94,7 +67,7 @@ where
     let world = World::alone(name).await;
     let _node = world.run_pods();
     let home = Home::new(&world, json!({})).await;
-    flood::<K>(&world, field).await;
+    fill::<K>(&world, field).await;
     // Once as a list, once as changes.
     let program = Program::start(&home, &world);
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
@@ -113,21 +86,12 @@ where
 /// What is stored in 1.5 MB is up to 9 MB of JSON, if it is full of what JSON escapes. Nothing bounds the name in an owner reference.
 #[tokio::test]
 async fn objects_full_of_escapes_cost_no_memory() {
-    async fn escapes<K>(world: &World, rest: Value)
-    where
-        K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-    {
+    async fn escapes<K: Resource<DynamicType = ()>>(world: &World, mut object: Value) {
         let owner = json!({"apiVersion": "x.example.net/v1", "kind": "K", "uid": "u", "name": "<".repeat(1_200_000)});
         let labels =
             json!({"app.kubernetes.io/managed-by": "aurora-locus-operator", "auroralocus.dev/instance": "lite"});
-        for number in 0..4 {
-            let mut object = rest.clone();
-            object["metadata"] =
-                json!({"name": format!("escapes-{number}"), "labels": labels, "ownerReferences": [owner]});
-            let object = serde_json::from_value::<K>(object).unwrap();
-            world.api::<K>().create(&PostParams::default(), &object).await.unwrap();
-        }
+        object["metadata"] = json!({"name": "flood-NUMBER", "labels": labels, "ownerReferences": [owner]});
+        flood::create::<K>(world, object, 0..4).await;
     }
     let world = World::alone("flood-e").await;
     let _node = world.run_pods();
@@ -140,20 +104,13 @@ async fn objects_full_of_escapes_cost_no_memory() {
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
     world.create("lite", spec).await.unwrap();
     world.ready("lite").await;
-    let patch = Patch::Merge(json!({"metadata": {"labels": {"stirred": "1"}}}));
-    for number in 0..4 {
-        let name = format!("escapes-{number}");
-        let (secrets, maps) = (world.api::<Secret>(), world.api::<ConfigMap>());
-        let (accounts, services) = (world.api::<ServiceAccount>(), world.api::<Service>());
-        let parameters = Default::default();
-        let changed = futures::join!(
-            secrets.patch_metadata(&name, &parameters, &patch),
-            maps.patch_metadata(&name, &parameters, &patch),
-            accounts.patch_metadata(&name, &parameters, &patch),
-            services.patch_metadata(&name, &parameters, &patch),
-        );
-        assert!(changed.0.is_ok() && changed.1.is_ok() && changed.2.is_ok() && changed.3.is_ok());
-    }
+    let patch = json!({"metadata": {"labels": {"stirred": "1"}}});
+    futures::join!(
+        flood::change::<Secret>(&world, &patch, 0..4),
+        flood::change::<ConfigMap>(&world, &patch, 0..4),
+        flood::change::<ServiceAccount>(&world, &patch, 0..4),
+        flood::change::<Service>(&world, &patch, 0..4),
+    );
     world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
     world.ready("lite").await;
     program.took_little_memory();
@@ -165,18 +122,12 @@ async fn many_large_instances_cost_no_memory() {
     let world = World::alone("flood-i").await;
     let _node = world.run_pods();
     let home = Home::new(&world, json!({})).await;
-    let api = world.api::<PdsInstance>();
-    for number in 0..INSTANCES {
-        let metadata = json!({
-            "name": format!("flood-{number}"), "annotations": {"auroralocus.dev/note": "x".repeat(200_000)},
-            "finalizers": finalizers(),
-        });
-        let spec = json!({"hostname": format!("flood-{number}.test"), "className": "nosuch"});
-        let object = serde_json::from_value(json!({
-            "apiVersion": "auroralocus.dev/v1alpha1", "kind": "PdsInstance", "metadata": metadata, "spec": spec,
-        }));
-        api.create(&PostParams::default(), &object.unwrap()).await.unwrap();
-    }
+    let metadata = json!({
+        "name": "flood-NUMBER", "annotations": {"auroralocus.dev/note": "x".repeat(200_000)},
+        "finalizers": finalizers(),
+    });
+    let spec = json!({"hostname": "flood-NUMBER.test", "className": "nosuch"});
+    flood::create::<PdsInstance>(&world, json!({"metadata": metadata, "spec": spec}), 0..INSTANCES).await;
     let program = Program::start(&home, &world);
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});
     world.create("lite", spec).await.unwrap();
@@ -204,29 +155,27 @@ async fn many_large_objects_of_other_kinds_with_our_labels_cost_no_memory() {
     let other = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "name": "anchor", "uid": anchor.uid(), "controller": true,
     });
-    let metadata = |number: usize| {
-        // Some without an owner, some of another object, some as if they were of the instance.
-        let owners = [json!([]), json!([other]), json!([owner])][number % 3].clone();
-        json!({"name": format!("flood-{number}"), "labels": labels, "ownerReferences": owners})
-    };
-    for number in 0..24 {
-        let secrets: Vec<_> = (0..4_000).map(|number| json!({"name": text(number)})).collect();
-        world.make::<ServiceAccount>(json!({"metadata": metadata(number), "secrets": secrets})).await;
-        let selector: serde_json::Map<_, _> =
-            (0..8_000).map(|number| (format!("k{number}"), json!("long".repeat(15)))).collect();
-        let spec = json!({"selector": selector, "ports": [{"port": 80}]});
-        world.make::<Service>(json!({"metadata": metadata(number), "spec": spec})).await;
-        let values: Vec<_> = (0..9_000).map(|number| format!("{}{number}", "long".repeat(14))).collect();
-        let spec = json!({
-            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
-            "selector": {"matchExpressions": [{"key": "a", "operator": "In", "values": values}]},
-        });
-        world.make::<PersistentVolumeClaim>(json!({"metadata": metadata(number), "spec": spec})).await;
-        let about = json!({"kind": "Job", "name": "job", "uid": "u".repeat(700_000), "namespace": world.namespace});
-        let event =
-            json!({"metadata": {"name": format!("flood-{number}")}, "involvedObject": about, "reason": "FailedCreate"});
-        world.make::<Event>(event).await;
+    let secrets: Vec<_> = (0..4_000).map(|number| json!({"name": text(number)})).collect();
+    let selector: serde_json::Map<_, _> =
+        (0..8_000).map(|number| (format!("k{number}"), json!("long".repeat(15)))).collect();
+    let service = json!({"selector": selector, "ports": [{"port": 80}]});
+    let values: Vec<_> = (0..9_000).map(|number| format!("{}{number}", "long".repeat(14))).collect();
+    let volume = json!({
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        "selector": {"matchExpressions": [{"key": "a", "operator": "In", "values": values}]},
+    });
+    // Some without an owner, some of another object, some as if they were of the instance.
+    for (rest, owners) in [json!([]), json!([other]), json!([owner])].into_iter().enumerate() {
+        let metadata = json!({"name": "flood-NUMBER", "labels": labels, "ownerReferences": owners});
+        let numbers = || (rest..24).step_by(3);
+        let account = json!({"metadata": metadata, "secrets": secrets});
+        flood::create::<ServiceAccount>(&world, account, numbers()).await;
+        flood::create::<Service>(&world, json!({"metadata": metadata, "spec": service}), numbers()).await;
+        flood::create::<PersistentVolumeClaim>(&world, json!({"metadata": metadata, "spec": volume}), numbers()).await;
     }
+    let about = json!({"kind": "Job", "name": "job", "uid": "u".repeat(700_000), "namespace": world.namespace});
+    let event = json!({"metadata": {"name": "flood-NUMBER"}, "involvedObject": about, "reason": "FailedCreate"});
+    flood::create::<Event>(&world, event, 0..24).await;
     let program = Program::start(&home, &world);
     world.ready("lite").await;
     world.edit("lite", json!({"identity": {"contactEmail": "a@b.test"}})).await.unwrap();
@@ -253,16 +202,16 @@ async fn objects_of_many_small_elements_cost_no_memory() {
             "auroralocus.dev/component": "pds",
         });
         let metadata = json!({"name": name, "labels": labels, "ownerReferences": [owner]});
-        let secrets = vec![json!({}); 20_000];
-        world.make::<ServiceAccount>(json!({"metadata": metadata, "secrets": secrets})).await;
+        let account = json!({"metadata": metadata, "secrets": vec![json!({}); 20_000]});
+        flood::create::<ServiceAccount>(&world, account, 0..1).await;
         let volumes: Vec<_> = (0..1_800).map(|n| json!({"name": format!("v{n}"), "emptyDir": {}})).collect();
         let containers = [json!({"name": "c", "image": "nosuch.test/image:1"})];
         let template = json!({
             "metadata": {"labels": {"app": name}},
             "spec": {"containers": containers, "volumes": volumes, "restartPolicy": "Never"},
         });
-        let job = json!({"suspend": true, "template": template});
-        world.make::<Job>(json!({"metadata": metadata, "spec": job})).await;
+        let job = json!({"metadata": metadata, "spec": {"suspend": true, "template": template}});
+        flood::create::<Job>(&world, job, 0..1).await;
     }
     let program = Program::start(&home, &world);
     let spec = json!({"hostname": "lite.test", "className": home.class, "database": {"sqlite": {}}});

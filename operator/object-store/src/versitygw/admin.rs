@@ -49,11 +49,14 @@ impl Admin {
                 "the endpoint of a Versity Gateway must be a URL such as https://s3.example.com, not {place:?}"
             ))
         })?;
-        let client = reqwest::Client::builder()
+        let certificates = service.certificates()?;
+        let client = reqwest::Client::builder();
+        let client =
+            if service.is_plain() { client.tls_certs_only(certificates) } else { client.tls_certs_merge(certificates) };
+        let client = client
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
             .timeout(Duration::from_secs(OPERATION_SECONDS))
             .redirect(Policy::none())
-            .tls_certs_merge(service.certificates()?)
             .build()
             .map_err(|error| {
                 Error::Invalid(format!("no client for the object store at {place}: {}", root_cause(&error)))

@@ -13,8 +13,11 @@ use tokio::time::Instant;
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod keeper;
 #[cfg(test)]
 mod tests;
+
+pub use keeper::Keeper;
 
 /// How long a lease holds after its last renewal.
 pub const DURATION: Duration = Duration::from_secs(15);
@@ -29,7 +32,28 @@ pub struct Candidate {
     api: Api<Lease>,
     name: String,
     identity: String,
+    deadline: Duration,
+    retry: Duration,
     seen: Option<(String, Instant)>,
+}
+
+/// Why a lease is lost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// The Lease names another holder.
+    #[error("another process holds it")]
+    Taken,
+    /// No renewal came through in time.
+    #[error("it was not renewed for {} s: {why}", .after.as_secs())]
+    NotRenewed {
+        /// The time since the last renewal.
+        after: Duration,
+        /// How the last try ended.
+        why: String,
+    },
+    /// The thread that renews could not begin, or crashed.
+    #[error("the thread that renews it ended: {0}")]
+    NoThread(String),
 }
 
 /// What to do about a lease.
@@ -53,7 +77,13 @@ impl Candidate {
     /// A candidate for the lease `name`, under an `identity` of its own.
     #[must_use]
     pub fn new(api: Api<Lease>, name: &str, identity: String) -> Self {
-        Self { api, name: name.into(), identity, seen: None }
+        Self { api, name: name.into(), identity, deadline: DEADLINE, retry: RETRY, seen: None }
+    }
+
+    /// The same with other times, for tests that cannot move the clock.
+    #[cfg(test)]
+    pub(crate) fn in_a_hurry(self, deadline: Duration, retry: Duration) -> Self {
+        Self { deadline, retry, ..self }
     }
 
     /// Waits until this process leads. Errors of the API server are tried again.
@@ -64,25 +94,30 @@ impl Candidate {
                 Ok(Attempt::Conflict | Attempt::Other) => {}
                 Err(error) => tracing::warn!(%error, "the lease cannot be read or written"),
             }
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(self.retry).await;
         }
     }
 
-    /// Renews until that failed for too long, or another took the lease.
-    pub async fn keep(&mut self) {
+    /// Renews until that failed for too long, or another took the lease. Returns which of the two.
+    pub async fn keep(&mut self) -> Loss {
         let mut renewed = Instant::now();
-        while renewed.elapsed() < DEADLINE {
-            tokio::time::sleep(RETRY).await;
+        let mut why = "there was no time to try".to_owned();
+        while renewed.elapsed() < self.deadline {
+            tokio::time::sleep(self.retry).await;
             let began = Instant::now();
-            let left = DEADLINE.saturating_sub(renewed.elapsed());
+            let left = self.deadline.saturating_sub(renewed.elapsed());
             match tokio::time::timeout(left, self.attempt(began)).await {
                 Ok(Ok(Attempt::Holds)) => renewed = began,
-                Ok(Ok(Attempt::Conflict)) => {}
-                Ok(Ok(Attempt::Other)) => return,
-                Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
-                Err(_) => return,
+                Ok(Ok(Attempt::Conflict)) => "somebody else wrote the Lease at the same time".clone_into(&mut why),
+                Ok(Ok(Attempt::Other)) => return Loss::Taken,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the lease was not renewed");
+                    why = error.to_string();
+                }
+                Err(_) => why = format!("the API server did not answer within {} ms", left.as_millis()),
             }
         }
+        Loss::NotRenewed { after: renewed.elapsed(), why }
     }
 
     /// Gives the lease up, so that another need not wait.

@@ -16,7 +16,7 @@ async fn the_first_acquires_and_the_second_waits_as_long_as_it_renews() {
     assert_eq!((server.spec("holderIdentity"), server.spec("leaseTransitions")), (json!("a"), json!(0)));
     let (acquired, renewed) = (server.spec("acquireTime"), server.shelf().version);
     tokio::select! {
-        () = first.keep() => unreachable!("the lease is kept"),
+        _ = first.keep() => unreachable!("the lease is kept"),
         got = gets(&mut second, 120) => assert!(!got),
     }
     assert_eq!(server.spec("acquireTime"), acquired);
@@ -67,7 +67,7 @@ async fn one_whose_lease_was_taken_ends() {
     assert!(gets(&mut first, 1).await);
     server.write("holderIdentity", json!("b"));
     let began = Instant::now();
-    first.keep().await;
+    assert_eq!(first.keep().await, Loss::Taken);
     assert!(began.elapsed() <= RETRY, "{:?}", began.elapsed());
     assert_eq!(server.spec("holderIdentity"), json!("b"), "it is not taken back");
 }
@@ -79,7 +79,8 @@ async fn one_that_cannot_renew_ends_before_another_may_begin() {
     assert!(gets(&mut first, 1).await);
     server.shelf().down = true;
     let began = Instant::now();
-    first.keep().await;
+    let loss = first.keep().await;
+    assert!(matches!(&loss, Loss::NotRenewed { .. }), "{loss}");
     assert!(began.elapsed() <= DEADLINE + RETRY && began.elapsed() < DURATION, "{:?}", began.elapsed());
 }
 
@@ -96,7 +97,7 @@ async fn a_short_outage_is_survived() {
             tokio::time::sleep(Duration::from_secs(6)).await;
         }
     };
-    tokio::select! { () = first.keep() => unreachable!("the lease is kept"), () = outages => {} }
+    tokio::select! { _ = first.keep() => unreachable!("the lease is kept"), () = outages => {} }
     assert_eq!(server.spec("holderIdentity"), json!("a"));
 }
 
@@ -115,7 +116,7 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_another_holder() {
         server.shelf().deaf = false;
         tokio::time::sleep(Duration::from_secs(30)).await;
     };
-    tokio::select! { () = first.keep() => unreachable!("the lease is kept"), () = answers => {} }
+    tokio::select! { _ = first.keep() => unreachable!("the lease is kept"), () = answers => {} }
 }
 
 #[tokio::test(start_paused = true)]

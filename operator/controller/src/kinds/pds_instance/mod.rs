@@ -58,6 +58,10 @@ pub async fn reconcile(object: Arc<Tolerant<PdsInstance>>, ctx: Arc<Ctx>) -> Res
     };
     let uid = metadata.uid.unwrap_or_default();
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
+    if let Some(wait) = ctx.pace.wait(&uid) {
+        ctx.pages.metrics.put_off();
+        return Ok(Action::requeue(wait));
+    }
     let _place = ctx.places.take(&namespace, &name).await;
     let _running = ctx.pages.running();
     let began = Instant::now();
