@@ -2,6 +2,8 @@
 //!
 //! A variable has the name that the reference implementation uses, if the reference implementation has the setting.
 
+// tidy: long because it is one row for each variable, in one place
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,10 +5,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Error, Result,
-    db::Line,
     dialect::postgres::in_time,
     disk_full::DiskFull,
     event::Appended,
+    line::Line,
     meter::{Meter, here},
 };
 

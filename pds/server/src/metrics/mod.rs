@@ -158,11 +158,9 @@ impl Default for Metrics {
             "Readers that wait for their turn to load a repository",
             families.loads_waiting.clone(),
         );
-        registry.register(
-            "client_memory_bytes",
-            "Memory of inputs that are not yet complete or not yet answered, and of answers that are not yet taken",
-            families.client_bytes.clone(),
-        );
+        let help =
+            "Memory of inputs that are not yet complete or not yet answered, and of answers that are not yet taken";
+        registry.register("client_memory_bytes", help, families.client_bytes.clone());
         registry.register(
             "firehose_backfills",
             "Followers of the firehose that read earlier events from the database",
