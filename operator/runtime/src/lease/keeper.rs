@@ -153,7 +153,8 @@ mod tests {
         ended.await.unwrap_err();
         let version = server.shelf().version;
         tokio::time::sleep(RETRY * 5).await;
-        assert_eq!((server.shelf().version, server.spec("holderIdentity")), (version, json!("a")));
+        assert_eq!(server.shelf().version, version);
+        assert_eq!(server.spec("holderIdentity"), json!("a"));
     }
 
     #[tokio::test]
