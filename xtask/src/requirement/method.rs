@@ -14,11 +14,6 @@ const TESTS: &str = "pds/server/tests/it";
 const SHARED: &[(&str, &str, &str)] = &[
     ("app.bsky.notification.unregisterPush", "notification/register_push.rs", "what was registered is unregistered"),
     (
-        "com.atproto.identity.submitPlcOperation",
-        "server/activate_account.rs",
-        "it is the last step before the activation",
-    ),
-    (
         "com.atproto.server.requestAccountDelete",
         "server/delete_account.rs",
         "the code that it mails deletes the account",
