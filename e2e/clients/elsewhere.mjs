@@ -20,6 +20,8 @@ try {
   const { handle, email, password } = author;
   await writer.createAccount({ handle, email, password, inviteCode: made.data.code });
 }
+// The identity of the author names the server by a host name that no DNS of this machine knows.
+writer.sessionManager.pdsUrl = undefined;
 const text = "Hello from another server";
 const { uri } = await writer.post({ text, createdAt: new Date().toISOString() });
 

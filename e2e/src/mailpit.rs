@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Label of the pod, for a policy that lets the instance reach it.
-pub const LABEL: (&str, &str) = ("app", "mail");
+pub const LABEL: (&str, &str) = ("app", "mailpit");
 /// Port of the pod that speaks SMTP.
 pub const PORT: u16 = 1025;
 const USER: &str = "pds";
@@ -39,19 +39,19 @@ impl Mailpit {
     /// Starts Mailpit in the namespace of `instance`, with a certificate of the tests' authority.
     pub async fn start(instance: &Instance) -> Result<Self> {
         let (cluster, namespace) = (&instance.cluster, &instance.namespace);
-        let host = format!("mail.{namespace}.svc");
-        cluster.tls_secret(namespace, "mail-tls", &[&host]).await?;
+        let host = format!("mailpit.{namespace}.svc");
+        cluster.tls_secret(namespace, "mailpit-tls", &[&host]).await?;
         let image = std::env::var("AURORA_E2E_MAILPIT_IMAGE").context("AURORA_E2E_MAILPIT_IMAGE is not set")?;
         let labels = json!({LABEL.0: LABEL.1});
         let pod: Pod = serde_json::from_value(json!({
-            "metadata": {"name": "mail", "labels": labels},
+            "metadata": {"name": "mailpit", "labels": labels},
             "spec": {
                 "automountServiceAccountToken": false,
                 "securityContext": {
                     "runAsNonRoot": true, "runAsUser": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "containers": [{
-                    "name": "mail", "image": image,
+                    "name": "mailpit", "image": image,
                     "args": [
                         "--disable-version-check", "--smtp-disable-rdns", "--smtp-require-starttls",
                         "--smtp-tls-cert", "/tls/tls.crt", "--smtp-tls-key", "/tls/tls.key",
@@ -63,17 +63,17 @@ impl Mailpit {
                     },
                     "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "tls", "mountPath": "/tls"}],
                 }],
-                "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "tls", "secret": {"secretName": "mail-tls"}}],
+                "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "tls", "secret": {"secretName": "mailpit-tls"}}],
             },
         }))?;
         cluster.api::<Pod>(namespace).create(&PostParams::default(), &pod).await?;
         let service: Service = serde_json::from_value(json!({
-            "metadata": {"name": "mail"},
+            "metadata": {"name": "mailpit"},
             "spec": {"selector": labels, "ports": [{"port": 587, "targetPort": PORT}]},
         }))?;
         cluster.api::<Service>(namespace).create(&PostParams::default(), &service).await?;
         let address = wait::until("Mailpit serves", LONG, async || {
-            let status = cluster.api::<Pod>(namespace).get("mail").await?.status.unwrap_or_default();
+            let status = cluster.api::<Pod>(namespace).get("mailpit").await?.status.unwrap_or_default();
             let mut conditions = status.conditions.iter().flatten();
             let ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
             match status.pod_ip {

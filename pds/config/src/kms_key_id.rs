@@ -85,7 +85,7 @@ fn arn(text: &str) -> Option<Arn> {
 
 /// A UUID, or `mrk-` and 32 hexadecimal digits for a key of several regions.
 fn is_id(text: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F'));
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
     match text.strip_prefix("mrk-") {
         Some(digits) => digits.len() == 32 && is_hex(digits),
         None => {

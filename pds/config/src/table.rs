@@ -1,6 +1,7 @@
 //! Declares every variable once. A row has the identifier, type, name in the environment, default, codec and help text.
 //!
 //! A variable has the name that the reference implementation uses, if the reference implementation has the setting.
+// tidy: long because it is the table of all settings
 
 // tidy: long because it is one row for each variable, in one place
 

@@ -22,9 +22,10 @@ pub use pds_class::{
 pub use pds_hostname_claim::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec};
 pub use pds_instance::{
     BlobStore, BlobStoreStatus, Cache, Database, DatabaseStatus, Deletion, DeletionPolicy, Email, External,
-    HandleDomain, Identity, Invites, Jobs, KeysStatus, Limits, Log, LogFormat, MailKind, MailTemplate, ModerationEmail,
-    NeedsEmail, Network, NetworkPolicyMode, OwnPods, PdsInstance, PdsInstanceSpec, PdsInstanceStatus, PodSettings,
-    Postgres, RESERVED_SUFFIXES, Rate, RateLimits, RecordRules, Resolved, S3Bucket, Sqlite, Toleration,
+    HandleDomain, Identity, Invites, Jobs, Keys, KeysStatus, KmsKey, Limits, Log, LogFormat, LogSample, MailKind,
+    MailTemplate, ModerationEmail, NeedsEmail, Network, NetworkPolicyMode, OwnPods, PdsInstance, PdsInstanceSpec,
+    PdsInstanceStatus, PodSettings, Postgres, RESERVED_SUFFIXES, Rate, RateLimits, RecordRules, Resolved, S3Bucket,
+    Sampler, Sqlite, Toleration, Traces,
 };
 pub use quantity::{Interval, Lease, Quantity};
 pub use reason::Reason;

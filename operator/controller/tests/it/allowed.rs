@@ -46,6 +46,9 @@ async fn closed_where_the_class_says_nothing() {
     refused("priority", critical, why).await;
     let relay = json!({"services": {"crawlers": ["https://relay.test"]}});
     refused("services", relay, "spec.services: CLASS lets no instance name services; leave the field out").await;
+    let kms = json!({"keys": {"kms": {"keyId": "alias/pds", "region": "eu-west-1"}}});
+    let why = "spec.keys.kms.keyId: \"alias/pds\"; CLASS lets no instance have its key in AWS KMS; leave the field out";
+    refused("kms", kms, why).await;
     // Open: other versions of the class's image, nodes by label, every domain, every namespace.
     verdict(&world, "version", &class, json!({"image": "pds:2.0.0"})).await.unwrap();
     verdict(&world, "node", &class, json!({"pod": {"nodeSelector": {"disk": "fast"}}})).await.unwrap();

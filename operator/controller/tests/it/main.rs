@@ -21,6 +21,7 @@ mod harness;
 mod home;
 mod hostnames;
 mod installations;
+mod kms;
 mod leaving;
 mod lifecycle;
 mod metadata;

@@ -132,7 +132,18 @@ async fn what_is_immutable_stays() {
     accepted(&world, "named", json!({"hostname": "a.test", "blobStore": {"s3": {"bucket": "abc"}}, "paused": true}))
         .await;
     let kind = "the kind is immutable, it is";
+    let kms = |id: &str| json!({"keys": {"kms": {"keyId": id, "region": "eu-west-1"}}});
+    let in_kms = json!({"hostname": "a.test", "paused": true, "keys": kms("alias/pds")["keys"]});
+    accepted(&world, "kms", in_kms).await;
     for (name, change, why) in [
+        ("kms", kms("alias/other"), "spec.keys.kms.keyId: \"alias/other\"; immutable, it is \"alias/pds\"".to_owned()),
+        ("kms", json!({"keys": null}), "spec.keys.kms.keyId: absent; immutable, it is \"alias/pds\"".into()),
+        ("lite", kms("alias/pds"), "spec.keys.kms.keyId: \"alias/pds\"; immutable, it is absent".into()),
+        (
+            "kms",
+            json!({"keys": {"kms": {"region": null}}}),
+            "spec.keys.kms.region: absent; needed unless keyId is an ARN".into(),
+        ),
         ("lite", json!({"hostname": "b.test"}), "spec.hostname: \"b.test\"; immutable, it is \"a.test\"".to_owned()),
         ("lite", json!({"className": "x"}), "spec.className: \"x\"; immutable, it is absent".into()),
         ("full", json!({"className": "x"}), "spec.className: \"x\"; immutable, it is \"real\"".into()),

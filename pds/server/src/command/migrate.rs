@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use pds_config::{DataKeys, RotationKey};
 use pds_store::{Db, Options, owner, schema};
 use serde::Serialize;
 
@@ -62,8 +63,9 @@ async fn run(report: &mut Report) -> anyhow::Result<()> {
     }
     pds_store::migrate(&db).await.context("migrate the schema")?;
     let claimed = match &migration.keys {
+        // KMS was not asked whether it has the key: `pds serve` asks, and records the fingerprint then.
+        Some(DataKeys { plc_rotation_key: RotationKey::Kms(_), .. }) | None => Ok(()),
         Some(given) => keys::claim(&db, &migration.url, given).await,
-        None => Ok(()),
     };
     report.look(&db).await.context("look at the schema")?;
     claimed?;

@@ -62,6 +62,9 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     if adoption::get(&db).await.context("look for an import")?.is_some_and(|import| import.finished_at.is_none()) {
         return Err(Refusal::UnfinishedImport.into());
     }
+    // Before the database records the fingerprint: a key that KMS does not have, or that cannot sign, can then be corrected.
+    let rotation =
+        rotation_key(&secrets.plc_rotation_key, secrets.ca_bundle.as_ref()).await.map_err(failure::of_rotation_key)?;
     if let Some(made) = made {
         // Before the database records their fingerprint: if writing the keys failed afterwards, no start with other keys would be possible.
         made.keep(account::count(&db).await.context("count the accounts")?)?;
@@ -70,8 +73,6 @@ pub(super) async fn serve() -> anyhow::Result<()> {
     let blobs = open_blob_store(&settings, &secrets).await.context("open the blob store")?;
     let (url, timeout) = (&settings.identity.plc_url, settings.identity.resolver_timeout);
     let plc = Arc::new(HttpDirectory::new(url, timeout, &roots(&secrets)?)?);
-    let rotation =
-        rotation_key(&secrets.plc_rotation_key, secrets.ca_bundle.as_ref()).await.map_err(failure::of_rotation_key)?;
     let outside = Outside { blobs, plc, rotation, clock: Arc::new(SystemClock) };
     let app = App::start(settings, &secrets, db, outside).await?;
     if !app.emails.mailer().can_send(Kind::ResetPassword) {

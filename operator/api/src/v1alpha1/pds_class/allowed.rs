@@ -38,6 +38,9 @@ pub struct Allowed {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub egress_to: Option<Vec<NetworkPolicyPeer>>,
+    /// Whether instances may have their PLC rotation key in AWS KMS, and name an IAM role for it; false if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms: Option<bool>,
     /// Whether instances may name their app view, moderation service, service for reports and relays in `spec.services`; false if absent. A
     /// PDS passes requests of its users on to them, at whatever address they are.
     #[serde(skip_serializing_if = "Option::is_none")]

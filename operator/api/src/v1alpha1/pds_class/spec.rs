@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::rule;
 use super::{Allowed, Lookups, ObjectStore, Proxying, Services};
-use crate::v1alpha1::{Cache, Email, Identity, Jobs, Limits, Log, Quantity, RecordRules};
+use crate::v1alpha1::{Cache, Email, Identity, Jobs, Limits, Log, Quantity, RecordRules, Traces};
 
 /// What the platform provides to every PDS of this class, and what it allows.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,6 +134,9 @@ pub struct Defaults {
     /// What the pods write to their logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
+    /// Where the pods send traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
 }
 
 /// What instances of a class may ask for. A limit that is lowered refuses growth and stops nothing.

@@ -1,6 +1,7 @@
 //! `PdsInstance`: one PDS with its database, blobs and keys.
 
 mod jobs;
+mod keys;
 mod limits;
 mod mail_template;
 mod network;
@@ -13,6 +14,7 @@ mod status;
 mod telemetry;
 
 pub use jobs::Jobs;
+pub use keys::{Keys, KmsKey};
 pub use limits::{Limits, Rate, RateLimits};
 pub use mail_template::{MailKind, MailTemplate};
 pub use network::{Network, NetworkPolicyMode, OwnPods};
@@ -25,4 +27,4 @@ pub use spec::{
     S3Bucket, Sqlite,
 };
 pub use status::{BlobStoreStatus, DatabaseStatus, KeysStatus, PdsInstanceStatus, Resolved};
-pub use telemetry::{Log, LogFormat};
+pub use telemetry::{Log, LogFormat, LogSample, Sampler, Traces};

@@ -65,6 +65,20 @@ macro_rules! bucket {
     };
 }
 
+macro_rules! rotation_key {
+    ($spec:literal) => {
+        concat!(
+            "(has(",
+            $spec,
+            ".keys) && has(",
+            $spec,
+            ".keys.kms) ? '\"' + ",
+            $spec,
+            ".keys.kms.keyId + '\"' : 'absent')"
+        )
+    };
+}
+
 const SQLITE: &str = "(has(self.database) && has(self.database.sqlite))";
 
 pub(crate) fn name_length() -> Rule {
@@ -148,4 +162,18 @@ pub(crate) fn same_bucket() -> Rule {
         concat!("'spec.blobStore.s3.bucket: ' + ", bucket!("self"), " + '; immutable, it is ' + ", bucket!("oldSelf")),
     );
     rule.field_path(".blobStore")
+}
+
+/// The identity documents of the accounts name the rotation key.
+pub(crate) fn same_rotation_key() -> Rule {
+    let rule = rule(
+        concat!(rotation_key!("self"), " == ", rotation_key!("oldSelf")),
+        concat!(
+            "'spec.keys.kms.keyId: ' + ",
+            rotation_key!("self"),
+            " + '; immutable, it is ' + ",
+            rotation_key!("oldSelf")
+        ),
+    );
+    rule.field_path(".keys")
 }

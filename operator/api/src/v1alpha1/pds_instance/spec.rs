@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::super::reference::NAME;
 use super::super::{NoSettings, Quantity, SecretKey, SecretName};
 use super::super::{quantity, rule};
-use super::{Cache, Email, Identity, Jobs, Limits, Log, Network, PdsInstanceStatus, PodSettings, RecordRules, rules};
+use super::{
+    Cache, Email, Identity, Jobs, Keys, Limits, Log, Network, PdsInstanceStatus, PodSettings, RecordRules, Traces,
+    rules,
+};
 use crate::v1alpha1::Services;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -39,6 +42,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 #[x_kube(validation = rules::same_engine())]
 #[x_kube(validation = rules::same_blob_store())]
 #[x_kube(validation = rules::same_bucket())]
+#[x_kube(validation = rules::same_rotation_key())]
 pub struct PdsInstanceSpec {
     /// The `PdsClass` to use; if absent, the class marked as default. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,9 @@ pub struct PdsInstanceSpec {
     /// Where blobs are kept; if absent, a bucket of its own, or disk with `database.sqlite`. The kind is immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blob_store: Option<BlobStore>,
+    /// Where the keys are that the data depends on; if absent, in the Secret `NAME-keys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Keys>,
     /// Invitations, and the contact and documents of the host that the server names to clients. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
@@ -94,6 +101,9 @@ pub struct PdsInstanceSpec {
     /// What the pods write to their logs. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
+    /// Where the pods send traces. A field that is absent is as in `defaults` of the class; without an endpoint none are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
     /// The certificate with which the PDS itself serves HTTPS; if absent, it serves plain HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<SecretName>,

@@ -38,6 +38,13 @@ pub(super) fn check(
     if policy == Some(NetworkPolicyMode::Off) && allowed.network_off != Some(true) {
         return refuse(format!("spec.network.policy: Off; PdsClass {name:?} allows Enforced only"));
     }
+    let kms = spec.keys.as_ref().and_then(|keys| keys.kms.as_ref());
+    if let Some(kms) = kms
+        && allowed.kms != Some(true)
+    {
+        let (key, message) = (&kms.key_id, "lets no instance have its key in AWS KMS; leave the field out");
+        return refuse(format!("spec.keys.kms.keyId: {key:?}; PdsClass {name:?} {message}"));
+    }
     if spec.services.is_some() && allowed.services != Some(true) {
         let message = "lets no instance name services; leave the field out";
         return refuse(format!("spec.services: PdsClass {name:?} {message}"));

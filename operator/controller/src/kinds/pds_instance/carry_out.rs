@@ -104,7 +104,7 @@ async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Res
             {
                 return Ok(());
             }
-            create_secret(ctx, wanted, name, "keys", keys::generate()).await
+            create_secret(ctx, wanted, name, "keys", keys::generate(wanted.kms.as_ref())).await
         }
         Step::CreatePostgresSecret => {
             let name = name::postgres(&wanted.instance);

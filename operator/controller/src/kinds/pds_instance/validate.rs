@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
 use operator_api::{
-    ConditionType, MailTemplate, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec, Provisioner,
-    Quantity, Reason, RecordRules, Sqlite,
+    ConditionType, KmsKey, MailTemplate, NetworkPolicyMode, ObjectStore, PdsClass, PdsInstance, PdsInstanceSpec,
+    Provisioner, Quantity, Reason, RecordRules, Sqlite,
 };
 use operator_object_store::{Given, Service, bucket_name, is_of_same_instance, looks_derived};
 use operator_runtime::compare::is_more;
@@ -49,12 +49,14 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
     let settings = Settings::from_values(|name| setting(name, pds, &class, &database, &blobs))
         .map_err(|errors| invalid(format!("spec: {errors}")))?;
     let records = records(spec, &class)?;
+    let kms = kms(spec)?;
     let templates = templates(spec, &class)?;
     let reference = pds.controller_owner_ref(&()).ok_or_else(|| invalid("metadata.uid: is not set".into()))?;
-    Ok(Wanted {
+    let wanted = Wanted {
         url: settings.service.public_url(),
         settings: settings.render(),
         records,
+        kms,
         templates,
         image: spec.image.clone().unwrap_or_else(|| class.spec.images.pds.clone()),
         network: network(spec, &class),
@@ -69,7 +71,16 @@ pub fn validate(pds: &PdsInstance, observed: &Observed) -> Result<Wanted, Refusa
         tls,
         volume_is_limited,
         complaints,
-    })
+    };
+    match wanted.own_role() {
+        Some(role) if wanted.uses_role() => {
+            let class = wanted.class.name_any();
+            Err(invalid(format!(
+                "spec.keys.kms.roleArn: {role:?}; PdsClass {class:?} gives its instances roles; leave the field out"
+            )))
+        }
+        _ => Ok(wanted),
+    }
 }
 
 fn class(pds: &PdsInstance, observed: &Observed) -> Result<Arc<PdsClass>, Refusal> {
@@ -279,6 +290,16 @@ fn templates(spec: &PdsInstanceSpec, class: &PdsClass) -> Result<Vec<MailTemplat
         )));
     }
     Ok(templates)
+}
+
+/// The PLC rotation key in AWS KMS.
+fn kms(spec: &PdsInstanceSpec) -> Result<Option<KmsKey>, Refusal> {
+    let Some(kms) = spec.keys.as_ref().and_then(|keys| keys.kms.as_ref()) else { return Ok(None) };
+    let id = &kms.key_id;
+    let wrong =
+        |why| invalid(format!("spec.keys.kms.keyId: {id:?} {why}; allowed: an ID, alias/NAME, or an ARN of either"));
+    pds_config::check("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", id).map_err(wrong)?;
+    Ok(Some(kms.clone()))
 }
 
 /// The rules for records. The PDS does not start with a rule that it cannot read, so such a rule is refused here.

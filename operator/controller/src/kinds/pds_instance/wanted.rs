@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use operator_api::{
-    ConditionType, Deletion, DeletionPolicy, MailTemplate, ObjectStore, OwnPods, PdsClass, PdsInstance, PodSettings,
-    Provisioner, Reason, RecordRules,
+    ConditionType, Deletion, DeletionPolicy, KmsKey, MailTemplate, ObjectStore, OwnPods, PdsClass, PdsInstance,
+    PodSettings, Provisioner, Reason, RecordRules,
 };
 use operator_object_store::Service;
 use operator_runtime::ownership::Owner;
@@ -34,6 +34,8 @@ pub struct Wanted {
     pub settings: BTreeMap<&'static str, String>,
     /// Templates of mails.
     pub templates: Vec<MailTemplate>,
+    /// The PLC rotation key, if it is in AWS KMS.
+    pub kms: Option<KmsKey>,
     /// Rules for records.
     pub records: Option<RecordRules>,
     /// The public address.
@@ -71,6 +73,12 @@ impl Wanted {
         let Blobs::Provisioned { store, .. } = &self.blobs else { return false };
         let gives_roles = store.class.aws.as_ref().is_some_and(|aws| aws.workload_identity.is_some());
         store.class.provisioner == Provisioner::Aws && gives_roles
+    }
+
+    /// The role of the pods that the spec names.
+    #[must_use]
+    pub fn own_role(&self) -> Option<&str> {
+        self.kms.as_ref()?.role_arn.as_deref()
     }
 
     /// Whether the database is SQLite.

@@ -21,7 +21,8 @@ pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> Vec<Finding
         return vec![Finding::warn(NAME, text, advice)];
     }
     let ca_bundle = secrets.ca_bundle.as_ref().map(|bundle| bundle.pem().to_owned());
-    let redis = Redis { url: url.expose(), prefix: limits.key_prefix.clone(), ca_bundle, connections: 1 };
+    let (prefix, connections) = (limits.key_prefix.clone(), limits.redis_connections);
+    let redis = Redis { url: url.expose(), prefix, ca_bundle, connections };
     vec![match redis.probe().await {
         Ok(Probe { version, evicts: None }) => {
             Finding::ok(NAME, format!("{url} answers, version {version}: a key was written, read and deleted"))

@@ -66,10 +66,12 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
     }
     let file = directory.join(ENV_FILE);
     let theirs = read(&file)?;
+    let (key, ca_bundle) = (&secrets.plc_rotation_key, secrets.ca_bundle.as_ref());
+    let ours = rotation_key(key, ca_bundle).await.map_err(failure::of_rotation_key)?.did_key();
     let found = match &theirs {
         Some(theirs) => {
             let is_set = |name: &str| [name, &format!("{name}_FILE")].iter().any(|name| env::var_os(name).is_some());
-            let rotation = rotation_keys(theirs, &secrets).await?;
+            let rotation = rotation_keys(theirs, &secrets, ours).await?;
             fits::compare(theirs, &file.display().to_string(), &settings, &secrets, &rotation, is_set)
         }
         None => fits::Found {
@@ -149,9 +151,8 @@ pub(super) async fn run(command: ImportReference) -> anyhow::Result<()> {
 }
 
 /// The rotation keys of both. A key in the reference's settings that is no key counts as none.
-async fn rotation_keys(theirs: &EnvFile, secrets: &Secrets) -> anyhow::Result<RotationKeys> {
+async fn rotation_keys(theirs: &EnvFile, secrets: &Secrets, ours: String) -> anyhow::Result<RotationKeys> {
     let ca_bundle = secrets.ca_bundle.as_ref();
-    let ours = rotation_key(&secrets.plc_rotation_key, ca_bundle).await.map_err(failure::of_rotation_key)?.did_key();
     let theirs = match (theirs.get(var::PLC_ROTATION_KEY), theirs.get(var::PLC_ROTATION_KEY_KMS_KEY_ID)) {
         (Some(key), _) => SigningKey::from_hex(key).ok().map(|key| key.did_key()),
         (None, Some(id)) => {

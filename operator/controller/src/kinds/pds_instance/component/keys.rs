@@ -1,17 +1,18 @@
 //! The keys: made once, kept in a Secret, and recognised by their fingerprint.
 //!
 //! Data depends on two of them, the PLC rotation key and the key encryption key. The other two, the JWT secret and the administrator's
-//! password, may be changed in the Secret at any time.
+//! password, may be changed in the Secret at any time. If the PLC rotation key is in AWS KMS, the Secret holds its name, which is kept like a key.
 
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use k8s_openapi::api::core::v1::EnvVar;
 use kube::api::ObjectMeta;
-use operator_api::{ConditionType, Reason};
+use operator_api::{ConditionType, KmsKey, Reason};
 use operator_runtime::hash;
 use operator_runtime::ownership::{Belongs, Lifetime};
 use operator_runtime::secret::Content;
+use pds_config::KmsKeyId;
 
 use super::super::observed::Observed;
 use super::super::step::Step;
@@ -20,8 +21,12 @@ use super::super::wanted::Wanted;
 use super::part::{Component, Part, Scene};
 use super::pod;
 
-/// Keys in the data of `NAME-keys`. All four must be present.
-pub const KEYS: [&str; 4] = ["jwtSecret", "adminPassword", "plcRotationKey", "keyEncryptionKey"];
+/// Keys in the data of `NAME-keys`. All must be present, but one of [`ROTATION`] and [`KMS`].
+pub const KEYS: [&str; 5] = ["jwtSecret", "adminPassword", ROTATION, KMS, "keyEncryptionKey"];
+/// The PLC rotation key.
+const ROTATION: &str = "plcRotationKey";
+/// The name of the PLC rotation key in AWS KMS.
+const KMS: &str = "plcRotationKmsKeyId";
 /// Annotation of the Secret: the fingerprint of its keys when data first came to depend on them.
 pub const FINGERPRINT: &str = "auroralocus.dev/fingerprint";
 /// Annotation of the Secret: the major version of PostgreSQL that made the data directory.
@@ -43,11 +48,22 @@ pub fn secret_name(instance: &str) -> String {
 /// # Errors
 /// Which key is missing or malformed.
 pub fn fingerprint(content: &Content) -> Result<String, String> {
-    let text = |key: &str| content.text(key).filter(|text| !text.is_empty()).ok_or(format!("has no key {key}"));
-    for key in KEYS {
-        text(key)?;
+    let text = |key: &str| content.text(key).filter(|text| !text.is_empty());
+    let given = |key: &str| text(key).ok_or(format!("has no key {key}"));
+    for key in KEYS.into_iter().filter(|key| ![ROTATION, KMS].contains(key)) {
+        given(key)?;
     }
-    let found = pds_config::fingerprint(text("plcRotationKey")?, text("keyEncryptionKey")?);
+    let seal = given("keyEncryptionKey")?;
+    let found = match text(KMS) {
+        None => pds_config::fingerprint(given(ROTATION)?, seal),
+        Some(_) if text(ROTATION).is_some() => {
+            return Err(format!("has both {ROTATION} and {KMS}; keep the one of the data"));
+        }
+        Some(id) => {
+            let id: KmsKeyId = id.parse().map_err(|error| format!("has a key {KMS} that {error}"))?;
+            pds_config::fingerprint_with_kms(&id, seal)
+        }
+    };
     found.map(|found| found.to_string()).map_err(|error| error.to_string())
 }
 
@@ -76,9 +92,21 @@ pub fn version(scene: &Scene<'_>) -> String {
 /// The variables with the two keys that data depends on.
 pub(super) fn env(wanted: &Wanted) -> Vec<EnvVar> {
     let secret = secret_name(&wanted.instance);
-    [("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "plcRotationKey"), ("PDS_KEY_ENCRYPTION_KEY", "keyEncryptionKey")]
+    let rotation = match wanted.kms {
+        None => ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", ROTATION),
+        Some(_) => ("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", KMS),
+    };
+    [rotation, ("PDS_KEY_ENCRYPTION_KEY", "keyEncryptionKey")]
         .map(|(variable, key)| pod::secret_env(variable, &secret, key))
         .into()
+}
+
+/// Where AWS KMS is, for the SDK in the server.
+pub(super) fn kms_env(wanted: &Wanted) -> impl Iterator<Item = EnvVar> {
+    let kms = wanted.kms.as_ref();
+    let region = kms.and_then(|kms| kms.region.as_deref()).map(|region| pod::env("AWS_REGION", region));
+    let endpoint = kms.and_then(|kms| kms.endpoint.as_deref()).map(|url| pod::env("AWS_ENDPOINT_URL_KMS", url));
+    region.into_iter().chain(endpoint)
 }
 
 /// Fingerprint of the keys in the Secret that was observed. `None` if there is no Secret or a key is missing or malformed.
@@ -87,15 +115,27 @@ pub fn seen(observed: &Observed) -> Option<String> {
     fingerprint(observed.keys.as_deref()?).ok()
 }
 
-/// New keys, for the data of the Secret.
+/// New keys, for the data of the Secret, with the name of the PLC rotation key if that is in AWS KMS.
 #[must_use]
-pub fn generate() -> BTreeMap<&'static str, String> {
+pub fn generate(kms: Option<&KmsKey>) -> BTreeMap<&'static str, String> {
+    let rotation = kms.map_or_else(|| (ROTATION, rotation_key()), |kms| (KMS, kms.key_id.clone()));
     BTreeMap::from([
         ("jwtSecret", random_hex::<32>()),
         ("adminPassword", random_hex::<16>()),
-        ("plcRotationKey", rotation_key()),
+        rotation,
         ("keyEncryptionKey", random_hex::<32>()),
     ])
+}
+
+/// What is wrong with the place of the PLC rotation key: the spec and the Secret tell two.
+fn misplaced(content: &Content, wanted: &Wanted) -> Option<String> {
+    let kept = content.text(KMS).filter(|id| !id.is_empty());
+    let asked = wanted.kms.as_ref().map(|kms| kms.key_id.as_str());
+    let place = |key: Option<&str>| key.map_or_else(|| "in the Secret".to_owned(), |key| format!("{key:?} in AWS KMS"));
+    (kept != asked).then(|| {
+        let (kept, asked) = (place(kept), place(asked));
+        format!("holds the PLC rotation key of the data: {kept}; spec.keys.kms says {asked}; say the same there")
+    })
 }
 
 /// Random bytes in hexadecimal.
@@ -148,6 +188,9 @@ impl Component for Keys {
             Ok(found) => found,
             Err(why) => return Part::new(Verdict::bad(Reason::KeySecretMissing, format!("Secret {name} {why}"))),
         };
+        if let Some(why) = misplaced(content, scene.wanted) {
+            return Part::new(Verdict::bad(Reason::KeysMismatch, format!("Secret {name} {why}")));
+        }
         let noted = annotation(&content.metadata, FINGERPRINT);
         if let Some(other) = known.as_deref().into_iter().chain(noted).find(|other| *other != found) {
             let message = format!(
@@ -204,7 +247,7 @@ mod tests {
     use super::*;
 
     fn content(change: &[(&str, &str)]) -> Content {
-        let mut values = generate();
+        let mut values = generate(None);
         for (key, value) in change {
             values.insert(KEYS.into_iter().find(|known| known == key).unwrap(), (*value).into());
         }
@@ -222,5 +265,19 @@ mod tests {
     fn a_key_that_is_missing_is_named() {
         assert_eq!(fingerprint(&content(&[("jwtSecret", "")])).unwrap_err(), "has no key jwtSecret");
         assert!(fingerprint(&content(&[("plcRotationKey", "zz")])).is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_key_in_kms_counts_like_a_key() {
+        let of = |id: &str| {
+            fingerprint(&content(&[("plcRotationKey", ""), (KMS, id), ("keyEncryptionKey", &"ab".repeat(32))]))
+        };
+        assert_eq!(of("alias/pds"), of("arn:aws:kms:eu-west-1:123456789012:alias/pds"));
+        assert_ne!(of("alias/pds"), of("alias/other"));
+        assert!(of("pds").unwrap_err().starts_with("has a key plcRotationKmsKeyId that is no name"));
+        assert!(fingerprint(&content(&[(KMS, "alias/pds")])).unwrap_err().starts_with("has both"));
+        let kms = KmsKey { key_id: "alias/pds".into(), region: None, endpoint: None, role_arn: None };
+        let made = generate(Some(&kms));
+        assert!(!made.contains_key("plcRotationKey") && made[KMS] == "alias/pds");
     }
 }

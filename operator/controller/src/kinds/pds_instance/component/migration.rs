@@ -156,7 +156,8 @@ fn job(scene: &Scene<'_>) -> Job {
     // the keys is made anew when they are restored. The keys keep the URL from being guessed.
     let url =
         observed.references.database.as_ref().or(observed.postgres_secret.as_ref()).map(|content| &content.values);
-    let keys = ["plcRotationKey", "keyEncryptionKey"];
+    let rotation = if wanted.kms.is_some() { "plcRotationKmsKeyId" } else { "plcRotationKey" };
+    let keys = [rotation, "keyEncryptionKey"];
     let keys = observed.keys.as_ref().map(|content| keys.map(|key| content.values.get(key)));
     let placement = job::placement(wanted);
     // An external database may have a certificate of the class's own authority.

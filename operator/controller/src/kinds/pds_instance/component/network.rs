@@ -119,11 +119,12 @@ pub(super) fn role(scene: &Scene<'_>) -> Option<String> {
     live.metadata.annotations.as_ref()?.get(labels::ROLE_ARN).cloned()
 }
 
-/// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket.
+/// The identity of the pods. It has no rights in the cluster and no token is mounted; a cloud may give it rights to one bucket and one key.
 fn service_account(scene: &Scene<'_>) -> ServiceAccount {
     let wanted = scene.wanted;
     let mut metadata = metadata(wanted, name::service_account(&wanted.instance), NAME);
-    metadata.annotations = role(scene).map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
+    let arn = role(scene).or_else(|| wanted.own_role().map(ToOwned::to_owned));
+    metadata.annotations = arn.map(|arn| [(labels::ROLE_ARN.to_owned(), arn)].into());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..Default::default() }
 }
 

@@ -1,8 +1,9 @@
-//! What the server reads from Secrets, and the Secrets of services beside the database: mail, Redis, and what passes rate limits.
+//! What the server reads from Secrets, and the Secrets of services beside the database: mail, Redis, the collector of traces, and what
+//! passes rate limits.
 
 use k8s_openapi::api::core::v1::EnvVar;
 use kube::ResourceExt;
-use operator_api::{ConditionType, Limits, PdsClass, PdsInstanceSpec, Reason, SecretKey};
+use operator_api::{ConditionType, Limits, PdsClass, PdsInstanceSpec, Reason, SecretKey, Traces};
 use pds_config::{RedisUrl, SmtpUrl};
 
 use super::super::verdict::Verdict;
@@ -67,6 +68,24 @@ pub fn named<'a>(spec: &'a PdsInstanceSpec, class: Option<&'a PdsClass>) -> Vec<
         let check = |text: &str| pds_config::check("PDS_RATE_LIMIT_BYPASS_KEY", text);
         add("limits.rateLimits.bypassSecret", secret, variable, of_class, check, "at least 16 characters");
     }
+    let headers = |traces: &'a Option<Traces>| traces.as_ref()?.headers_secret.as_ref();
+    let sends = |traces: &Option<Traces>| traces.as_ref().is_some_and(|traces| traces.endpoint.is_some());
+    let own = headers(&spec.traces);
+    let of_class = class.filter(|_| own.is_none());
+    // Without an endpoint nothing is sent with them.
+    let sends = sends(&spec.traces) || defaults.is_some_and(|defaults| sends(&defaults.traces));
+    if let Some(secret) = own.or_else(|| headers(&defaults?.traces)).filter(|_| sends) {
+        let variable = "OTEL_EXPORTER_OTLP_HEADERS";
+        let check = |text: &str| pds_config::check("OTEL_EXPORTER_OTLP_HEADERS", text);
+        add(
+            "traces.headersSecret",
+            secret,
+            variable,
+            of_class,
+            check,
+            "names and percent-encoded values, separated by commas: authorization=Bearer%20TOKEN",
+        );
+    }
     named
 }
 
@@ -78,6 +97,7 @@ pub(super) fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
     env.push(pod::secret_env("PDS_JWT_SECRET", &own, "jwtSecret"));
     env.push(pod::secret_env("PDS_ADMIN_PASSWORD", &own, "adminPassword"));
     env.extend(keys::env(wanted));
+    env.extend(keys::kms_env(wanted));
     let credential = match &wanted.blobs {
         Blobs::Given { secret, .. } => Some(secret.clone()),
         Blobs::Provisioned { .. } if !wanted.uses_role() => Some(blobs::secret_name(&wanted.instance)),

@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use operator_api::{ConditionType, PdsInstance, Reason};
 use operator_runtime::child::Child;
-use operator_runtime::labels::selector;
+use operator_runtime::labels::{self, selector};
 use operator_runtime::manifest::Manifest;
 use operator_runtime::ownership::Lifetime;
 
@@ -288,7 +288,9 @@ fn deployment(scene: &Scene<'_>) -> Deployment {
         }
         spec.volumes.get_or_insert_default().extend(volumes(wanted));
     });
-    let annotations = BTreeMap::from([(rollout::SECRETS.into(), keys::version(scene))]);
+    let mut annotations = BTreeMap::from([(rollout::SECRETS.into(), keys::version(scene))]);
+    // A cloud gives a pod its role at its start.
+    annotations.extend(wanted.own_role().map(|arn| (labels::ROLE_ARN.to_owned(), arn.to_owned())));
     template.metadata.get_or_insert_default().annotations = Some(annotations);
     Deployment {
         metadata: metadata(wanted, wanted.instance.clone(), name::SERVER),

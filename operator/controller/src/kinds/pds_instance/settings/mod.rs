@@ -50,7 +50,7 @@ pub(super) fn setting(
             .or_else(|| accounts::setting(name, spec, class))
             .or_else(|| services::setting(name, spec, class))
             .or_else(|| jobs::setting(name, spec, class))
-            .or_else(|| telemetry::setting(name, spec, class)),
+            .or_else(|| telemetry::setting(name, pds, class)),
     }
 }
 

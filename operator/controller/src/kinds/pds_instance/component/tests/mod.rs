@@ -67,7 +67,7 @@ fn open_class() -> Value {
     merge(
         &mut open,
         &json!({"spec": {"allowed": {
-            "imageRepositories": ["pds", "other"], "networkOff": true, "bucketNames": true, "services": true,
+            "imageRepositories": ["pds", "other"], "networkOff": true, "bucketNames": true, "services": true, "kms": true,
             "placement": {"tolerations": ["a", "b"], "priorityClassNames": ["high"]},
         }}}),
     );
@@ -174,6 +174,7 @@ impl World {
             let value = match one.variable {
                 "REDIS_URL" => "redis://a.test",
                 "PDS_RATE_LIMIT_BYPASS_KEY" => "correct horse battery",
+                "OTEL_EXPORTER_OTLP_HEADERS" => "authorization=Bearer%20a",
                 _ => "smtp://a.test",
             };
             (one.field, Arc::new(content(&one.secret.name, "service-uid", &[(&one.secret.key, value)])))
@@ -368,7 +369,14 @@ impl World {
                 let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };
                 self.observed.claims.insert(hostname.clone(), PdsHostnameClaim::new("c", spec).into());
             }
-            Step::CreateKeys => self.observed.keys = Some(own(keys_content(&name, '1'), &name)),
+            Step::CreateKeys => {
+                let mut content = keys_content(&name, '1');
+                if let Some(kms) = self.wanted().unwrap().kms {
+                    content.values.remove("plcRotationKey");
+                    content.values.insert("plcRotationKmsKeyId".into(), kms.key_id.into_bytes());
+                }
+                self.observed.keys = Some(own(content, &name));
+            }
             Step::AnnotateKeys { uid, annotations } => {
                 let mut content = Content::clone(self.observed.keys.as_ref().unwrap());
                 assert_eq!(content.metadata.uid.as_ref(), Some(uid));
