@@ -199,9 +199,9 @@ struct Given {
 
 impl Given {
     fn take(&mut self, name: &str) -> Vec<String> {
-        let (taken, left) = std::mem::take(&mut self.parameters).into_iter().partition(|(given, _)| given == name);
+        let all = std::mem::take(&mut self.parameters).into_iter();
+        let (taken, left): (Vec<_>, Vec<_>) = all.partition(|(given, _)| given == name);
         self.parameters = left;
-        let taken: Vec<(String, String)> = taken;
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
