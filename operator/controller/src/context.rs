@@ -20,8 +20,8 @@ use operator_runtime::pages::Pages;
 use operator_runtime::places::Places;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
-use operator_runtime::turns::Turns;
-use tokio::sync::{Mutex, OnceCell};
+use operator_runtime::turns::{Lanes, Turns};
+use tokio::sync::OnceCell;
 
 use crate::crd::Definitions;
 use crate::guarded::{Instances, owned_by};
@@ -50,11 +50,11 @@ pub struct Ctx {
     pub secrets: Arc<Secrets>,
     /// All classes.
     pub classes: Store<PdsClass>,
-    /// Held while a hostname is claimed that may lie below or above another one.
-    pub claiming: Mutex<()>,
-    /// Held while a bucket is claimed that counts against a limit.
-    pub claiming_buckets: Mutex<()>,
-    /// Turns for fetching instances that cannot be read: each may have a megabyte and a half.
+    /// The turn for claiming hostnames that may lie below or above others. Of the whole cluster one at a time.
+    pub claiming: Turns,
+    /// Turns for claiming buckets that count against the limit of a namespace.
+    pub claiming_buckets: Lanes,
+    /// Turns for fetching instances as they are stored: each may have a megabyte and a half.
     pub fetching: Turns,
     /// All claims of hostnames.
     pub claims: Store<PdsHostnameClaim>,

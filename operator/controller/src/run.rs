@@ -28,7 +28,7 @@ use operator_runtime::places::Places;
 use operator_runtime::recent::Recent;
 use operator_runtime::secret::Secrets;
 use operator_runtime::supervise;
-use operator_runtime::turns::Turns;
+use operator_runtime::turns::{Lanes, Turns};
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -209,8 +209,8 @@ async fn control(client: Client, options: Options, pages: Pages, stop: Cancellat
         caches,
         secrets,
         classes,
-        claiming: tokio::sync::Mutex::default(),
-        claiming_buckets: tokio::sync::Mutex::default(),
+        claiming: Turns::new(1),
+        claiming_buckets: Lanes::default(),
         fetching: Turns::new(FETCHES),
         claims: claims.clone(),
         bucket_claims,

@@ -25,6 +25,7 @@ pub mod pages;
 pub mod places;
 pub mod recent;
 pub mod secret;
+pub mod sight;
 pub mod supervise;
 pub mod tolerant;
 pub mod turns;

@@ -2,10 +2,10 @@
 //!
 //! A queue of the whole cluster would make everybody wait for the one who asks most.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 /// A number of turns.
 #[derive(Clone, Debug)]
@@ -77,6 +77,27 @@ impl Turns {
     }
 }
 
+/// One turn for each namespace, for what concerns a namespace alone: none waits for another.
+#[derive(Debug, Default)]
+pub struct Lanes(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Lanes {
+    /// Waits for the turn of a namespace, which is given back when the answer is dropped.
+    pub async fn take(&self, namespace: &str) -> OwnedMutexGuard<()> {
+        let lane = {
+            let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Only those that somebody has or waits for.
+            lanes.retain(|_, lane| lane.strong_count() > 0);
+            lanes.get(namespace).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let lane = Arc::default();
+                lanes.insert(namespace.to_owned(), Arc::downgrade(&lane));
+                lane
+            })
+        };
+        lane.lock_owned().await
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(turns) = self.0.take() {
@@ -123,5 +144,18 @@ mod tests {
         // The turn was sent and nobody looked at it.
         drop(told);
         assert!(turns.take("c").now_or_never().is_some());
+    }
+    #[tokio::test]
+    async fn a_namespace_waits_for_itself_alone() {
+        let lanes = Lanes::default();
+        let first = lanes.take("busy").await;
+        let mut second = Box::pin(lanes.take("busy"));
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(lanes.take("other").now_or_never().is_some());
+        drop(first);
+        assert!(second.as_mut().now_or_never().is_some());
+        drop(second);
+        drop(lanes.take("other").await);
+        assert_eq!(lanes.0.lock().unwrap().len(), 1, "lanes that nobody is in are gone");
     }
 }

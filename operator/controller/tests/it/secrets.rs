@@ -5,6 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
+use operator_api::PdsInstance;
 use serde_json::json;
 
 use super::harness::{World, bucket, eventually, message, write_secret};
@@ -142,4 +143,33 @@ async fn a_secret_of_any_type_is_followed() {
     changed(&world, &before).await;
     world.api::<Secret>().delete("db", &DeleteParams::default()).await.unwrap();
     world.condition("full", "DatabaseReady", "False", "CredentialsInvalid").await;
+}
+
+/// K1 of the twelfth attack: each edit named another key of a Secret that does not exist, and all of them were kept.
+#[tokio::test]
+async fn a_secret_that_does_not_exist_is_asked_for_once_whatever_the_key() {
+    let world = World::new("absent").await;
+    let _node = world.run_pods();
+    let database = |key: &str| json!({"external": {"uriSecret": {"name": "nosuch", "key": key}}});
+    let spec = json!({"hostname": "full.test", "className": "real", "database": database("first")});
+    world.create("full", spec).await.unwrap();
+    world.condition("full", "DatabaseReady", "False", "CredentialsInvalid").await;
+    let asked = || world.traffic().iter().filter(|line| line.ends_with("/secrets/nosuch")).count();
+    let (before, mut key) = (asked(), String::new());
+    for number in 0..20 {
+        key = format!("{number:0253}");
+        world.edit("full", json!({"database": database(&key)})).await.unwrap();
+        eventually("the key is missed", async || {
+            let pds = world.api::<PdsInstance>().get("full").await.ok()?;
+            message(&pds, "DatabaseReady")
+                .ends_with(&format!("there is no Secret nosuch with the key {key}"))
+                .then_some(())
+        })
+        .await;
+    }
+    // A watch that breaks off and begins anew forgets what is known.
+    let more = asked() - before;
+    assert!(more <= 2, "{more} times");
+    write_secret(&world.api(), "nosuch", &[(&key, "postgres://a@one/pds")]).await;
+    world.ready("full").await;
 }

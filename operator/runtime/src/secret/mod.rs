@@ -1,12 +1,15 @@
 //! What Secrets hold, fetched when it is needed and kept until a watch says that it changed.
 //!
 //! Secrets are written by tenants: only the keys that somebody asked for are kept, and only up to a size. The watch shows names alone,
-//! so memory follows the Secrets that instances use, however many there are and however large.
+//! so memory follows the Secrets that instances use, however many there are and however large. Which keys are asked for is written by tenants, too:
+//! `known` bounds what is kept.
 
-use std::collections::{BTreeMap, HashMap};
+mod known;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -22,19 +25,14 @@ use crate::labels;
 use crate::object::strip_owners;
 use crate::tolerant::Tolerant;
 use crate::turns::Turns;
+use known::{Keys, Known};
 
 /// Longest value that is kept, in bytes: a certificate with its chain fits.
 pub const LONGEST: usize = 65_536;
 /// Longest annotation that is kept, in bytes: a bucket's name, a fingerprint.
 const LONGEST_ANNOTATION: usize = 1024;
-/// Maximum number of bytes kept of the Secrets of one namespace. What was not used for the longest time goes first.
-const NAMESPACE_BYTES: usize = 8 << 20;
-/// What a pair of texts takes beside its bytes.
-const PAIR: usize = 64;
 /// Maximum number of labels that are kept beside those that this crate sets.
 const MOST_LABELS: usize = 64;
-/// Time after which an unused entry is dropped.
-const UNUSED: Duration = Duration::from_secs(1200);
 
 /// What a Secret holds, as far as it was asked for.
 #[derive(Clone, Default, PartialEq)]
@@ -61,10 +59,11 @@ impl Content {
         if self.values.keys().chain(&self.too_long).all(asked) {
             return self.clone();
         }
-        let mut content = Self::clone(self);
-        content.values.retain(|key, _| asked(key));
-        content.too_long.retain(asked);
-        content.into()
+        // Not a copy of everything: there may be a megabyte of values for others.
+        let own = |key: &&str| Some(((*key).to_owned(), self.values.get(*key)?.clone()));
+        let values = keys.iter().filter_map(own).collect();
+        let too_long = self.too_long.iter().filter(|key| asked(key)).cloned().collect();
+        Self { metadata: self.metadata.clone(), values, too_long }.into()
     }
 }
 
@@ -76,81 +75,6 @@ impl fmt::Debug for Content {
             .field("keys", &self.values.keys())
             .field("too_long", &self.too_long)
             .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-struct Entry {
-    keys: Vec<String>,
-    content: Option<Arc<Content>>,
-    used: Instant,
-}
-
-impl Entry {
-    /// About what the entry takes, labels and annotations included: whoever writes a Secret writes those, too.
-    fn bytes(&self) -> usize {
-        const OVERHEAD: usize = 512;
-        let Some(content) = &self.content else { return OVERHEAD };
-        let texts = |map: &Option<BTreeMap<String, String>>| {
-            map.iter().flatten().map(|(key, value)| key.len() + value.len() + PAIR).sum::<usize>()
-        };
-        let values = content.values.iter().map(|(key, value)| key.len() + value.len() + PAIR).sum::<usize>();
-        OVERHEAD + values + texts(&content.metadata.labels) + texts(&content.metadata.annotations)
-    }
-}
-
-/// An answer that is under way.
-#[derive(Debug, Default)]
-struct Asked {
-    readers: usize,
-    /// Whether the Secret changed meanwhile, so that the answer is not kept.
-    is_stale: bool,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    entries: HashMap<Key, Entry>,
-    asked: HashMap<Key, Asked>,
-}
-
-impl Known {
-    fn forget(&mut self, key: &Key) {
-        self.entries.remove(key);
-        if let Some(asked) = self.asked.get_mut(key) {
-            asked.is_stale = true;
-        }
-    }
-
-    /// Ends a question; true if the answer may be kept.
-    fn answered(&mut self, key: &Key) -> bool {
-        let Some(asked) = self.asked.get_mut(key) else { return false };
-        asked.readers -= 1;
-        let is_fresh = !asked.is_stale;
-        if asked.readers == 0 {
-            self.asked.remove(key);
-        }
-        is_fresh
-    }
-
-    fn keep(&mut self, key: Key, entry: Entry) {
-        self.entries.retain(|_, entry| entry.used.elapsed() < UNUSED);
-        let namespace = key.0.clone();
-        self.entries.insert(key, entry);
-        let mut own: Vec<_> = self.entries.iter().filter(|(key, _)| key.0 == namespace).collect();
-        let mut bytes: usize = own.iter().map(|(_, entry)| entry.bytes()).sum();
-        if bytes <= NAMESPACE_BYTES {
-            return;
-        }
-        own.sort_by_key(|(_, entry)| entry.used);
-        let mut dropped = Vec::new();
-        for (key, entry) in own {
-            if bytes <= NAMESPACE_BYTES {
-                break;
-            }
-            bytes -= entry.bytes();
-            dropped.push(key.clone());
-        }
-        dropped.iter().for_each(|key| drop(self.entries.remove(key)));
     }
 }
 
@@ -186,47 +110,39 @@ impl Secrets {
             return Ok(None);
         }
         let key = (namespace.to_owned(), name.to_owned());
-        let mut wanted: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(entry) = known.entries.get_mut(&key) {
-                if wanted.iter().all(|key| entry.keys.contains(key)) {
-                    entry.used = Instant::now();
-                    return Ok(entry.content.as_ref().map(|content| content.only(keys)));
-                }
-                wanted
-                    .extend(entry.keys.iter().filter(|key| !keys.contains(&key.as_str())).cloned().collect::<Vec<_>>());
-            }
-            known.asked.entry(key.clone()).or_default().readers += 1;
+        let own = |found: Option<Arc<Content>>| found.map(|content| content.only(keys));
+        let found = self.known().find(&key, keys, Instant::now());
+        if let Some(found) = found {
+            return Ok(own(found));
         }
+        let _turn = self.reads.take(namespace).await;
+        // Somebody may have asked for the same before. Whoever waits for a turn holds nothing but its own keys.
+        let found = self.known().find(&key, keys, Instant::now());
+        if let Some(found) = found {
+            return Ok(own(found));
+        }
+        let wanted = self.known().ask(&key, keys, Instant::now());
         let question = Question { secrets: self, key: Some(key) };
-        let secret = {
-            let _turn = self.reads.take(namespace).await;
-            let secret = Api::<Whole>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
-            secret.map(|Tolerant(secret)| match secret {
-                Ok(secret) => Ok(Arc::new(reduce(secret, &wanted, self.annotations))),
-                Err(invalid) => Err(invalid.error),
-            })
-        };
-        let content = secret.transpose().map_err(|why| {
-            let text = format!("Secret {namespace}/{name} cannot be read: {why}");
-            kube::Error::Service(text.into())
-        })?;
-        question.keep(Entry { keys: wanted, content: content.clone(), used: Instant::now() });
-        Ok(content.map(|content| content.only(keys)))
+        let secret = Api::<Whole>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
+        let content = secret.map(|Tolerant(secret)| match secret {
+            Ok(secret) => Ok(Arc::new(reduce(secret, wanted.keys().map(|key| &**key), self.annotations))),
+            Err(invalid) => {
+                let text = format!("Secret {namespace}/{name} cannot be read: {}", invalid.error);
+                Err(kube::Error::Service(text.into()))
+            }
+        });
+        let content = content.transpose()?;
+        question.keep(wanted, content.clone());
+        Ok(own(content))
     }
 
     /// Forgets a Secret that was just written.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let key = (namespace.to_owned(), name.to_owned());
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).forget(&key);
+        self.known().forget(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn forget_all(&self, namespace: Option<&str>) {
-        let is_concerned = |key: &Key| namespace.is_none_or(|namespace| key.0 == namespace);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entries.retain(|key, _| !is_concerned(key));
-        known.asked.iter_mut().filter(|(key, _)| is_concerned(key)).for_each(|(_, asked)| asked.is_stale = true);
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches the names of Secrets as long as the stream is polled; gives each one that changed. Of an object nothing else is kept.
@@ -246,7 +162,7 @@ impl Secrets {
                 }
                 // Changes while the watch was broken are not shown one by one.
                 Ok(Event::Init) => {
-                    self.forget_all(namespace.as_deref());
+                    self.known().forget_all(namespace.as_deref());
                     None
                 }
                 Ok(Event::InitDone) => None,
@@ -274,11 +190,11 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn keep(mut self, entry: Entry) {
+    fn keep(mut self, keys: Keys, content: Option<Arc<Content>>) {
         let Some(key) = self.key.take() else { return };
-        let mut known = self.secrets.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.secrets.known();
         if known.answered(&key) {
-            known.keep(key, entry);
+            known.keep(key, keys, content, Instant::now());
         }
     }
 }
@@ -286,14 +202,14 @@ impl Question<'_> {
 impl Drop for Question<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.secrets.known.lock().unwrap_or_else(PoisonError::into_inner).answered(&key);
+            self.secrets.known().answered(&key);
         }
     }
 }
 
 /// What is kept of a Secret. What somebody reads is kept whatever else there is: a note that was written and is not seen would be written
 /// again for ever.
-fn reduce(mut secret: Secret, keys: &[String], annotations: &[&str]) -> Content {
+fn reduce<'a>(mut secret: Secret, keys: impl Iterator<Item = &'a str>, annotations: &[&str]) -> Content {
     let mut data = secret.data.take().unwrap_or_default();
     let metadata = &mut secret.metadata;
     metadata.managed_fields = None;
@@ -314,9 +230,9 @@ fn reduce(mut secret: Secret, keys: &[String], annotations: &[&str]) -> Content 
     for key in keys {
         match data.remove(key) {
             Some(value) if value.0.len() <= LONGEST => {
-                content.values.insert(key.clone(), value.0);
+                content.values.insert(key.to_owned(), value.0);
             }
-            Some(_) => content.too_long.push(key.clone()),
+            Some(_) => content.too_long.push(key.to_owned()),
             None => {}
         }
     }

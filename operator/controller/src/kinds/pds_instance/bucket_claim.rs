@@ -24,11 +24,12 @@ pub(super) fn of(ctx: &Ctx, namespace: &str, class: &str) -> Vec<Arc<PdsBucketCl
     ctx.bucket_claims.state_filter(|claim| claim.spec.owner.namespace == namespace && claim.spec.class_name == class)
 }
 
-/// Claims a bucket. With a limit, claims are made one after the other, and each waits until the watch has shown it: two instances that ask at
-/// the same time are counted both. A full namespace gets no claim; the next reconciliation says so.
+/// Claims a bucket. With a limit, the claims of a namespace are made one after the other, and each waits until the watch has shown it: two instances
+/// that ask at the same time are counted both. A full namespace gets no claim; the next reconciliation says so. What one namespace claims changes
+/// nothing for another, so none waits for another.
 pub(super) async fn claim(ctx: &Ctx, spec: &PdsBucketClaimSpec, limit: Option<usize>) -> Result<(), Failure> {
     let Some(limit) = limit else { return write(ctx, spec).await };
-    let _turn = ctx.claiming_buckets.lock().await;
+    let _turn = ctx.claiming_buckets.take(&spec.owner.namespace).await;
     if of(ctx, &spec.owner.namespace, &spec.class_name).len() >= limit {
         return Ok(());
     }

@@ -90,7 +90,7 @@ fn workload(write: &mut Write) -> Option<&mut Manifest> {
 
 async fn take(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, step: &Step) -> Result<(), Failure> {
     match step {
-        Step::Claim { hostname, limits } => claim::claim(ctx, pds, wanted, hostname, limits.as_deref()).await,
+        Step::Claim { domains, limits } => claim::claim(ctx, pds, wanted, domains, limits.as_deref()).await,
         Step::ReleaseClaim { claim } => claim::release(ctx, claim).await,
         Step::FreeClaim { hostname } => claim::free_if_gone(ctx, hostname).await,
         Step::CreateKeys => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Secret;
@@ -12,51 +12,118 @@ use operator_api::{ClaimOwner, PdsHostnameClaim, PdsHostnameClaimSpec, PdsInstan
 use operator_runtime::carry_out::{Cause, Failure};
 use operator_runtime::labels::INSTANCE;
 use operator_runtime::object::Object;
-use operator_runtime::tolerant::Tolerant;
+use operator_runtime::sight::{Sight, sight};
+use operator_runtime::tolerant::{SingleMeta, Tolerant};
+use tokio::time::Instant;
 
 use super::component::{hostname, keys, name};
 use super::wanted::Wanted;
 use crate::context::Ctx;
 
-/// For how long a new claim may take to arrive by the watch.
+/// For how long new claims of an instance may take to arrive by the watch.
 const SIGHT: Duration = Duration::from_secs(5);
 
-/// Claims a hostname. The API server lets one claim of a name exist, so of two instances one gets it.
+/// Claims domains, one after the other, up to the first that cannot be had. The API server lets one claim of a name exist, so of two instances one
+/// gets it.
 ///
 /// Two names of which one is below the other are two objects, so the API server does not decide between them. With `limits`, the domains of
-/// the class, claims are therefore made one after the other, and each waits until the watch has shown it: the watch shows objects in the order
+/// the class, claims are therefore made by one instance at a time, and it waits until the watch has shown them: the watch shows objects in the order
 /// of their creation, so every earlier claim is known by then, also one of another installation. A claim that should not be is freed.
+///
+/// Namespaces take turns, and whoever cannot get a domain takes none: others would wait for one who asks again and again.
 pub(super) async fn claim(
     ctx: &Ctx,
     pds: &PdsInstance,
     wanted: &Wanted,
-    hostname: &str,
+    domains: &[String],
     limits: Option<&[String]>,
 ) -> Result<(), Failure> {
-    let Some(limits) = limits else { return write(ctx, pds, wanted, hostname).await };
-    let _turn = ctx.claiming.lock().await;
-    let namespace = wanted.namespace();
-    let in_the_way = || above(ctx, namespace, hostname, limits).or_else(|| below(ctx, namespace, hostname, limits));
-    if in_the_way().is_some() {
+    let owner = ClaimOwner {
+        namespace: wanted.namespace().to_owned(),
+        name: wanted.instance.clone(),
+        uid: pds.uid().unwrap_or_default(),
+    };
+    let first = domains.first().and_then(|domain| ctx.claim(domain));
+    if let Some(there) = first.filter(|there| !is_own(there, &owner))
+        && !is_free(ctx, &there).await.map_err(|error| failure(&there, &error))?
+    {
         return Ok(());
     }
-    write(ctx, pds, wanted, hostname).await?;
-    let began = Instant::now();
-    let mine = loop {
-        match ctx.claim(hostname) {
-            Some(claim) => break claim,
-            None if began.elapsed() > SIGHT => {
-                let why = "is made, and the watch of the API server has not shown it yet";
-                let object = format!("PdsHostnameClaim {}", hostname::claim_name(hostname));
-                return Err(Failure { object, cause: Cause::Unavailable, message: why.to_owned() });
-            }
-            None => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
+    let Some(limits) = limits else { return write_all(ctx, &owner, domains, |_| false).await.1 };
+    let in_the_way = |domain: &str| {
+        let above = above(ctx, &owner.namespace, domain, limits);
+        above.or_else(|| below(ctx, &owner.namespace, domain, limits)).is_some()
     };
-    if hostname::is_held_by(&mine, namespace, &wanted.instance) && in_the_way().is_some() {
-        return release(ctx, &mine).await;
+    let _turn = ctx.claiming.take(&owner.namespace).await;
+    let (all, mut result) = write_all(ctx, &owner, domains, in_the_way).await;
+    let deadline = Instant::now() + SIGHT;
+    for held in &all {
+        let checked = check(ctx, &owner, held, deadline, in_the_way).await;
+        result = result.and(checked);
     }
-    Ok(())
+    result
+}
+
+/// A claim that an instance has.
+struct Held {
+    claim: PdsHostnameClaim,
+    /// Whether it was made or taken over just now.
+    is_new: bool,
+}
+
+/// Makes claims up to the first domain that cannot be had. Gives those that the instance has, and what failed.
+async fn write_all(
+    ctx: &Ctx,
+    owner: &ClaimOwner,
+    domains: &[String],
+    in_the_way: impl Fn(&str) -> bool,
+) -> (Vec<Held>, Result<(), Failure>) {
+    let mut all = Vec::new();
+    for domain in domains {
+        if in_the_way(domain) {
+            break;
+        }
+        match write(ctx, owner, domain).await {
+            Ok(Some(held)) => all.push(held),
+            Ok(None) => break,
+            Err(failure) => return (all, Err(failure)),
+        }
+    }
+    (all, Ok(()))
+}
+
+/// Waits until the watch has shown a claim, and frees it if it should not be. A new one that the watch does not show is freed, too: nobody has looked
+/// whether it should be.
+async fn check(
+    ctx: &Ctx,
+    owner: &ClaimOwner,
+    Held { claim, is_new }: &Held,
+    deadline: Instant,
+    in_the_way: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
+    let domain = &claim.spec.hostname;
+    let is_shown = || ctx.claim(domain).is_some_and(|seen| seen.uid() == claim.uid() && is_own(&seen, owner));
+    match sight(&Api::all(ctx.client.clone()), claim, deadline, is_shown).await {
+        Sight::Shown if in_the_way(domain) => release(ctx, claim).await,
+        Sight::Shown | Sight::Gone => Ok(()),
+        Sight::Late => {
+            if *is_new {
+                release(ctx, claim).await?;
+            }
+            let object = format!("PdsHostnameClaim {}", claim.name_any());
+            let message =
+                "is made, and the watch of the API server has not shown it; the operator tries again".to_owned();
+            Err(Failure { object, cause: Cause::Unavailable, message })
+        }
+    }
+}
+
+fn is_own(claim: &PdsHostnameClaim, owner: &ClaimOwner) -> bool {
+    hostname::is_held_by(claim, &owner.namespace, &owner.name)
+}
+
+fn failure(claim: &PdsHostnameClaim, error: &kube::Error) -> Failure {
+    Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), error)
 }
 
 /// The claim of another namespace above a domain, the nearest one. A domain that the class itself names is above everybody's, so its holder
@@ -81,46 +148,45 @@ fn is_limit(limits: &[String], domain: &str) -> bool {
     limits.iter().any(|limit| limit.trim_start_matches('.') == domain)
 }
 
-async fn write(ctx: &Ctx, pds: &PdsInstance, wanted: &Wanted, hostname: &str) -> Result<(), Failure> {
+/// Makes a claim, or takes over one whose holder is gone with its keys. Nothing if the domain cannot be had.
+async fn write(ctx: &Ctx, owner: &ClaimOwner, domain: &str) -> Result<Option<Held>, Failure> {
     let api = Api::<PdsHostnameClaim>::all(ctx.client.clone());
-    let name = hostname::claim_name(hostname);
+    let name = hostname::claim_name(domain);
+    let spec = PdsHostnameClaimSpec { hostname: domain.to_owned(), owner: owner.clone() };
+    let mut claim = PdsHostnameClaim::new(&name, spec);
     let failed = |error: kube::Error| Failure::of(format!("PdsHostnameClaim {name}"), &error);
-    let owner = ClaimOwner {
-        namespace: wanted.namespace().to_owned(),
-        name: wanted.instance.clone(),
-        uid: pds.uid().unwrap_or_default(),
-    };
-    let mut claim = PdsHostnameClaim::new(&name, PdsHostnameClaimSpec { hostname: hostname.to_owned(), owner });
     match api.create(&PostParams::default(), &claim).await {
-        Ok(_) => return Ok(()),
+        Ok(claim) => return Ok(Some(Held { claim, is_new: true })),
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(failed(error)),
     }
-    let Some(there) = api.get_opt(&name).await.map_err(failed)? else { return Ok(()) };
-    if hostname::is_held_by(&there, wanted.namespace(), &wanted.instance)
-        || !is_free(ctx, &there).await.map_err(failed)?
-    {
-        return Ok(());
+    // One that went meanwhile is asked for by the next reconciliation, which its end brings.
+    let Some(there) = api.get_opt(&name).await.map_err(failed)? else { return Ok(None) };
+    if is_own(&there, owner) {
+        return Ok(Some(Held { claim: there, is_new: false }));
     }
-    tracing::info!("the hostname {hostname} is free: its holder and that one's keys are gone");
+    if !is_free(ctx, &there).await.map_err(failed)? {
+        return Ok(None);
+    }
+    tracing::info!("the hostname {domain} is free: its holder and that one's keys are gone");
     claim.metadata.resource_version = there.resource_version();
     match api.replace(&name, &PostParams::default(), &claim).await {
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        other => other.map(drop).map_err(failed),
+        Ok(claim) => Ok(Some(Held { claim, is_new: true })),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
+        Err(error) => Err(failed(error)),
     }
 }
 
 /// Frees a claim of the instance that it asks for no more.
 pub(super) async fn release(ctx: &Ctx, claim: &PdsHostnameClaim) -> Result<(), Failure> {
-    let freed = free(ctx, claim).await;
-    freed.map_err(|error| Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), &error))
+    free(ctx, claim).await.map_err(|error| failure(claim, &error))
 }
 
 /// Frees the claim of a hostname if its holder is gone with its keys.
 pub(super) async fn free_if_gone(ctx: &Ctx, hostname: &str) -> Result<(), Failure> {
     let Some(claim) = ctx.claim(hostname) else { return Ok(()) };
     let free = async { if is_free(ctx, &claim).await? { free(ctx, &claim).await } else { Ok(()) } };
-    free.await.map_err(|error| Failure::of(format!("PdsHostnameClaim {}", claim.name_any()), &error))
+    free.await.map_err(|error| failure(&claim, &error))
 }
 
 /// Whether the holder of a claim is gone with its keys and its workloads. While the keys exist, so may the accounts that have the hostname in their
@@ -139,11 +205,11 @@ async fn is_free(ctx: &Ctx, claim: &PdsHostnameClaim) -> kube::Result<bool> {
         && !runs::<StatefulSet>(ctx, owner, &name::postgres(&owner.name)).await?)
 }
 
-/// Whether a workload of an instance that is gone still exists. It has the hostname in its settings.
+/// Whether a workload of an instance that is gone still exists. It has the hostname in its settings. One that cannot be read may be one.
 async fn runs<K: Object>(ctx: &Ctx, owner: &ClaimOwner, name: &str) -> kube::Result<bool> {
-    let workloads = Api::<Tolerant<PartialObjectMeta<K>>>::namespaced(ctx.client.clone(), &owner.namespace);
+    let workloads = Api::<SingleMeta<K>>::namespaced(ctx.client.clone(), &owner.namespace);
     let live = workloads.get_opt(name).await?;
-    Ok(live.is_some_and(|live| live.labels().get(INSTANCE) == Some(&owner.name)))
+    Ok(live.is_some_and(|live| live.0.is_err() || live.labels().get(INSTANCE) == Some(&owner.name)))
 }
 
 /// Deletes a claim that is as it was seen.

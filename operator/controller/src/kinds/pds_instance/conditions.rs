@@ -1,18 +1,15 @@
 //! Conditions of an instance whose status this version may not be able to read.
 
-use std::fmt;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
-use kube::Resource;
-use kube::api::{ApiResource, DynamicObject, GetParams, Patch, PatchParams, Request};
+use kube::Client;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use operator_api::PdsInstance;
 use operator_runtime::condition;
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::finalizer::FINALIZER;
+use super::held::{FINALIZER, Finalizers, requests, text};
 use crate::context::Ctx;
 
 /// Maximum number of bytes of a spec or a status that is looked at. The schema allows a fraction of it.
@@ -22,12 +19,13 @@ const MOST_BYTES: usize = 256 << 10;
 /// other than the operator's. Namespaces take turns.
 pub(super) async fn fetch(ctx: &Ctx, namespace: &str, name: &str) -> kube::Result<Option<DynamicObject>> {
     let _turn = ctx.fetching.take(namespace).await;
-    let request = requests(namespace).get(name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
-    match ctx.client.request_text(request).await {
-        Ok(text) => read(&text).map(Some).map_err(kube::Error::SerdeError),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(error),
-    }
+    stored(&ctx.client, namespace, name).await
+}
+
+/// The same for a command that does one thing after the other.
+pub(super) async fn stored(client: &Client, namespace: &str, name: &str) -> kube::Result<Option<DynamicObject>> {
+    let text = text(client, namespace, name).await?;
+    text.map(|text| read(&text)).transpose().map_err(kube::Error::SerdeError)
 }
 
 /// Sets conditions and leaves the rest of the status as it is, whatever it holds. True if a reason or a message is another one than before.
@@ -59,10 +57,6 @@ pub(super) async fn merge_conditions(
     Ok(is_news)
 }
 
-fn requests(namespace: &str) -> Request {
-    Request::new(PdsInstance::url_path(&(), Some(namespace)))
-}
-
 /// Reads what is kept of an instance. Everything else is skipped as text, since it takes many times its size once it is parsed.
 fn read(text: &str) -> serde_json::Result<DynamicObject> {
     #[derive(Deserialize)]
@@ -82,16 +76,16 @@ fn read(text: &str) -> serde_json::Result<DynamicObject> {
         resource_version: Option<String>,
         generation: Option<i64>,
         deletion_timestamp: Option<Time>,
-        #[serde(default, rename = "finalizers")]
-        is_held: Held,
+        finalizers: Option<Finalizers>,
     }
     let stored: Stored<'_> = serde_json::from_str(text)?;
     let value = |part: Option<&RawValue>| {
         let part = part.map(RawValue::get).filter(|part| part.len() <= MOST_BYTES);
         part.map(serde_json::from_str::<Value>).transpose().map(Option::unwrap_or_default)
     };
-    let Identity { name, namespace, uid, resource_version, generation, deletion_timestamp, is_held } = stored.metadata;
-    let finalizers = is_held.0.then(|| vec![FINALIZER.to_owned()]);
+    let Identity { name, namespace, uid, resource_version, generation, deletion_timestamp, finalizers } =
+        stored.metadata;
+    let finalizers = finalizers.and_then(|found| found.place).map(|_| vec![FINALIZER.to_owned()]);
     let metadata = ObjectMeta {
         name,
         namespace,
@@ -105,32 +99,6 @@ fn read(text: &str) -> serde_json::Result<DynamicObject> {
     let data = json!({"spec": value(stored.spec)?, "status": value(stored.status)?});
     let object = DynamicObject::new("", &ApiResource::erase::<PdsInstance>(&())).data(data);
     Ok(DynamicObject { metadata, ..object })
-}
-
-/// Whether the operator's finalizer is among the finalizers, of which there may be any number.
-#[derive(Default)]
-struct Held(bool);
-
-impl<'de> Deserialize<'de> for Held {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = Held;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of finalizers")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Held, A::Error> {
-                let mut held = Held(false);
-                while let Some(name) = names.next_element::<String>()? {
-                    held.0 |= name == FINALIZER;
-                }
-                Ok(held)
-            }
-        }
-        deserializer.deserialize_seq(Names)
-    }
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ pub(super) async fn finalize(ctx: &Ctx, end: &End) -> Result<Progress, Error> {
     }
     let mut progress = delete_data(ctx, end).await;
     if matches!(progress, Ok(Progress::Done)) {
-        let removed = change_finalizer(ctx.client.clone(), namespace, &end.name, &end.uid, false).await;
+        let removed = change_finalizer(&ctx.client, &ctx.fetching, namespace, &end.name, &end.uid, false).await;
         progress = removed.map(|()| Progress::Done).map_err(Error::from);
     }
     match &progress {

@@ -11,6 +11,7 @@ mod crash;
 pub mod done;
 mod finalize;
 pub mod finalizer;
+mod held;
 pub mod observe;
 pub mod observed;
 pub mod orphans;

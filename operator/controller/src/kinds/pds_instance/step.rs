@@ -10,11 +10,11 @@ use super::wanted::Store;
 /// What a plan can ask for beside writing objects.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Claim the hostname.
+    /// Claim domains, in this order, up to the first that cannot be had.
     Claim {
-        /// Hostname or handle domain to claim.
-        hostname: String,
-        /// Domains of the class, if the class limits them: then no name above or below the hostname may be another namespace's.
+        /// Hostname and handle domains to claim.
+        domains: Vec<String>,
+        /// Domains of the class, if the class limits them: then no name above or below these may be another namespace's.
         limits: Option<Vec<String>>,
     },
     /// Free a claim of this instance.

@@ -80,7 +80,7 @@ fn claims(scene: &Scene<'_>) -> Part {
         return Part::absent();
     }
     let limits = if let ClassFound::Found(class) = &scene.observed.class { class.spec.domains.clone() } else { None };
-    let claim_of = |hostname| Step::Claim { hostname, limits: limits.clone() };
+    let claim_of = |domains| Step::Claim { domains, limits: limits.clone() };
     let mut free = Vec::new();
     for domain in &domains {
         match scene.observed.claims.get(domain) {
@@ -88,7 +88,7 @@ fn claims(scene: &Scene<'_>) -> Part {
             // The holder may be gone with its data: the step looks, and frees the domain if so.
             Some(claim) => {
                 let verdict = taken(&scene.pds.spec, domain, claim);
-                return Part::new(verdict).with_step(claim_of(domain.clone()));
+                return Part::new(verdict).with_step(claim_of(vec![domain.clone()]));
             }
             // Whoever serves a name below a domain decides on a handle that the holder of the domain may have given out.
             None => match scene.observed.claims_above.get(domain) {
@@ -110,10 +110,8 @@ fn claims(scene: &Scene<'_>) -> Part {
     if free.is_empty() {
         return Part::new(Verdict::good(format!("this instance holds {names}")));
     }
-    let mut part = Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed")));
     // One after the other, in the same order for all: two instances that ask for the same domains never hold one each.
-    part.steps.extend(free.into_iter().next().map(claim_of));
-    part
+    Part::new(Verdict::bad(Reason::Progressing, format!("{names} is being claimed"))).with_step(claim_of(free))
 }
 
 fn field(spec: &PdsInstanceSpec, domain: &str) -> &'static str {

@@ -364,10 +364,12 @@ impl World {
         let name = self.name();
         match step {
             Step::FreeClaim { .. } | Step::ReleaseClaim { .. } => {}
-            Step::Claim { hostname, .. } => {
+            Step::Claim { domains, .. } => {
                 let owner = ClaimOwner { namespace: "ns".into(), name, uid: "pds-uid".into() };
-                let spec = PdsHostnameClaimSpec { hostname: hostname.clone(), owner };
-                self.observed.claims.insert(hostname.clone(), PdsHostnameClaim::new("c", spec).into());
+                for domain in domains {
+                    let spec = PdsHostnameClaimSpec { hostname: domain.clone(), owner: owner.clone() };
+                    self.observed.claims.insert(domain.clone(), PdsHostnameClaim::new("c", spec).into());
+                }
             }
             Step::CreateKeys => {
                 let mut content = keys_content(&name, '1');
