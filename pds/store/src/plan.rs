@@ -28,7 +28,6 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         ("account::purgeable", account::PURGEABLE),
         ("account::due_for_deletion", account::DUE),
         ("account::over_suspensions", account::OVER),
-        ("account::unfinished_submissions", account::SUBMISSIONS),
         ("email_token::get", email_token::GET),
         ("mail::is_due", mail::DUE),
         ("blob::get", blob::GET),

@@ -45,7 +45,6 @@ pub(crate) use search::{ALL, BY_PREFIX};
 pub use search::{all, by_email_prefix};
 pub(crate) use state::Causes;
 pub use state::{Account, Status};
-pub(crate) use submitted_operation::SUBMISSIONS;
 pub use submitted_operation::{Submission, begin_submission, end_submission, unfinished_submissions};
 pub(crate) use suspension::OVER;
 pub use suspension::{Suspension, over_suspensions, set_suspension, suspension};

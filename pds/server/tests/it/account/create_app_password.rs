@@ -134,7 +134,6 @@ on_both!(tokens_for_other_services_are_limited_by_method_and_service, |pds| asyn
     assert_eq!(missing(&token("did:web:a.test#api", None).await), "rpc:*?aud=did:web:a.test#api");
     // Its own requests to other services need the same.
     assert_eq!(missing(&client.query("app.bsky.feed.getTimeline", &[]).await), "rpc:app.bsky.feed.getTimeline?aud=*");
-    assert_eq!(missing(&client.query("app.bsky.feed.getPosts", &[]).await), "rpc:app.bsky.feed.getPosts?aud=*");
 });
 
 #[tokio::test]

@@ -63,12 +63,14 @@ async fn blobs_come_from_a_bucket(database: Database) {
     assert!(code == Some(78) && said.contains("PDS_BLOBSTORE_S3_ACCESS_KEY_ID and"), "{said}");
 }
 
-#[tokio::test]
+// The command is waited for by a thread, and the proxy before the bucket goes on beside it.
+#[tokio::test(flavor = "multi_thread")]
 async fn blobs_come_from_a_bucket_on_sqlite() {
     blobs_come_from_a_bucket(Database::sqlite()).await;
 }
 
-#[tokio::test]
+// The command is waited for by a thread, and the proxy before the bucket goes on beside it.
+#[tokio::test(flavor = "multi_thread")]
 async fn blobs_come_from_a_bucket_on_postgres() {
     blobs_come_from_a_bucket(Database::postgres().await).await;
 }
