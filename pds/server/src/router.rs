@@ -32,7 +32,7 @@ use crate::{
         rate_limit::{self, LimitsOf},
         well_known,
     },
-    rate_limit::Shares,
+    rate_limit::Budget,
     xrpc::{self, XrpcError},
 };
 
@@ -44,7 +44,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 /// What the public port answers.
 pub fn public(app: App) -> Router {
     let answers = Answers::new(app.answers.clone());
-    let open_requests = Shares::new(app.sizes.requests, app.sizes.requests / 8);
+    let open_requests = Budget::shared(app.sizes.requests, app.sizes.requests / 8);
     Router::new()
         .route("/", get(well_known::banner))
         .route("/robots.txt", get(well_known::robots))

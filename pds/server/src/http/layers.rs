@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    rate_limit::{Client, Connection, Shares},
+    rate_limit::{Budget, Client, Connection},
     xrpc::{ErrorName, XrpcError},
 };
 
@@ -48,9 +48,10 @@ pub async fn occupy(request: Request, next: Next) -> Response {
     next.run(request).await.map(|body| Body::new(Occupying::new(body, busy)))
 }
 
-/// Limits the requests that wait for their answers, of each address and in all: over HTTP/2 one connection has many.
-pub async fn bound_requests(State(open): State<Shares>, client: Client, request: Request, next: Next) -> Response {
-    let Some(_open) = open.take(&client.subject) else {
+/// Limits the requests that wait for their answers, of each address and in all: over HTTP/2 one connection has many. When all places are taken, the
+/// address with most loses its oldest connection.
+pub async fn bound_requests(State(open): State<Budget>, client: Client, request: Request, next: Next) -> Response {
+    let Some(_open) = open.take(&client, 1) else {
         return XrpcError::unavailable("Too many requests wait for their answers, try again", 1).into_response();
     };
     next.run(request).await

@@ -154,6 +154,32 @@ async fn requests_of_one_address_that_wait_leave_room_for_others() {
 }
 
 #[tokio::test]
+async fn requests_of_eight_addresses_that_wait_leave_room_for_others() {
+    let pds =
+        TestPds::with(Database::sqlite(), &[("PDS_TRUSTED_PROXIES", "none"), ("PDS_MAX_CONNECTIONS", "256")]).await;
+    let more = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
+    let head = head(&pds, "POST /xrpc/com.atproto.server.createSession", more);
+    let mut open = Vec::new();
+    for number in 0..136 {
+        let mut stream = connect_from(&pds, 2 + number % 8).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    // All 128 places are taken when the first of the rest is refused.
+    let refused = futures::future::select_all(open.iter_mut().map(|stream| {
+        Box::pin(async move {
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.map(|_| answer.to_vec())
+        })
+    }));
+    let (answer, ..) = timeout(Duration::from_secs(10), refused).await.expect("one is answered");
+    assert_eq!(answer.unwrap(), b"HTTP/1.1 503");
+    for _ in 0..5 {
+        pds.query("com.atproto.server.describeServer", &[]).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn readers_of_one_address_do_not_take_the_memory_of_all_answers() {
     let pds = TestPds::with(Database::sqlite(), &[("PDS_TRUSTED_PROXIES", "none"), ("PDS_ANSWER_MEMORY", "4MB")]).await;
     let alice = pds.person("alice").await;
