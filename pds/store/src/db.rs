@@ -1,15 +1,10 @@
 //! The database handle: which database, its pools, and how transactions begin.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use std::time::Duration;
 
 use crate::{
-    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, pools::Pools,
-    tx::Open, waits::Waits,
+    Dialect, Error, Options, Result, Tx, bulk::Bulk, dialect, disk_full::DiskFull, event::Appended, line::Line,
+    pools::Pools, tx::Open, waits::Waits,
 };
 
 /// A database. Cheap to clone; all clones share the connections.
@@ -21,22 +16,6 @@ pub struct Db {
     pub(crate) bulk: Bulk,
     pub(crate) line: Line,
     pub(crate) waits: Waits,
-}
-
-/// The line of transactions of this process other than the committer's, which does not stand in it: whatever many clients ask for at once, commits of
-/// records wait for one of them at most.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    turn: Arc<Semaphore>,
-    /// How long the turn is waited for.
-    patience: Duration,
-}
-
-impl Line {
-    /// The turn, `None` after waiting for as long as for a connection.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        timeout(self.patience, self.turn.clone().acquire_owned()).await.ok()?.ok()
-    }
 }
 
 impl Db {
@@ -59,7 +38,7 @@ impl Db {
             appended: Appended::default(),
             disk_full: DiskFull::default(),
             bulk: Bulk::new(options.max_connections, options.acquire_timeout),
-            line: Line { turn: Arc::new(Semaphore::new(1)), patience: options.acquire_timeout },
+            line: Line::new(options.acquire_timeout),
             waits,
         })
     }

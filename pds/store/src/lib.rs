@@ -42,6 +42,7 @@ mod db;
 mod dialect;
 mod disk_full;
 mod error;
+mod line;
 mod options;
 mod ping;
 mod pools;

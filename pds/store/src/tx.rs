@@ -3,7 +3,7 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Error, Result, db::Line, dialect::postgres::in_time, disk_full::DiskFull, event::Appended};
+use crate::{Error, Result, dialect::postgres::in_time, disk_full::DiskFull, event::Appended, line::Line};
 
 /// A write transaction. Dropped without [`Tx::commit`] it rolls back, so a cancelled request leaves nothing behind.
 ///
