@@ -33,7 +33,7 @@ pub struct Answers(Budget);
 pub struct Plain;
 
 impl Answers {
-    /// Which share this memory.
+    /// Answers that are held in `memory` until their readers have taken them.
     pub fn new(memory: Budget) -> Self {
         Self(memory)
     }

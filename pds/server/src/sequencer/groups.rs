@@ -8,7 +8,7 @@ use tokio::{sync::watch, task::yield_now};
 /// Number of followers that are woken together.
 const MEMBERS: usize = 32;
 
-/// All followers.
+/// The followers of the firehose, in groups of at most [`MEMBERS`].
 #[derive(Debug)]
 pub(super) struct Groups(RwLock<Vec<watch::Sender<()>>>);
 
