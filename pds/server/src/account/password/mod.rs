@@ -84,6 +84,12 @@ impl Passwords {
         Ok(matches)
     }
 
+    /// Number of hashes that may begin now. A turn that rests is not free.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.turns.free()
+    }
+
     /// Whether a stored hash is not as [`Passwords::hash`] makes them, and is to be replaced when the password is seen.
     pub fn is_outdated(stored: &str) -> bool {
         !hash::is_current(stored)
@@ -181,9 +187,9 @@ mod tests {
         let passwords = Passwords { turns: Turns::new(1, 3), ..Passwords::default() };
         let stored = passwords.hash("correct", "").await.unwrap();
         assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap());
-        assert_eq!(passwords.turns.free(), 1);
+        assert_eq!(passwords.free(), 1);
         assert!(!passwords.verify(Some(&stored), "wrong", "").await.unwrap());
-        assert_eq!(passwords.turns.free(), 0);
+        assert_eq!(passwords.free(), 0);
         assert!(passwords.verify(Some(&stored), "correct", "").await.unwrap(), "it comes after the rest");
     }
 
@@ -201,7 +207,7 @@ mod tests {
         tokio::task::spawn_blocking(move || seen.recv().unwrap()).await.unwrap();
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
-        assert_eq!(passwords.turns.free(), 0);
+        assert_eq!(passwords.free(), 0);
         finish.send(()).unwrap();
         drop(passwords.turns.next("").await.unwrap());
     }

@@ -2,6 +2,7 @@ use axum::{extract::State, http::StatusCode};
 use data_encoding::HEXLOWER;
 use pds_store::{
     account::{self, Account, Status},
+    app_password::AppPassword,
     email_token::Purpose,
     session::AppSession,
 };
@@ -89,27 +90,34 @@ async fn prove(
 ) -> Result<Option<(Account, Option<AppSession>)>> {
     // Nobody moves a taken-down account elsewhere with an app password.
     let holder = account.as_ref().filter(|account| account.status() != Status::TakenDown);
-    if let Some(holder) = holder
-        && let Some(found) = app.app_passwords.find(holder, password).await?
-    {
-        let app_password = AppSession { id: found.id, privileged: found.privileged, scopes: found.scopes };
-        return Ok(account.map(|account| (account, Some(app_password))));
+    if let Some(holder) = holder {
+        // App passwords come first: after a wrong password of the account this address would wait for the rest of its turn.
+        let found = match app.app_passwords.find(holder, password).await? {
+            Some(found) => Some(found),
+            None => imported(app, holder, password, client).await?,
+        };
+        if let Some(found) = found {
+            let app_password = AppSession { id: found.id, privileged: found.privileged, scopes: found.scopes };
+            return Ok(account.map(|account| (account, Some(app_password))));
+        }
     }
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verified = app.passwords.verify(stored, password, &client.subject).await?;
-    if let (true, Some(account)) = (verified, &account) {
+    if !app.passwords.verify(stored, password, &client.subject).await? {
+        return Ok(None);
+    }
+    if let Some(account) = &account {
         upgrade(app, account, password, client).await;
     }
-    if verified {
-        return Ok(account.map(|account| (account, None)));
-    }
-    let Some(holder) = account.filter(|account| account.status() != Status::TakenDown) else { return Ok(None) };
-    let found = app.app_passwords.find_imported(&holder, password, &app.passwords, &client.subject).await;
-    let found = found.map_err(|error| match error {
-        ImportedError::Store(error) => XrpcError::from(error),
+    Ok(account.map(|account| (account, None)))
+}
+
+/// The app password that came from elsewhere and is this one.
+async fn imported(app: &App, holder: &Account, password: &str, client: &Client) -> Result<Option<AppPassword>> {
+    let found = app.app_passwords.find_imported(holder, password, &app.passwords, &client.subject).await;
+    found.map_err(|error| match error {
+        ImportedError::Store(error) => error.into(),
         ImportedError::Hash(error) => error.into(),
-    })?;
-    Ok(found.map(|found| (holder, Some(AppSession { id: found.id, privileged: found.privileged, scopes: None }))))
+    })
 }
 
 /// Replaces a hash that came from elsewhere, now that the password is known. The login succeeds whether or not this does.

@@ -72,7 +72,11 @@ fn blobs(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     checked.collect()
 }
 
-on_places!(everything_of_an_account_is_in_one_file, [], |pds, place| async move {
+/// Preferences belong to an app view.
+const APP_VIEW: [(&str, &str); 2] =
+    [("PDS_BSKY_APP_VIEW_URL", "https://appview.invalid"), ("PDS_BSKY_APP_VIEW_DID", "did:web:appview.invalid")];
+
+on_places!(everything_of_an_account_is_in_one_file, APP_VIEW, |pds, place| async move {
     // AL-LIFE-3
     let alice = pds.person("alice").await;
     for n in 0..300 {
