@@ -43,6 +43,7 @@ mod db;
 mod dialect;
 mod disk_full;
 mod error;
+mod list;
 mod options;
 mod ping;
 mod pools;
