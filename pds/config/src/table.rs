@@ -206,7 +206,7 @@ table! {
         MAX_REPO_IMPORT_RECORDS: u32 = "PDS_MAX_REPO_IMPORT_RECORDS", Value("2000000"), codec::COUNT,
             "Maximum number of records of an imported repository. `PDS_IMPORT_MEMORY` may allow fewer.";
         MAX_REPO_IMPORT_REPLACED: u32 = "PDS_MAX_REPO_IMPORT_REPLACED", Value("1000"), codec::COUNT,
-            "Maximum number of records of the account that an import may change or delete. They are replaced in one transaction, for which other writes wait: about 50 microseconds for each record. New records do not count.";
+            "Maximum number of records of the account that an import may change or delete. Each reference to a blob, before and after, counts as one more. They are replaced in one transaction, for which other writes wait: about 50 microseconds for each record. New records do not count.";
         ACCOUNT_DELETE_GRACE_MS: Duration = "PDS_ACCOUNT_DELETE_GRACE_MS", Value("7d"), codec::MILLISECONDS,
             "How long the data of a deleted account is kept, so that an administrator can restore it. To others the account is gone at once. 0 removes the data at once.";
         CONTACT_EMAIL_ADDRESS: String = "PDS_CONTACT_EMAIL_ADDRESS", Unset, codec::EMAIL,

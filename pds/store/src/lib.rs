@@ -44,6 +44,7 @@ mod dialect;
 mod disk_full;
 mod error;
 mod line;
+mod list;
 mod meter;
 mod options;
 mod ping;

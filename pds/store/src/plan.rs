@@ -4,7 +4,7 @@ use crate::{
     Dialect, account, app_password, blob,
     dialect::{
         postgres::commit::{self as batch, blobs, creates, lone},
-        sqlite::commit as sqlite,
+        sqlite::{commit as sqlite, references},
     },
     email_token, event, invite, lexicon, mail, preference, record, repo, reserved_key, reserved_label, session,
     snapshot, usage,
@@ -81,7 +81,13 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         Dialect::Sqlite => hot.extend([
             ("account::current", account::CURRENT_ONE),
             ("record::collections", record::COLLECTIONS_SQLITE),
+            ("blob::referred_by", blob::referred_by_sql(dialect)),
             ("commit_batch replaced", sqlite::REPLACED),
+            ("commit_batch delete", sqlite::DELETE),
+            ("commit_batch release", references::RELEASE),
+            ("commit_batch blobs", references::STATE),
+            ("commit_batch promote", references::PROMOTE),
+            ("commit_batch demote", references::DEMOTE),
             ("event::between", event::BETWEEN_SQLITE),
             ("snapshot::bodies", snapshot::BODIES_SQLITE),
             ("record::list account by DID", record::ACCOUNT_SQLITE.did),
@@ -92,6 +98,7 @@ pub fn hot(dialect: Dialect) -> Vec<(&'static str, &'static str)> {
         Dialect::Postgres => hot.extend([
             ("account::current", account::CURRENT_ONE),
             ("account::current of many", account::CURRENT_MANY),
+            ("blob::referred_by", blob::referred_by_sql(dialect)),
             ("record::collections", record::COLLECTIONS_POSTGRES),
             ("event::between", event::BETWEEN_POSTGRES),
             ("event::between alone", event::PAYLOAD),

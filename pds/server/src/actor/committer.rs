@@ -30,6 +30,8 @@ use crate::{
 const BATCH: usize = 128;
 /// Bytes of events after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
+/// References to blobs that are added and removed, after which a batch is full: each takes some microseconds of SQLite's one writer.
+const BATCH_REFERENCES: usize = 1_000;
 /// Maximum number of commits that wait; more are refused.
 const WAITING: usize = 2_048;
 /// Maximum wait of a busy replica among several for more commits. Replicas that write at once wait for each other in the database; fewer
@@ -90,7 +92,16 @@ impl SubmitError {
 }
 
 type Done = oneshot::Sender<Result<i64, SubmitError>>;
-type Job = (NewCommit, Done, Instant, Span);
+
+/// A commit that waits to be stored.
+struct Job {
+    commit: NewCommit,
+    /// Number of references to blobs that it adds and removes.
+    references: usize,
+    done: Done,
+    since: Instant,
+    span: Span,
+}
 
 /// Where commits are passed to be stored. Cheap to clone.
 #[derive(Clone)]
@@ -121,13 +132,14 @@ impl Committer {
         waiting == WAITING || (waiting > BATCH && late())
     }
 
-    /// Takes a commit in, to be stored after those taken in before.
+    /// Takes a commit in, to be stored after those taken in before. `references` is the number of references to blobs that it adds and removes.
     ///
     /// # Errors
     /// [`SubmitError::Overloaded`] and [`SubmitError::Stopped`]: it was not taken in.
-    pub fn submit(&self, commit: NewCommit) -> Result<Submitted, SubmitError> {
+    pub fn submit(&self, commit: NewCommit, references: usize) -> Result<Submitted, SubmitError> {
         let (done, stored) = oneshot::channel();
-        self.jobs.try_send((commit, done, Instant::now(), trace::current())).map_err(|error| match error {
+        let job = Job { commit, references, done, since: Instant::now(), span: trace::current() };
+        self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
         })?;
@@ -156,20 +168,21 @@ struct Parts {
 
 async fn run(parts: Parts, mut receiver: mpsc::Receiver<Job>, taken: watch::Sender<Option<Instant>>) {
     let mut last = Last::default();
-    while let Some((commit, done, since, span)) = receiver.recv().await {
-        taken.send_replace(Some(since));
+    while let Some(first) = receiver.recv().await {
+        taken.send_replace(Some(first.since));
         let is_full = receiver.len() + 1 >= BATCH;
         if last.crowded && !is_full && last.at.is_some_and(|at| at.elapsed() < DELAY) {
             sleep(last.took.min(GATHER)).await;
         }
-        let mut bytes = size(&commit);
-        let (mut commits, mut waiting, mut spans) = (vec![commit], vec![done], vec![span]);
-        while commits.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok((commit, done, _, span)) = receiver.try_recv() else { break };
-            bytes += size(&commit);
-            commits.push(commit);
-            waiting.push(done);
-            spans.push(span);
+        let (mut bytes, mut references) = (size(&first.commit), first.references);
+        let (mut commits, mut waiting, mut spans) = (vec![first.commit], vec![first.done], vec![first.span]);
+        while commits.len() < BATCH && bytes < BATCH_BYTES && references < BATCH_REFERENCES {
+            let Ok(job) = receiver.try_recv() else { break };
+            bytes += size(&job.commit);
+            references += job.references;
+            commits.push(job.commit);
+            waiting.push(job.done);
+            spans.push(job.span);
         }
         let (began, count) = (Instant::now(), commits.len());
         let first_seq = store(&parts, commits, waiting).instrument(batch_span(&spans)).await;

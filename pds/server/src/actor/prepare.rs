@@ -1,9 +1,12 @@
 //! Records before they are written: checked against their lexicon and the data model, encoded, and given a key.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use pds_lexicon::{Catalog, KeyType, ValidationStatus};
-use pds_repo::record::{self, Record};
+use pds_repo::{
+    Cid,
+    record::{self, Record},
+};
 use pds_syntax::{Nsid, RecordKey, RepoPath};
 use serde_json::Value;
 
@@ -20,6 +23,14 @@ pub struct PreparedRecord {
     pub status: Option<ValidationStatus>,
     /// [`pds_store::record::subject_hash`] in collections with one record per subject.
     pub subject_hash: Option<i64>,
+}
+
+impl PreparedRecord {
+    /// The blobs that it refers to.
+    #[must_use]
+    pub fn blobs(&self) -> BTreeSet<Cid> {
+        self.record.blobs.iter().map(|blob| blob.cid).collect()
+    }
 }
 
 /// The schema that a record is checked against.

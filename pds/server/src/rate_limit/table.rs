@@ -55,6 +55,14 @@ pub mod cost {
     /// Bytes of an event that one point pays for.
     const EVENT_BYTES: usize = 16 << 10;
 
+    /// References to blobs, added or removed, that one point pays for. Posts with pictures have a few.
+    const REFERENCES: usize = 20;
+
+    /// Points of the references to blobs that a commit adds and removes, beyond the points that its writes have cost. Each is a row.
+    pub fn of_references(count: usize, paid: u32) -> u32 {
+        u32::try_from(count / REFERENCES).unwrap_or(u32::MAX).saturating_sub(paid)
+    }
+
     /// Points of an event of this size beyond the points that its writes have cost. An event has all nodes of the tree that changed: whoever picks
     /// record keys that belong into one node makes each write an event of a megabyte, which is stored and sent to every subscriber.
     pub fn of_event(bytes: usize, paid: u32) -> u32 {

@@ -67,3 +67,9 @@ async fn a_day_has_limits_too() {
     assert_eq!(drawn(&LOGINS, 1, 10).await.limit.name, "create-session-day");
     assert_eq!(drawn(&LOGINS, 1, 24).await.retry_after, None);
 }
+
+#[test]
+fn references_to_blobs_cost_points_beyond_a_few() {
+    let costs = [19, 20, 100, 1_000, 2_000].map(|count| cost::of_references(count, cost::CREATE));
+    assert_eq!(costs, [0, 0, 2, 47, 97]);
+}

@@ -185,17 +185,24 @@ pub async fn due_for_deletion<'a>(
     Ok(rows.into_iter().map(|(id, did)| (AccountId(id), did.0)).collect())
 }
 
-/// Removes up to `limit` blobs and as many records of an account that was deleted. The objects of the blobs are noted as garbage, due at `now`.
+/// References to blobs that a portion of a purge removes.
+const REFERENCES: i64 = 2_000;
+/// Bytes of records after which a portion of a purge removes no more: freeing the pages of long records takes time.
+const BYTES: i64 = 4 << 20;
+
+/// Removes up to `limit` blobs and as many records of an account that was deleted, of long records fewer, and some references to blobs. The objects of the blobs are noted as garbage, due at `now`.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn purge_portion(tx: &mut Tx, id: AccountId, now: i64, limit: u32) -> Result<Purge> {
     const BLOBS: &str = "delete from blob where repo_id = $1 and cid in \
                          (select cid from blob where repo_id = $1 order by cid limit $2) returning storage_key";
-    const RECORDS: &str = "delete from record where repo_id = $1 and path in \
-                           (select path from record where repo_id = $1 order by path limit $2)";
-    const REFERENCES: &str = "delete from record_blob where repo_id = $1 and path in \
-                              (select path from record_blob where repo_id = $1 order by path limit $2)";
+    const RECORDS: &str = "delete from record where repo_id = $1 and path in (select path from \
+                           (select path, sum(bytes) over (order by path) - bytes as earlier from \
+                           (select path, length(body) as bytes from record where repo_id = $1 order by path limit $2) candidate) \
+                           fitting where earlier < $3)";
+    const RELEASE: &str = "delete from record_blob where repo_id = $1 and (blob_cid, path) in \
+                           (select blob_cid, path from record_blob where repo_id = $1 order by blob_cid, path limit $2)";
     let failed = || Error::during("purge account", id);
     let limit = i64::from(limit);
     // Of two that purge the same account one waits, so that they do not lock each other's rows.
@@ -206,9 +213,8 @@ pub async fn purge_portion(tx: &mut Tx, id: AccountId, now: i64, limit: u32) -> 
         blob::discard(tx, key, now).await?;
     }
     let mut removed = u64::try_from(keys.len()).unwrap_or(u64::MAX);
-    for sql in [RECORDS, REFERENCES] {
-        removed += execute!(&mut *tx, sql, id.0, limit).map_err(failed())?;
-    }
+    removed += execute!(&mut *tx, RECORDS, id.0, limit, BYTES).map_err(failed())?;
+    removed += execute!(&mut *tx, RELEASE, id.0, REFERENCES).map_err(failed())?;
     Ok(if removed > 0 { Purge::More } else { Purge::Empty })
 }
 

@@ -14,8 +14,9 @@ use pds_repo::Cid;
 use pds_syntax::{RepoPath, Tid};
 
 use crate::{
-    AccountId, Error, Result, Source, Tx, account,
+    AccountId, Db, Dialect, Error, Result, Source, Tx, account,
     column::{FullCid, Text, full_bytes},
+    list::{self, with_list},
     row::row,
     source::{execute, on},
     usage,
@@ -270,6 +271,22 @@ pub async fn references<'a>(
         .fetch_all(conn))
     .map_err(Error::during("list references to blob", cid))?;
     Ok(rows.into_iter().map(|(path,)| path.0).collect())
+}
+
+/// Counts the references of the records at the listed paths.
+pub(crate) fn referred_by_sql(dialect: Dialect) -> &'static str {
+    with_list!(dialect, "select count(*) from record_blob l where l.repo_id = $1 and l.path", LIST, "")
+}
+
+/// Number of references to blobs that the records at `paths` have together. A blob counts once for each record that refers to it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn referred_by<'a>(db: &Db, id: AccountId, paths: impl IntoIterator<Item = &'a RepoPath>) -> Result<u64> {
+    let (sql, paths) = (referred_by_sql(db.dialect()), list::paths(paths));
+    let (references,): (i64,) = on!(db, conn => sqlx::query_as(sql).bind(id.0).bind(&*paths).fetch_one(conn))
+        .map_err(Error::during("count references of records of account", id))?;
+    Ok(references.max(0).unsigned_abs())
 }
 
 pub(crate) const LIST: &str =

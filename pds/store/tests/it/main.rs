@@ -30,6 +30,7 @@ mod owner;
 mod plan;
 mod preference;
 mod record;
+mod references;
 mod repo;
 mod reserved_key;
 mod schema;

@@ -13,11 +13,8 @@ use pds_repo::{
 use pds_store::commit::{Put, RecordWrite};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
-use super::{Error, Invalid, Report, memory::Part as MemoryPart, portion::PortionSize, spool::Spool};
+use super::{Error, Invalid, Report, memory::Part as MemoryPart, portion::{Filled, PortionSize}, spool::Spool};
 use crate::actor::{prepare::subject_hash_of_block, write::MAX_BLOBS};
-
-/// A reference to a blob takes as much time to store as this many bytes of a record.
-const REFERENCE_BYTES: usize = 1 << 10;
 
 /// A repository with its blocks on disk. In memory are only the tree and the place of each block.
 #[derive(Debug)]
@@ -113,21 +110,42 @@ impl Content {
         Differences { imported: self.tree.records().peekable(), before: before.records().peekable(), part }
     }
 
+    /// The paths at which the repository `before` has other records, and the number of these paths and of the references to blobs of the
+    /// imported records there. Ends when the number is more than `most`.
+    pub(super) fn replaced(&self, before: &Tree, most: usize) -> Result<(Vec<RepoPath>, usize), Error> {
+        let (mut paths, mut count) = (Vec::new(), 0);
+        for Difference { key, imported, .. } in self.differences(before, Part::Replaced) {
+            count += 1;
+            if let Some(cid) = imported {
+                let record = Record::read(&self.spool, &key, cid, &mut |_| Ok(()))?;
+                count += record.map_or(0, |(record, _)| record.blobs.len());
+            }
+            paths.push(path(&key)?);
+            if count > most {
+                break;
+            }
+        }
+        Ok((paths, count))
+    }
+
     /// The next portion of differences as writes; none at the end.
     pub(super) fn portion(
         &self,
         differences: &mut Differences,
         size: PortionSize,
     ) -> Result<Option<Vec<RecordWrite>>, Error> {
-        let (mut writes, mut bytes) = (Vec::new(), 0);
-        while writes.len() < size.records && bytes < size.bytes {
+        let (mut writes, mut filled) = (Vec::new(), Filled::default());
+        while !filled.has(size) {
             let Some(Difference { key, imported, before }) = differences.next() else { break };
             let write = match imported {
-                None => RecordWrite::Delete { path: path(&key)? },
+                None => {
+                    filled.add(0, 0);
+                    RecordWrite::Delete { path: path(&key)? }
+                }
                 Some(cid) => {
                     let record = Record::read(&self.spool, &key, cid, &mut |_| Ok(()))?;
                     let (record, _) = record.map_err(|reason| io::Error::other(format!("{key}: {reason}")))?;
-                    bytes += record.body.len() + record.blobs.len() * REFERENCE_BYTES;
+                    filled.add(record.body.len(), record.blobs.len());
                     let Record { path, body, subject_hash, blobs } = record;
                     let put = Put { path, cid, body, subject_hash, blobs };
                     if before.is_some() { RecordWrite::Update(put) } else { RecordWrite::Create(put) }

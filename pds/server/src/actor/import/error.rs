@@ -70,12 +70,12 @@ pub enum Invalid {
         /// Maximum size of a file, and of its records together, in bytes.
         limit: u64,
     },
-    /// It would change or delete too many records of the account.
+    /// It would change or delete too many records of the account, or records with too many references to blobs.
     #[error(
-        "the account has more than {limit} records that the CAR file lacks or has with another content; delete them before the import"
+        "the account has more than {limit} records that the CAR file lacks or has with another content, where each reference to a blob, before and after, counts as one more; delete them before the import"
     )]
     Replaces {
-        /// Maximum number of such records.
+        /// Maximum number of such records and of their references.
         limit: u32,
     },
     /// Not a CAR file, or a damaged one.

@@ -19,10 +19,12 @@ pub(super) struct PortionSize {
     pub(super) records: usize,
     /// Bytes of the records' bodies.
     pub(super) bytes: usize,
+    /// References to blobs, of which each is a row.
+    pub(super) references: usize,
 }
 
 /// While others write. Storing it takes less time than an ordinary commit.
-const SMALL: PortionSize = PortionSize { records: 25, bytes: 64 << 10 };
+const SMALL: PortionSize = PortionSize { records: 25, bytes: 64 << 10, references: 200 };
 
 /// How long after the last write of somebody else portions stay small.
 const GENTLE: Duration = Duration::from_secs(10);
@@ -31,9 +33,31 @@ impl PortionSize {
     /// While nobody else writes. On SQLite a first write of somebody else waits for one such portion, some milliseconds.
     pub(super) fn large(dialect: Dialect) -> Self {
         match dialect {
-            Dialect::Sqlite => Self { records: 100, bytes: 256 << 10 },
-            Dialect::Postgres => Self { records: 500, bytes: 1 << 20 },
+            Dialect::Sqlite => Self { records: 100, bytes: 256 << 10, references: 1_000 },
+            Dialect::Postgres => Self { records: 500, bytes: 1 << 20, references: 2_000 },
         }
+    }
+}
+
+/// What a portion has so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filled {
+    records: usize,
+    bytes: usize,
+    references: usize,
+}
+
+impl Filled {
+    /// Adds a record, or the deletion of one.
+    pub(super) fn add(&mut self, bytes: usize, references: usize) {
+        self.records += 1;
+        self.bytes += bytes;
+        self.references += references;
+    }
+
+    /// Whether the next record belongs to the next portion.
+    pub(super) fn has(&self, size: PortionSize) -> bool {
+        self.records >= size.records || self.bytes >= size.bytes || self.references >= size.references
     }
 }
 
@@ -69,6 +93,18 @@ impl Portions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_portion_is_full_of_records_bytes_or_references() {
+        let records = |bytes, references| {
+            let mut filled = Filled::default();
+            while !filled.has(PortionSize::large(Dialect::Sqlite)) {
+                filled.add(bytes, references);
+            }
+            filled.records
+        };
+        assert_eq!([records(100, 4), records(100_000, 4), records(100, 100), records(100, 1_000)], [100, 3, 10, 1]);
+    }
 
     #[test]
     fn portions_are_small_while_others_write() {

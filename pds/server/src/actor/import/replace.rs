@@ -8,8 +8,9 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use pds_repo::{commit as signed, event, mst::Tree};
 use pds_store::{
+    AccountId, Db,
     account::Account,
-    background,
+    background, blob,
     commit::{NewCommit, RecordWrite, Staging},
     event as stored,
 };
@@ -33,6 +34,8 @@ pub(super) const LEASE_US: i64 = 120 * 1_000_000;
 const PROLONG: Duration = Duration::from_secs(30);
 /// The longest pause between two portions.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Paths whose references are counted by one statement.
+const PATHS: usize = 200;
 /// How far a revision may be ahead of the clock. Source: <https://atproto.com/specs/repository#commit-objects>.
 const AHEAD_US: u64 = 5 * 60 * 1_000_000;
 
@@ -55,7 +58,7 @@ pub(super) async fn replace(
     let commit = sign(account, &actor, content, rev, now);
     let (before, db) = (actor.repo.tree, &actors.parts().db);
     let size = Arc::new(Portions::new(db.dialect(), stored::head(db).await?));
-    check_replaced(content, &before, actors.parts().import.max_replaced).await?;
+    check_replaced(db, account.id, content, &before, actors.parts().import.max_replaced).await?;
     let mut created = portions(content, &before, Part::Created, &size);
     let mut prolonged = Instant::now();
     while let Some(writes) = created.next().await {
@@ -111,11 +114,25 @@ fn try_again(error: pds_store::Error, locked_out: &mut u32) -> Result<(), Error>
     Ok(())
 }
 
-/// Refuses a file that changes or lacks more than `limit` records of the account: the transaction that replaces them is one that others wait for.
-async fn check_replaced(content: &Arc<Content>, before: &Tree, limit: u32) -> Result<(), Error> {
+/// Refuses a file that changes or lacks more than `limit` records of the account, where each reference to a blob of either side counts as one more:
+/// the transaction that replaces them is one that others wait for.
+async fn check_replaced(
+    db: &Db,
+    account: AccountId,
+    content: &Arc<Content>,
+    before: &Tree,
+    limit: u32,
+) -> Result<(), Error> {
     let (content, before, most) = (content.clone(), before.clone(), usize::try_from(limit).unwrap_or(usize::MAX));
-    let count = move || content.differences(&before, Part::Replaced).take(most.saturating_add(1)).count();
-    if background::run(count).await > most { Err(Invalid::Replaces { limit }.into()) } else { Ok(()) }
+    let (paths, count) = background::run(move || content.replaced(&before, most)).await?;
+    let mut count = count as u64;
+    for some in paths.chunks(PATHS) {
+        if count > limit.into() {
+            break;
+        }
+        count += blob::referred_by(db, account, some).await?;
+    }
+    if count > limit.into() { Err(Invalid::Replaces { limit }.into()) } else { Ok(()) }
 }
 
 /// The commit that becomes the head, without its writes. It is announced as `#sync`: no `#commit` could hold so many operations.

@@ -11,7 +11,11 @@ use pds_store::{
 };
 use tokio::time::timeout;
 
-use super::{Change, Error, change::subjects, error::MAX_BLOBS};
+use super::{
+    Change, Error,
+    change::{may_remove_references, subjects},
+    error::MAX_BLOBS,
+};
 use crate::{
     actor::{
         Actors, SubmitError,
@@ -27,6 +31,8 @@ pub struct Outcome {
     pub head: Option<Head>,
     /// Size of the event that announces it.
     pub event_bytes: usize,
+    /// Number of references to blobs of the records that were replaced or deleted.
+    pub removed_references: usize,
 }
 
 /// What became of one attempt.
@@ -110,6 +116,11 @@ impl Actors {
         swap_commit: Option<Cid>,
     ) -> Result<Attempt, Error> {
         let writer = timeout(PATIENCE, slot.writer.lock()).await.map_err(|_| Error::Overloaded)?;
+        // The database is asked for the references of what is replaced, and does not have those of waiting commits. No commit joins the line
+        // while `writer` is held.
+        if may_remove_references(changes) {
+            settled(slot).await?;
+        }
         let end = slot.line().end();
         let (actor, line) = match end {
             Some(end) => end,
@@ -132,16 +143,17 @@ impl Actors {
                 settled(slot).await?;
                 let head = repo::root(&self.parts().db, account.id).await?.map(|root| root.head);
                 if head == Some(actor.repo.head) {
-                    return answer.map(|_| Attempt::Done(Outcome { head: None, event_bytes: 0 }));
+                    return answer.map(|_| Attempt::Done(Outcome { head: None, event_bytes: 0, removed_references: 0 }));
                 }
                 slot.line().end_after_failure(line);
                 return Ok(Attempt::Again);
             }
         };
+        let references = built.references;
         let quota = account.quota(self.parts().quota);
         let (commit, next, diff) = built.into_commit(account.id, actor, self.now_us(), quota);
         let event_bytes = commit.frame.len(0);
-        let submitted = self.parts().committer.submit(commit).map_err(|error| match error {
+        let submitted = self.parts().committer.submit(commit, references.count()).map_err(|error| match error {
             SubmitError::Overloaded => Error::Overloaded,
             error => Error::Submit(error),
         })?;
@@ -157,7 +169,8 @@ impl Actors {
         match stored {
             Ok(_) => {
                 self.parts().metrics.committed();
-                Ok(Attempt::Done(Outcome { head: Some(diff.head()), event_bytes }))
+                let removed_references = references.removed;
+                Ok(Attempt::Done(Outcome { head: Some(diff.head()), event_bytes, removed_references }))
             }
             Err(refusal) => self.refused(account, refusal).await,
         }

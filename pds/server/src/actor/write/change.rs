@@ -36,12 +36,23 @@ pub enum Change {
 }
 
 impl Change {
+    /// Number of references to blobs that it adds.
+    #[must_use]
+    pub fn references(&self) -> usize {
+        self.record().map_or(0, |record| record.blobs().len())
+    }
+
     pub(super) fn record(&self) -> Option<&PreparedRecord> {
         match self {
             Self::Create { record, .. } | Self::Update(record) | Self::Put { record, .. } => Some(record),
             Self::Delete { .. } => None,
         }
     }
+}
+
+/// Whether changes of several records may remove references to blobs: the database is asked for their number.
+pub(super) fn may_remove_references(changes: &[Change]) -> bool {
+    changes.len() > 1 && !changes.iter().all(|change| matches!(change, Change::Create { .. }))
 }
 
 /// Subject hashes of the records that may replace others about the same subject.

@@ -9,6 +9,10 @@ use crate::actor::{LoadError, SubmitError};
 /// Maximum number of different blob references in one commit. Each is looked up in the database.
 pub(in crate::actor) const MAX_BLOBS: usize = 1_000;
 
+/// Maximum number of references to blobs that a commit adds and removes, unless it writes one record only. SQLite's one writer needs some
+/// microseconds for each, and everybody's writes wait for it.
+pub const MAX_REFERENCES: usize = 2_000;
+
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -47,6 +51,14 @@ pub enum Error {
     #[error("Too many blobs. Max: {MAX_BLOBS}, Got: {count}")]
     TooManyBlobs {
         /// Number of different references.
+        count: usize,
+    },
+    /// A commit of several records adds and removes too many references to blobs.
+    #[error(
+        "Too many references to blobs: the writes add and remove {count}. Max in one commit of several records: {MAX_REFERENCES}"
+    )]
+    TooManyReferences {
+        /// Number of references of the records that are written, and of those that are replaced or deleted.
         count: usize,
     },
     /// The record states another media type of a blob than was stored with it.

@@ -8,5 +8,5 @@ mod plan;
 
 pub use apply::Outcome;
 pub use change::Change;
-pub use error::Error;
 pub(super) use error::MAX_BLOBS;
+pub use error::{Error, MAX_REFERENCES};

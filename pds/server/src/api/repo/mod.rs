@@ -37,7 +37,7 @@ use super::own_repo;
 use crate::{
     actor::{
         prepare::PreparedRecord,
-        write::{Change, Outcome},
+        write::{Change, MAX_REFERENCES, Outcome},
     },
     app::App,
     http::rate_limit::Meter,
@@ -85,9 +85,10 @@ pub struct Written {
     validation_status: Option<&'static str>,
 }
 
-/// Makes all changes, whose writes have cost `paid` points, in one commit. Charges for a large event what the writes have not paid.
+/// Makes all changes, whose writes have cost `paid` points, in one commit. Charges for a large event, or for many references to blobs, what the
+/// writes have not paid.
 ///
-/// The size is known when the commit is stored, so the last commit of an hour may be larger than the rest of the budget. Then nothing more is
+/// The size, and the references of what is replaced, are known when the commit is stored, so the last commit of an hour may be larger than the rest of the budget. Then nothing more is
 /// charged, and the next writes find the rest.
 async fn apply(
     app: &App,
@@ -96,10 +97,20 @@ async fn apply(
     changes: Vec<Change>,
     swap_commit: Option<Cid>,
 ) -> Result<Outcome, XrpcError> {
-    let outcome = app.actors.apply(account, changes, swap_commit).await?;
-    let more = cost::of_event(outcome.event_bytes, paid);
+    let added: usize = changes.iter().map(Change::references).sum();
+    // More are refused.
+    let of_added = cost::of_references(added.min(MAX_REFERENCES), paid);
+    if of_added > 0 {
+        meter.charge(app, &WRITES, account.did.as_str(), of_added).await?;
+    }
+    let (outcome, paid) = (app.actors.apply(account, changes, swap_commit).await?, paid.saturating_add(of_added));
+    let references = added.saturating_add(outcome.removed_references);
+    let more = cost::of_event(outcome.event_bytes, paid).max(cost::of_references(references, paid));
     if more > 0 && meter.charge(app, &WRITES, account.did.as_str(), more).await.is_err() {
-        debug!(repo.did = %account.did, "the event of {} bytes is larger than the rest of the write budget", outcome.event_bytes);
+        debug!(
+            repo.did = %account.did,
+            "the event of {} bytes and the {references} references to blobs cost more than the rest of the write budget", outcome.event_bytes
+        );
     }
     Ok(outcome)
 }

@@ -38,7 +38,9 @@ impl From<write::Error> for XrpcError {
                 Self::named("InvalidSwap", error.to_string())
             }
             write::Error::Repo(RepoError::Tree(error)) => Self::internal("changing a repository's tree", &error),
-            write::Error::TooManyBlobs { .. } => Self::invalid(error.to_string()),
+            write::Error::TooManyBlobs { .. } | write::Error::TooManyReferences { .. } => {
+                Self::invalid(error.to_string())
+            }
             write::Error::Repo(error) => Self::invalid(error.to_string()),
             write::Error::OverQuota { .. } => Self::named("AccountQuotaExceeded", error.to_string()),
             write::Error::Blob { .. } => Self::named("BlobNotFound", error.to_string()),

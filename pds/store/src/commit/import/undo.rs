@@ -1,17 +1,31 @@
 //! Undoing imports.
 
-use pds_syntax::{RepoPath, Tid};
+use pds_syntax::RepoPath;
 
 use super::hold::hold;
 use crate::{
-    AccountId, Db, Error, Result, Tx,
+    AccountId, Db, Dialect, Error, Result, Tx,
     column::Text,
+    list::{self, with_list},
+    row::row,
     source::{execute, on},
     tx::Open,
 };
 
 /// Staged records that are deleted in one transaction.
 const PORTION: i64 = 500;
+/// References to blobs after which a transaction deletes no more.
+const REFERENCES: i64 = 2_000;
+/// Bytes of records after which a transaction deletes no more: freeing the pages of long records takes time.
+const BYTES: i64 = 4 << 20;
+
+row! {
+    struct Staged {
+        path: Text<RepoPath>,
+        bytes: i64,
+        blobs: i64,
+    }
+}
 
 /// Repositories whose import has expired by `now`, in microseconds.
 ///
@@ -42,7 +56,9 @@ pub async fn undo_expired(db: &Db, id: AccountId, now: i64) -> Result<bool> {
 pub(super) async fn undo(db: &Db, id: AccountId, token: &str) -> Result<()> {
     const LOCK: &str = "select 1 from repo where account_id = $1 for update";
     const TAKE: &str = "update repo set import_token = $3 where account_id = $1 and import_token = $2";
-    const STAGED: &str = "select r.path, r.rev from record r where r.repo_id = $1 and r.path > $2 \
+    const STAGED: &str = "select r.path, cast(length(r.body) as bigint) as bytes, \
+                          (select count(*) from record_blob l where l.repo_id = r.repo_id and l.path = r.path) as blobs \
+                          from record r where r.repo_id = $1 and r.path > $2 \
                           and r.rev > (select h.rev from repo h where h.account_id = $1) order by r.path limit $3";
     const END: &str =
         "update repo set import_token = null, import_until = null where account_id = $1 and import_token = $2";
@@ -61,36 +77,81 @@ pub(super) async fn undo(db: &Db, id: AccountId, token: &str) -> Result<()> {
     }
     let mut after = String::new();
     loop {
-        let staged: Vec<(Text<RepoPath>, Text<Tid>)> = on!(db, conn => sqlx::query_as(STAGED)
+        let staged: Vec<Staged> = on!(db, conn => sqlx::query_as(STAGED)
             .bind(id.0)
             .bind(&*after)
             .bind(PORTION)
             .fetch_all(conn))
         .map_err(failed())?;
-        let Some((Text(last), _)) = staged.last() else { break };
-        after = last.to_string();
-        let mut tx = db.begin().await?;
-        // Another process has undone it by now, and another import may have begun.
-        if !hold(&mut tx, id, &undoing).await? {
-            return Ok(());
+        let Some(last) = staged.last() else { break };
+        after = last.path.0.to_string();
+        let mut rest = &*staged;
+        while !rest.is_empty() {
+            let (portion, others) = rest.split_at(portion(rest));
+            rest = others;
+            let mut tx = db.begin().await?;
+            // Another process has undone it by now, and another import may have begun.
+            if !hold(&mut tx, id, &undoing).await? {
+                return Ok(());
+            }
+            forget(&mut tx, id, portion).await?;
+            tx.commit().await?;
         }
-        for (Text(path), Text(rev)) in &staged {
-            forget(&mut tx, id, path, *rev).await?;
-        }
-        tx.commit().await?;
     }
     let mut tx = db.begin().await?;
     execute!(&mut tx, END, id.0, &*undoing).map_err(failed())?;
     tx.commit().await
 }
 
-/// Deletes a staged record with its references to blobs.
-async fn forget(tx: &mut Tx, id: AccountId, path: &RepoPath, rev: Tid) -> Result<()> {
-    const RECORD: &str = "delete from record where repo_id = $1 and path = $2 and rev = $3";
-    const BLOBS: &str = "delete from record_blob where repo_id = $1 and path = $2";
-    let failed = || Error::during("delete staged record", path);
-    if execute!(&mut *tx, RECORD, id.0, path.as_str(), rev.to_string()).map_err(failed())? == 1 {
-        execute!(tx, BLOBS, id.0, path.as_str()).map_err(failed())?;
+/// How many of the records, at least one, are deleted in one transaction.
+fn portion(staged: &[Staged]) -> usize {
+    let (mut blobs, mut bytes) = (0, 0);
+    let fits = staged.iter().take_while(|record| {
+        blobs += record.blobs;
+        bytes += record.bytes;
+        blobs <= REFERENCES && bytes <= BYTES
+    });
+    fits.count().max(1)
+}
+
+/// Deletes staged records with their references to blobs.
+async fn forget(tx: &mut Tx, id: AccountId, staged: &[Staged]) -> Result<()> {
+    let dialect = match tx.open {
+        Open::Sqlite(_) => Dialect::Sqlite,
+        Open::Postgres(_) => Dialect::Postgres,
+    };
+    let blobs = with_list!(
+        dialect,
+        "delete from record_blob where repo_id = $1 and path in \
+         (select r.path from record r where r.repo_id = $1 and r.path",
+        LIST,
+        " and r.rev > (select h.rev from repo h where h.account_id = $1))"
+    );
+    let records = with_list!(
+        dialect,
+        "delete from record where repo_id = $1 and path",
+        LIST,
+        " and rev > (select h.rev from repo h where h.account_id = $1)"
+    );
+    let paths = list::paths(staged.iter().map(|record| &record.path.0));
+    for sql in [blobs, records] {
+        execute!(&mut *tx, sql, id.0, &*paths).map_err(Error::during("delete staged records of account", id))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_is_bounded_by_references_and_bytes() {
+        let staged = |count: usize, bytes, blobs| -> Vec<Staged> {
+            (0..count).map(|n| Staged { path: Text(format!("a.b.c/{n}").parse().unwrap()), bytes, blobs }).collect()
+        };
+        assert_eq!(portion(&staged(500, 200, 4)), 500);
+        assert_eq!(portion(&staged(500, 200, 1_000)), 2);
+        assert_eq!(portion(&staged(500, 1 << 20, 0)), 4);
+        assert_eq!(portion(&staged(2, 5 << 20, 3_000)), 1, "each record is deleted at some time");
+    }
 }

@@ -2,16 +2,16 @@
 //!
 //! Everything that must hold between the statements holds because `BEGIN IMMEDIATE` makes this the only writer.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use pds_syntax::RepoPath;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+use super::references;
 use crate::{
     Error,
-    blob::State,
-    column::{Digest, FullCid},
-    commit::{BlobRefusal, CommitError, Events, Net, PathChange, Put, RefusedBlob},
+    column::Digest,
+    commit::{CommitError, Events, Net, PathChange, Put, RefusedBlob},
+    list,
     meter::here,
     pools::Pool,
 };
@@ -79,16 +79,13 @@ pub(crate) const REPLACED: &str = "select coalesce(sum(length(body)), 0) from re
 
 /// Bytes of the records that are deleted or replaced.
 async fn replaced_bytes(conn: &mut SqliteConnection, net: &Net<'_>) -> Result<i64, Error> {
-    let paths: Vec<&str> = net.replaced().map(RepoPath::as_str).collect();
-    if paths.is_empty() {
+    if net.replaced().next().is_none() {
         return Ok(0);
     }
     let id = net.account_id();
-    // No path has a character that JSON would escape.
-    let paths = format!("[\"{}\"]", paths.join("\",\""));
     let (bytes,): (i64,) = sqlx::query_as(REPLACED)
         .bind(id.0)
-        .bind(paths)
+        .bind(list::paths(net.replaced()))
         .fetch_one(conn)
         .await
         .map_err(Error::during("measure records of account", id))?;
@@ -103,17 +100,19 @@ pub(crate) async fn write(
     refused: &mut Vec<RefusedBlob>,
 ) -> Result<(), Error> {
     let id = net.account_id();
-    let mut released = Vec::new();
-    for path in net.replaced() {
-        released.extend(release(conn, id.0, path.as_str()).await.map_err(Error::during("release blobs of", path))?);
+    let mut released = BTreeSet::new();
+    if net.replaced().next().is_some() {
+        released = references::release(conn, id.0, net.replaced())
+            .await
+            .map_err(Error::during("release blobs of account", id))?;
     }
-    for path in net.deleted() {
-        sqlx::query("delete from record where repo_id = $1 and path = $2")
+    if net.deleted().next().is_some() {
+        sqlx::query(DELETE)
             .bind(id.0)
-            .bind(path.as_str())
+            .bind(list::paths(net.deleted()))
             .execute(&mut *conn)
             .await
-            .map_err(Error::during("delete record", path))?;
+            .map_err(Error::during("delete records of account", id))?;
     }
     let puts: Vec<_> = net.puts().collect();
     for some in puts.chunks(ROWS) {
@@ -122,17 +121,12 @@ pub(crate) async fn write(
             store(conn, sql, id.0, few).await.map_err(Error::during("store records of account", id))?;
         }
     }
-    for (write, put) in puts {
-        for cid in &put.blobs {
-            let refusal = refer(conn, id.0, write, cid).await.map_err(Error::during("refer to blob", cid))?;
-            refused.extend(refusal.map(|reason| RefusedBlob { account_id: id, cid: *cid, reason }));
-        }
-    }
-    for cid in released {
-        demote(conn, id.0, cid, at).await.map_err(Error::during("demote blob of account", id))?;
-    }
+    refused.extend(references::refer(conn, net).await.map_err(Error::during("refer to blobs of account", id))?);
+    references::demote(conn, id.0, &released, at).await.map_err(Error::during("demote blobs of account", id))?;
     Ok(())
 }
+
+pub(crate) const DELETE: &str = "delete from record where repo_id = $1 and path in (select value from json_each($2))";
 
 /// Rows of one statement when there are many: the driver's way to its thread and back costs more than a row does.
 const ROWS: usize = 50;
@@ -163,45 +157,6 @@ async fn store(
             .bind(&*put.body);
     }
     query.execute(conn).await?;
-    Ok(())
-}
-
-/// Removes a path's references and returns the blobs that it referred to.
-async fn release(conn: &mut SqliteConnection, repo: i64, path: &str) -> sqlx::Result<Vec<FullCid>> {
-    const SQL: &str = "delete from record_blob where repo_id = $1 and path = $2 returning blob_cid";
-    let rows: Vec<(FullCid,)> = sqlx::query_as(SQL).bind(repo).bind(path).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|(cid,)| cid).collect())
-}
-
-/// Adds a reference and makes the blob permanent, or says why it cannot be had.
-async fn refer(
-    conn: &mut SqliteConnection,
-    repo: i64,
-    write: &PathChange<'_>,
-    cid: &pds_repo::Cid,
-) -> sqlx::Result<Option<BlobRefusal>> {
-    const PROMOTE: &str = "update blob set state = 1 where repo_id = $1 and cid = $2 and state = 0";
-    const STATE: &str = "select state from blob where repo_id = $1 and cid = $2";
-    const INSERT: &str = "insert into record_blob (repo_id, blob_cid, path) values ($1, $2, $3) on conflict do nothing";
-    let state: Option<(i16,)> = sqlx::query_as(STATE).bind(repo).bind(FullCid(*cid)).fetch_optional(&mut *conn).await?;
-    let refusal = match state.map(|(state,)| State::from_column(state)) {
-        None => Some(BlobRefusal::NotFound),
-        Some(State::TakenDown) => Some(BlobRefusal::TakenDown),
-        Some(State::Permanent) => None,
-        Some(State::Temporary) => {
-            sqlx::query(PROMOTE).bind(repo).bind(FullCid(*cid)).execute(&mut *conn).await?;
-            None
-        }
-    };
-    sqlx::query(INSERT).bind(repo).bind(FullCid(*cid)).bind(write.path.as_str()).execute(conn).await?;
-    Ok(refusal)
-}
-
-/// Makes a blob temporary if nothing refers to it any more.
-async fn demote(conn: &mut SqliteConnection, repo: i64, cid: FullCid, at: i64) -> sqlx::Result<()> {
-    const SQL: &str = "update blob set state = 0, temporary_since = $3 where repo_id = $1 and cid = $2 and state = 1 \
-                       and not exists (select 1 from record_blob where repo_id = $1 and blob_cid = $2)";
-    sqlx::query(SQL).bind(repo).bind(cid).bind(at).execute(conn).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod commit;
 pub(crate) mod reader;
+pub(crate) mod references;
 
 use std::str::FromStr;
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod others;
+mod references;
 
 use std::{collections::BTreeMap, sync::Arc};
 
