@@ -5,6 +5,7 @@ mod actor;
 mod admin;
 mod command;
 mod crash;
+mod differential;
 mod feed;
 mod harness;
 mod http;
