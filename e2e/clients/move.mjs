@@ -1,10 +1,10 @@
 // Moves an account from one server to another with the stock client `@atproto/api`, as its owner would, and verifies the result with `@atproto/repo`.
 //
-// Usage: move.mjs '{"plc", "from": {"url","identifier","password","token"?}, "to": {"url","handle","email","password","adminPassword"?,"existing"?},
-//                   "rotationKey"?, "mailpit"?, "document"?}'
+// Usage: move.mjs '{"plc", "from": {"url","identifier","password","takenDown"?,"adminPassword"?},
+//                   "to": {"url","handle","email","password","adminPassword"?,"existing"?}, "rotationKey"?, "mailpit"?, "document"?}'
 // `rotationKey` (hex) is a rotation key of the owner, who then signs the PLC operation; without it the old server signs with a code that it mails,
-// and `mailpit` is the URL at which the mail is read. The owner of a did:web puts its document to the URL `document` instead. `token` is used instead of one of getServiceAuth. With `existing` the account is at the
-// new server already, deactivated: it moves back.
+// and `mailpit` is the URL at which the mail is read. The owner of a did:web puts its document to the URL `document` instead. With `takenDown` the
+// old server takes the account down first. With `existing` the account is at the new server already, deactivated: it moves back.
 // Prints {"did","records","blobs","preferences","rev","commit"}.
 import assert from "node:assert/strict";
 import { AtpAgent } from "@atproto/api";
@@ -31,19 +31,28 @@ async function everyPage(ask, field) {
   return items;
 }
 
+const asAdmin = (server) => {
+  const authorization = `Basic ${Buffer.from(`admin:${server.adminPassword}`).toString("base64")}`;
+  return { headers: { authorization }, ...json };
+};
+
 async function inviteCode(required) {
   if (!required) return undefined;
-  const authorization = `Basic ${Buffer.from(`admin:${to.adminPassword}`).toString("base64")}`;
-  const made = await newServer.server.createInviteCode({ useCount: 1 }, { headers: { authorization }, ...json });
-  return made.data.code;
+  return (await newServer.server.createInviteCode({ useCount: 1 }, asAdmin(to))).data.code;
+}
+
+async function takeDown() {
+  const { data } = await oldServer.identity.resolveHandle({ handle: from.identifier });
+  const subject = { $type: "com.atproto.admin.defs#repoRef", did: data.did };
+  await oldServer.admin.updateSubjectStatus({ subject, takedown: { applied: true } }, asAdmin(from));
 }
 
 async function enter(did) {
   const { data: server } = await newServer.server.describeServer();
   if (!to.existing) {
-    const token = from.token ?? (await oldServer.server.getServiceAuth({ aud: server.did, lxm: CREATE })).data.token;
+    const { data } = await oldServer.server.getServiceAuth({ aud: server.did, lxm: CREATE });
     const account = { did, handle: to.handle, email: to.email, password: to.password, inviteCode: await inviteCode(server.inviteCodeRequired) };
-    await newServer.server.createAccount(account, { headers: { authorization: `Bearer ${token}` }, ...json });
+    await newServer.server.createAccount(account, { headers: { authorization: `Bearer ${data.token}` }, ...json });
   }
   await target.login({ identifier: did, password: to.password });
   target.sessionManager.pdsUrl = undefined;
@@ -129,8 +138,10 @@ async function changeIdentity(did, credentials) {
   await newServer.identity.submitPlcOperation({ operation: await operation(did, credentials) });
 }
 
-async function records(url, did) {
-  const answer = await fetch(`${url}/xrpc/com.atproto.sync.getRepo?did=${encodeURIComponent(did)}`);
+// With an access token the owner reads a repository that nobody else may read.
+async function records(url, did, token) {
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const answer = await fetch(`${url}/xrpc/com.atproto.sync.getRepo?did=${encodeURIComponent(did)}`, { headers });
   if (!answer.ok) throw new Error(`getRepo answered ${answer.status}: ${await answer.text()}`);
   const resolver = new IdResolver({ plcUrl: plc, fetch: globalThis.fetch });
   const key = await resolver.did.resolveAtprotoKey(did, true);
@@ -139,11 +150,12 @@ async function records(url, did) {
   return { found, commit: verified.commit };
 }
 
-await source.login({ identifier: from.identifier, password: from.password });
+if (from.takenDown) await takeDown();
+await source.login({ identifier: from.identifier, password: from.password, allowTakendown: from.takenDown });
 // The servers are asked where they were found, not at the addresses in their documents.
 source.sessionManager.pdsUrl = undefined;
 const { did } = source.session;
-const before = await records(from.url, did);
+const before = await records(from.url, did, from.takenDown && source.session.accessJwt);
 await enter(did);
 await moveRepository(did);
 await moveBlobs(did);
@@ -163,7 +175,7 @@ const blobs = await everyPage((cursor) => newServer.sync.listBlobs({ did, limit:
 for (const cid of blobs) await newServer.sync.getBlob({ did, cid });
 assert.equal(blobs.length, status.expectedBlobs);
 const { data: old } = await oldServer.sync.getRepoStatus({ did });
-assert.deepEqual([old.active, old.status], [false, "deactivated"]);
+assert.deepEqual([old.active, old.status], [false, from.takenDown ? "takendown" : "deactivated"]);
 await target.post({ text: "I live here now", createdAt: new Date().toISOString() });
 const { found, commit } = await records(to.url, did);
 assert.equal(Object.keys(found).length, Object.keys(before.found).length + 1);

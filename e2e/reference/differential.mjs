@@ -1,58 +1,29 @@
-// Asks the product and the reference implementation the same questions and compares the answers: status, error name, messages about credentials, content
-// type and the shape of JSON.
+// Asks the product and the reference implementation the same questions and compares the answers: status, error name, kind of message, headers, content type
+// and the shape of JSON.
 //
-// Usage: differential.mjs '{"ours","plc","server","adminPassword","differences"?}'
-// `ours` is the URL of the product, `server` the file that starts the reference, `plc` the PLC directory of both. Prints one JSON line:
-// {"compared", "unexpected": [{"case","ours","theirs"}], "unused": [...]}, where `unused` are intended differences that were not seen.
-import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { METHODS, fresh, record } from "./cases.mjs";
+// Usage: differential.mjs '{"servers": [{"name","url"}], "reference", "adminPassword", "only"?}'
+// `servers` are those of the product, `reference` is the URL of the reference; both have the same app view and the same mail server. `only` is the end of
+// an NSID. Prints one JSON line: {"questions", "methods", "unexpected": [{"case","server","aspect","ours","theirs","messages"}], "unused": [...],
+// "unlisted": [...]}: differences that nobody intends, intended ones that were not seen, methods of the product that cases.mjs does not name.
+import { METHODS, NOT_ASKED, PASSED_ON } from "./cases.mjs";
+import { cases, query } from "./changes.mjs";
 import { DIFFERENCES } from "./differences.mjs";
+import { CREDENTIALS, call, side } from "./sides.mjs";
 
-const { ours, plc, server, adminPassword, only } = JSON.parse(process.argv[2]);
+const { servers, reference, adminPassword, only = "" } = JSON.parse(process.argv[2]);
 
-async function freePort() {
-  const listener = createServer();
-  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
-  const { port } = listener.address();
-  await new Promise((done) => listener.close(done));
-  return port;
-}
-
-async function startReference() {
-  const [folder, port] = [await mkdtemp(join(tmpdir(), "aurora-reference-")), await freePort()];
-  const env = {
-    PATH: process.env.PATH,
-    NODE_ENV: "production",
-    PDS_PORT: port,
-    PDS_HOSTNAME: "localhost",
-    PDS_SERVICE_HANDLE_DOMAINS: ".test",
-    PDS_DEV_MODE: "true",
-    PDS_DISABLE_SSRF_PROTECTION: "true",
-    PDS_ENABLE_DID_DOC_WITH_SESSION: "true",
-    PDS_DATA_DIRECTORY: folder,
-    PDS_BLOBSTORE_DISK_LOCATION: join(folder, "blobs"),
-    // It refuses addresses as host names.
-    PDS_DID_PLC_URL: plc.replace("127.0.0.1", "localhost"),
-    PDS_INVITE_REQUIRED: "false",
-    PDS_RATE_LIMITS_ENABLED: "false",
-    PDS_JWT_SECRET: "a-secret-of-thirty-two-characters",
-    PDS_ADMIN_PASSWORD: adminPassword,
-    PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: "11".repeat(32),
-  };
-  const child = spawn(process.execPath, [server], { env, stdio: ["ignore", "ignore", "inherit"] });
-  const url = `http://127.0.0.1:${port}`;
-  for (let n = 0; n < 600; n++) {
-    const up = await fetch(`${url}/xrpc/_health`).then((answer) => answer.ok, () => false);
-    if (up) return { url, end: async () => { child.kill("SIGKILL"); await rm(folder, { recursive: true, force: true }); } };
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  child.kill("SIGKILL");
-  throw new Error("the reference did not start within a minute");
-}
+/** What clients read beside the body. Others, like dates and lengths, are each server's own. */
+const HEADERS = [
+  "access-control-allow-origin",
+  "atproto-content-labelers",
+  "atproto-repo-rev",
+  "cache-control",
+  "content-disposition",
+  "content-security-policy",
+  "retry-after",
+  "www-authenticate",
+  "x-content-type-options",
+];
 
 /** The shape of a JSON value: keys and types, not values. */
 function shape(value) {
@@ -62,141 +33,90 @@ function shape(value) {
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, shape(value[key])]));
 }
 
-async function call(url, nsid, verb, input, headers) {
-  const query = new URLSearchParams();
-  let body;
-  if (verb === "GET") {
-    for (const [name, value] of Object.entries(input ?? {})) {
-      for (const one of Array.isArray(value) ? value : [value]) query.append(name, typeof one === "object" ? JSON.stringify(one) : String(one));
-    }
-  } else if (typeof input === "string") {
-    body = input;
-  } else if (input !== undefined) {
-    body = JSON.stringify(input);
-  }
-  const type = body === undefined ? {} : { "content-type": "application/json" };
-  const suffix = query.size ? `?${query}` : "";
-  const answer = await fetch(`${url}/xrpc/${nsid}${suffix}`, { method: verb, body, headers: { ...type, ...headers } });
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  const kind = (answer.headers.get("content-type") ?? "").split(";")[0];
-  let json;
-  try {
-    json = JSON.parse(bytes.toString());
-  } catch {}
-  return { status: answer.status, kind, json };
+const kind = (headers) => (headers.get("content-type") ?? "").split(";")[0];
+
+/** A message without what differs between two servers; those about a schema are each library's own words. */
+function message(text = "") {
+  if (/^(Input|Params)\b/.test(text) || / at \$/.test(text) || /^Invalid \S+ params: /.test(text)) return "against the schema";
+  return text
+    .replace(/did:(plc|web):[\w.:%-]+/g, "DID")
+    .replace(/\bbaf[a-z2-7]{50,}/g, "CID")
+    .replace(/\b[\w-]+\.test\b/g, "HANDLE")
+    .replace(/\d+/g, "N");
 }
 
-async function side(url) {
-  const described = (await call(url, "com.atproto.server.describeServer", "GET")).json;
-  const at = { url, domain: described.availableUserDomains[0] };
-  for (const name of ["alice", "bob"]) {
-    const handle = `${fresh(name)}${at.domain}`;
-    const [email, password] = [`${handle.split(".")[0]}@mail.test`, "a-long-password"];
-    const made = await call(url, "com.atproto.server.createAccount", "POST", { handle, email, password });
-    if (made.status !== 200) throw new Error(`${url}: createAccount ${made.status} ${JSON.stringify(made.json)}`);
-    at[name] = { handle, email, password, did: made.json.did, access: made.json.accessJwt, refresh: made.json.refreshJwt };
-  }
-  const { alice } = at;
-  const uploaded = await fetch(`${url}/xrpc/com.atproto.repo.uploadBlob`, {
-    method: "POST",
-    body: "some bytes",
-    headers: { authorization: `Bearer ${alice.access}`, "content-type": "text/plain" },
-  });
-  const { blob } = await uploaded.json();
-  const withBlob = { $type: "com.example.thing", blob };
-  const bearer = { authorization: `Bearer ${alice.access}` };
-  await call(url, "com.atproto.repo.createRecord", "POST", { repo: alice.did, collection: "com.example.thing", record: withBlob }, bearer);
-  const post = { repo: alice.did, collection: "app.bsky.feed.post", record: record("hello") };
-  const posted = (await call(url, "com.atproto.repo.createRecord", "POST", post, bearer)).json;
-  Object.assign(alice, { rkey: posted.uri.split("/").at(-1), cid: posted.cid, blob: blob.ref.$link });
-  return at;
+/** The aspects of an answer that are compared. */
+function aspects({ status, headers, json }) {
+  const isError = status >= 400;
+  const said = HEADERS.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name).replace(/[2-7a-z]{13}/, "REV")}`);
+  const vary = (headers.get("vary") ?? "").toLowerCase().split(/, */).filter((name) => name.startsWith("auth") || name.startsWith("atproto"));
+  return {
+    answer: isError ? `${status} ${json?.error}` : `${status} ${kind(headers)} ${json === undefined ? "" : JSON.stringify(shape(json))}`.trim(),
+    message: isError ? message(json?.message) : "",
+    headers: [...said, ...(vary.length ? [`vary: ${vary.sort()}`] : [])].join("; "),
+  };
 }
 
-const basic = (user, password) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` });
-const bearer = (token) => ({ authorization: `Bearer ${token}` });
-
-/** Each credential by name, made for one side. */
-const CREDENTIALS = {
-  none: () => ({}),
-  garbage: () => bearer("garbage"),
-  "not base64": () => bearer("a.b.c"),
-  access: (at) => bearer(at.alice.access),
-  full: (at) => bearer(at.alice.access),
-  refresh: async (at) => bearer(await refreshToken(at)),
-  admin: () => basic("admin", adminPassword),
-  "wrong admin": () => basic("admin", "wrong"),
-  "other user": () => basic("other", adminPassword),
-};
-
-/** A refresh token that was never used. */
-async function refreshToken(at) {
-  const input = { identifier: at.alice.handle, password: at.alice.password };
-  return (await call(at.url, "com.atproto.server.createSession", "POST", input)).json.refreshJwt;
+/** Everything that is asked about one method: verb, credential, account, and the cases. */
+function* questions(paths) {
+  for (const [nsid, credential, good, more = {}] of METHODS) {
+    if (!nsid.endsWith(only)) continue;
+    const operations = paths[`/xrpc/${nsid}`];
+    const verb = operations.get ? "GET" : "POST";
+    const operation = operations.get ?? operations.post;
+    const properties = operation.requestBody?.content?.["application/json"]?.schema?.properties ?? {};
+    const schemas = [...(operation.parameters ?? []).map((one) => [one.name, one.schema]), ...Object.entries(properties)];
+    const fields = Object.fromEntries(schemas.map(([name, schema]) => [name, schema.type ?? "object"]));
+    const text = good.toString();
+    const isAboutSomebody = !more.isFinal && !more.raw && /at\.(alice|bob)/.test(text);
+    for (const one of cases({ verb, credential, good, fields, isAboutSomebody, ...more })) yield { nsid, account: more.account ?? "alice", ...one };
+  }
+  for (const [nsid, verb, good] of PASSED_ON) {
+    if (!nsid.endsWith(only)) continue;
+    const make = (at) => (verb === "GET" ? { query: query(good(at)) } : { body: JSON.stringify(good(at)), headers: { "content-type": "application/json" } });
+    for (const credential of Object.keys(CREDENTIALS)) yield { nsid, account: "alice", name: `as ${credential}`, credential, verb, make };
+  }
 }
 
-/** The cases of a method: its name, the credential, and what is done to the good input. */
-function* cases(verb, credential, good) {
-  for (const name of Object.keys(CREDENTIALS)) {
-    if (name !== "full" || credential === "full") yield { name: `as ${name}`, credential: name, change: (input) => input };
-  }
-  yield { name: "with an unknown field", credential, change: (input) => ({ ...input, unknownField: "x" }) };
-  for (const field of Object.keys(good ?? {})) {
-    const change = (value) => (input) => ({ ...input, [field]: value });
-    yield { name: `${field} absent`, credential, change: ({ [field]: _, ...rest }) => rest };
-    yield { name: `${field} empty`, credential, change: change("") };
-    yield { name: `${field} too long`, credential, change: change("x".repeat(3000)) };
-    if (verb === "POST") {
-      yield { name: `${field} null`, credential, change: change(null) };
-      yield { name: `${field} of another type`, credential, change: change(typeof good[field] === "number" ? "one" : 7) };
-      yield { name: `${field} a list`, credential, change: change([]) };
-    } else {
-      yield { name: `${field} twice`, credential, change: (input) => ({ ...input, [field]: [input[field], input[field]].flat() }) };
-    }
-  }
-  if (verb === "POST") {
-    yield { name: "without a body", credential, change: () => undefined };
-    yield { name: "with a list as body", credential, change: () => "[]" };
-    yield { name: "with broken JSON", credential, change: () => "{" };
-  }
-  yield { name: "with the other verb", credential, verb: verb === "GET" ? "POST" : "GET", change: () => undefined };
+async function ask(at, { nsid, account, credential, verb, make }) {
+  const { headers, ...sent } = make(at);
+  const proof = await CREDENTIALS[credential](at, at[account], nsid);
+  return call(at.url, nsid, verb, { ...sent, headers: { ...headers, ...proof } });
 }
 
-function outcome({ status, kind, json }, isAboutCredentials) {
-  if (status >= 400) {
-    const told = isAboutCredentials && json?.message ? ` ${json.message}` : "";
-    return `${status} ${json?.error}${told}`;
+/** The differences between an answer of the product and one of the reference that are not listed. Adds to `used` those that are. */
+function compare(name, server, ours, theirs, used) {
+  const [mine, other] = [aspects(ours), aspects(theirs)];
+  const found = [];
+  // Who is answered otherwise is told otherwise.
+  const compared = mine.answer === other.answer ? ["message", "headers"] : ["answer"];
+  for (const aspect of compared) {
+    if (mine[aspect] === other[aspect]) continue;
+    const intended = DIFFERENCES.find(
+      (known) => (known.aspect ?? "answer") === aspect && known.case.test(name) && known.ours.test(mine[aspect]) && known.theirs.test(other[aspect]),
+    );
+    if (intended) used.add(intended);
+    else found.push({ case: name, server, aspect, ours: mine[aspect], theirs: other[aspect], messages: [ours.json?.message, theirs.json?.message] });
   }
-  return `${status} ${kind} ${json === undefined ? "" : JSON.stringify(shape(json))}`.trim();
+  return found;
 }
 
-async function compare(sides) {
-  const [compared, unexpected, used] = [[], [], new Set()];
-  for (const [nsid, verb, credential, input] of METHODS) {
-    if (only && !nsid.endsWith(only)) continue;
-    for (const one of cases(verb, credential, input(sides[0]))) {
-      const answers = [];
-      for (const at of sides) {
-        const headers = await CREDENTIALS[one.credential](at);
-        answers.push(await call(at.url, nsid, one.verb ?? verb, one.change(input(at)), headers));
-      }
-      const isAboutCredentials = one.name.startsWith("as ");
-      const [mine, theirs] = answers.map((answer) => outcome(answer, isAboutCredentials));
-      const name = `${nsid} ${one.name}`;
-      compared.push(name);
-      if (mine === theirs) continue;
-      const intended = DIFFERENCES.find((known) => known.case.test(name) && known.ours.test(mine) && known.theirs.test(theirs));
-      if (intended) used.add(intended);
-      else unexpected.push({ case: name, ours: mine, theirs, messages: answers.map((answer) => answer.json?.message) });
-    }
-  }
-  const unused = only ? [] : DIFFERENCES.filter((known) => !used.has(known)).map((known) => known.reason);
-  return { compared: compared.length, unexpected, unused };
+const { paths } = await (await fetch(`${servers[0].url}/openapi.json`)).json();
+const [theirs, ...sides] = await Promise.all([
+  side("reference", reference, adminPassword),
+  ...servers.map(({ name, url }) => side(name, url, adminPassword)),
+]);
+const [unexpected, used, asked] = [[], new Set(), new Map()];
+for (const question of questions(paths)) {
+  const [answer, ...answers] = await Promise.all([theirs, ...sides].map((at) => ask(at, question)));
+  const name = `${question.nsid} ${question.name}`;
+  answers.forEach((own, n) => unexpected.push(...compare(name, sides[n].name, own, answer, used)));
+  asked.set(question.nsid, (asked.get(question.nsid) ?? 0) + 1);
 }
-
-const reference = await startReference();
-try {
-  const result = await compare([await side(ours), await side(reference.url)]);
-  console.log(JSON.stringify(result));
-} finally {
-  await reference.end();
-}
+const known = [...METHODS, ...PASSED_ON].map(([nsid]) => nsid);
+const unlisted = Object.keys(paths)
+  .map((path) => path.slice("/xrpc/".length))
+  .filter((nsid) => !known.includes(nsid) && !NOT_ASKED.some(({ method }) => method.test(nsid)));
+const unused = only ? [] : DIFFERENCES.filter((one) => !used.has(one)).map(({ reason, case: where }) => `${where}: ${reason}`);
+const sum = [...asked.values()].reduce((all, one) => all + one, 0);
+process.stdout.write(`${JSON.stringify({ questions: sum, methods: asked.size, unexpected, unused, unlisted })}\n`);

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_head_of_a_file_stands_for_all_of_it() {
         assert_eq!(found(FILE, "//! Jobs: AL-JOB-0.\nfn a() {}\n"), [("AL-JOB-0".to_owned(), None)]);
-        assert_eq!(found("e2e/moving", "# AL-FED-1\n"), [("AL-FED-1".to_owned(), None)]);
+        assert_eq!(found("e2e/adoption", "# AL-FED-1\n"), [("AL-FED-1".to_owned(), None)]);
     }
 
     #[test]

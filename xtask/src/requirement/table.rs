@@ -133,7 +133,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         title: "Moderation",
         rows: &[
             row("AL-MOD-1", "one check keeps moderated accounts from every reader who may not see them")
-                .partly("procedures, and an audit of what moderators read"),
+                .partly("an audit of what moderators read"),
             row("AL-MOD-2", "a suspension with an end: no writes, own export, others are told"),
             row("AL-MOD-3", "takedowns of accounts, records and blobs"),
             outside("AL-MOD-4", "a queue of reports", DESK),

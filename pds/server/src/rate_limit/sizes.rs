@@ -50,20 +50,20 @@ impl Sizes {
         let by_memory = memory.map_or(4096, |memory| memory / (256 << 10)).min(4096);
         let by_files = files.map_or(u64::MAX, |files| files / 2);
         let connections = limits.connections.map_or(by_memory.min(by_files).max(16), u64::from);
-        let repo_bytes = memory.map_or(96 * MIB, |memory| (memory / 16 * 3).max(16 * MIB));
+        let repo_bytes = memory.map_or(96 * MIB, |memory| (memory / 16 * 2).max(16 * MIB));
         Self {
             connections: whole(connections),
             requests: whole((connections / 2).max(128)),
             answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 16 * MIB, 64 * MIB))),
-            input_bytes: whole(part(2, 16 * MIB, 64 * MIB)),
+            input_bytes: whole(part(1, 16 * MIB, 64 * MIB)),
             blob_readers: whole(by_files / 4).clamp(16, 1024),
-            upload_bytes: whole(upload.unwrap_or(part(4, 16 * MIB, 128 * MIB))),
+            upload_bytes: whole(upload.unwrap_or(part(2, 16 * MIB, 128 * MIB))),
             repo_bytes: limits.repo_memory.unwrap_or(repo_bytes),
-            import_bytes: limits.import_memory.unwrap_or(part(6, 48 * MIB, 192 * MIB)),
+            import_bytes: limits.import_memory.unwrap_or(part(5, 48 * MIB, 192 * MIB)),
             spool_bytes: limits.export_spool,
             // Subscriptions that nobody reads must leave connections for requests.
             subscribers: whole(u64::from(limits.subscribers).min(connections.div_ceil(2))),
-            subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(2, 8 * MIB, 64 * MIB))),
+            subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(1, 8 * MIB, 64 * MIB))),
         }
     }
 }
@@ -100,16 +100,27 @@ mod tests {
         let none = Sizes::within(&UNSET, None, None, None);
         assert_eq!((none.connections, none.repo_bytes, none.answer_bytes), (4096, 96 << 20, 64 << 20));
         let small = Sizes::within(&UNSET, None, Some(256 << 20), Some(1024));
-        assert_eq!((small.connections, small.repo_bytes), (512, 48 << 20));
+        assert_eq!((small.connections, small.repo_bytes), (512, 32 << 20));
         assert_eq!((none.requests, small.requests), (2048, 256));
         assert_eq!((none.subscribers, small.subscribers, small.blob_readers), (1000, 256, 128));
-        assert_eq!((none.input_bytes, small.input_bytes), (64 << 20, 32 << 20));
-        assert_eq!((small.answer_bytes, small.subscriber_bytes), (16 << 20, 32 << 20));
+        assert_eq!((none.input_bytes, small.input_bytes), (64 << 20, 16 << 20));
+        assert_eq!((small.answer_bytes, small.subscriber_bytes), (16 << 20, 16 << 20));
         let set = Limits { connections: Some(9), repo_memory: Some(5), ..UNSET };
         let set = Sizes::within(&set, Some(20 << 20), Some(256 << 20), Some(1024));
         assert_eq!((set.connections, set.repo_bytes, set.upload_bytes), (9, 5, 20 << 20));
-        assert_eq!((none.upload_bytes, small.upload_bytes), (128 << 20, 64 << 20));
-        assert_eq!((none.import_bytes, small.import_bytes), (192 << 20, 96 << 20));
+        assert_eq!((none.upload_bytes, small.upload_bytes), (128 << 20, 32 << 20));
+        assert_eq!((none.import_bytes, small.import_bytes), (192 << 20, 80 << 20));
+    }
+
+    /// MEMSUM: all of them at once, and what has no size of its own, fit into the container.
+    #[test]
+    fn defaults_leave_a_quarter_of_the_container_to_everything_else() {
+        for memory in [256 << 20, 512 << 20, 1 << 30] {
+            let sizes = Sizes::within(&UNSET, None, Some(memory), None);
+            let parts = [sizes.answer_bytes, sizes.input_bytes, sizes.upload_bytes, sizes.subscriber_bytes];
+            let sum = parts.iter().sum::<usize>() as u64 + sizes.repo_bytes + sizes.import_bytes;
+            assert!(sum <= memory / 16 * 12, "{sum} of {memory}");
+        }
     }
 
     #[test]

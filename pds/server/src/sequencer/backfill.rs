@@ -3,7 +3,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use pds_store::event::{Batch, Page};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -19,6 +22,8 @@ use crate::task::output_of;
 const FAR: i64 = 1_000;
 /// A follower that takes longer for a page is not fast.
 const SLOW: Duration = Duration::from_secs(1);
+/// How long a follower keeps its turn while it takes nothing and others wait for theirs.
+const STALL: Duration = Duration::from_millis(500);
 
 /// Messages in one piece, and the number of the last.
 type Piece = pds_store::Result<Numbered>;
@@ -59,7 +64,7 @@ async fn read(
     let mut pages = Pages::begin(sequencer, cursor, turns).await;
     let mut last_read = Instant::now();
     // A page is unpacked only when the follower has taken the pieces before.
-    while let Ok(mut room) = pieces.reserve().await {
+    'pages: while let Some(mut room) = pages.room(pieces).await {
         if last_read.elapsed() > SLOW {
             pages.reads.slow_down();
         }
@@ -72,20 +77,37 @@ async fn read(
         last_read = Instant::now();
         for run in runs(&page.batches, pages.cursor, upto, pages.reads.bytes()) {
             let Some(run) = run?.whole() else { continue };
+            let last = run.0;
             room.send(Ok(run));
-            let Ok(more) = pieces.reserve().await else { return Ok(()) };
-            room = more;
+            match pages.room_soon(pieces).await {
+                Room::Free(more) => room = more,
+                // What is left of the page is read again.
+                Room::Stalled => {
+                    pages.cursor = last;
+                    pages.rest();
+                    continue 'pages;
+                }
+                Room::Gone => return Ok(()),
+            }
         }
         pages.cursor = upto;
     }
     Ok(())
 }
 
+/// Whether the follower takes more.
+enum Room<'a> {
+    Free(mpsc::Permit<'a, Piece>),
+    /// It does not, and others wait for its turn.
+    Stalled,
+    Gone,
+}
+
 /// The pages of one follower, in order.
 struct Pages<'a> {
     sequencer: &'a Sequencer,
     turns: &'a Turns,
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
     reads: Reads<'a>,
     /// Windows that are being read, each beginning where the one before ends.
     windows: VecDeque<Window>,
@@ -106,17 +128,48 @@ enum Next {
 impl<'a> Pages<'a> {
     async fn begin(sequencer: &'a Sequencer, cursor: i64, turns: &'a Turns) -> Self {
         let reads = Reads::new(sequencer, sequencer.head().saturating_sub(cursor) > FAR);
-        let _turn = Some(turns.next().await);
+        let turn = Some(turns.next().await);
         let windows = VecDeque::from([reads.window(cursor, None)]);
-        Self { sequencer, turns, _turn, reads, windows, cursor }
+        Self { sequencer, turns, turn, reads, windows, cursor }
+    }
+
+    /// Waits until the follower takes more, without a turn if others wait for one meanwhile. `None` if the follower is gone.
+    async fn room<'p>(&mut self, pieces: &'p mpsc::Sender<Piece>) -> Option<mpsc::Permit<'p, Piece>> {
+        if self.turn.is_some() {
+            match self.room_soon(pieces).await {
+                Room::Free(room) => return Some(room),
+                Room::Stalled => self.rest(),
+                Room::Gone => return None,
+            }
+        }
+        pieces.reserve().await.ok()
+    }
+
+    /// Waits until the follower takes more, or others want the turn that it does not use.
+    async fn room_soon<'p>(&self, pieces: &'p mpsc::Sender<Piece>) -> Room<'p> {
+        loop {
+            match timeout(STALL, pieces.reserve()).await {
+                Ok(Ok(room)) => return Room::Free(room),
+                Ok(Err(_)) => return Room::Gone,
+                Err(_) if self.turns.are_taken() => return Room::Stalled,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Gives the turn back. What was read ahead is dropped.
+    fn rest(&mut self) {
+        self.windows.clear();
+        self.turn = None;
     }
 
     /// Gives the turn to a follower that waits for one, and takes the next. What was read ahead is dropped and read again.
     async fn let_others_read(&mut self) {
-        if self.turns.are_taken() {
-            self.windows.clear();
-            self._turn = None;
-            self._turn = Some(self.turns.next().await);
+        if self.turn.is_some() && self.turns.are_taken() {
+            self.rest();
+        }
+        if self.turn.is_none() {
+            self.turn = Some(self.turns.next().await);
             self.windows.push_back(self.reads.window(self.cursor, None));
         }
     }

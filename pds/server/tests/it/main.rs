@@ -7,6 +7,7 @@ mod admin;
 mod blob;
 mod command;
 mod crash;
+mod differential;
 mod feed;
 mod harness;
 mod http;

@@ -1,9 +1,8 @@
-//! An account moves from one server to another: the stock client does it, and verifies the result. `e2e/moving` does the same with the
-//! reference implementation.
+//! An account moves from one server to another, and back: between two of this server on different databases, and between this server and the reference
+//! implementation. The stock client does it, and verifies the repository and the blobs after each move.
 
 use std::{
-    path::PathBuf,
-    process::Command,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,20 +17,17 @@ use pds_store::account;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{ADMIN_PASSWORD, Answer, Database, Mailpit, TestPds, TlsFront, Upstream, send},
+    harness::{ADMIN_PASSWORD, Answer, Database, Mailpit, Peer, TestPds, TlsFront, Upstream, script, send},
     server::directory::directory,
 };
 
-/// Runs a script of `e2e/clients` and returns what it prints.
-async fn client(script: &str, task: &Value) -> Value {
+const POSTS: usize = 120;
+
+/// Runs a script of `e2e/clients`.
+async fn client(name: &str, task: &Value) -> Value {
     let folder = std::env::var("AURORA_NPM_DIR");
-    let folder = PathBuf::from(folder.expect("AURORA_NPM_DIR is not set: run `make test`, which installs the clients"));
-    let mut command = Command::new(folder.join("node"));
-    command.arg(folder.join(script)).arg(task.to_string());
-    // The servers are in this process.
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let folder = folder.expect("AURORA_NPM_DIR is not set: run `make test`, which installs the clients");
+    script(Path::new(&folder).join(name), task).await
 }
 
 /// A server of its own name. Its mails are sent as they come.
@@ -56,58 +52,111 @@ async fn server_with(database: Database, hostname: &str, mail: &Mailpit, more: &
     pds
 }
 
-/// A token of the account for `createAccount` at another server.
-async fn service_token(pds: &TestPds, did: &str, aud: &str) -> String {
-    let did = did.parse().unwrap();
-    let id = account::by_did(&pds.app.db, &did).await.unwrap().unwrap().id;
-    let actor = pds.app.actors.load(id, &did).await.unwrap();
-    let now = jiff::Timestamp::now().as_second();
-    let lxm = Some("com.atproto.server.createAccount".to_owned());
-    let claims = Claims { iss: did.to_string(), aud: aud.to_owned(), exp: now + 600, iat: Some(now), lxm, jti: None };
-    issue(&actor.key, &claims).unwrap()
+/// The reference implementation.
+async fn reference(mail: &Mailpit) -> Peer {
+    let mail = mail.settings();
+    let mut settings =
+        vec![("PDS_SERVICE_DID", "did:web:reference.test"), ("PDS_SERVICE_HANDLE_DOMAINS", ".reference.test")];
+    settings.extend(mail.iter().map(|(name, value)| (*name, value.as_str())));
+    Peer::start(&settings).await
 }
 
-fn side(pds: &TestPds, hostname: &str, mail: &Mailpit) -> Value {
+/// Alice's account at the server with this name.
+fn side(url: &str, hostname: &str, mail: &Mailpit) -> Value {
     json!({
-        "url": pds.url, "identifier": format!("alice.{hostname}"), "handle": format!("alice.{hostname}"),
+        "url": url, "identifier": format!("alice.{hostname}"), "handle": format!("alice.{hostname}"),
         "email": mail.address("alice"), "password": "correct horse", "adminPassword": ADMIN_PASSWORD,
     })
 }
 
-/// Moves to another server, which is on another database, and back. The owner signs with a rotation key, or else the former server with a mailed code.
-async fn moves(rotation: Option<String>) {
+/// Makes the account at the first server and moves it from each to the next; where it has been before, it comes back. The owner signs with a rotation
+/// key, or else the former server with a mailed code.
+async fn moves(sides: &[Value], mail: &Mailpit, rotation: Option<String>) {
+    let plc = std::env::var("AURORA_TEST_PLC_URL").unwrap();
+    let mut newcomer = sides[0].clone();
+    newcomer["rotationKey"] = json!(rotation);
+    newcomer["posts"] = json!(POSTS);
+    newcomer["inviteCode"] = json!(invite(&newcomer).await);
+    let did = client("newcomer.mjs", &newcomer).await["did"].as_str().unwrap().to_owned();
+    for (at, pair) in sides.windows(2).enumerate() {
+        let (from, mut to) = (&pair[0], pair[1].clone());
+        to["existing"] = json!(sides[..=at].contains(&to));
+        let task = json!({"plc": plc, "from": from, "to": to, "rotationKey": rotation, "mailpit": mail.url()});
+        let moved = client("move.mjs", &task).await;
+        // Each move adds a record.
+        assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(POSTS + at), &json!(1)));
+    }
+}
+
+async fn invite(side: &Value) -> Value {
+    let url = format!("{}/xrpc/com.atproto.server.createInviteCode", side["url"].as_str().unwrap());
+    let request = reqwest::Client::new().post(url).basic_auth("admin", Some(ADMIN_PASSWORD));
+    send(request.json(&json!({"useCount": 1}))).await.ok()["code"].clone()
+}
+
+fn rotation_key() -> Option<String> {
+    Some(HEXLOWER.encode(&*SigningKey::generate().to_bytes()))
+}
+
+async fn between_two_of_ours(rotation: Option<String>) {
     // AL-FED-1, AL-IDN-3, AL-SYN-1
     let mail = Mailpit::shared();
     let one = server(Database::sqlite(), "one.test", &mail).await;
     let two = server(Database::postgres().await, "two.test", &mail).await;
-    let plc = std::env::var("AURORA_TEST_PLC_URL").unwrap();
-    let (first, second) = (side(&one, "one.test", &mail), side(&two, "two.test", &mail));
-    let mut newcomer = first.clone();
-    newcomer["rotationKey"] = json!(rotation);
-    newcomer["posts"] = json!(120);
-    newcomer["inviteCode"] = json!(one.invite(1).await);
-    let did = client("newcomer.mjs", &newcomer).await["did"].as_str().unwrap().to_owned();
-
-    let task = |from: &Value, to: &Value| json!({"plc": plc, "from": from, "to": to, "rotationKey": rotation, "mailpit": mail.url()});
-    let mut from = first.clone();
-    from["token"] = json!(service_token(&one, &did, "did:web:two.test").await);
-    let moved = client("move.mjs", &task(&from, &second)).await;
-    assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(120), &json!(1)));
-
-    let mut back = first;
-    back["existing"] = json!(true);
-    let moved = client("move.mjs", &task(&second, &back)).await;
-    assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(121), &json!(1)));
+    let (first, second) = (side(&one.url, "one.test", &mail), side(&two.url, "two.test", &mail));
+    moves(&[first.clone(), second, first], &mail, rotation).await;
 }
 
 #[tokio::test]
 async fn an_account_moves_and_comes_back_with_mailed_codes() {
-    moves(None).await;
+    between_two_of_ours(None).await;
 }
 
 #[tokio::test]
 async fn an_account_moves_and_comes_back_with_a_key_of_its_owner() {
-    moves(Some(HEXLOWER.encode(&*SigningKey::generate().to_bytes()))).await;
+    between_two_of_ours(rotation_key()).await;
+}
+
+/// From the reference to this server on SQLite, on to this server on Postgres, and back to the reference.
+async fn between_the_reference_and_ours(rotation: Option<String>) {
+    // AL-FED-1, AL-IDN-3, AL-SYN-1
+    let mail = Mailpit::shared();
+    let peer = reference(&mail).await;
+    let one = server(Database::sqlite(), "one.test", &mail).await;
+    let two = server(Database::postgres().await, "two.test", &mail).await;
+    let home = side(&peer.url, "reference.test", &mail);
+    let stops = [side(&one.url, "one.test", &mail), side(&two.url, "two.test", &mail)];
+    moves(&[home.clone(), stops[0].clone(), stops[1].clone(), home], &mail, rotation).await;
+}
+
+#[tokio::test]
+async fn an_account_of_the_reference_moves_in_and_goes_back_with_mailed_codes() {
+    between_the_reference_and_ours(None).await;
+}
+
+#[tokio::test]
+async fn an_account_of_the_reference_moves_in_and_goes_back_with_a_key_of_its_owner() {
+    between_the_reference_and_ours(rotation_key()).await;
+}
+
+/// An account of ours that starts here and ends at the reference.
+#[tokio::test]
+async fn an_account_moves_out_to_the_reference() {
+    // AL-FED-1
+    let mail = Mailpit::shared();
+    let (one, peer) = (server(Database::postgres().await, "one.test", &mail).await, reference(&mail).await);
+    moves(&[side(&one.url, "one.test", &mail), side(&peer.url, "reference.test", &mail)], &mail, None).await;
+}
+
+/// Who was taken down may leave, with everything.
+#[tokio::test]
+async fn a_taken_down_account_moves_out_to_the_reference() {
+    // AL-FED-1, AL-MOD-1
+    let mail = Mailpit::shared();
+    let (one, peer) = (server(Database::sqlite(), "one.test", &mail).await, reference(&mail).await);
+    let mut from = side(&one.url, "one.test", &mail);
+    from["takenDown"] = json!(true);
+    moves(&[from, side(&peer.url, "reference.test", &mail)], &mail, None).await;
 }
 
 /// The web server of somebody who has a did:web: it serves the document with TLS, and its owner puts another one there.
@@ -184,12 +233,12 @@ async fn an_account_with_a_did_web_of_its_owner_moves_and_comes_back() {
     let site = Site::start(&key).await;
     let one = server_with(Database::sqlite(), "one.test", &mail, &site.settings()).await;
     let two = server_with(Database::postgres().await, "two.test", &mail, &site.settings()).await;
-    let (first, second) = (side(&one, "one.test", &mail), side(&two, "two.test", &mail));
+    let (first, second) = (side(&one.url, "one.test", &mail), side(&two.url, "two.test", &mail));
 
     // Who does not know the authority, or may not reach the address, has no proof of the identity.
     for settings in [&site.settings()[..1], &site.settings()[1..]] {
         let stranger = server_with(Database::sqlite(), "three.test", &mail, settings).await;
-        let refused = site.move_in(&stranger, &key, &side(&stranger, "three.test", &mail)).await;
+        let refused = site.move_in(&stranger, &key, &side(&stranger.url, "three.test", &mail)).await;
         assert_eq!(refused.status, 401, "{}", refused.body);
         assert_eq!(account::count(&stranger.app.db).await.unwrap(), 0);
     }

@@ -32,8 +32,8 @@ pub async fn send_email(State(app): State<App>, Procedure(input): Procedure<Send
     if subject.chars().count() > MAX_SUBJECT_CHARS {
         return Err(XrpcError::invalid(format!("Input/subject must have at most {MAX_SUBJECT_CHARS} characters")));
     }
-    if content.is_empty() || content.len() > MAX_CONTENT_BYTES {
-        return Err(XrpcError::invalid(format!("Input/content must have 1 to {MAX_CONTENT_BYTES} bytes")));
+    if content.len() > MAX_CONTENT_BYTES {
+        return Err(XrpcError::invalid(format!("Input/content must have at most {MAX_CONTENT_BYTES} bytes")));
     }
     let found = account::by_did(&app.db, &did).await?.filter(Account::exists);
     let account = found.ok_or_else(|| XrpcError::invalid("Recipient not found"))?;

@@ -117,9 +117,13 @@ impl Whole {
 
     /// The body as JSON. `None` if it is none, or if there is no memory for its values.
     pub(super) fn json(&self) -> Option<Value> {
+        self.unpacks_beside(0).then(|| serde_json::from_slice(&self.decoded).ok())?
+    }
+
+    /// Whether the body may be unpacked as JSON beside so many further bytes. Takes the memory for both.
+    pub(super) fn unpacks_beside(&self, others: usize) -> bool {
         let needed = Shape::of_json(&self.decoded).json_bytes();
-        let fits = needed <= MAX_UNPACKED && self.part.grow(needed);
-        fits.then(|| serde_json::from_slice(&self.decoded).ok())?
+        needed <= MAX_UNPACKED && self.part.grow(needed.saturating_add(others))
     }
 
     /// Its length without coding.
@@ -127,9 +131,9 @@ impl Whole {
         self.decoded.len()
     }
 
-    /// The body without coding, and the memory that it holds.
-    pub(super) fn decoded(&self) -> (Bytes, &Part) {
-        (self.decoded.clone(), &self.part)
+    /// The body without coding.
+    pub(super) fn decoded(&self) -> Bytes {
+        self.decoded.clone()
     }
 
     /// Passes it on as the service sent it.

@@ -8,7 +8,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pds_lexicon::Catalog;
-use pds_repo::record::Shape;
 use pds_store::account::Account;
 use pds_syntax::Tid;
 use serde_json::Value;
@@ -140,10 +139,10 @@ async fn merged(
     if whole.len() > MAX_MERGED || (!recent.has_profile() && !merge.shows_posts()) {
         return None;
     }
-    let (text, memory) = whole.decoded();
-    if !memory.grow(Shape::of_json(&text).json_bytes() + recent.unpacked_bytes()) {
+    if !whole.unpacks_beside(recent.unpacked_bytes()) {
         return None;
     }
+    let text = whole.decoded();
     let local = recent.unpack(account).await.ok()?;
     let posts = if merge.shows_posts() { local.posts.as_slice() } else { &[] };
     let scene = Scene::load(app, account, client, posts).await.ok()?;

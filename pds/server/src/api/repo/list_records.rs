@@ -43,7 +43,6 @@ pub async fn list_records(
     let page = Page { cursor: cursor.as_ref(), limit: params.limit, ascending: params.reverse.unwrap_or(false) };
     let turn = app.actors.list_turn(&client.subject).await?;
     let of = record::list(&app.db, &params.repo, &params.collection, page, app.clock.now_us()).await?;
-    drop(turn);
     let of = of.filter(|of| of.status == Status::Active).ok_or_else(|| no_repo(&params.repo))?;
     let (did, found) = (of.did, of.found);
     // JSON is about one and a half times as long as DAG-CBOR.
@@ -67,5 +66,7 @@ pub async fn list_records(
         out.extend_from_slice(format!(r#","cursor":"{}""#, last.path.rkey()).as_bytes());
     }
     out.push(b'}');
+    // The page counts among the answers that wait for their readers from now on.
+    drop(turn);
     Ok(Text(out))
 }

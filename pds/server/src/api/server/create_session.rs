@@ -45,7 +45,7 @@ pub async fn create_session(
     languages: Languages,
     Procedure(input): Procedure<CreateSessionInput>,
 ) -> Result<Output<Session>> {
-    let identifier = input.identifier.trim().to_lowercase();
+    let identifier = normalized(&input.identifier);
     meter.charge(&app, &LOGINS, &pair(&identifier, meter.address()), 1).await?;
     if input.password.chars().count() > MAX_OLD_CHARS {
         return Err(XrpcError::auth_required("Password too long. Consider resetting your password."));
@@ -75,6 +75,12 @@ pub async fn create_session(
         Some(session) => Ok(Output(session)),
         None => Err(wrong_password()),
     }
+}
+
+/// Handles and addresses are the same in every case, a did:web with a port is not.
+fn normalized(identifier: &str) -> String {
+    let identifier = identifier.trim();
+    if identifier.starts_with("did:") { identifier.to_owned() } else { identifier.to_lowercase() }
 }
 
 fn wrong_password() -> XrpcError {

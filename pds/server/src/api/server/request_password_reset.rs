@@ -35,6 +35,11 @@ pub async fn request_password_reset(
     meter: Meter,
     Procedure(input): Procedure<RequestPasswordResetInput>,
 ) -> Result<()> {
+    // Nobody has such an address: that it is refused says nothing about accounts.
+    if input.email.is_empty() || input.email.len() > address::LONGEST {
+        let longest = address::LONGEST;
+        return Err(XrpcError::invalid(format!("Input/email must be an e-mail address of at most {longest} bytes")));
+    }
     if !app.emails.mailer().can_send(Kind::ResetPassword) {
         return Err(Error::Mail(mail::Error::NotConfigured).into());
     }
@@ -51,9 +56,6 @@ pub async fn request_password_reset(
 }
 
 async fn mail_code(app: &App, email: &str, languages: &Languages, meter: &Meter) -> Result<(), Error> {
-    if email.len() > address::LONGEST {
-        return Err(Error::NoAccount);
-    }
     let found = account::by_email(&app.db, email).await?.filter(Account::exists);
     let account = found.ok_or(Error::NoAccount)?;
     // Whoever asks, from however many addresses: nobody's mailbox is filled. What was mailed before stays good.

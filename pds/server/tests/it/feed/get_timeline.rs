@@ -138,3 +138,18 @@ async fn new_posts_that_would_take_much_memory_are_left_out() {
     app_view.json(TIMELINE, 200, &[("atproto-repo-rev", &known)], json!({"feed": []}));
     assert_eq!(texts(&alice.query(TIMELINE, &[]).await.ok()), ["last", "first"]);
 }
+
+/// MERGE: 2 MB of an own service took 200 MB.
+#[tokio::test]
+async fn an_answer_that_would_take_much_memory_is_passed_on_as_it_is() {
+    let (pds, app_view) = start(Database::sqlite()).await;
+    let alice = pds.person("alice").await;
+    alice.post("seen").await;
+    let known = rev(&pds, &alice).await;
+    alice.post("new").await;
+    let mut answers = [json!({"feed": [], "more": vec![0; 400_000]}), json!({"feed": [], "more": vec![[0]; 400_000]})];
+    for (answer, expected) in answers.iter_mut().zip([&["new"][..], &[]]) {
+        app_view.json(TIMELINE, 200, &[("atproto-repo-rev", &known)], answer.take());
+        assert_eq!(texts(&alice.query(TIMELINE, &[]).await.ok()), expected);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::Ordering,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ on_both!(the_state_of_each_part_is_told, |pds| async move {
 async fn parts_are_probed_once_for_all_who_ask_within_a_second() {
     let pds = TestPds::sqlite().await;
     let began = Instant::now();
-    let answers = futures::future::join_all((0..30).map(|_| ask(&pds, "/health"))).await;
+    let answers = futures::future::join_all((0..8).map(|_| ask(&pds, "/health"))).await;
     let mut times: Vec<_> = answers.iter().map(|answer| answer.body["checkedAt"].as_str().unwrap()).collect();
     times.sort_unstable();
     times.dedup();

@@ -1,5 +1,6 @@
 //! What surrounds the methods: health, CORS, request ids, logs, metrics, compression, and errors that keep secrets.
 
+mod fuzz;
 mod greedy;
 mod health;
 mod input;

@@ -39,13 +39,13 @@ async fn the_proof_of_a_handle_takes_a_turn_at_lookups() {
         let request = pds.post("com.atproto.identity.updateHandle").bearer_auth(token).json(&json!({"handle": handle}));
         send(request.header("x-forwarded-for", address))
     };
-    let handles = (0..24).map(|n| format!("alice{n}.silent.example"));
+    let handles = (0..24).map(|n| format!("alice{n}.silent.dev"));
     let mut asked: FuturesUnordered<_> =
         handles.map(|handle| update(alice.access.clone(), "203.0.113.1", handle)).collect();
     assert_eq!(asked.next().await.unwrap().error(), (400, "InvalidHandle"));
     assert!((1..=8).contains(&names.asked("silent")), "{} lookups", names.asked("silent"));
     // Another address does not wait for the rest.
     names.set(&bob.did);
-    update(bob.access.clone(), "203.0.113.2", "bob.elsewhere.example".to_owned()).await.ok();
+    update(bob.access.clone(), "203.0.113.2", "bob.elsewhere.dev".to_owned()).await.ok();
     assert!(names.asked("silent") < 24);
 }

@@ -25,6 +25,10 @@ on_both_mailed!(nobody_learns_who_has_an_account, [], |pds, mail| async move {
     mail.nth(&pds, &to, 2).await;
     assert!(mail.mails(&mail.address("nobody")).await.is_empty());
     assert_eq!(call(&pds, REQUEST, json!({"email": "nonsense"})).await.status, 200);
+    for impossible in [String::new(), format!("{}@example.com", "x".repeat(300))] {
+        let refused = call(&pds, REQUEST, json!({"email": impossible})).await;
+        assert_eq!(refused.error(), (400, "InvalidRequest"), "{impossible}");
+    }
 });
 
 #[tokio::test]

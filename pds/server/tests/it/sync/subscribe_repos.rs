@@ -1,6 +1,6 @@
 //! The socket under the firehose. AL-SYN-5
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
@@ -10,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_tungstenite::{
-    client_async, connect_async,
+    WebSocketStream, client_async, connect_async,
     tungstenite::{self, Bytes, Message},
 };
 
@@ -140,16 +140,9 @@ async fn followers_that_read_nothing_share_their_memory_and_keep_nobody_from_the
     for _ in 0..6 {
         alice.create("com.example.long", json!({"text": "x".repeat(900_000)})).await.ok();
     }
-    let address = pds.url.strip_prefix("http://").unwrap();
     let mut silent = Vec::new();
     for _ in 0..6 {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(16 << 10).unwrap();
-        // Somebody else's address.
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
-        let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos?cursor=0");
-        silent.push(client_async(url, stream).await.unwrap().0);
+        silent.push(follower_at(&pds, 2).await);
     }
     // A fourth of the memory is for one address, which is that of one follower.
     let one_reads = async {
@@ -165,4 +158,36 @@ async fn followers_that_read_nothing_share_their_memory_and_keep_nobody_from_the
     let mut honest = pds.firehose(Some(0)).await;
     let events = timeout(Duration::from_secs(8), honest.take(9)).await.expect("no wait for those that stall");
     assert_eq!(events.len(), 9);
+    // All turns are those of slow followers then, from as many addresses as it takes.
+    for address_of_one in 3..10 {
+        silent.push(follower_at(&pds, address_of_one).await);
+    }
+    let all_read = async {
+        while pds.app.sequencer.followers_reading() < 4 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(8), all_read).await.expect("all turns are taken");
+    let mut honest = pds.firehose(Some(0)).await;
+    let events = timeout(Duration::from_secs(20), honest.take(9)).await.expect("they give their turns back");
+    assert_eq!(events.len(), 9);
+    // Whoever gave a turn back goes on where it was, without a gap.
+    drop(honest);
+    let mut late = silent.pop().unwrap();
+    let mut binary = 0;
+    while binary < 9 {
+        let message = timeout(Duration::from_secs(20), late.next()).await.expect("it goes on").unwrap().unwrap();
+        binary += usize::from(message.is_binary());
+    }
+}
+
+/// Follows from the beginning, from another address, and takes little that is not read.
+async fn follower_at(pds: &TestPds, last: u8) -> WebSocketStream<TcpStream> {
+    let address = pds.url.strip_prefix("http://").unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+    let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos?cursor=0");
+    client_async(url, stream).await.unwrap().0
 }
