@@ -1,10 +1,11 @@
 // Moves an account from one server to another with the stock client `@atproto/api`, as its owner would, and verifies the result with `@atproto/repo`.
 //
 // Usage: move.mjs '{"plc", "from": {"url","identifier","password","takenDown"?,"adminPassword"?},
-//                   "to": {"url","handle","email","password","adminPassword"?,"existing"?}, "rotationKey"?, "mailpit"?, "document"?}'
+//                   "to": {"url","handle","email","password","adminPassword"?,"existing"?,"keepsCommit"?}, "rotationKey"?, "mailpit"?, "document"?}'
 // `rotationKey` (hex) is a rotation key of the owner, who then signs the PLC operation; without it the old server signs with a code that it mails,
 // and `mailpit` is the URL at which the mail is read. The owner of a did:web puts its document to the URL `document` instead. With `takenDown` the
-// old server takes the account down first. With `existing` the account is at the new server already, deactivated: it moves back.
+// old server takes the account down first. With `existing` the account is at the new server already, deactivated: it moves back. A server that
+// `keepsCommit` serves the commit of the old server, with its signature, until the next write.
 // Prints {"did","records","blobs","preferences","rev","commit"}.
 import assert from "node:assert/strict";
 import { AtpAgent } from "@atproto/api";
@@ -139,15 +140,15 @@ async function changeIdentity(did, credentials) {
 }
 
 // With an access token the owner reads a repository that nobody else may read.
-async function records(url, did, token) {
+async function records(url, did, token, formerKey) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const answer = await fetch(`${url}/xrpc/com.atproto.sync.getRepo?did=${encodeURIComponent(did)}`, { headers });
   if (!answer.ok) throw new Error(`getRepo answered ${answer.status}: ${await answer.text()}`);
   const resolver = new IdResolver({ plcUrl: plc, fetch: globalThis.fetch });
-  const key = await resolver.did.resolveAtprotoKey(did, true);
+  const key = formerKey ?? (await resolver.did.resolveAtprotoKey(did, true));
   const verified = await verifyRepoCar(new Uint8Array(await answer.arrayBuffer()), did, key);
   const found = Object.fromEntries(verified.creates.map(({ collection, rkey, cid }) => [`${collection}/${rkey}`, String(cid)]));
-  return { found, commit: verified.commit };
+  return { found, commit: verified.commit, key };
 }
 
 if (from.takenDown) await takeDown();
@@ -169,7 +170,7 @@ assert.equal(status.activated && status.validDid, true);
 assert.equal(status.indexedRecords, Object.keys(before.found).length);
 await oldServer.server.deactivateAccount({});
 
-const after = await records(to.url, did);
+const after = await records(to.url, did, undefined, to.keepsCommit ? before.key : undefined);
 assert.deepEqual(after.found, before.found);
 const blobs = await everyPage((cursor) => newServer.sync.listBlobs({ did, limit: 500, cursor }), "cids");
 for (const cid of blobs) await newServer.sync.getBlob({ did, cid });

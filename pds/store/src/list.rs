@@ -17,7 +17,7 @@ macro_rules! with_list {
             $crate::Dialect::Sqlite => concat!($before, " in (select value from json_each($2))", $after),
             $crate::Dialect::Postgres => {
                 concat!($before, " = any(array(select json_array_elements_text($2::json)))", $after)
-            },
+            }
         }
     };
 }

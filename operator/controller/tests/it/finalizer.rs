@@ -31,8 +31,7 @@ fn lite(class: &str) -> Value {
 /// Gives an instance 3,000 labels, 790 KB, about twice as much as a watch may have of one. Without managed fields there is room for as many.
 async fn swell(world: &World, name: &str) {
     let prefix = ["x".repeat(62), "y".repeat(62), "z".repeat(62), "w".repeat(62)].join(".");
-    let labels: serde_json::Map<_, _> =
-        (0..3_000).map(|label| (format!("{prefix}/l{label:06}"), json!(""))).collect();
+    let labels: serde_json::Map<_, _> = (0..3_000).map(|label| (format!("{prefix}/l{label:06}"), json!(""))).collect();
     let patch = Patch::Merge(json!({"metadata": {"labels": labels, "managedFields": [{}]}}));
     let large = world.api::<PdsInstance>().patch_metadata(name, &Default::default(), &patch).await.unwrap();
     assert!(serde_json::to_string(&large.metadata.labels).unwrap().len() > 700_000);

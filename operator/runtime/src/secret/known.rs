@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Content;
+use super::content::Content;
 use crate::cache::Key;
 
 /// Maximum number of bytes kept of the Secrets of one namespace. What was not used for the longest time goes first.

@@ -1,6 +1,9 @@
 //! What is kept of Secrets, and what is asked for.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::*;
 

@@ -8,7 +8,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::{
-    command::{SECRETS, process::Pds},
+    command::{
+        SECRETS,
+        process::{Pds, run},
+    },
     harness::{ADMIN_PASSWORD, APP_VIEW, Database, FROM, Mailpit, Peer, Upstream, others, script},
 };
 
@@ -62,6 +65,9 @@ async fn answers_are_those_of_the_reference_but_for_the_listed_differences() {
     let on = |database: &Database| [&ours[..], &[("PDS_DATABASE_URL", database.url.clone())]].concat();
     let (of_sqlite, of_postgres) = (on(&sqlite), on(&postgres));
     let (of_reference, of_sqlite, of_postgres) = (pairs(&of_reference), pairs(&of_sqlite), pairs(&of_postgres));
+    for (folder, settings) in folders.iter().zip([&of_sqlite, &of_postgres]) {
+        assert!(run(folder.path(), &["migrate"], settings).status.success());
+    }
     let (peer, one, two) = tokio::join!(
         Peer::start(&of_reference),
         Pds::start(folders[0].path(), &of_sqlite),

@@ -61,6 +61,13 @@ async fn reference(mail: &Mailpit) -> Peer {
     Peer::start(&settings).await
 }
 
+/// Alice's account at the reference implementation, whose imports do not sign anything.
+fn side_of_reference(peer: &Peer, mail: &Mailpit) -> Value {
+    let mut side = side(&peer.url, "reference.test", mail);
+    side["keepsCommit"] = json!(true);
+    side
+}
+
 /// Alice's account at the server with this name.
 fn side(url: &str, hostname: &str, mail: &Mailpit) -> Value {
     json!({
@@ -124,7 +131,7 @@ async fn between_the_reference_and_ours(rotation: Option<String>) {
     let peer = reference(&mail).await;
     let one = server(Database::sqlite(), "one.test", &mail).await;
     let two = server(Database::postgres().await, "two.test", &mail).await;
-    let home = side(&peer.url, "reference.test", &mail);
+    let home = side_of_reference(&peer, &mail);
     let stops = [side(&one.url, "one.test", &mail), side(&two.url, "two.test", &mail)];
     moves(&[home.clone(), stops[0].clone(), stops[1].clone(), home], &mail, rotation).await;
 }
@@ -145,7 +152,7 @@ async fn an_account_moves_out_to_the_reference() {
     // AL-FED-1
     let mail = Mailpit::shared();
     let (one, peer) = (server(Database::postgres().await, "one.test", &mail).await, reference(&mail).await);
-    moves(&[side(&one.url, "one.test", &mail), side(&peer.url, "reference.test", &mail)], &mail, None).await;
+    moves(&[side(&one.url, "one.test", &mail), side_of_reference(&peer, &mail)], &mail, None).await;
 }
 
 /// Who was taken down may leave, with everything.
@@ -156,7 +163,7 @@ async fn a_taken_down_account_moves_out_to_the_reference() {
     let (one, peer) = (server(Database::sqlite(), "one.test", &mail).await, reference(&mail).await);
     let mut from = side(&one.url, "one.test", &mail);
     from["takenDown"] = json!(true);
-    moves(&[from, side(&peer.url, "reference.test", &mail)], &mail, None).await;
+    moves(&[from, side_of_reference(&peer, &mail)], &mail, None).await;
 }
 
 /// The web server of somebody who has a did:web: it serves the document with TLS, and its owner puts another one there.

@@ -36,8 +36,7 @@ pub async fn end_submission(tx: &mut Tx, submission: i64) -> Result<bool> {
     Ok(ended == 1)
 }
 
-const SUBMISSIONS: &str =
-    "select id, account_id from submitted_operation where since < $1 order by since, id limit $2";
+const SUBMISSIONS: &str = "select id, account_id from submitted_operation where since < $1 order by since, id limit $2";
 
 /// The submissions that began before a time, in microseconds, oldest first.
 ///

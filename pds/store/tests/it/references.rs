@@ -13,10 +13,7 @@ use pds_store::{
 
 use crate::harness::{Alice, Store, T0, on_both, put};
 
-on_both!(
-    references_are_written_and_removed_in_sets,
-    a_purge_removes_references_and_long_records_in_portions,
-);
+on_both!(references_are_written_and_removed_in_sets, a_purge_removes_references_and_long_records_in_portions,);
 
 fn path(n: usize) -> String {
     format!("a.b.post/{n:05}")

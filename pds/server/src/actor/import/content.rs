@@ -13,7 +13,12 @@ use pds_repo::{
 use pds_store::commit::{Put, RecordWrite};
 use pds_syntax::{Did, Nsid, RepoPath, Tid};
 
-use super::{Error, Invalid, Report, memory::Part as MemoryPart, portion::{Filled, PortionSize}, spool::Spool};
+use super::{
+    Error, Invalid, Report,
+    memory::Part as MemoryPart,
+    portion::{Filled, PortionSize},
+    spool::Spool,
+};
 use crate::actor::{prepare::subject_hash_of_block, write::MAX_BLOBS};
 
 /// A repository with its blocks on disk. In memory are only the tree and the place of each block.

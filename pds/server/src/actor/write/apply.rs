@@ -143,7 +143,8 @@ impl Actors {
                 settled(slot).await?;
                 let head = repo::root(&self.parts().db, account.id).await?.map(|root| root.head);
                 if head == Some(actor.repo.head) {
-                    return answer.map(|_| Attempt::Done(Outcome { head: None, event_bytes: 0, removed_references: 0 }));
+                    return answer
+                        .map(|_| Attempt::Done(Outcome { head: None, event_bytes: 0, removed_references: 0 }));
                 }
                 slot.line().end_after_failure(line);
                 return Ok(Attempt::Again);

@@ -1,5 +1,6 @@
 //! The services around a server, with one good answer to each method that is handed on to them.
 
+use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::json;
 
 use super::Upstream;
@@ -7,10 +8,11 @@ use super::Upstream;
 /// The app view, moderation and report service of all servers.
 pub(crate) async fn others() -> Upstream {
     const DID: &str = "did:plc:44ybard66vv44zksje25o7dz";
+    const CID: &str = "bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq";
     let others = Upstream::start().await;
     let profile = json!({"did": DID, "handle": "bob.test"});
     let generator = json!({
-        "uri": format!("at://{DID}/app.bsky.feed.generator/x"), "cid": "bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq",
+        "uri": format!("at://{DID}/app.bsky.feed.generator/x"), "cid": CID,
         "did": "did:web:feed.example.com", "creator": profile, "displayName": "A feed", "indexedAt": "2026-01-01T00:00:00.000Z",
     });
     let report = json!({
@@ -36,5 +38,23 @@ pub(crate) async fn others() -> Upstream {
     ] {
         others.json(method, status, &[], answer);
     }
+    // It has seen a feed generator, and no other record.
+    others.answer("com.atproto.repo.getRecord", |request| {
+        let answer = match request.uri().query().is_some_and(|query| query.contains("app.bsky.feed.generator")) {
+            true => Json(json!({
+                "uri": format!("at://{DID}/app.bsky.feed.generator/x"), "cid": CID,
+                "value": {
+                    "$type": "app.bsky.feed.generator", "did": "did:web:feed.example.com", "displayName": "A feed",
+                    "createdAt": "2026-01-01T00:00:00.000Z",
+                },
+            }))
+            .into_response(),
+            false => {
+                let error = json!({"error": "RecordNotFound", "message": "Could not locate record"});
+                (StatusCode::BAD_REQUEST, Json(error)).into_response()
+            }
+        };
+        Box::pin(async move { answer })
+    });
     others
 }

@@ -1,9 +1,6 @@
 //! `/health` and its like, on the metrics port.
 
-use std::{
-    sync::atomic::Ordering,
-    time::Instant,
-};
+use std::{sync::atomic::Ordering, time::Instant};
 
 use serde_json::{Value, json};
 

@@ -38,7 +38,8 @@ on_both!(a_commit_of_several_records_adds_few_references_to_blobs, |pds| async m
     };
     let refused = apply((0..200).map(create).collect()).await;
     assert_eq!(refused.error(), (400, "InvalidRequest"));
-    let message = "Too many references to blobs: the writes add and remove 2200. Max in one commit of several records: 2000";
+    let message =
+        "Too many references to blobs: the writes add and remove 2200. Max in one commit of several records: 2000";
     assert_eq!(refused.body["message"], message);
     apply((0..180).map(create).collect()).await.ok();
     apply((0..180).map(delete).collect()).await.ok();

@@ -93,7 +93,8 @@ impl Schemas {
             "object" | "params" => self.object(making, document, schema, depth),
             "array" => {
                 let most = if depth > DEEPEST { 0 } else { 3 };
-                let count = making.random.below(most + 1);
+                // Methods want at least one of what they are about.
+                let count = making.random.below(most + 1).max(usize::from(depth <= 1));
                 (0..count).map(|_| self.value(making, document, name, &schema["items"], depth + 1)).collect()
             }
             "ref" => self.referred(making, document, name, schema["ref"].as_str().unwrap(), depth),
@@ -115,7 +116,7 @@ impl Schemas {
                 let most = most.min(least + 100);
                 (least + i64::try_from(making.random.below(usize::try_from(most - least + 1).unwrap())).unwrap()).into()
             }
-            "string" => text(making, name, schema).into(),
+            "string" => text(making, document, name, schema).into(),
             "bytes" => json!({"$bytes": "AAEC"}),
             "cid-link" => json!({"$link": making.random.pick(&making.world.cids)}),
             "blob" => making.world.blob.clone(),
@@ -181,7 +182,7 @@ fn full(document: &str, reference: &str) -> String {
 }
 
 /// A text that its schema allows, as much as possible one that means something.
-fn text(making: &mut Making<'_>, name: &str, schema: &Value) -> String {
+fn text(making: &mut Making<'_>, document: &str, name: &str, schema: &Value) -> String {
     let Making { world, random, .. } = making;
     let (did, handle) = (making.did, making.handle);
     for list in ["enum", "knownValues"] {
@@ -213,6 +214,8 @@ fn text(making: &mut Making<'_>, name: &str, schema: &Value) -> String {
         (Some("at-uri"), _) => format!("at://{did}/{}/{}", random.pick(&COLLECTIONS), world.rkey),
         (Some("uri"), _) => "https://example.invalid/page".into(),
         (Some("language"), _) => "en".into(),
+        // Lists of blobs go on after one.
+        (_, "cursor") if document.ends_with("Blobs") => world.cids[0].clone(),
         (_, "cursor") => {
             let head = format!("2026-01-01T00:00:00.000Z::{}", world.cids[0]);
             one(random, &["1", "0", &world.rev, &world.cids[0], &head, did, "3jzfcijpj2z2a"])
@@ -222,6 +225,7 @@ fn text(making: &mut Making<'_>, name: &str, schema: &Value) -> String {
         (_, "password") => world.password.clone(),
         (_, "token" | "authFactorToken") => "AAAAA-BBBBB".into(),
         (_, "handle") => format!("{}.test", fresh(random)),
+        (_, "scopes") => "repo:com.example.thing".into(),
         (_, "name") => one(random, &["mails", "sessions", "nothing"]),
         _ => one(random, &["some words", "x", "Ünïcødé 🧑‍🧑‍🧒 \u{202e}", "2"]),
     }

@@ -33,7 +33,10 @@ use self::{
     wire::{Answer, Request},
 };
 use crate::{
-    command::{SECRETS, process::Pds},
+    command::{
+        SECRETS,
+        process::{Pds, run},
+    },
     harness::{ADMIN_PASSWORD, Database, Mailpit, Person, Upstream, send},
 };
 
@@ -234,6 +237,16 @@ fn is_allowed(_nsid: &str, _status: u16, _text: &str) -> bool {
 
 /// Lets the app view answer as its lexicons want it, and nearly so. It has seen little of what the writer has written since.
 fn feed(app_view: &Upstream, site: &Site, seed: u64) {
+    let generator = json!({
+        "$type": "app.bsky.feed.generator", "did": "did:web:feed.example.com", "displayName": "A feed", "createdAt": "2026-01-01T00:00:00.000Z",
+    });
+    let uri = format!("at://{}/app.bsky.feed.generator/x", site.world.did);
+    app_view.json(
+        "com.atproto.repo.getRecord",
+        200,
+        &[],
+        json!({"uri": uri, "cid": site.world.cids[0], "value": generator}),
+    );
     for method in METHODS.iter().filter(|method| method.nsid.starts_with("app.bsky.")) {
         let (schemas, world, asked) = (site.schemas.clone(), site.world.clone(), AtomicU64::new(0));
         app_view.answer(method.nsid, move |_| {
@@ -282,6 +295,7 @@ async fn no_input_breaks_the_server(database: Database) {
         .map(|(name, value)| (name, value.to_owned())),
     );
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert!(run(folder.path(), &["migrate"], &settings).status.success());
     let mut site = Site::new(folder.path(), &settings).await;
 
     let seed = number("AURORA_FUZZ_SEED").unwrap_or(SEED);

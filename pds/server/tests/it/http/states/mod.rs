@@ -4,6 +4,7 @@
 
 mod procedures;
 mod queries;
+mod rule;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,38 +14,16 @@ use pds_store::email_token::Purpose;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use self::{procedures::PROCEDURES, queries::QUERIES};
+use self::{
+    procedures::PROCEDURES,
+    queries::QUERIES,
+    rule::{Fresh, Rule, STATES},
+};
 use crate::{
     harness::{ADMIN_PASSWORD, APP_VIEW, Database, Mailpit, Person, TestPds, others, send},
     on_both,
 };
 
-/// The columns of the table.
-const STATES: [&str; 5] = ["active", "deactivated", "suspended", "takendown", "deleted"];
-
-/// Status and error name in each of the states.
-type Cells = [&'static str; STATES.len()];
-
-/// Methods that answer alike.
-struct Rule {
-    methods: &'static [&'static str],
-    fresh: Fresh,
-    anonymous: Cells,
-    owner: Cells,
-    administrator: Cells,
-}
-
-/// How often a method gets an account of its own, because it changes what the next cell depends on.
-#[derive(Clone, Copy, PartialEq)]
-enum Fresh {
-    Never,
-    /// The one reader whom it answers comes last.
-    EachState,
-    EachReader,
-}
-
-const OK: &str = "200";
-const ALWAYS: Cells = [OK; STATES.len()];
 const PASSWORD: &str = "correct horse";
 
 /// The methods that are about no account, or about all of them.
@@ -67,23 +46,6 @@ const OF_NO_ACCOUNT: [&str; 17] = [
     "dev.auroralocus.admin.listJobs",
     "dev.auroralocus.admin.runJob",
 ];
-
-impl Rule {
-    /// Whoever asks.
-    const fn same(method: &'static &'static str, fresh: Fresh, cells: Cells) -> Self {
-        Self { methods: std::slice::from_ref(method), fresh, anonymous: cells, owner: cells, administrator: cells }
-    }
-
-    /// The readers and their cells, in the order in which they are asked.
-    fn readers(&self) -> [(&'static str, Cells); 3] {
-        let [anonymous, owner, administrator] =
-            [("anonymous", self.anonymous), ("owner", self.owner), ("administrator", self.administrator)];
-        match self.administrator[0] == OK {
-            true => [anonymous, owner, administrator],
-            false => [anonymous, administrator, owner],
-        }
-    }
-}
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
     QUERIES.iter().chain(PROCEDURES)
@@ -178,7 +140,7 @@ impl Subject {
             "getServiceAuth" => json!({"aud": "did:web:other.example", "lxm": "com.atproto.server.createAccount"}),
             "createSession" => json!({"identifier": did, "password": PASSWORD}),
             "createAppPassword" if family_is("dev.") => {
-                json!({"name": uuid::Uuid::new_v4().to_string(), "scopes": ["atproto"]})
+                json!({"name": uuid::Uuid::new_v4().to_string(), "scopes": ["repo:com.example.thing"]})
             }
             "createAppPassword" => json!({"name": uuid::Uuid::new_v4().to_string()}),
             "revokeAppPassword" => json!({"name": "none of this name"}),
@@ -203,7 +165,9 @@ impl Subject {
                 let subject = json!({"$type": "com.atproto.admin.defs#repoRef", "did": did});
                 json!({"subject": subject, "takedown": {"applied": true}})
             }
-            "restoreAccount" | "enableAccountInvites" | "disableAccountInvites" | "revokeAccountCredentials" => json!({"account": did}),
+            "restoreAccount" | "enableAccountInvites" | "disableAccountInvites" | "revokeAccountCredentials" => {
+                json!({"account": did})
+            }
             "suspendAccount" => json!({"did": did, "until": "2999-01-01T00:00:00.000Z"}),
             "setQuota" => json!({"did": did, "bytes": 0}),
             "getAccountInfos" => json!({"dids": [did]}),

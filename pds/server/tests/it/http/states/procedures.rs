@@ -1,6 +1,6 @@
 //! What each reader gets from procedures.
 
-use super::{ALWAYS, Cells, Fresh, OK, Rule};
+use super::rule::{ALWAYS, Cells, Fresh, NO_SERVICE, OK, Rule};
 
 const NO_TOKEN: Cells = ["401 AuthMissing"; 5];
 const WRONG_TOKEN: Cells = ["400 InvalidToken"; 5];
@@ -118,18 +118,33 @@ pub(super) const PROCEDURES: &[Rule] = &[
     Rule::same(&"com.atproto.identity.refreshIdentity", Fresh::Never, ALWAYS),
     // The administrator changes accounts in every state in which they are there.
     Rule {
-        methods: &[
-            "com.atproto.admin.disableAccountInvites",
-            "com.atproto.admin.enableAccountInvites",
-            "com.atproto.admin.sendEmail",
-            "com.atproto.admin.updateAccountEmail",
-            "com.atproto.admin.updateAccountHandle",
-            "dev.auroralocus.admin.setQuota",
-        ],
+        methods: &["com.atproto.admin.updateAccountHandle", "dev.auroralocus.admin.setQuota"],
         fresh: Fresh::Never,
         anonymous: NO_PASSWORD,
         owner: NO_PASSWORD,
         administrator: [OK, OK, OK, OK, "400 NotFound"],
+    },
+    Rule {
+        methods: &["com.atproto.admin.updateAccountEmail"],
+        fresh: Fresh::Never,
+        anonymous: NO_PASSWORD,
+        owner: NO_PASSWORD,
+        administrator: [OK, OK, OK, OK, "400 InvalidRequest"],
+    },
+    // The moderation service does, too, with a token of another type than the owner's.
+    Rule {
+        methods: &["com.atproto.admin.disableAccountInvites", "com.atproto.admin.enableAccountInvites"],
+        fresh: Fresh::Never,
+        anonymous: NO_PASSWORD,
+        owner: NO_SERVICE,
+        administrator: [OK, OK, OK, OK, "400 NotFound"],
+    },
+    Rule {
+        methods: &["com.atproto.admin.sendEmail"],
+        fresh: Fresh::Never,
+        anonymous: NO_PASSWORD,
+        owner: NO_SERVICE,
+        administrator: [OK, OK, OK, OK, "400 InvalidRequest"],
     },
     // Of accounts whose owners have deleted them.
     Rule {
@@ -144,15 +159,29 @@ pub(super) const PROCEDURES: &[Rule] = &[
             "com.atproto.admin.deleteAccount",
             "com.atproto.admin.updateAccountPassword",
             "com.atproto.admin.updateAccountSigningKey",
-            "com.atproto.admin.updateSubjectStatus",
-            "com.atproto.temp.revokeAccountCredentials",
             "dev.auroralocus.admin.revokeSessions",
-            "dev.auroralocus.admin.suspendAccount",
-            "dev.auroralocus.admin.unsuspendAccount",
         ],
         fresh: Fresh::EachState,
         anonymous: NO_PASSWORD,
         owner: NO_PASSWORD,
         administrator: [OK, OK, OK, OK, "400 NotFound"],
+    },
+    Rule {
+        methods: &[
+            "com.atproto.admin.updateSubjectStatus",
+            "dev.auroralocus.admin.suspendAccount",
+            "dev.auroralocus.admin.unsuspendAccount",
+        ],
+        fresh: Fresh::EachState,
+        anonymous: NO_PASSWORD,
+        owner: NO_SERVICE,
+        administrator: [OK, OK, OK, OK, "400 NotFound"],
+    },
+    Rule {
+        methods: &["com.atproto.temp.revokeAccountCredentials"],
+        fresh: Fresh::EachState,
+        anonymous: NO_PASSWORD,
+        owner: NO_SERVICE,
+        administrator: [OK, OK, OK, OK, "400 InvalidRequest"],
     },
 ];

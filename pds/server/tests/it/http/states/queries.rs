@@ -1,6 +1,6 @@
 //! What each reader gets from queries.
 
-use super::{ALWAYS, Fresh, OK, Rule, STATES};
+use super::rule::{ALWAYS, Fresh, NO_SERVICE, OK, Rule, STATES};
 
 pub(super) const QUERIES: &[Rule] = &[
     // Contents of a repository as other servers read them.
@@ -89,13 +89,20 @@ pub(super) const QUERIES: &[Rule] = &[
             "app.bsky.feed.getActorLikes",
             "app.bsky.feed.getAuthorFeed",
             "app.bsky.feed.getFeed",
-            "app.bsky.feed.getPostThread",
             "app.bsky.feed.getTimeline",
             "com.atproto.temp.checkSignupQueue",
         ],
         fresh: Fresh::Never,
         anonymous: ["401 AuthMissing"; STATES.len()],
         owner: [OK, OK, OK, "401 AccountTakedown", "400 AccountNotFound"],
+        administrator: ["400 InvalidToken"; STATES.len()],
+    },
+    // Of a post that the app view has not seen.
+    Rule {
+        methods: &["app.bsky.feed.getPostThread"],
+        fresh: Fresh::Never,
+        anonymous: ["401 AuthMissing"; STATES.len()],
+        owner: ["400 NotFound", "400 NotFound", "400 NotFound", "401 AccountTakedown", "400 AccountNotFound"],
         administrator: ["400 InvalidToken"; STATES.len()],
     },
     // Whoever was taken down may leave with it.
@@ -112,16 +119,22 @@ pub(super) const QUERIES: &[Rule] = &[
     },
     // The administrator sees accounts in every state in which they are there.
     Rule {
+        methods: &["dev.auroralocus.admin.getExport", "dev.auroralocus.admin.listSessions"],
+        fresh: Fresh::Never,
+        anonymous: ["401 AuthenticationRequired"; STATES.len()],
+        owner: ["401 AuthenticationRequired"; STATES.len()],
+        administrator: [OK, OK, OK, OK, "400 NotFound"],
+    },
+    // The moderation service does, too.
+    Rule {
         methods: &[
             "com.atproto.admin.getAccountInfo",
             "com.atproto.admin.getSubjectStatus",
             "dev.auroralocus.admin.getAccount",
-            "dev.auroralocus.admin.getExport",
-            "dev.auroralocus.admin.listSessions",
         ],
         fresh: Fresh::Never,
         anonymous: ["401 AuthenticationRequired"; STATES.len()],
-        owner: ["401 AuthenticationRequired"; STATES.len()],
+        owner: NO_SERVICE,
         administrator: [OK, OK, OK, OK, "400 NotFound"],
     },
     // Of those that are there.
@@ -129,7 +142,7 @@ pub(super) const QUERIES: &[Rule] = &[
         methods: &["com.atproto.admin.getAccountInfos"],
         fresh: Fresh::Never,
         anonymous: ["401 AuthenticationRequired"; STATES.len()],
-        owner: ["401 AuthenticationRequired"; STATES.len()],
+        owner: NO_SERVICE,
         administrator: ALWAYS,
     },
 ];

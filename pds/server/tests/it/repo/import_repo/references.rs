@@ -58,11 +58,13 @@ on_both!(a_commit_of_several_records_removes_few_references, |pds| async move {
     };
     let refused = apply((0..3).map(delete).collect()).await;
     assert_eq!(refused.error(), (400, "InvalidRequest"));
-    let message = "Too many references to blobs: the writes add and remove 3000. Max in one commit of several records: 2000";
+    let message =
+        "Too many references to blobs: the writes add and remove 3000. Max in one commit of several records: 2000";
     assert_eq!(refused.body["message"], message);
     apply((0..2).map(delete).collect()).await.ok();
     // What replaces counts, too.
-    let update = json!({"$type": "com.atproto.repo.applyWrites#update", "collection": THING, "rkey": "00002", "value": {}});
+    let update =
+        json!({"$type": "com.atproto.repo.applyWrites#update", "collection": THING, "rkey": "00002", "value": {}});
     let many: Vec<_> = [update.clone(), delete(3), delete(4)].into();
     assert_eq!(apply(many).await.body["message"], message);
     apply(vec![update, delete(3)]).await.ok();
