@@ -23,7 +23,9 @@ const operation = {
 
 /**
  * One row for each method: NSID, credential, input, and what is special about it. `account` asks instead of alice; with `raw` the input is bytes
- * of a type; `isLarge` if it takes a megabyte; `isFinal` if it must not be asked about other accounts, since it would end them.
+ * of a type; `isLarge` if it takes a megabyte;
+ * `without` names cases that the reference would be busy with for days; `isFinal` if it must not be asked about other accounts, since it would end
+ * them or their sessions.
  */
 export const METHODS = [
   ["com.atproto.server.describeServer", "none", nothing],
@@ -39,7 +41,7 @@ export const METHODS = [
   ["com.atproto.server.listAppPasswords", "access", nothing],
   ["com.atproto.server.revokeAppPassword", "access", () => ({ name: "none of this name" })],
   ["com.atproto.server.createInviteCode", "admin", () => ({ useCount: 1 })],
-  ["com.atproto.server.createInviteCodes", "admin", () => ({ codeCount: 1, useCount: 1 })],
+  ["com.atproto.server.createInviteCodes", "admin", () => ({ codeCount: 1, useCount: 1 }), { without: ["codeCount huge"] }],
   ["com.atproto.server.getAccountInviteCodes", "access", nothing],
   ["com.atproto.server.getServiceAuth", "access", () => ({ aud: "did:web:service.example.com", lxm: "app.bsky.feed.getTimeline" })],
   ["com.atproto.server.checkAccountStatus", "access", nothing],
@@ -96,7 +98,7 @@ export const METHODS = [
   ["com.atproto.admin.enableAccountInvites", "admin", (at) => ({ account: at.bob.did })],
   ["com.atproto.admin.updateAccountEmail", "admin", (at) => ({ account: at.bob.did, email: at.bob.email })],
   ["com.atproto.admin.updateAccountHandle", "admin", (at) => ({ did: at.bob.did, handle: at.bob.handle })],
-  ["com.atproto.admin.updateAccountPassword", "admin", (at) => ({ did: at.bob.did, password: at.bob.password })],
+  ["com.atproto.admin.updateAccountPassword", "admin", (at) => ({ did: at.bob.did, password: at.bob.password }), { isFinal: true }],
   ["com.atproto.admin.deleteAccount", "admin", () => ({ did: noOne }), { isFinal: true }],
   ["com.atproto.admin.sendEmail", "admin", (at) => ({ recipientDid: at.bob.did, senderDid: at.alice.did, content: "Hello" })],
   ["com.atproto.temp.checkSignupQueue", "access", nothing],

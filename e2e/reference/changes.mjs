@@ -61,7 +61,7 @@ function* ofInputField(name, type, isThere) {
  * The cases of a method. `good` makes its input for one side, `fields` are those of its lexicon, each with its type.
  * Each case: name, credential, verb, and `make(at)`, what is sent to that side.
  */
-export function* cases({ verb, credential, good, fields, raw, isAboutSomebody, isLarge }) {
+export function* cases({ verb, credential, good, fields, raw, isAboutSomebody, isLarge, without = [] }) {
   const sent = (change) => (at) => (raw ? { body: raw.body(at), headers: { "content-type": raw.type } } : send(verb, change(good(at))));
   const one = (name, make, more = {}) => ({ name, credential, verb, make, ...more });
   const same = sent((input) => input);
@@ -75,7 +75,9 @@ export function* cases({ verb, credential, good, fields, raw, isAboutSomebody, i
   }
   for (const [name, type] of Object.entries(fields)) {
     const of = verb === "GET" ? ofQueryField : ofInputField;
-    for (const [what, change] of of(name, type, name in (example ?? {}))) yield one(what, sent(change));
+    for (const [what, change] of of(name, type, name in (example ?? {}))) {
+      if (!without.includes(what)) yield one(what, sent(change));
+    }
   }
   const other = verb === "GET" ? "POST" : "GET";
   yield one("with the other verb", () => ({}), { verb: other });

@@ -78,10 +78,14 @@ function* questions(paths) {
   }
 }
 
-async function ask(at, { nsid, account, credential, verb, make }) {
+async function ask(at, { nsid, name, account, credential, verb, make }) {
   const { headers, ...sent } = make(at);
   const proof = await CREDENTIALS[credential](at, at[account], nsid);
-  return call(at.url, nsid, verb, { ...sent, headers: { ...headers, ...proof } });
+  try {
+    return await call(at.url, nsid, verb, { ...sent, headers: { ...headers, ...proof } });
+  } catch (error) {
+    throw new Error(`${nsid} ${name} to ${at.name}: ${error.message}`, { cause: error });
+  }
 }
 
 /** The differences between an answer of the product and one of the reference that are not listed. Adds to `used` those that are. */

@@ -7,12 +7,14 @@ export const fresh = (prefix) => `${prefix}${(count++).toString(36)}${Date.now()
 export const post = (text) => ({ $type: "app.bsky.feed.post", text, createdAt: "2026-01-01T00:00:00.000Z" });
 
 const PASSWORD = "a-long-password";
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 60_000;
 const basic = (user, password) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` });
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
 /** An answer: status, headers, body, and the body's JSON if it is some. */
 export async function call(url, nsid, verb, { query = "", body, headers = {} } = {}) {
-  const answer = await fetch(`${url}/xrpc/${nsid}${query}`, { method: verb, body, headers });
+  const answer = await fetch(`${url}/xrpc/${nsid}${query}`, { method: verb, body, headers, signal: AbortSignal.timeout(PATIENCE) });
   const bytes = Buffer.from(await answer.arrayBuffer());
   let json;
   try {

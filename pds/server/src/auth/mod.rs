@@ -3,6 +3,7 @@
 
 mod admin;
 mod caller;
+mod header;
 mod moderator;
 mod principal;
 mod refusal;

@@ -104,6 +104,9 @@ pub async fn authorize(
 }
 
 async fn prove(app: &App, requirement: Requirement, parts: &mut Parts) -> Result<(), XrpcError> {
+    if !matches!(requirement, Requirement::Nothing | Requirement::Admin) {
+        super::header::check(&parts.headers)?;
+    }
     match requirement {
         Requirement::Nothing => {}
         Requirement::Viewer => {

@@ -61,7 +61,7 @@ pub async fn create_account(
         return Err(XrpcError::invalid(format!("Password too long. Maximum length is {MAX_CHARS} characters.")));
     }
     let recovery_key = input.recovery_key.as_deref().map(recovery_key).transpose()?;
-    let invite_code = if app.settings.invite_required { Some(invite(&app, input.invite_code).await?) } else { None };
+    let invite_code = invite(&app, input.invite_code).await?;
     app.handles.check(&handle, own_did.as_ref(), &client.subject).await.map_err(refuse_handle)?;
     available(&app, own_did.as_ref(), &handle, email.as_deref()).await?;
 
@@ -92,14 +92,18 @@ fn recovery_key(text: &str) -> Result<Did> {
     text.parse().map_err(|_| XrpcError::invalid("Input/recoveryKey must be a did:key"))
 }
 
-async fn invite(app: &App, code: Option<String>) -> Result<String> {
-    let code = code
-        .filter(|code| !code.is_empty())
-        .ok_or_else(|| XrpcError::named("InvalidInviteCode", "No invite code provided"))?;
+/// The invite code of a new account. One that is given must be good, also where none is asked for.
+async fn invite(app: &App, code: Option<String>) -> Result<Option<String>> {
+    let Some(code) = code.filter(|code| !code.is_empty()) else {
+        return match app.settings.invite_required {
+            true => Err(XrpcError::named("InvalidInviteCode", "No invite code provided")),
+            false => Ok(None),
+        };
+    };
     if !invite::is_usable(&app.db, &code, app.clock.now_us()).await? {
         return Err(unusable_invite());
     }
-    Ok(code)
+    Ok(Some(code))
 }
 
 fn unusable_invite() -> XrpcError {

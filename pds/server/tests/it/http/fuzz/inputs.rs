@@ -145,7 +145,8 @@ impl Schemas {
         let Some(properties) = schema["properties"].as_object() else { return Value::Object(made) };
         let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
         for (name, property) in properties {
-            let is_required = required.iter().any(|one| one == name);
+            // The status of a record or a blob is whether it is taken down.
+            let is_required = required.iter().any(|one| one == name) || (name == "takedown" && depth == 0);
             if is_required || (depth <= DEEPEST && making.random.one_in(2)) {
                 made.insert(name.clone(), self.value(making, document, name, property, depth + 1));
             }
@@ -210,15 +211,17 @@ fn text(making: &mut Making<'_>, document: &str, name: &str, schema: &Value) -> 
         },
         (Some("cid"), _) => random.pick(&world.cids).clone(),
         (Some("tid"), _) => world.rev.clone(),
+        (Some("datetime"), "deleteAfter" | "until") => "2999-01-01T00:00:00.000Z".into(),
         (Some("datetime"), _) => one(random, &["2999-01-01T00:00:00.000Z", "2026-01-01T00:00:00Z"]),
         (Some("at-uri"), _) => format!("at://{did}/{}/{}", random.pick(&COLLECTIONS), world.rkey),
         (Some("uri"), _) => "https://example.invalid/page".into(),
         (Some("language"), _) => "en".into(),
+        (_, "cursor") if document == "com.atproto.sync.listRepos" => "1".into(),
         // Lists of blobs go on after one.
         (_, "cursor") if document.ends_with("Blobs") => world.cids[0].clone(),
         (_, "cursor") => {
             let head = format!("2026-01-01T00:00:00.000Z::{}", world.cids[0]);
-            one(random, &["1", "0", &world.rev, &world.cids[0], &head, did, "3jzfcijpj2z2a"])
+            one(random, &["1", "0", &world.rev, &head, did, "3jzfcijpj2z2a"])
         }
         (_, "email") if random.one_in(2) => format!("{}@example.com", fresh(random)),
         (_, "email") => world.email.clone(),
