@@ -158,10 +158,11 @@ mod tests {
             meter.run(here!(), async { Ok::<_, ()>(()) }).await.unwrap();
         }
         assert_eq!(meter.slow(), 100);
-        let mut lines = meter.0.lines.lock().unwrap();
-        assert!(lines.left_out >= u64::from(100 - 2 * LINES), "{lines:?}");
-        (lines.since, lines.left_out) = (None, 7);
-        drop(lines);
+        {
+            let mut lines = meter.0.lines.lock().unwrap();
+            assert!(lines.left_out >= u64::from(100 - 2 * LINES), "{lines:?}");
+            (lines.since, lines.left_out) = (None, 7);
+        }
         assert_eq!((meter.line(), meter.line()), (Some(7), Some(0)));
 
         let patient = Meter::new(Some(Duration::from_secs(3600)));

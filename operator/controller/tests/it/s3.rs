@@ -122,7 +122,7 @@ impl Pause {
                 connections.spawn(hold(from, to, text.clone(), tell.clone(), gone.clone()));
             }
         });
-        Self { address, asked, go, open: open }
+        Self { address, asked, go, open }
     }
 
     pub(crate) fn endpoint(&self) -> String {
