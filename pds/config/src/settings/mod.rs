@@ -36,7 +36,8 @@ use crate::network::AllowRule;
 use crate::reader::Reader;
 use crate::rendered::Rendered;
 use crate::secrets::{DataKeys, Secrets};
-use crate::table::setting;
+use crate::table::{VARIABLES, setting};
+use crate::variable::Fallback;
 
 /// All settings except secrets. A clone copies everything; share it in an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,9 +176,22 @@ impl Settings {
 
     /// Leaves out each variable without which the other variables give the same settings.
     fn without_defaults(&self, mut rendered: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+        let is_same = |rendered: &BTreeMap<&'static str, String>| {
+            Self::from_values(|name| rendered.get(name).cloned()).as_ref() == Ok(self)
+        };
+        // Most have a fixed default. All of these together take one reading; the others take one each.
+        let is_fixed = |name: &str, value: &str| {
+            let declared = VARIABLES.iter().find(|variable| variable.name == name);
+            declared.is_some_and(|variable| matches!(variable.default, Fallback::Value(fixed) if fixed == value))
+        };
+        let mut computed = rendered.clone();
+        computed.retain(|name, value| !is_fixed(name, value));
+        if is_same(&computed) {
+            rendered = computed;
+        }
         for name in rendered.keys().copied().collect::<Vec<_>>() {
             let Some(value) = rendered.remove(name) else { continue };
-            if Self::from_values(|name| rendered.get(name).cloned()).as_ref() != Ok(self) {
+            if !is_same(&rendered) {
                 rendered.insert(name, value);
             }
         }
