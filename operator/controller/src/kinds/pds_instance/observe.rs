@@ -199,7 +199,7 @@ fn used_secrets<'a>(pds: &'a PdsInstance, class: Option<&'a PdsClass>) -> Vec<Us
     if let Some(external) = pds.spec.database.as_ref().and_then(|database| database.external.as_ref()) {
         used.push(of_spec(URI, external.uri_secret.name.as_str(), vec![external.uri_secret.key.as_str()]));
     }
-    used.extend(secrets::named(&pds.spec, class).into_iter().map(|one| Used {
+    used.extend(secrets::of_services(&pds.spec, class).into_iter().map(|one| Used {
         field: one.field,
         place: one.place(),
         secret: &one.secret.name,

@@ -12,7 +12,7 @@ use super::part::{Component, Part, Scene};
 use super::{blobs, database, keys, pod};
 
 /// A Secret that the PDS reads a value from, for a service that it uses.
-pub struct Named<'a> {
+pub struct ServiceSecret<'a> {
     /// The field, without the group that it is in: `spec`, or `spec.defaults` of the class.
     pub field: &'static str,
     /// Where the value is.
@@ -27,7 +27,7 @@ pub struct Named<'a> {
     form: &'static str,
 }
 
-impl Named<'_> {
+impl ServiceSecret<'_> {
     /// The field as people find it.
     #[must_use]
     pub fn place(&self) -> String {
@@ -40,11 +40,11 @@ impl Named<'_> {
 
 /// The Secrets that a spec or the defaults of a class name for services. Both are in the namespace of the instance.
 #[must_use]
-pub fn named<'a>(spec: &'a PdsInstanceSpec, class: Option<&'a PdsClass>) -> Vec<Named<'a>> {
+pub fn of_services<'a>(spec: &'a PdsInstanceSpec, class: Option<&'a PdsClass>) -> Vec<ServiceSecret<'a>> {
     let defaults = class.and_then(|class| class.spec.defaults.as_ref());
     let mut named = Vec::new();
     let mut add = |field, secret, variable, class, check, form| {
-        named.push(Named { field, secret, variable, class, check, form });
+        named.push(ServiceSecret { field, secret, variable, class, check, form });
     };
     let smtp: fn(&str) -> Result<(), String> = |text| SmtpUrl::parse(text).map(drop);
     let of_class = class.filter(|_| spec.email.is_none());
@@ -107,7 +107,7 @@ pub(super) fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", &secret, "accessKeyId"));
         env.push(pod::secret_env("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", &secret, "secretAccessKey"));
     }
-    let urls = named(&scene.pds.spec, Some(&wanted.class)).into_iter();
+    let urls = of_services(&scene.pds.spec, Some(&wanted.class)).into_iter();
     env.extend(urls.map(|one| pod::secret_env(one.variable, &one.secret.name, &one.secret.key)));
     env
 }
@@ -125,7 +125,7 @@ impl Component for Secrets {
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Part {
-        let named = named(&scene.pds.spec, Some(&scene.wanted.class));
+        let named = of_services(&scene.pds.spec, Some(&scene.wanted.class));
         if named.is_empty() {
             return Part::absent();
         }
@@ -135,7 +135,7 @@ impl Component for Secrets {
     }
 }
 
-fn fault(scene: &Scene<'_>, one: &Named<'_>) -> Option<Verdict> {
+fn fault(scene: &Scene<'_>, one: &ServiceSecret<'_>) -> Option<Verdict> {
     let references = &scene.observed.references;
     if let Some(problem) = references.problem(one.field) {
         return Some(problem);

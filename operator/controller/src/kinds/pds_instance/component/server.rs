@@ -179,7 +179,7 @@ fn secrets_are_there(scene: &Scene<'_>) -> bool {
         Blobs::Given { .. } => observed.given.is_some(),
         Blobs::Disk => true,
     };
-    let named = secrets::named(&scene.pds.spec, Some(&scene.wanted.class));
+    let named = secrets::of_services(&scene.pds.spec, Some(&scene.wanted.class));
     let services = named.iter().all(|one| observed.references.services.contains_key(one.field));
     observed.keys.is_some()
         && bucket

@@ -170,7 +170,7 @@ impl World {
         let key = external.map(|external| external.uri_secret.key.clone());
         let database = key.map(|key| Arc::new(content("db", "db-uid", &[(&key, url)])));
         let typed: PdsClass = serde_json::from_value(class.clone()).unwrap();
-        let services = secrets::named(&pds.spec, Some(&typed)).into_iter().map(|one| {
+        let services = secrets::of_services(&pds.spec, Some(&typed)).into_iter().map(|one| {
             let value = match one.variable {
                 "REDIS_URL" => "redis://a.test",
                 "PDS_RATE_LIMIT_BYPASS_KEY" => "correct horse battery",
