@@ -29,7 +29,7 @@ pub struct Mailpit {
 /// A mail as it arrived.
 #[derive(Debug)]
 pub struct Mail {
-    /// Who sent it: name and address.
+    /// Name and address of the sender.
     pub from: (String, String),
     pub subject: String,
     pub text: String,

@@ -44,6 +44,7 @@ mod dialect;
 mod disk_full;
 mod error;
 mod line;
+pub mod lines;
 mod list;
 mod meter;
 mod options;

@@ -4,13 +4,15 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tracing::Instrument;
+
+use crate::lines::Lines;
 
 /// Target of the spans of statements; an event with it does not exist.
 pub const SPANS: &str = "pds::trace";
@@ -28,30 +30,29 @@ macro_rules! here {
 pub(crate) use here;
 
 /// Measures all statements of a database. Cheap to clone; all clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Meter(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     waited_ns: AtomicU64,
     waits: AtomicU64,
     /// Statements that take at least this long are slow.
     slow_at: Option<Duration>,
     slow: AtomicU64,
-    lines: Mutex<Lines>,
+    lines: Lines,
 }
 
-/// The log lines of the current second.
-#[derive(Debug, Default)]
-struct Lines {
-    since: Option<Instant>,
-    count: u32,
-    left_out: u64,
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl Meter {
     pub(crate) fn new(slow_at: Option<Duration>) -> Self {
-        Self(Arc::new(Counts { slow_at, ..Counts::default() }))
+        let [waited_ns, waits, slow] = [const { AtomicU64::new(0) }; 3];
+        Self(Arc::new(Counts { waited_ns, waits, slow_at, slow, lines: Lines::new(LINES) }))
     }
 
     /// A statement waited for a connection.
@@ -94,7 +95,7 @@ impl Meter {
 
     fn note(&self, statement: &str, took: Duration) {
         self.0.slow.fetch_add(1, Ordering::Relaxed);
-        let Some(left_out) = self.line() else { return };
+        let Some(left_out) = self.0.lines.take(Instant::now()) else { return };
         let duration_ms = took.as_secs_f64() * 1000.0;
         let left_out = Some(left_out).filter(|count| *count > 0);
         tracing::warn!(
@@ -103,20 +104,6 @@ impl Meter {
             left_out,
             "slow statement: {statement} of the store took {duration_ms:.0} ms"
         );
-    }
-
-    /// The number of lines that were left out since the last one, if there may be another one.
-    fn line(&self) -> Option<u64> {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.since.is_none_or(|since| since.elapsed() >= Duration::from_secs(1)) {
-            (lines.since, lines.count) = (Some(Instant::now()), 0);
-        }
-        if lines.count >= LINES {
-            lines.left_out += 1;
-            return None;
-        }
-        lines.count += 1;
-        Some(std::mem::take(&mut lines.left_out))
     }
 }
 
@@ -158,12 +145,8 @@ mod tests {
             meter.run(here!(), async { Ok::<_, ()>(()) }).await.unwrap();
         }
         assert_eq!(meter.slow(), 100);
-        {
-            let mut lines = meter.0.lines.lock().unwrap();
-            assert!(lines.left_out >= u64::from(100 - 2 * LINES), "{lines:?}");
-            (lines.since, lines.left_out) = (None, 7);
-        }
-        assert_eq!((meter.line(), meter.line()), (Some(7), Some(0)));
+        let left_out = meter.0.lines.take(Instant::now() + Duration::from_secs(1)).unwrap();
+        assert!(left_out >= u64::from(100 - 2 * LINES), "{left_out}");
 
         let patient = Meter::new(Some(Duration::from_secs(3600)));
         assert_eq!(patient.run(here!(), async { Err::<(), _>(3) }).await, Err(3));

@@ -81,6 +81,7 @@ async fn answers_are_those_of_the_reference_but_for_the_listed_differences() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/reference/differential.mjs");
     let found = script(file, &task).await;
     let list = |name: &str| found[name].as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    assert!(found["questions"].as_u64() > Some(0), "AURORA_DIFFERENTIAL_ONLY names no method");
     assert_eq!(list("unlisted"), "", "methods that cases.mjs neither asks nor names");
     assert_eq!(list("unexpected"), "", "of {} questions about {} methods", found["questions"], found["methods"]);
     assert_eq!(list("unused"), "", "differences that are listed and not there any more");

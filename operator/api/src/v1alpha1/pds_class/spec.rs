@@ -118,7 +118,7 @@ pub struct Defaults {
     /// Limits for users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Which records are accepted.
+    /// Rules for the records that instances accept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<RecordRules>,
     /// How mail is sent to users. The Secrets are those of the instance's namespace. An instance with an `email` of its own gets nothing of

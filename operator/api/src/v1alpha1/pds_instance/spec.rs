@@ -83,7 +83,7 @@ pub struct PdsInstanceSpec {
     /// Limits for users. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Which records are accepted. A field that is absent is as in `defaults` of the class.
+    /// Rules for the records that the PDS accepts. A field that is absent is as in `defaults` of the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<RecordRules>,
     /// How mail is sent to users; if absent, as `defaults` of the class says, and none is sent if it says nothing.

@@ -84,7 +84,7 @@ pub struct Traces {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), pattern("^[a-zA-Z0-9._/-]+$"))]
     pub service_name: Option<String>,
-    /// Which requests are traced.
+    /// Selects the requests that are traced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<Sampler>,
     /// The share of requests that samplers with a ratio trace, from `0` to `1`, for example `0.05`.
@@ -93,19 +93,19 @@ pub struct Traces {
     pub ratio: Option<String>,
 }
 
-/// Which requests are traced, in the words of OpenTelemetry. `ParentBased`: as the client says, if it says something.
+/// Selects the requests that are traced, in the words of OpenTelemetry. With `ParentBased` the `traceparent` header of the client decides, if it sends one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Sampler {
-    /// Every request.
+    /// Traces every request.
     AlwaysOn,
-    /// None.
+    /// Traces no request.
     AlwaysOff,
-    /// A share of them.
+    /// Traces the share of requests that `ratio` says.
     TraceIdRatio,
-    /// Every request, unless the client says otherwise.
+    /// Traces every request, unless the client says otherwise.
     ParentBasedAlwaysOn,
-    /// Those of which the client says so.
+    /// Traces the requests of which the client says so.
     ParentBasedAlwaysOff,
-    /// A share of them, unless the client says otherwise.
+    /// Traces the share of requests that `ratio` says, unless the client says otherwise.
     ParentBasedTraceIdRatio,
 }

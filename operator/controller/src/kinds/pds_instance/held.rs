@@ -27,7 +27,7 @@ pub(super) struct Stored {
 pub(super) struct Finalizers {
     /// How many there are.
     pub(super) count: usize,
-    /// Which of them is the operator's, counted from zero.
+    /// The index of the operator's finalizer, if it is there.
     pub(super) place: Option<usize>,
 }
 

@@ -38,6 +38,8 @@ pub async fn create_record(
     access.may_write(Action::Create, &input.collection)?;
     let preparation = Preparation::new(&app, &access.account, &meter, input.validate);
     let record = preparation.record(&input.collection, input.rkey, input.record).await?;
-    let change = |record| Change::Create { record, replace_subject: true };
+    // An older record about the same subject is deleted, which a limited app password may not be allowed to do.
+    let replace_subject = access.may_write(Action::Delete, &input.collection).is_ok();
+    let change = |record| Change::Create { record, replace_subject };
     write_one(&app, &access.account, (&meter, cost::CREATE), record, input.swap_commit, change).await
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::{Access, may_bring},
+    auth::{Access, may_bring, missing_scope},
     blob::Error,
     http::rate_limit::Meter,
     rate_limit::UPLOADS,
@@ -67,6 +67,11 @@ pub async fn upload_blob(
         Error::Blobs(error) => error.into(),
         Error::Store(error) => error.into(),
     })?;
+    // What the client stated was looked at before, and the bytes may show something else.
+    if access.limits.as_ref().is_some_and(|limits| !limits.may_upload(&stored.mime_type)) {
+        app.blobs.take_back(id, &stored).await?;
+        return Err(missing_scope(format_args!("blob:{}", stored.mime_type)));
+    }
     if !stored.fills_gap
         && let Err(refusal) = meter.charge(&app, &UPLOADS, access.account.did.as_str(), 1).await
     {

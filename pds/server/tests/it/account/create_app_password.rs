@@ -190,3 +190,20 @@ on_both!(what_is_no_limit_is_refused_with_its_reason, |pds| async move {
     let again = client.call(METHOD, json!({"name": "more", "scopes": ["repo:*"]})).await;
     assert_eq!(again.error(), (400, "InvalidToken"));
 });
+
+on_both!(what_is_deleted_or_shown_by_bytes_needs_a_scope_too, |pds| async move {
+    // AL-APP-2
+    let alice = pds.person("alice").await;
+    let client = limited(&pds, &alice, "likes", &["repo:app.bsky.feed.like?action=create", "blob:image/*"]).await;
+    for _ in 0..2 {
+        client.create("app.bsky.feed.like", like(&alice)).await.ok();
+    }
+    let list = [("repo", &*alice.did), ("collection", "app.bsky.feed.like")];
+    let likes =
+        async || alice.query("com.atproto.repo.listRecords", &list).await.ok()["records"].as_array().unwrap().len();
+    assert_eq!(likes().await, 2, "the older one was not this app password's to delete");
+    alice.create("app.bsky.feed.like", like(&alice)).await.ok();
+    assert_eq!(likes().await, 1);
+    let pdf = client.upload(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec(), "image/png").await;
+    assert_eq!(missing(&pdf), "blob:application/pdf");
+});

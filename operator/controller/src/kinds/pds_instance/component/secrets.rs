@@ -112,7 +112,7 @@ pub(super) fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
     env
 }
 
-/// Checks the Secrets that [`named`] finds and sets `SecretsReady`. Makes no object; where nothing names a Secret the condition is absent.
+/// Checks the Secrets that [`of_services`] finds and sets `SecretsReady`. Makes no object; where nothing names a Secret the condition is absent.
 pub struct Secrets;
 
 impl Component for Secrets {
