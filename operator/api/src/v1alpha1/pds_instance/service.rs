@@ -70,7 +70,7 @@ pub struct Email {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 35))]
     pub language: Option<String>,
-    /// Mails in words of the host's own, and in other languages; the built-in ones, in English, if absent. At most 900000 bytes.
+    /// Mails in words of the host's own, and in other languages; the built-in ones, in English, if absent. At most 131072 bytes together.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub templates: Option<Vec<MailTemplate>>,

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::held::{FINALIZER, Finalizers, requests, text};
 use crate::context::Ctx;
 
-/// Maximum number of bytes of a spec or a status that is looked at. The schema allows a fraction of it.
+/// Maximum number of bytes of a spec or a status that is looked at as a whole. Of a longer spec the fields that decide about the end of the instance
+/// are.
 const MOST_BYTES: usize = 256 << 10;
 
 /// An instance as it is stored, without what its writer may fill without bounds: labels, annotations, owners, managed fields, and finalizers
@@ -96,14 +97,63 @@ fn read(text: &str) -> serde_json::Result<DynamicObject> {
         finalizers,
         ..ObjectMeta::default()
     };
-    let data = json!({"spec": value(stored.spec)?, "status": value(stored.status)?});
+    let spec = match stored.spec {
+        Some(long) if long.get().len() > MOST_BYTES => of_long_spec(long)?,
+        other => value(other)?,
+    };
+    let data = json!({"spec": spec, "status": value(stored.status)?});
     let object = DynamicObject::new("", &ApiResource::erase::<PdsInstance>(&())).data(data);
     Ok(DynamicObject { metadata, ..object })
+}
+
+/// What a spec of any length says of its class, and of what is deleted with the instance.
+///
+/// # Errors
+/// One of these fields is too long.
+fn of_long_spec(spec: &RawValue) -> serde_json::Result<Value> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec<'a> {
+        #[serde(borrow)]
+        class_name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        deletion_policy: Option<&'a RawValue>,
+        #[serde(borrow)]
+        blob_store: Option<&'a RawValue>,
+        #[serde(borrow)]
+        database: Option<&'a RawValue>,
+    }
+    let found: Spec<'_> = serde_json::from_str(spec.get())?;
+    let mut short = serde_json::Map::new();
+    for (name, part) in [
+        ("className", found.class_name),
+        ("deletionPolicy", found.deletion_policy),
+        ("blobStore", found.blob_store),
+        ("database", found.database),
+    ] {
+        let Some(part) = part else { continue };
+        if part.get().len() > MOST_BYTES {
+            return Err(serde::de::Error::custom(format!("spec.{name} has {} bytes", part.get().len())));
+        }
+        short.insert(name.to_owned(), serde_json::from_str(part.get())?);
+    }
+    Ok(short.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The data of such an instance stayed when it was deleted, whatever its policy said.
+    #[test]
+    fn a_long_spec_still_says_what_is_deleted() {
+        let policy = json!({"database": "Delete", "keys": "Delete"});
+        let spec = json!({"className": "a", "deletionPolicy": policy, "email": {"templates": "x".repeat(MOST_BYTES)}});
+        let found = read(&json!({"metadata": {"name": "a"}, "spec": spec}).to_string()).unwrap();
+        assert_eq!(found.data["spec"], json!({"className": "a", "deletionPolicy": policy}));
+        let spec = json!({"deletionPolicy": {"x": "x".repeat(MOST_BYTES)}});
+        assert!(read(&json!({"metadata": {"name": "a"}, "spec": spec}).to_string()).is_err());
+    }
 
     #[test]
     fn what_has_no_bounds_is_left_out_and_the_end_of_an_instance_is_known() {

@@ -20,8 +20,8 @@ use super::wanted::{Blobs, Claim, Database, NetworkRules, Refusal, Store, Wanted
 use super::{allowed, component};
 
 const VOLUME_SIZE: &str = "10Gi";
-/// Maximum size of the templates of mails: a ConfigMap takes 1 MiB.
-const TEMPLATE_BYTES: usize = 900_000;
+/// Maximum size of the templates of mails. The operator keeps them of every instance.
+const TEMPLATE_BYTES: usize = 128 << 10;
 /// The language of the built-in templates.
 const BUILT_IN: &str = "en";
 

@@ -72,9 +72,10 @@ pub fn of_services<'a>(spec: &'a PdsInstanceSpec, class: Option<&'a PdsClass>) -
     let sends = |traces: &Option<Traces>| traces.as_ref().is_some_and(|traces| traces.endpoint.is_some());
     let own = headers(&spec.traces);
     let of_class = class.filter(|_| own.is_none());
-    // Without an endpoint nothing is sent with them.
-    let sends = sends(&spec.traces) || defaults.is_some_and(|defaults| sends(&defaults.traces));
-    if let Some(secret) = own.or_else(|| headers(&defaults?.traces)).filter(|_| sends) {
+    // The headers of the class are for the collector of the class alone, and without an endpoint nothing is sent with any.
+    let of_defaults = || headers(&defaults?.traces).filter(|_| !sends(&spec.traces));
+    let is_sent = sends(&spec.traces) || defaults.is_some_and(|defaults| sends(&defaults.traces));
+    if let Some(secret) = own.or_else(of_defaults).filter(|_| is_sent) {
         let variable = "OTEL_EXPORTER_OTLP_HEADERS";
         let check = |text: &str| pds_config::check("OTEL_EXPORTER_OTLP_HEADERS", text);
         add(

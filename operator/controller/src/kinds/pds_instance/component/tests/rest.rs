@@ -84,3 +84,39 @@ fn a_bucket_is_looked_at_again_after_a_while_and_stays_good() {
         assert!(world.verdict(ConditionType::BlobStoreReady).good);
     }
 }
+
+/// The token for the collector of the platform does not go to an address that a tenant names.
+#[test]
+fn the_headers_of_a_class_are_for_its_own_collector() {
+    let traces = json!({"endpoint": "https://collector.test", "headersSecret": {"name": "otel", "key": "h"}});
+    let mut class = open_class();
+    merge(&mut class, &json!({"spec": {"defaults": {"traces": traces}}}));
+    let headers = |traces: Value| {
+        let world = World::of("demo", class.clone(), json!({"traces": traces}));
+        let typed: PdsClass = serde_json::from_value(world.class.clone()).unwrap();
+        let found = secrets::of_services(&world.pds.spec, Some(&typed));
+        found
+            .iter()
+            .filter(|one| one.field == "traces.headersSecret")
+            .map(|one| one.secret.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(headers(json!({"serviceName": "pds"})), ["otel"]);
+    assert!(headers(json!({"endpoint": "http://elsewhere.test"})).is_empty());
+    let own = json!({"endpoint": "http://elsewhere.test", "headersSecret": {"name": "own", "key": "h"}});
+    assert_eq!(headers(own), ["own"]);
+}
+
+#[test]
+fn templates_of_mails_have_a_size_together() {
+    let template =
+        |language: &str| json!({"language": language, "mail": "SignIn", "text": "x", "html": "x".repeat(60_000)});
+    let world = |languages: &[&str]| {
+        let templates: Vec<_> = languages.iter().map(|language| template(language)).collect();
+        let email = json!({"smtpSecret": {"name": "a", "key": "k"}, "from": "a@b.test", "templates": templates});
+        World::new(json!({"email": email}))
+    };
+    assert!(world(&["fr", "de"]).wanted().is_ok());
+    let refused = world(&["fr", "de", "pt"]).wanted().map(drop).unwrap_err().to_string();
+    assert_eq!(refused, "spec.email.templates: 180003 bytes; allowed: 131072");
+}
