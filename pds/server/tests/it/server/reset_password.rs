@@ -57,6 +57,8 @@ on_both_mailed!(
     |pds, mail| async move {
         // F18
         let (alice, to) = (mail.person(&pds, "alice").await, mail.address("alice"));
+        // Mails that are sent at once arrive in any order.
+        mail.nth(&pds, &to, 1).await;
         let from = async |address: &str, method: &str, input: Value| {
             send(pds.post(method).header("x-forwarded-for", address).json(&input)).await
         };
