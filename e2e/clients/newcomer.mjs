@@ -1,4 +1,4 @@
-// Makes an account with posts and a picture, with the stock client `@atproto/api`.
+// Makes an account with posts, a picture and preferences, with the stock client `@atproto/api`.
 //
 // Usage: newcomer.mjs '{"url","handle","email","password","posts","rotationKey"?,"inviteCode"?}'     `rotationKey` is in hexadecimal digits.
 // Prints {"did","posts"}.
@@ -27,4 +27,5 @@ for (let from = 1; from < posts; from += 50) {
   }));
   await agent.com.atproto.repo.applyWrites({ repo, writes });
 }
+await agent.app.bsky.actor.putPreferences({ preferences: [{ $type: "app.bsky.actor.defs#adultContentPref", enabled: true }] });
 process.stdout.write(`${JSON.stringify({ did: repo, posts })}\n`);

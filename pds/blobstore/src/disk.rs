@@ -8,6 +8,7 @@ use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
@@ -29,6 +31,8 @@ const WRITE_BYTES: usize = 256 << 10;
 pub struct Disk {
     location: PathBuf,
     tmp_location: PathBuf,
+    /// Looks at the disk under way.
+    looks: Arc<Semaphore>,
 }
 
 impl Disk {
@@ -37,7 +41,8 @@ impl Disk {
     /// # Errors
     /// If a directory cannot be created, or if they are on different file systems, between which files cannot be renamed.
     pub fn open(location: impl Into<PathBuf>, tmp_location: impl Into<PathBuf>) -> Result<Self> {
-        let disk = Self { location: location.into(), tmp_location: tmp_location.into() };
+        let looks = Arc::new(Semaphore::new(1));
+        let disk = Self { location: location.into(), tmp_location: tmp_location.into(), looks };
         let device = |folder: &Path| {
             fs::create_dir_all(folder)?;
             fs::metadata(folder).map(|metadata| metadata.dev())
@@ -94,13 +99,18 @@ impl BlobStore for Disk {
         tokio::fs::try_exists(self.path(key)).await.map_err(Error::failed("exists", key))
     }
 
-    /// Creates and deletes an empty file, because a full or read-only disk can still be read.
+    /// Creates and deletes an empty file, because a full or read-only disk can still be read. One look at a time: each keeps a thread as long as
+    /// the disk does not answer.
     async fn health(&self) -> Result<()> {
+        let (looks, location) = (self.looks.clone(), self.location.clone());
         let probe = DeletedOnDrop(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
-        let location = self.location.display();
-        tokio::fs::metadata(&self.location).await.map_err(Error::failed("health", location))?;
-        File::create_new(probe.path()).await.map_err(Error::failed("health", self.tmp_location.display()))?;
-        Ok(())
+        let place = looks.acquire_owned().await;
+        let looked = blocking(move || {
+            let _place = place;
+            fs::metadata(location)?;
+            fs::File::create_new(probe.path()).map(drop)
+        });
+        looked.await.map_err(Error::failed("health", self.location.display()))
     }
 
     async fn sweep(&self, begun_before: SystemTime) -> Result<u64> {

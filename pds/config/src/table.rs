@@ -183,7 +183,7 @@ table! {
         BLOB_UPLOAD_LIMIT: u64 = "PDS_BLOB_UPLOAD_LIMIT", Value("100MB"), codec::SIZE,
             "Maximum size of one blob. The default is the limit that the lexicon sets for videos.";
         BLOB_UPLOAD_MEMORY: u64 = "PDS_BLOB_UPLOAD_MEMORY",
-            Computed("an eighth of the container's memory limit, between 16 MiB and 128 MiB; 128 MiB without a memory limit"), codec::SIZE,
+            Computed("an eighth of the container's memory limit, at most 128 MiB; 128 MiB without a memory limit"), codec::SIZE,
             "Maximum memory of all uploads to S3 together; at least 16 MiB. An upload that waits for memory for longer than 10 s is answered 503.";
         ACCOUNT_QUOTA_BYTES: u64 = "PDS_ACCOUNT_QUOTA_BYTES", Value("0"), codec::SIZE,
             "Maximum size of all records and blobs of one account together; an administrator may set another one for an account. 0 means no limit. Beyond it, uploads, imports and writes that make the account larger are refused with `AccountQuotaExceeded`; deletions are not.";
@@ -259,22 +259,22 @@ table! {
     "Limits" {
         MAX_CONNECTIONS: u32 = "PDS_MAX_CONNECTIONS",
             Computed("one per 256 KiB of the container's memory limit, at most 4096 and at most half of the limit of open files"), codec::COUNT,
-            "Maximum number of connections on the public port. When it is reached, a new connection replaces the one that has been idle for longest, or one of the client address with most. One client address gets at most a quarter of them; trusted proxies have no such limit. Half as many requests, at least 128, may wait for their answers at the same time, an eighth of them of one address; further ones are answered 503.";
+            "Maximum number of connections on the public port. When it is reached, a new connection replaces one that is idle: one of the client address with most connections, or else the one that has been idle for longest. If none is idle, it replaces one of the address with most. One client address gets at most a quarter of them; trusted proxies have no such limit. Half as many requests, at least 128, may wait for their answers at the same time, an eighth of them of one address; further ones are answered 503.";
         ANSWER_MEMORY: u64 = "PDS_ANSWER_MEMORY",
-            Computed("a sixteenth of the container's memory limit, between 16 MiB and 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
+            Computed("a sixteenth of the container's memory limit, at most 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
             "Maximum memory of all responses that clients have not read yet, and for their compression. When it is used up, responses are not compressed, and the client address with most loses the response that it reads slowest. If no address has more than the new client would have, the new request is answered 503.";
         REPO_MEMORY: u64 = "PDS_REPO_MEMORY",
-            Computed("an eighth of the container's memory limit, at least 16 MiB; 96 MiB without a memory limit"), codec::SIZE,
+            Computed("an eighth of the container's memory limit; 96 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for the trees of repositories, which are kept for ten minutes after their last use. A record takes about 80 bytes.";
         IMPORT_MEMORY: u64 = "PDS_IMPORT_MEMORY",
-            Computed("five sixteenths of the container's memory limit, between 48 MiB and 192 MiB; 192 MiB without a memory limit"), codec::SIZE,
+            Computed("five sixteenths of the container's memory limit, at most 192 MiB; 192 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for the trees of all repositories that are being imported and for the lists of their blocks. An import takes about 100 bytes for each record, more if the keys are long. An import that finds the memory in use by others is answered 503, one that needs more than all of it is refused.";
         EXPORT_SPOOL: u64 = "PDS_EXPORT_SPOOL", Value("1GiB"), codec::SIZE,
             "Maximum disk space for repository exports whose clients read slowly, in the directory for temporary files (`TMPDIR`). When it is used up, the export whose client reads the slowest is cut off.";
         MAX_SUBSCRIBERS: u32 = "PDS_MAX_SUBSCRIBERS", Value("1000"), codec::COUNT,
             "Maximum number of firehose subscribers of one replica, and never more than half of its connections. When it is reached, the client address with most subscribers loses its oldest one. If no address has more than the new client would have, the new subscriber is answered 503.";
         SUBSCRIBER_MEMORY: u64 = "PDS_SUBSCRIBER_MEMORY",
-            Computed("a sixteenth of the container's memory limit, between 8 MiB and 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
+            Computed("a sixteenth of the container's memory limit, at most 64 MiB; 64 MiB without a memory limit"), codec::SIZE,
             "Maximum memory for all firehose subscribers that read past events. When it is used up, subscribers wait for each other.";
     }
     "Redis" {
@@ -382,7 +382,7 @@ table! {
             "If false, nothing is logged. Name of the reference implementation, whose default is false. If `RUST_LOG` is set, `RUST_LOG` counts.";
     }
     "Traces" {
-        OTEL_EXPORTER_OTLP_ENDPOINT: Url = "OTEL_EXPORTER_OTLP_ENDPOINT", Unset, codec::URL,
+        OTEL_EXPORTER_OTLP_ENDPOINT: Url = "OTEL_EXPORTER_OTLP_ENDPOINT", Unset, codec::BASE_URL,
             "OpenTelemetry collector to which traces are sent, as protobuf over HTTP, to `/v1/traces` below this URL. Not set: no traces are made. Spans contain names of methods, statements and operations, never identifiers of accounts, addresses or values.";
         OTEL_EXPORTER_OTLP_PROTOCOL: OtlpProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL", Value("http/protobuf"), codec::OTLP_PROTOCOL,
             "Protocol of the collector. Other protocols are refused.";

@@ -112,6 +112,7 @@ fn all_problems_come_at_once_and_name_variable_value_and_rule() {
 #[case(&[("DATABASE_URL", "mysql://root:hunter2@db")], "DATABASE_URL: ")]
 #[case(&[("LOG_LEVEL", "loud")], "LOG_LEVEL=\"loud\": is not a log level; allowed: fatal, error")]
 #[case(&[("PDS_LOG_SAMPLE", "sync.getBlob=2")], "PDS_LOG_SAMPLE=\"sync.getBlob=2\": \"sync.getBlob=2\" does not end with a fraction")]
+#[case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector/?key=a")], "OTEL_EXPORTER_OTLP_ENDPOINT=\"http://collector/?key=a\": has a query or a fragment")]
 #[case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector")], "OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://collector\": is neither http nor https")]
 #[case(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "OTEL_EXPORTER_OTLP_PROTOCOL=\"grpc\": is not a protocol that this server speaks; allowed: http/protobuf")]
 #[case(&[("OTEL_EXPORTER_OTLP_HEADERS", "hunter2")], "OTEL_EXPORTER_OTLP_HEADERS: contains an item without =")]

@@ -38,7 +38,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The value in firehose events.
+    /// The value in firehose events and in scopes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",

@@ -27,7 +27,7 @@ use opentelemetry_sdk::{
 use pds_config::{SamplerRule, Secrets, Traces, var};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
-use tracing::{Metadata, Span, Subscriber};
+use tracing::{Metadata, Span, Subscriber, subscriber::Interest};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer, registry::LookupSpan};
 
@@ -139,8 +139,14 @@ impl Sending {
         let spans = tracing_opentelemetry::layer().with_tracer(self.0.tracer("pds"));
         let spans = spans.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
         // What no request waits for, such as the statements of jobs, begins no traces.
-        spans.with_filter(dynamic_filter_fn(|metadata, context: &layer::Context<'_, S>| {
+        let filter = dynamic_filter_fn(|metadata, context: &layer::Context<'_, S>| {
             is_request(metadata) || (metadata.target() == SPANS && context.lookup_current().is_some())
+        });
+        // All other places in the program are told once that they are of no interest, and not asked again.
+        spans.with_filter(filter.with_callsite_filter(|metadata| match metadata {
+            _ if is_request(metadata) => Interest::always(),
+            _ if metadata.target() == SPANS => Interest::sometimes(),
+            _ => Interest::never(),
         }))
     }
 

@@ -81,14 +81,10 @@ impl Meter {
             target: SPANS, "statement", otel.name = name(place), otel.kind = "client",
             otel.status_code = tracing::field::Empty, db.operation.name = name(place)
         );
-        let began = Instant::now();
+        let _watch = Watch { meter: self, place, began: Instant::now() };
         let done = statement.instrument(span.clone()).await;
         if done.is_err() {
             span.record("otel.status_code", "ERROR");
-        }
-        let took = began.elapsed();
-        if self.0.slow_at.is_some_and(|slow| took >= slow) {
-            self.note(&name(place), took);
         }
         done
     }
@@ -104,6 +100,22 @@ impl Meter {
             left_out,
             "slow statement: {statement} of the store took {duration_ms:.0} ms"
         );
+    }
+}
+
+/// One statement. Ends also with a caller that gives it up, which is what happens to the slowest.
+struct Watch<'a> {
+    meter: &'a Meter,
+    place: &'static str,
+    began: Instant,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let took = self.began.elapsed();
+        if self.meter.0.slow_at.is_some_and(|slow| took >= slow) {
+            self.meter.note(&name(self.place), took);
+        }
     }
 }
 
@@ -147,6 +159,11 @@ mod tests {
         assert_eq!(meter.slow(), 100);
         let left_out = meter.0.lines.take(Instant::now() + Duration::from_secs(1)).unwrap();
         assert!(left_out >= u64::from(100 - 2 * LINES), "{left_out}");
+
+        // Of one that is given up nobody else would tell.
+        let given_up = meter.run(here!(), std::future::pending::<Result<(), ()>>());
+        assert!(tokio::time::timeout(Duration::ZERO, given_up).await.is_err());
+        assert_eq!(meter.slow(), 101);
 
         let patient = Meter::new(Some(Duration::from_secs(3600)));
         assert_eq!(patient.run(here!(), async { Err::<(), _>(3) }).await, Err(3));

@@ -1,12 +1,18 @@
 //! How much an account has, which its quota limits: bytes of its records, and of its blobs.
 //!
 //! Both are counted and not added up. Triggers count blobs; the commits that write records count them. The head of a repository may have been moved
-//! by something that does not count: an import, or a commit of the previous release. Then whoever needs the number counts once.
+//! by something that does not count: a commit of the previous release. Then whoever needs the number first counts once, and the others wait for it.
+
+use tokio::sync::Semaphore;
 
 use crate::{
     AccountId, Db, Error, Result, Source,
+    commit::{CommitError, OverQuota},
     source::{execute, on},
 };
+
+/// Repositories that are counted at once. Each count reads a whole repository.
+static COUNTING: Semaphore = Semaphore::const_new(2);
 
 /// What counts towards the quota of an account; in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +28,18 @@ impl Usage {
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.records.unwrap_or_default().saturating_add(self.blobs)
+    }
+
+    /// Refuses an imported repository, whose records have so many bytes, if the account grew beyond its quota by it.
+    ///
+    /// # Errors
+    /// [`CommitError::OverQuota`] with what the account would have.
+    pub fn check(self, account_id: AccountId, record_bytes: u64, quota: u64) -> Result<(), CommitError> {
+        let used = record_bytes.saturating_add(self.blobs);
+        if used <= quota || record_bytes <= self.records.unwrap_or_default() {
+            return Ok(());
+        }
+        Err(CommitError::OverQuota { accounts: vec![OverQuota { account_id, used, quota }] })
     }
 }
 
@@ -46,13 +64,18 @@ pub async fn get<'a>(source: impl Into<Source<'a>>, id: AccountId) -> Result<Usa
 /// When the database cannot be read or written.
 pub async fn counted(db: &Db, id: AccountId) -> Result<Usage> {
     let usage = get(db, id).await?;
-    match usage.records {
-        Some(_) => Ok(usage),
-        None => {
-            let records = count_records(db, id).await?;
-            Ok(Usage { records: Some(records), ..usage })
-        }
+    if usage.records.is_some() {
+        return Ok(usage);
     }
+    // The semaphore is never closed.
+    let _turn = COUNTING.acquire().await.ok();
+    // Somebody else may have counted while this one waited.
+    let usage = get(db, id).await?;
+    if usage.records.is_some() {
+        return Ok(usage);
+    }
+    let records = count_records(db, id).await?;
+    Ok(Usage { records: Some(records), ..usage })
 }
 
 pub(crate) const COUNT: &str = "select h.rev, (select cast(coalesce(sum(length(r.body)), 0) as bigint) from record r \

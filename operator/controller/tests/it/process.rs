@@ -259,7 +259,8 @@ async fn it_leads_only_with_a_lease_and_ends_when_told() {
     let mut first = Program::start(&home, &world);
     let leases = Api::<Lease>::namespaced(world.client.clone(), &home.namespace);
     let holder = |lease: &Lease| lease.spec.as_ref()?.holder_identity.clone();
-    let held = async || leases.list(&ListParams::default()).await.ok()?.items.pop().filter(|lease| holder(lease).is_some());
+    let held =
+        async || leases.list(&ListParams::default()).await.ok()?.items.pop().filter(|lease| holder(lease).is_some());
     let lease = eventually("the first leads", held).await;
     let (name, leads) = (lease.name_any(), holder(&lease));
     let _second = Program::start(&home, &world);

@@ -68,6 +68,19 @@ pub(crate) const HANDLE_DOMAINS: Codec<Vec<String>> = Codec::new(
 pub(crate) const URL: Codec<Url> =
     Codec::new("an http or https URL", |text| http_url(text).map_err(str::to_owned), Url::to_string);
 
+/// One to which a path is added.
+pub(crate) const BASE_URL: Codec<Url> = Codec::new(
+    "an http or https URL without query and fragment",
+    |text| {
+        let url = http_url(text)?;
+        match url.query().or(url.fragment()) {
+            None => Ok(url),
+            Some(_) => Err("has a query or a fragment".into()),
+        }
+    },
+    Url::to_string,
+);
+
 pub(crate) const ORIGIN: Codec<Url> =
     Codec::new("an http or https URL without path", |text| origin(text).map_err(str::to_owned), Url::to_string);
 

@@ -15,6 +15,7 @@ use crate::{
     account::scopes::Scopes,
     app::App,
     auth::{Access, missing_scope},
+    upstream::Configured,
     xrpc::{Result, XrpcError},
 };
 
@@ -52,15 +53,9 @@ fn calls(app: &App, limits: &Scopes, request: &Request) -> Result<()> {
     if nsid == ASKS_ITSELF {
         return Ok(());
     }
-    let named = named_service(request.headers());
-    let may = match named {
-        Some(service) => limits.may_call(nsid, service),
-        None => {
-            let kind = Policies::of(request.extensions(), nsid).service;
-            let own = app.upstreams.configured(kind).map(|known| &known.did);
-            own.map_or_else(|| limits.may_call(nsid, ""), |did| limits.may_call_at(nsid, did))
-        }
-    };
-    let service = named.unwrap_or("*");
-    if may { Ok(()) } else { Err(missing_scope(format_args!("rpc:{nsid}?aud={service}"))) }
+    let own = || app.upstreams.configured(Policies::of(request.extensions(), nsid).service).map(Configured::name);
+    let service = named_service(request.headers()).map(str::to_owned).or_else(own);
+    // Without a service only scopes for all services suffice.
+    let service = service.as_deref().unwrap_or("*");
+    if limits.may_call(nsid, service) { Ok(()) } else { Err(missing_scope(format_args!("rpc:{nsid}?aud={service}"))) }
 }

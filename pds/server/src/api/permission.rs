@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pds_repo::Action;
+
 /// What an OAuth session needs. Sessions of passwords are limited by [`Requirement`](crate::auth::Requirement) alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -18,7 +20,7 @@ pub enum Permission {
     /// The account's identity as a whole.
     Identity,
     /// These actions on records of the collection that the input names.
-    Records(&'static [RecordAction]),
+    Records(&'static [Action]),
     /// Upload of the media type that the body has.
     Upload,
     /// Calls of the method that the parameters or the request name, at the service that they name.
@@ -45,17 +47,6 @@ pub enum AccountAction {
     Manage,
 }
 
-/// What is done with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordAction {
-    /// It is made.
-    Create,
-    /// It is replaced.
-    Update,
-    /// It is deleted.
-    Delete,
-}
-
 /// As scopes are written, with the part in capitals that depends on the request. Empty if nothing is asked.
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,12 +71,7 @@ impl fmt::Display for Permission {
             Self::Records(actions) => {
                 f.write_str("repo:COLLECTION")?;
                 for (n, action) in actions.iter().enumerate() {
-                    let action = match action {
-                        RecordAction::Create => "create",
-                        RecordAction::Update => "update",
-                        RecordAction::Delete => "delete",
-                    };
-                    write!(f, "{}action={action}", if n == 0 { '?' } else { '&' })?;
+                    write!(f, "{}action={}", if n == 0 { '?' } else { '&' }, action.as_str())?;
                 }
                 Ok(())
             }
@@ -103,7 +89,7 @@ mod tests {
     fn permissions_are_written_as_scopes() {
         let email = Permission::Account { attribute: Attribute::Email, action: AccountAction::Manage };
         assert_eq!(email.to_string(), "account:email?action=manage");
-        let put = Permission::Records(&[RecordAction::Create, RecordAction::Update]);
+        let put = Permission::Records(&[Action::Create, Action::Update]);
         assert_eq!(put.to_string(), "repo:COLLECTION?action=create&action=update");
         assert_eq!(Permission::Upload.to_string(), "blob:MEDIA_TYPE");
         assert_eq!(Permission::NotAsked.to_string(), "");

@@ -6,14 +6,11 @@
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use pds_config::NeedsEmail;
+use pds_repo::Action::{self, Create, Delete, Update};
 
 use super::{
     account, actor, admin, blob, feed, identity, lexicon, moderation, notification,
-    permission::{
-        AccountAction::Manage,
-        Attribute, Permission,
-        RecordAction::{self, Create, Delete, Update},
-    },
+    permission::{AccountAction::Manage, Attribute, Permission},
     proxy::Policy,
     repo, server, sync, temp,
 };
@@ -148,7 +145,7 @@ pub fn policy(nsid: &str) -> Policy {
     own.or_else(foreign).unwrap_or(Policy::OTHERS)
 }
 
-const ALL_ACTIONS: &[RecordAction] = &[Create, Update, Delete];
+const ALL_ACTIONS: &[Action] = &[Create, Update, Delete];
 
 /// In the order of their NSIDs.
 pub const METHODS: &[Method] = &[

@@ -8,6 +8,7 @@ use axum::{
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use pds_crypto::session_token::{Claims, Scope};
+use pds_repo::Action;
 use pds_store::account::{Account, Current, Status};
 use pds_syntax::{Did, Nsid};
 
@@ -19,11 +20,7 @@ use super::{
     service::{Issuer, OptionalIssuer, Trust, is_service_token},
     token::claims,
 };
-use crate::{
-    account::scopes::{Action, Scopes},
-    app::App,
-    xrpc::XrpcError,
-};
+use crate::{account::scopes::Scopes, app::App, xrpc::XrpcError};
 
 /// An account with a valid access token.
 #[derive(Clone, Debug)]
@@ -44,12 +41,7 @@ impl Access {
     pub fn may_write(&self, action: Action, collection: &Nsid) -> Result<(), XrpcError> {
         match &self.limits {
             Some(limits) if !limits.may_write(action, collection) => {
-                let action = match action {
-                    Action::Create => "create",
-                    Action::Update => "update",
-                    Action::Delete => "delete",
-                };
-                Err(missing_scope(format_args!("repo:{collection}?action={action}")))
+                Err(missing_scope(format_args!("repo:{collection}?action={}", action.as_str())))
             }
             _ => Ok(()),
         }

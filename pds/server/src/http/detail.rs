@@ -19,7 +19,10 @@ use axum::{
 use pds_config::BlobStore;
 use pds_store::Dialect;
 use serde_json::{Map, Value, json};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
 
 use crate::{app::App, clock, mail::Kind, report::chain, task::run_to_end};
 
@@ -42,9 +45,13 @@ pub struct Probes {
 struct Last {
     report: Option<(Instant, Report)>,
     mail: Option<(Instant, Probe)>,
+    /// Looks at volumes under way: one at most, since each keeps a thread as long as a volume does not answer.
+    volumes: Looks,
     /// By part: when it last failed, and why.
     errors: HashMap<&'static str, Value>,
 }
+
+struct Looks(Arc<Semaphore>);
 
 #[derive(Clone)]
 struct Report {
@@ -69,6 +76,12 @@ impl Probes {
     #[must_use]
     pub fn new() -> Self {
         Self { began: Instant::now(), last: Arc::default() }
+    }
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
     }
 }
 
@@ -110,7 +123,7 @@ pub async fn health(State(app): State<App>, Extension(probes): Extension<Arc<Pro
 async fn look(app: &App, last: &mut Last) -> Report {
     let mail = last.mail.take().filter(|(at, _)| at.elapsed() < MAIL_SHARED);
     let (database, blob_store, redis, sequencer, disk, mail) =
-        tokio::join!(database(app), blob_store(app), redis(app), sequencer(app), disk(app), async {
+        tokio::join!(database(app), blob_store(app), redis(app), sequencer(app), disk(app, &last.volumes), async {
             match mail {
                 Some((at, probe)) => (at, probe),
                 None => (Instant::now(), mail_servers(app).await),
@@ -229,7 +242,7 @@ fn lives(app: &App, task: &str) -> Result<(), String> {
 }
 
 /// The volumes that this process writes to.
-async fn disk(app: &App) -> Probe {
+async fn disk(app: &App, looks: &Looks) -> Probe {
     let mut folders = vec![("temporary files", std::env::temp_dir())];
     if app.db.dialect() == Dialect::Sqlite {
         folders.push(("database", app.settings.service.data_directory.clone()));
@@ -239,7 +252,12 @@ async fn disk(app: &App) -> Probe {
     }
     let mut volumes = Vec::new();
     let probe = Probe::of(async {
-        let asked = tokio::task::spawn_blocking(move || folders.into_iter().map(volume).collect::<Vec<_>>());
+        // While an earlier look hangs, this one waits without a thread.
+        let place = looks.0.clone().acquire_owned().await;
+        let asked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            folders.into_iter().map(volume).collect::<Vec<_>>()
+        });
         let found = asked.await.map_err(|error| error.to_string())?;
         let (shown, verdicts): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         volumes = shown;

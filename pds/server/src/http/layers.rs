@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     answer::{Answers, Occupying},
     pace::Pace,
-    sample::Sampling,
+    sample::{Line, Sampling},
 };
 use crate::{
     app::App,
@@ -155,11 +155,10 @@ pub async fn observe(
     let did = caller.did().map(|did| did.as_str());
     let duration_ms = took.as_secs_f64() * 1000.0;
     let logged = sampling.take(&verb, &route, answer.status());
-    let stands_for = logged.filter(|count| *count > 1);
     if status >= 500 {
         tracing::warn!(request.id = %id, method, route, status, duration_ms, error, account.did = did, "{method} {route} answered {status}");
-    } else if logged.is_some() {
-        tracing::info!(request.id = %id, method, route, status, duration_ms, error, account.did = did, stands_for, "{method} {route} answered {status}");
+    } else if let Some(Line { stands_for, left_out }) = logged {
+        tracing::info!(request.id = %id, method, route, status, duration_ms, error, account.did = did, stands_for, left_out, "{method} {route} answered {status}");
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);

@@ -122,7 +122,8 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Gate {
 /// A connection that ends when its client sends or takes nothing for too long, or when its place is given to another one.
 pub struct Watched {
     stream: TcpStream,
-    place: Place,
+    /// Free again when the connection ends.
+    _place: Place,
     /// Until the first byte.
     silent: Option<Pin<Box<Sleep>>>,
     writes: Pace,
@@ -133,7 +134,7 @@ impl Watched {
     fn new(stream: TcpStream, place: Place) -> Self {
         let closed = Box::pin(place.closed().cancelled_owned());
         let writes = Pace::new(STALL, LEAST_RATE);
-        Self { stream, place, silent: Some(Box::pin(sleep(SILENT))), writes, closed }
+        Self { stream, _place: place, silent: Some(Box::pin(sleep(SILENT))), writes, closed }
     }
 
     /// Fails once the connection has to make room for others.
@@ -149,7 +150,6 @@ impl Watched {
         match result {
             Poll::Ready(Ok(bytes)) => {
                 self.writes.moved(bytes);
-                self.place.moved();
                 Poll::Ready(Ok(bytes))
             }
             Poll::Pending if self.writes.poll_late(context).is_ready() => {
@@ -171,7 +171,6 @@ impl AsyncRead for Watched {
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_ready() {
             this.silent = None;
-            this.place.moved();
         } else if let Some(silent) = &mut this.silent {
             ready!(silent.as_mut().poll(context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

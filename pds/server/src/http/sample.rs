@@ -27,6 +27,15 @@ pub struct Sampling {
     others: Option<Share>,
 }
 
+/// A line that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The number of requests to its route that it stands for, if it is more than one.
+    pub(super) stands_for: Option<u32>,
+    /// Lines about refusals, of whichever route, that were left out before it.
+    pub(super) left_out: Option<u64>,
+}
+
 #[derive(Debug)]
 struct Share {
     every: u32,
@@ -46,12 +55,17 @@ impl Sampling {
         Self { refusals: Lines::new(REFUSALS), methods, others: sample.reads.map(Share::one_in) }
     }
 
-    /// The number of requests that the line about this answer stands for; `None` if it is left out.
-    pub(super) fn take(&self, verb: &Method, route: &str, status: StatusCode) -> Option<u32> {
+    /// The line about this answer; `None` if it is left out.
+    pub(super) fn take(&self, verb: &Method, route: &str, status: StatusCode) -> Option<Line> {
         if status == StatusCode::TOO_MANY_REQUESTS {
             let left_out = self.refusals.take(Instant::now())?;
-            return Some(u32::try_from(left_out).unwrap_or(u32::MAX).saturating_add(1));
+            return Some(Line { stands_for: None, left_out: (left_out > 0).then_some(left_out) });
         }
+        let every = self.every(verb, route, status)?;
+        Some(Line { stands_for: (every > 1).then_some(every), left_out: None })
+    }
+
+    fn every(&self, verb: &Method, route: &str, status: StatusCode) -> Option<u32> {
         let is_read = verb == Method::GET || verb == Method::HEAD;
         if !is_read || status.is_client_error() || status.is_server_error() {
             return Some(1);
@@ -99,13 +113,13 @@ mod tests {
 
     fn logged(sampling: &Sampling, verb: &Method, route: &str, status: u16, count: usize) -> u32 {
         let status = StatusCode::from_u16(status).unwrap();
-        (0..count).filter_map(|_| sampling.take(verb, route, status)).sum()
+        (0..count).filter_map(|_| sampling.every(verb, route, status)).sum()
     }
 
     #[test]
     fn successful_reads_are_left_out_evenly_and_nothing_else() {
         let sampling = Sampling::new(&"10,sync.getBlob=0.01".parse().unwrap());
-        let take = |route: &str| sampling.take(&Method::GET, route, StatusCode::OK);
+        let take = |route: &str| sampling.every(&Method::GET, route, StatusCode::OK);
         let lines: Vec<_> = (0..250).filter_map(|_| take("com.atproto.sync.getBlob")).collect();
         assert_eq!(lines, [100, 100, 100]);
         // Each method has its own.
@@ -124,9 +138,10 @@ mod tests {
     fn refusals_for_a_rate_limit_have_so_many_lines_a_second() {
         let sampling = Sampling::new(&LogSample::default());
         let take = || sampling.take(&Method::POST, "com.atproto.server.createSession", StatusCode::TOO_MANY_REQUESTS);
-        let lines = (0..500).filter(|_| take().is_some()).count();
+        let lines: Vec<_> = (0..500).filter_map(|_| take()).collect();
         // A second may end meanwhile.
-        assert!((20..=40).contains(&lines), "{lines}");
+        assert!((20..=40).contains(&lines.len()), "{lines:?}");
+        assert!(lines.iter().all(|line| line.stands_for.is_none()), "{lines:?}");
     }
 
     #[test]

@@ -45,11 +45,10 @@ struct Open {
 struct State {
     /// The address of its client as limits count it; empty for a proxy.
     subject: String,
-    /// When bytes were last received or sent, in milliseconds since the port was opened.
-    moved_ms: AtomicU64,
     /// Number of requests whose answers are not complete.
     busy: AtomicUsize,
-    /// When one of them last made progress, as `moved_ms`.
+    /// When a request last made progress, in milliseconds since the port was opened; before the first one, when the connection came. A head of
+    /// which some bytes arrive is no progress: it may never end.
     got_on_ms: AtomicU64,
     /// Number of sockets, which may be silent for long.
     sockets: AtomicUsize,
@@ -80,9 +79,10 @@ impl Connections {
         Self(Arc::new(Shared { max, of_one, proxies, began: Instant::now(), open: Mutex::default() }))
     }
 
-    /// A place for a connection from `peer`. If none is free, the connection is closed that has been idle for longest; among those of the
-    /// same address if it has its share. If all have open requests, the address with most connections loses the one on which nothing got on for
-    /// longest, so that a newcomer gets in however many connections others have. `None` if no address has more than this one would have.
+    /// A place for a connection from `peer`. If none is free, the address with most connections loses the one that has been idle for longest, or
+    /// else whoever has such a one; of an address that has its share it is one of its own. If all have open requests, the address with most
+    /// connections loses the one on which nothing got on for longest, so that a newcomer gets in however many connections others have. `None` if no
+    /// address has more than this one would have.
     pub fn admit(&self, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         let is_proxy = self.0.proxies.iter().any(|network| network.contains(peer));
@@ -93,11 +93,14 @@ impl Connections {
         if is_greedy {
             self.make_room(&mut open, Some(&subject))?;
         } else if open.all.len() >= self.0.max {
-            self.make_room(&mut open, None).or_else(|| open.take_from_largest(own))?;
+            let largest = open.largest(own);
+            let idle = largest.as_deref().and_then(|largest| self.close_idle(&mut open, largest));
+            let any = || self.make_room(&mut open, None);
+            idle.or_else(any).or_else(|| open.take_from(largest.as_deref()?))?;
         }
-        let now = || AtomicU64::new(self.now_ms());
         let (busy, sockets, closed) = (AtomicUsize::default(), AtomicUsize::default(), CancellationToken::new());
-        let state = State { subject: subject.clone(), moved_ms: now(), busy, got_on_ms: now(), sockets, closed };
+        let got_on_ms = AtomicU64::new(self.now_ms());
+        let state = State { subject: subject.clone(), busy, got_on_ms, sockets, closed };
         let state = Arc::new(state);
         let id = open.next;
         open.next += 1;
@@ -112,16 +115,20 @@ impl Connections {
         self.open().all.len()
     }
 
+    /// Closes the connection that has been idle or stuck for longest, of one address or of all.
     fn make_room(&self, open: &mut Open, of: Option<&str>) -> Option<()> {
-        let before = |time: Duration| self.now_ms().saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let own = || open.all.iter().filter(|(_, state)| of.is_none_or(|subject| subject == state.subject));
-        let oldest = |at: fn(&State) -> Option<u64>, since: u64| {
-            let times = own().filter_map(|(id, state)| Some((*id, at(state)?))).filter(|(_, at)| *at <= since);
-            times.min_by_key(|(_, at)| *at).map(|(id, _)| id)
-        };
-        let id = oldest(State::idle_since, before(BRIEF)).or_else(|| oldest(State::stuck_since, before(STUCK)))?;
-        open.remove(id)?.closed.cancel();
-        Some(())
+        let idle = open.oldest(of, State::idle_since, self.before(BRIEF));
+        let id = idle.or_else(|| open.oldest(of, State::stuck_since, self.before(STUCK)))?;
+        open.close(id)
+    }
+
+    fn close_idle(&self, open: &mut Open, of: &str) -> Option<()> {
+        let id = open.oldest(Some(of), State::idle_since, self.before(BRIEF))?;
+        open.close(id)
+    }
+
+    fn before(&self, time: Duration) -> u64 {
+        self.now_ms().saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn now_ms(&self) -> u64 {
@@ -136,7 +143,7 @@ impl Connections {
 impl State {
     fn idle_since(&self) -> Option<u64> {
         let is_idle = self.busy.load(Ordering::Relaxed) == 0 && self.sockets.load(Ordering::Relaxed) == 0;
-        is_idle.then(|| self.moved_ms.load(Ordering::Relaxed))
+        is_idle.then(|| self.got_on_ms.load(Ordering::Relaxed))
     }
 
     fn stuck_since(&self) -> Option<u64> {
@@ -146,13 +153,27 @@ impl State {
 }
 
 impl Open {
-    /// Closes a connection of the address with most, if it has more than a newcomer with `own` would have. Proxies carry many clients.
-    fn take_from_largest(&mut self, own: usize) -> Option<()> {
+    /// The address with most connections, if it has more than a newcomer with `own` would have. Proxies carry many clients.
+    fn largest(&self, own: usize) -> Option<String> {
         let addresses = self.by_subject.iter().filter(|(subject, _)| !subject.is_empty());
         let (largest, _) = addresses.max_by_key(|(_, count)| **count).filter(|(_, count)| **count > own + 1)?;
-        let candidates = self.all.iter().filter(|(_, state)| state.subject == *largest);
-        let (id, _) = candidates.min_by_key(|(_, state)| state.got_on_ms.load(Ordering::Relaxed))?;
-        let id = *id;
+        Some(largest.clone())
+    }
+
+    /// The connection, of one address or of all, that has been in a state for longest, and at least since then.
+    fn oldest(&self, of: Option<&str>, at: fn(&State) -> Option<u64>, since: u64) -> Option<u64> {
+        let own = self.all.iter().filter(|(_, state)| of.is_none_or(|subject| subject == state.subject));
+        let times = own.filter_map(|(id, state)| Some((*id, at(state)?))).filter(|(_, at)| *at <= since);
+        times.min_by_key(|(_, at)| *at).map(|(id, _)| id)
+    }
+
+    /// Closes the connection of this address on which nothing got on for longest.
+    fn take_from(&mut self, subject: &str) -> Option<()> {
+        let id = self.oldest(Some(subject), |state| Some(state.got_on_ms.load(Ordering::Relaxed)), u64::MAX)?;
+        self.close(id)
+    }
+
+    fn close(&mut self, id: u64) -> Option<()> {
         self.remove(id)?.closed.cancel();
         Some(())
     }
@@ -170,11 +191,6 @@ impl Open {
 }
 
 impl Place {
-    /// Records that bytes were received or sent.
-    pub fn moved(&self) {
-        self.state.moved_ms.store(self.home.now_ms(), Ordering::Relaxed);
-    }
-
     /// Cancelled when the connection has to make room for another.
     pub fn closed(&self) -> CancellationToken {
         self.state.closed.clone()
@@ -265,7 +281,7 @@ mod tests {
     }
 
     fn age(place: &Place) {
-        place.state.moved_ms.store(0, Ordering::Relaxed);
+        place.state.got_on_ms.store(0, Ordering::Relaxed);
     }
 
     fn later(connections: Connections) -> Connections {
@@ -288,7 +304,25 @@ mod tests {
         assert_eq!(connections.count(), 2);
         assert!(connections.admit(peer(4)).is_none());
         drop(busy);
+        age(&first);
         assert!(connections.admit(peer(4)).is_some() && first.closed().is_cancelled());
+    }
+
+    #[test]
+    fn whoever_has_most_connections_loses_an_idle_one_before_those_who_pause() {
+        let connections = later(Connections::new(5, Vec::new()));
+        let polite = connections.admit(peer(1)).unwrap();
+        age(&polite);
+        let many: Vec<_> = (0..4).map(|_| connections.admit(peer(2)).unwrap()).collect();
+        many[3].state.got_on_ms.store(1, Ordering::Relaxed);
+        let _other = connections.admit(peer(3)).unwrap();
+        assert!(many[3].closed().is_cancelled() && !polite.closed().is_cancelled());
+        // Of those who have as few as a newcomer, whoever is idle for longest gives way.
+        drop(many);
+        let _others: Vec<_> = (4..7).map(|n| connections.admit(peer(n)).unwrap()).collect();
+        assert_eq!(connections.count(), 5);
+        connections.admit(peer(8)).unwrap();
+        assert!(polite.closed().is_cancelled());
     }
 
     #[test]

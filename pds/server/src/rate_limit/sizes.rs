@@ -45,25 +45,24 @@ impl Sizes {
     }
 
     fn within(limits: &Limits, upload: Option<u64>, memory: Option<u64>, files: Option<u64>) -> Self {
-        let part =
-            |of_16: u64, least: u64, most: u64| memory.map_or(most, |memory| memory / 16 * of_16).clamp(least, most);
+        let part = |of_16: u64, most: u64| memory.map_or(most, |memory| (memory / 16 * of_16).min(most));
         let by_memory = memory.map_or(4096, |memory| memory / (256 << 10)).min(4096);
         let by_files = files.map_or(u64::MAX, |files| files / 2);
         let connections = limits.connections.map_or(by_memory.min(by_files).max(16), u64::from);
-        let repo_bytes = memory.map_or(96 * MIB, |memory| (memory / 16 * 2).max(16 * MIB));
+        let repo_bytes = memory.map_or(96 * MIB, |memory| memory / 16 * 2);
         Self {
             connections: whole(connections),
             requests: whole((connections / 2).max(128)),
-            answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 16 * MIB, 64 * MIB))),
-            input_bytes: whole(part(1, 16 * MIB, 64 * MIB)),
+            answer_bytes: whole(limits.answer_memory.unwrap_or(part(1, 64 * MIB))),
+            input_bytes: whole(part(1, 64 * MIB)),
             blob_readers: whole(by_files / 4).clamp(16, 1024),
-            upload_bytes: whole(upload.unwrap_or(part(2, 16 * MIB, 128 * MIB))),
+            upload_bytes: whole(upload.unwrap_or(part(2, 128 * MIB))),
             repo_bytes: limits.repo_memory.unwrap_or(repo_bytes),
-            import_bytes: limits.import_memory.unwrap_or(part(5, 48 * MIB, 192 * MIB)),
+            import_bytes: limits.import_memory.unwrap_or(part(5, 192 * MIB)),
             spool_bytes: limits.export_spool,
             // Subscriptions that nobody reads must leave connections for requests.
             subscribers: whole(u64::from(limits.subscribers).min(connections.div_ceil(2))),
-            subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(1, 8 * MIB, 64 * MIB))),
+            subscriber_bytes: whole(limits.subscriber_memory.unwrap_or(part(1, 64 * MIB))),
         }
     }
 }
@@ -115,7 +114,7 @@ mod tests {
     /// MEMSUM: all of them at once, and what has no size of its own, fit into the container.
     #[test]
     fn defaults_leave_a_quarter_of_the_container_to_everything_else() {
-        for memory in [256 << 20, 512 << 20, 1 << 30] {
+        for memory in [64 << 20, 128 << 20, 160 << 20, 192 << 20, 256 << 20, 512 << 20, 1 << 30] {
             let sizes = Sizes::within(&UNSET, None, Some(memory), None);
             let parts = [sizes.answer_bytes, sizes.input_bytes, sizes.upload_bytes, sizes.subscriber_bytes];
             let sum = parts.iter().sum::<usize>() as u64 + sizes.repo_bytes + sizes.import_bytes;

@@ -80,6 +80,12 @@ impl Configured {
         let RemoteService { url, did } = remote?;
         Some(Self { service: Service::new(url, kind)?, did: did.clone() })
     }
+
+    /// `DID#FRAGMENT`, by which clients and scopes name it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.service.kind.fragment().map_or_else(|| self.did.to_string(), |fragment| format!("{}#{fragment}", self.did))
+    }
 }
 
 impl Kind {

@@ -30,6 +30,10 @@ async fn client(name: &str, task: &Value) -> Value {
     script(Path::new(&folder).join(name), task).await
 }
 
+/// Servers without an AppView have no preferences. This one is never asked.
+const APP_VIEW: [(&str, &str); 2] =
+    [("PDS_BSKY_APP_VIEW_URL", "http://127.0.0.1:1"), ("PDS_BSKY_APP_VIEW_DID", "did:web:view.test")];
+
 /// A server of its own name. Its mails are sent as they come.
 async fn server(database: Database, hostname: &str, mail: &Mailpit) -> TestPds {
     server_with(database, hostname, mail, &[]).await
@@ -39,7 +43,7 @@ async fn server(database: Database, hostname: &str, mail: &Mailpit) -> TestPds {
 async fn server_with(database: Database, hostname: &str, mail: &Mailpit, more: &[(&'static str, &str)]) -> TestPds {
     let mut settings = mail.settings();
     settings.extend([("PDS_HOSTNAME", hostname.to_owned()), ("PDS_SERVICE_HANDLE_DOMAINS", format!(".{hostname}"))]);
-    settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    settings.extend(APP_VIEW.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())));
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let pds = TestPds::with_directory_and(database, directory().1, &settings).await;
     let (mailer, shutdown) = (pds.app.emails.mailer().clone(), pds.app.shutdown.clone());
@@ -57,6 +61,7 @@ async fn reference(mail: &Mailpit) -> Peer {
     let mail = mail.settings();
     let mut settings =
         vec![("PDS_SERVICE_DID", "did:web:reference.test"), ("PDS_SERVICE_HANDLE_DOMAINS", ".reference.test")];
+    settings.extend(APP_VIEW);
     settings.extend(mail.iter().map(|(name, value)| (*name, value.as_str())));
     Peer::start(&settings).await
 }
@@ -92,6 +97,7 @@ async fn moves(sides: &[Value], mail: &Mailpit, rotation: Option<String>) {
         let moved = client("move.mjs", &task).await;
         // Each move adds a record.
         assert_eq!((&moved["did"], &moved["records"], &moved["blobs"]), (&json!(did), &json!(POSTS + at), &json!(1)));
+        assert_eq!(moved["preferences"], json!(["app.bsky.actor.defs#adultContentPref"]));
     }
 }
 

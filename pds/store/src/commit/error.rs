@@ -56,7 +56,7 @@ pub enum CommitError {
 pub struct OverQuota {
     /// The account of the commit.
     pub account_id: AccountId,
-    /// Bytes of its records and blobs.
+    /// Bytes of its records and blobs; after an import, if that is what is refused.
     pub used: u64,
     /// How many it may have.
     pub quota: u64,

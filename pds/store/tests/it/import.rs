@@ -77,7 +77,7 @@ async fn an_import_replaces_what_was_there(store: Store) {
         assert_eq!(record::visible(&store.db, alice.id, &path).await.unwrap(), None);
         assert_eq!(store.db.snapshot().await.unwrap().record(alice.id, &path).await.unwrap(), None);
     }
-    let mut import = staging.swap(prepared, T0).await.unwrap();
+    let mut import = staging.swap(prepared, 0, T0).await.unwrap();
     import.write(vec![RecordWrite::Update(put(&path(0), "new"))]).await.unwrap();
     import.write((1..41).map(|n| RecordWrite::Delete { path: path(n).parse().unwrap() }).collect()).await.unwrap();
     import.write(Vec::new()).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_import_replaces_what_was_there(store: Store) {
     tx.commit().await.unwrap();
     let (prepared, mut staging) = (alice.prepare(Vec::new()), begin(&store, &alice).await);
     staging.write(&prepared, vec![create(613)], T0).await.unwrap();
-    staging.swap(prepared, T0).await.unwrap().finish().await.unwrap();
+    staging.swap(prepared, 0, T0).await.unwrap().finish().await.unwrap();
     let (_, count, _, events) = state(&store, &alice).await;
     assert_eq!((count, events.len()), (574, 3));
 }
@@ -122,7 +122,7 @@ async fn nothing_is_left_of_an_import_that_fails(store: Store) {
     // The end is one transaction: if that fails, the import can be undone, too.
     let mut staging = begin(&store, &alice).await;
     staging.write(&prepared, (30..300).map(create).collect(), T0).await.unwrap();
-    let mut import = staging.swap(prepared, T0).await.unwrap();
+    let mut import = staging.swap(prepared, 0, T0).await.unwrap();
     import.write(vec![RecordWrite::Delete { path: path(0).parse().unwrap() }]).await.unwrap();
     import.write(vec![RecordWrite::Create(put("a.b.post/twin", &path(1)))]).await.unwrap_err();
     drop(import);
@@ -167,7 +167,7 @@ async fn an_import_keeps_nobody_from_writing_but_its_owner(store: Store) {
     let mut tx = store.begin().await;
     account::set_takedown(&mut tx, alice.id, Some("case 1")).await.unwrap();
     tx.commit().await.unwrap();
-    let error = staging.swap(prepared.clone(), T0).await.err().unwrap();
+    let error = staging.swap(prepared.clone(), 0, T0).await.err().unwrap();
     assert!(matches!(error, CommitError::Closed { .. }), "{error:?}");
     staging.undo().await.unwrap();
     let mut tx = store.begin().await;
@@ -194,13 +194,13 @@ async fn an_import_that_has_expired_is_undone_by_others(store: Store) {
     // It was only slow, and can neither go on nor end what others have begun since.
     assert!(matches!(dead.write(&prepared, vec![create(1)], T0).await, Err(Error::ImportLost { .. })));
     assert!(matches!(dead.prolong(T0 + 9 * LEASE).await, Err(Error::ImportLost { .. })));
-    assert!(matches!(dead.swap(prepared, T0).await.err().unwrap(), CommitError::Stale { .. }));
+    assert!(matches!(dead.swap(prepared, 0, T0).await.err().unwrap(), CommitError::Stale { .. }));
     alice.write(&replica, vec![create(1)]).await.unwrap();
     let mut next = Staging::begin(&replica, alice.id, "next", T0, T0 + LEASE).await.unwrap();
     let prepared = alice.prepare(Vec::new());
     next.write(&prepared, vec![create(2)], T0).await.unwrap();
     dead.undo().await.unwrap();
-    next.swap(prepared, T0).await.unwrap().finish().await.unwrap();
+    next.swap(prepared, 0, T0).await.unwrap().finish().await.unwrap();
     assert_eq!(listed(&store, &alice).await, 3);
     // The next one undoes it itself.
     let _dead = Staging::begin(&store.db, alice.id, "dead", T0, T0 + LEASE).await.unwrap();
@@ -235,7 +235,7 @@ async fn blobs_may_come_after_their_records(store: Store) {
     let second = picture("a.b.post/2", &["waiting", "new", "newer"]);
     staging.write(&prepared, vec![RecordWrite::Create(second)], T0).await.unwrap();
     staging.write(&prepared, vec![RecordWrite::Create(picture("a.b.post/3", &["new"]))], T0).await.unwrap();
-    let mut import = staging.swap(prepared, T0).await.unwrap();
+    let mut import = staging.swap(prepared, 0, T0).await.unwrap();
     import.write(vec![RecordWrite::Update(picture("a.b.post/1", &["kept"]))]).await.unwrap();
     import.finish().await.unwrap();
 

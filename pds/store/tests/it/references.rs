@@ -70,7 +70,7 @@ async fn references_are_written_and_removed_in_sets(store: Store) {
     let many = (0..3).map(|n| create(n, blobs(0, 500))).collect();
     staging.write(&prepared, many, T0).await.unwrap();
     let rev = prepared.rev;
-    let mut swap = staging.swap(prepared, T0).await.unwrap();
+    let mut swap = staging.swap(prepared, 0, T0).await.unwrap();
     swap.write(Vec::new()).await.unwrap();
     swap.finish().await.unwrap();
     alice.rev = rev;
@@ -95,7 +95,7 @@ async fn a_purge_removes_references_and_long_records_in_portions(store: Store) {
         staging.write(&prepared, vec![create(n, blobs(0, 1_000))], T0).await.unwrap();
     }
     alice.rev = prepared.rev;
-    staging.swap(prepared, T0).await.unwrap().finish().await.unwrap();
+    staging.swap(prepared, 0, T0).await.unwrap().finish().await.unwrap();
     for n in 5..11 {
         let long = Put { body: Bytes::from(vec![0; 3 << 20]), ..put(&path(n), "long") };
         alice.write(&store.db, vec![RecordWrite::Create(long)]).await.unwrap();

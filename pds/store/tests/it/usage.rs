@@ -13,7 +13,7 @@ on_both!(
     what_grows_beyond_the_quota_is_refused_and_nothing_else,
     of_a_batch_those_beyond_their_quotas_are_named,
     a_head_that_moved_without_a_count_is_counted_when_it_has_to_be,
-    an_import_leaves_no_count,
+    an_import_is_counted_and_held_to_the_quota,
     another_key_keeps_the_count,
 );
 
@@ -154,17 +154,21 @@ async fn a_head_that_moved_without_a_count_is_counted_when_it_has_to_be(store: S
     assert_eq!(records(&store, &alice).await, Some(100));
 }
 
-async fn an_import_leaves_no_count(store: Store) {
+async fn an_import_is_counted_and_held_to_the_quota(store: Store) {
     let mut alice = Alice::create(&store.db, "alice").await;
     alice.write(&store.db, vec![create("a.b.post/1", 80)]).await.unwrap();
     let commit = alice.prepare(Vec::new());
     let mut staging = Staging::begin(&store.db, alice.id, "token", T0, T0 + 1_000_000).await.unwrap();
     staging.write(&commit, vec![create("a.b.post/2", 20)], T0).await.unwrap();
     assert_eq!(usage::counted(&store.db, alice.id).await.unwrap().records, Some(80), "what is staged is not there yet");
+    // A blob that came after the first look at the quota counts.
+    upload(&store, &alice, 30).await;
+    let within = |quota| NewCommit { quota: Some(quota), ..commit.clone() };
+    let refused = staging.swap(within(129), 100, T0).await.err().unwrap();
+    let over = OverQuota { account_id: alice.id, used: 130, quota: 129 };
+    assert!(matches!(&refused, CommitError::OverQuota { accounts } if *accounts == [over]), "{refused}");
     alice.rev = commit.rev;
-    staging.swap(commit, T0).await.unwrap().finish().await.unwrap();
-    assert_eq!(records(&store, &alice).await, None);
-    assert_eq!(usage::counted(&store.db, alice.id).await.unwrap().records, Some(100));
+    staging.swap(within(130), 100, T0).await.unwrap().finish().await.unwrap();
     assert_eq!(records(&store, &alice).await, Some(100));
 }
 

@@ -104,8 +104,10 @@ impl From<CommitError> for Error {
             CommitError::Imported { .. }
             | CommitError::Stale { .. }
             | CommitError::Blobs { .. }
-            | CommitError::Uncounted { .. }
-            | CommitError::OverQuota { .. } => Self::Busy,
+            | CommitError::Uncounted { .. } => Self::Busy,
+            CommitError::OverQuota { accounts } => {
+                accounts.first().map_or(Self::Busy, |over| Self::OverQuota { wanted: over.used, quota: over.quota })
+            }
             CommitError::Store(error) => Self::Store(error),
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn replace(
     }
     let now = actors.now_us();
     let rev = actors.next_rev(now, floor(actor.repo.head.rev, content.rev, now));
-    let commit = sign(account, &actor, content, rev, now);
+    let commit = NewCommit { quota: account.quota(actors.parts().quota), ..sign(account, &actor, content, rev, now) };
     let (before, db) = (actor.repo.tree, &actors.parts().db);
     let size = Arc::new(Portions::new(db.dialect(), stored::head(db).await?));
     check_replaced(db, account.id, content, &before, actors.parts().import.max_replaced).await?;
@@ -92,7 +92,7 @@ async fn swap(
     commit: &NewCommit,
     (before, size): (&Tree, &Arc<Portions>),
 ) -> Result<(), Error> {
-    let mut swap = staging.swap(commit.clone(), actors.now_us()).await?;
+    let mut swap = staging.swap(commit.clone(), content.body_bytes, actors.now_us()).await?;
     let mut replaced = portions(content, before, Part::Replaced, size);
     while let Some(writes) = replaced.next().await {
         swap.write(writes?).await?;

@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
-use pds_store::{
-    account::Account,
-    background, blob,
-    commit::Staging,
-    usage::{self, Usage},
-};
+use pds_store::{account::Account, background, blob, commit::Staging, usage};
 use uuid::Uuid;
 
 use super::{
@@ -57,13 +52,11 @@ impl Actors {
         .await
     }
 
-    /// Refuses a repository that makes the account grow beyond its quota.
+    /// Refuses a repository that makes the account grow beyond its quota, before anything of it is stored. What comes meanwhile is counted at the end.
     async fn check_quota(&self, account: &Account, body_bytes: u64) -> Result<(), Error> {
         let Some(quota) = account.quota(self.parts().quota) else { return Ok(()) };
-        let Usage { records, blobs } = usage::counted(&self.parts().db, account.id).await?;
-        let wanted = body_bytes.saturating_add(blobs);
-        let is_growing = body_bytes > records.unwrap_or_default();
-        if is_growing && wanted > quota { Err(Error::OverQuota { wanted, quota }) } else { Ok(()) }
+        let used = usage::counted(&self.parts().db, account.id).await?;
+        Ok(used.check(account.id, body_bytes, quota)?)
     }
 
     async fn import_content(&self, account: &Account, content: &Arc<Content>) -> Result<(), Error> {

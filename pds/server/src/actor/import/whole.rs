@@ -101,7 +101,7 @@ impl Whole {
     /// # Errors
     /// When the database cannot be written.
     pub async fn swap(&self, staging: &Staging, id: AccountId, now_us: i64) -> Result<Swap, CommitError> {
-        staging.swap(self.commit(id), now_us).await
+        staging.swap(self.commit(id), self.content.body_bytes, now_us).await
     }
 
     fn commit(&self, id: AccountId) -> NewCommit {

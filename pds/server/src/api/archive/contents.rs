@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::write::{Archive, Stopped};
 use crate::{
     account::preference::visible,
+    actor::export::Measured,
     api::{
         inactive,
         invite::views_with_ends,
@@ -36,7 +37,6 @@ pub(super) struct Contents {
     account: Account,
     account_file: Value,
     preferences: Value,
-    repo_bytes: u64,
     manifest: Value,
 }
 
@@ -68,7 +68,6 @@ impl Contents {
             account_file: account_file(app, account, now).await?,
             preferences: json!({"preferences": preferences}),
             account: account.clone(),
-            repo_bytes,
             manifest,
         })
     }
@@ -77,7 +76,7 @@ impl Contents {
     pub(super) async fn send<E: std::error::Error + 'static>(
         self,
         app: &App,
-        repository: impl Stream<Item = Result<Bytes, E>> + Send,
+        repository: Measured<impl Stream<Item = Result<Bytes, E>> + Send>,
         archive: Archive,
     ) {
         let did = self.account.did.clone();
@@ -95,12 +94,15 @@ impl Contents {
     async fn send_all<E: std::error::Error + 'static>(
         mut self,
         app: &App,
-        repository: impl Stream<Item = Result<Bytes, E>> + Send,
+        repository: Measured<impl Stream<Item = Result<Bytes, E>> + Send>,
         archive: Archive,
     ) -> Result<(), Stopped> {
         archive.json("account.json", &self.account_file).await?;
         archive.json("preferences.json", &self.preferences).await?;
-        archive.file("repo.car", self.repo_bytes, Box::pin(repository)).await?;
+        let Measured { bytes, file, place, .. } = repository;
+        archive.file("repo.car", bytes, Box::pin(file)).await?;
+        // What follows may take hours, and is no export of a repository to whoever waits for one.
+        drop(place);
         let Blobs { count, bytes, missing, listed } = self.send_blobs(app, &archive).await?;
         self.manifest["blobs"] = json!({"count": count, "bytes": bytes});
         self.manifest["missing"] = json!({"count": missing, "blobs": listed});

@@ -31,7 +31,8 @@ use crate::{
 /// The media type of tar files.
 const TAR: &str = "application/x-tar";
 
-/// An answer with the archive of an account. It counts as an export of a repository, and as a blob that is read.
+/// An answer with the archive of an account. It counts as an export of a repository until the repository is sent, and as a blob that is read
+/// to its end.
 ///
 /// # Errors
 /// 503 if too many exports run or too many blobs are being read; or the repository cannot be loaded.
@@ -46,10 +47,7 @@ pub(super) async fn answer(app: &App, account: &Account, client: &Client) -> Res
     let (sender, receiver) = mpsc::channel(AHEAD);
     let archive = Archive::new(sender, reader, app.clock.now_s());
     let app = app.clone();
-    tokio::spawn(async move {
-        let _place = repository.place;
-        contents.send(&app, repository.file, archive).await;
-    });
+    tokio::spawn(async move { contents.send(&app, repository, archive).await });
     let name = account.did.as_str().replace(':', "-");
     let headers = [
         (header::CONTENT_TYPE, TAR.to_owned()),

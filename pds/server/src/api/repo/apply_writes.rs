@@ -1,12 +1,11 @@
 use axum::extract::State;
-use pds_repo::{Cid, MAX_WRITES};
+use pds_repo::{Action, Cid, MAX_WRITES};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CommitMeta, Preparation, apply, own_repo, uri};
 use crate::{
-    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,

@@ -1,12 +1,11 @@
 use axum::extract::State;
-use pds_repo::Cid;
+use pds_repo::{Action, Cid};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Preparation, Written, own_repo, write_one};
 use crate::{
-    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,

@@ -1,11 +1,10 @@
 use axum::extract::State;
-use pds_repo::Cid;
+use pds_repo::{Action, Cid};
 use pds_syntax::{AtIdentifier, Nsid, RecordKey, RepoPath};
 use serde::{Deserialize, Serialize};
 
 use super::{CommitMeta, apply, own_repo};
 use crate::{
-    account::scopes::Action,
     actor::write::Change,
     app::App,
     auth::Access,

@@ -145,7 +145,12 @@ async fn calls_of_the_app_view_need_its_name() {
     let client = limited(&pds, &alice, "reader", &[&scope]).await;
     let allowed = client.query("app.bsky.feed.getPosts", &[("uris", "at://did:web:a.test/app.bsky.feed.post/a")]).await;
     assert_ne!(allowed.error().1, "ScopeMissingError", "{}", allowed.body);
-    assert_eq!(missing(&client.query("app.bsky.feed.getLikes", &[]).await), "rpc:app.bsky.feed.getLikes?aud=*");
+    let refused = |fragment: &str| format!("rpc:app.bsky.feed.getLikes?aud={APP_VIEW}#{fragment}");
+    assert_eq!(missing(&client.query("app.bsky.feed.getLikes", &[]).await), refused("bsky_appview"));
+    // Another service of the same DID is another service.
+    let other = format!("rpc:app.bsky.feed.getLikes?aud={APP_VIEW}%23other");
+    let client = limited(&pds, &alice, "other", &[&other]).await;
+    assert_eq!(missing(&client.query("app.bsky.feed.getLikes", &[]).await), refused("bsky_appview"));
 }
 
 on_both!(of_each_method_a_limited_session_may_call_what_its_permission_says, |pds| async move {

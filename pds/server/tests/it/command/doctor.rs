@@ -7,7 +7,7 @@ use super::{
     SECRETS,
     process::{Pds, free_ports, print, run},
 };
-use crate::harness::{Database, Redis, certificate};
+use crate::harness::{Database, Redis, certificate, variable};
 
 /// A relay that knows this host.
 async fn relay(known: &'static str) -> String {
@@ -46,10 +46,6 @@ async fn doctor(folder: &std::path::Path, variables: &[(&str, &str)]) -> (Vec<Va
 /// Levels of the findings about a subject.
 fn levels<'a>(found: &'a [Value], subject: &str) -> Vec<&'a str> {
     found.iter().filter(|one| one["subject"] == subject).map(|one| one["level"].as_str().unwrap()).collect()
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see CONTRIBUTING.md"))
 }
 
 #[tokio::test]

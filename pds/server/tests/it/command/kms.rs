@@ -14,13 +14,9 @@ use super::{
     SECRETS,
     process::{Pds, print, run},
 };
-use crate::harness::{Answer, Mailpit, Person, Proxy, Way, send};
+use crate::harness::{Answer, Mailpit, Person, Proxy, Way, send, variable};
 
 const HANDLE: &str = "com.atproto.identity.updateHandle";
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see CONTRIBUTING.md"))
-}
 
 /// The ID of a new key.
 async fn key(spec: KeySpec) -> String {

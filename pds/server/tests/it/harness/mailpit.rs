@@ -12,7 +12,7 @@ use pds_store::{account, email_token::Purpose};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Person, TestPds};
+use super::{Person, TestPds, variable};
 
 /// The sender of a test's mails.
 pub(crate) const FROM: &str = "Test PDS <noreply@pds.test>";
@@ -200,10 +200,6 @@ pub(crate) fn certificate(folder: &Path) -> [String; 2] {
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which starts a server"))
 }
 
 impl Drop for Mailpit {

@@ -59,6 +59,12 @@ pub(crate) use upstream::{APP_VIEW, Upstream, raw};
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
+/// A variable of the environment that says where something is that tests need.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which installs and starts what tests need"))
+}
+
 /// A server, or one of several replicas of it.
 pub(crate) struct TestPds {
     pub(crate) app: App,

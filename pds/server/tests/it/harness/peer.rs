@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{ADMIN_PASSWORD, free_port};
+use super::{ADMIN_PASSWORD, free_port, variable};
 
 /// How long it may take to start; Node loads some hundred packages, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -91,9 +91,4 @@ fn node() -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
     })
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which installs and starts what tests need"))
 }

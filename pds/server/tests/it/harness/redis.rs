@@ -47,7 +47,8 @@ impl Redis {
         self.ask(&["keys", "*"]).lines().map(str::to_owned).filter(|key| !key.is_empty()).collect()
     }
 
-    fn ask(&self, command: &[&str]) -> String {
+    /// What `redis-cli` prints.
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
         let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(command).output();
         String::from_utf8(output.expect("redis-tools is installed: e2e/cluster/packages").stdout)
             .unwrap()
@@ -55,15 +56,9 @@ impl Redis {
             .to_owned()
     }
 
-    /// The output of `redis-cli`.
-    pub(crate) fn cli(&self, arguments: &[&str]) -> String {
-        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     /// Connections, without the one that asks.
     pub(crate) fn clients(&self) -> usize {
-        self.cli(&["CLIENT", "LIST"]).lines().filter(|line| !line.contains(" cmd=client")).count()
+        self.ask(&["CLIENT", "LIST"]).lines().filter(|line| !line.contains(" cmd=client")).count()
     }
 
     pub(crate) fn kill(&mut self) {

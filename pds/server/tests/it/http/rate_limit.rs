@@ -257,7 +257,7 @@ async fn a_crowd_opens_more_connections_to_redis_up_to_the_limit() {
         let rounds = AtomicUsize::new(0);
         let crowd = async || {
             let round = rounds.fetch_add(1, Ordering::Relaxed);
-            redis.cli(&["CLIENT", "PAUSE", "500"]);
+            redis.ask(&["CLIENT", "PAUSE", "500"]);
             // Each is a client whom Redis knows nothing of yet.
             let clients: Vec<_> = (0..100).map(|n| format!("2001:db8:{round:x}:{n:x}::1")).collect();
             for answer in futures::future::join_all(clients.iter().map(|client| read(&pds, client))).await {

@@ -7,10 +7,11 @@ use super::{
     write::write,
 };
 use crate::{
-    AccountId, Db, Error, Result,
+    AccountId, Db, Error, Result, account,
     column::digest_bytes,
     commit::{CommitError, NewCommit, RecordWrite, moved::why_not_moved},
     source::{execute, on},
+    usage,
 };
 
 /// The value of `repo.closed` of a deactivated account, which may be one that moves here.
@@ -77,15 +78,21 @@ impl Staging {
     }
 
     /// Moves the head. The staged records are the repository when [`Swap::finish`] has returned; before that, records that were there
-    /// before are changed and deleted by [`Swap::write`]. `at` is now, in microseconds.
+    /// before are changed and deleted by [`Swap::write`]. `record_bytes` is the size of all records of the repository that comes; `at` is now, in
+    /// microseconds. With a quota, uploads to the account wait until the transaction ends.
     ///
     /// # Errors
-    /// [`CommitError::Closed`] if the account was taken down or suspended meanwhile, [`CommitError::Stale`] if the import has expired and was undone.
-    pub async fn swap(&self, commit: NewCommit, at: i64) -> Result<Swap, CommitError> {
-        const SQL: &str = "update repo set rev = $4, commit_cid = $5, data_cid = $6, commit_bytes = $7, import_token = null, \
-                           import_until = null where account_id = $1 and import_token = $2 and rev = $3 and closed <= 1 \
-                           returning closed";
+    /// [`CommitError::Closed`] if the account was taken down or suspended meanwhile, [`CommitError::OverQuota`] with what it would have,
+    /// [`CommitError::Stale`] if the import has expired and was undone.
+    pub async fn swap(&self, commit: NewCommit, record_bytes: u64, at: i64) -> Result<Swap, CommitError> {
+        const SQL: &str = "update repo set rev = $4, commit_cid = $5, data_cid = $6, commit_bytes = $7, record_bytes = $8, \
+                           bytes_rev = $4, import_token = null, import_until = null \
+                           where account_id = $1 and import_token = $2 and rev = $3 and closed <= 1 returning closed";
         let mut tx = self.db.begin().await?;
+        if let Some(quota) = commit.quota {
+            account::lock(&mut tx, self.id).await?;
+            usage::get(&mut tx, self.id).await?.check(self.id, record_bytes, quota)?;
+        }
         let swapped: Option<(i16,)> = on!(&mut tx, conn => sqlx::query_as(SQL)
             .bind(self.id.0)
             .bind(&*self.token)
@@ -94,6 +101,7 @@ impl Staging {
             .bind(digest_bytes(&commit.commit))
             .bind(digest_bytes(&commit.data))
             .bind(&*commit.commit_bytes)
+            .bind(i64::try_from(record_bytes).unwrap_or(i64::MAX))
             .fetch_optional(conn))
         .map_err(Error::during("swap head of account", self.id))?;
         let Some((closed,)) = swapped else {
