@@ -59,6 +59,12 @@ impl Disk {
         self.location.join(&key.as_str()[..2]).join(key.as_str())
     }
 
+    fn look(&self) -> Result<()> {
+        fs::metadata(&self.location).map_err(Error::failed("health", self.location.display()))?;
+        let probe = DeletedOnDrop(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
+        fs::File::create_new(probe.path()).map(drop).map_err(Error::failed("health", self.tmp_location.display()))
+    }
+
     async fn open_file(&self, key: &BlobKey) -> Result<File> {
         File::open(self.path(key)).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NotFound { key: key.clone() },
@@ -102,15 +108,12 @@ impl BlobStore for Disk {
     /// Creates and deletes an empty file, because a full or read-only disk can still be read. One look at a time: each keeps a thread as long as
     /// the disk does not answer.
     async fn health(&self) -> Result<()> {
-        let (looks, location) = (self.looks.clone(), self.location.clone());
-        let probe = DeletedOnDrop(Some(self.tmp_location.join(format!("health.{}", Uuid::new_v4().simple()))));
-        let place = looks.acquire_owned().await;
+        let (disk, place) = (self.clone(), self.looks.clone().acquire_owned().await);
         let looked = blocking(move || {
             let _place = place;
-            fs::metadata(location)?;
-            fs::File::create_new(probe.path()).map(drop)
+            Ok(disk.look())
         });
-        looked.await.map_err(Error::failed("health", self.location.display()))
+        looked.await.map_err(Error::failed("health", self.location.display()))?
     }
 
     async fn sweep(&self, begun_before: SystemTime) -> Result<u64> {

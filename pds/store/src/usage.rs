@@ -7,7 +7,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     AccountId, Db, Error, Result, Source,
-    commit::{CommitError, OverQuota},
     source::{execute, on},
 };
 
@@ -30,16 +29,11 @@ impl Usage {
         self.records.unwrap_or_default().saturating_add(self.blobs)
     }
 
-    /// Refuses an imported repository, whose records have so many bytes, if the account grew beyond its quota by it.
-    ///
-    /// # Errors
-    /// [`CommitError::OverQuota`] with what the account would have.
-    pub fn check(self, account_id: AccountId, record_bytes: u64, quota: u64) -> Result<(), CommitError> {
-        let used = record_bytes.saturating_add(self.blobs);
-        if used <= quota || record_bytes <= self.records.unwrap_or_default() {
-            return Ok(());
-        }
-        Err(CommitError::OverQuota { accounts: vec![OverQuota { account_id, used, quota }] })
+    /// What the account would have if its records had so many bytes, if it grew beyond the quota by that.
+    #[must_use]
+    pub fn beyond(self, quota: u64, record_bytes: u64) -> Option<u64> {
+        let wanted = record_bytes.saturating_add(self.blobs);
+        (wanted > quota && record_bytes > self.records.unwrap_or_default()).then_some(wanted)
     }
 }
 

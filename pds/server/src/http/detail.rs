@@ -34,6 +34,8 @@ const SHARED: Duration = Duration::from_secs(1);
 const MAIL_SHARED: Duration = Duration::from_secs(60);
 /// The part of a volume that must be free, in percent.
 const FREE_PERCENT: u64 = 5;
+/// Looks at volumes under way: one at most, since each keeps a thread as long as a volume does not answer.
+static VOLUMES: Semaphore = Semaphore::const_new(1);
 
 /// The last state of the parts, and since when the server runs.
 pub struct Probes {
@@ -45,13 +47,9 @@ pub struct Probes {
 struct Last {
     report: Option<(Instant, Report)>,
     mail: Option<(Instant, Probe)>,
-    /// Looks at volumes under way: one at most, since each keeps a thread as long as a volume does not answer.
-    volumes: Looks,
     /// By part: when it last failed, and why.
     errors: HashMap<&'static str, Value>,
 }
-
-struct Looks(Arc<Semaphore>);
 
 #[derive(Clone)]
 struct Report {
@@ -76,12 +74,6 @@ impl Probes {
     #[must_use]
     pub fn new() -> Self {
         Self { began: Instant::now(), last: Arc::default() }
-    }
-}
-
-impl Default for Looks {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
     }
 }
 
@@ -123,7 +115,7 @@ pub async fn health(State(app): State<App>, Extension(probes): Extension<Arc<Pro
 async fn look(app: &App, last: &mut Last) -> Report {
     let mail = last.mail.take().filter(|(at, _)| at.elapsed() < MAIL_SHARED);
     let (database, blob_store, redis, sequencer, disk, mail) =
-        tokio::join!(database(app), blob_store(app), redis(app), sequencer(app), disk(app, &last.volumes), async {
+        tokio::join!(database(app), blob_store(app), redis(app), sequencer(app), disk(app), async {
             match mail {
                 Some((at, probe)) => (at, probe),
                 None => (Instant::now(), mail_servers(app).await),
@@ -242,7 +234,7 @@ fn lives(app: &App, task: &str) -> Result<(), String> {
 }
 
 /// The volumes that this process writes to.
-async fn disk(app: &App, looks: &Looks) -> Probe {
+async fn disk(app: &App) -> Probe {
     let mut folders = vec![("temporary files", std::env::temp_dir())];
     if app.db.dialect() == Dialect::Sqlite {
         folders.push(("database", app.settings.service.data_directory.clone()));
@@ -253,7 +245,7 @@ async fn disk(app: &App, looks: &Looks) -> Probe {
     let mut volumes = Vec::new();
     let probe = Probe::of(async {
         // While an earlier look hangs, this one waits without a thread.
-        let place = looks.0.clone().acquire_owned().await;
+        let place = VOLUMES.acquire().await;
         let asked = tokio::task::spawn_blocking(move || {
             let _place = place;
             folders.into_iter().map(volume).collect::<Vec<_>>()

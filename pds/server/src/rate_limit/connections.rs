@@ -90,13 +90,9 @@ impl Connections {
         let mut open = self.open();
         let own = open.by_subject.get(&subject).copied().unwrap_or(0);
         let is_greedy = !is_proxy && own >= self.0.of_one;
-        if is_greedy {
-            self.make_room(&mut open, Some(&subject))?;
-        } else if open.all.len() >= self.0.max {
-            let largest = open.largest(own);
-            let idle = largest.as_deref().and_then(|largest| self.close_idle(&mut open, largest));
-            let any = || self.make_room(&mut open, None);
-            idle.or_else(any).or_else(|| open.take_from(largest.as_deref()?))?;
+        if is_greedy || open.all.len() >= self.0.max {
+            let id = self.victim(&open, Some(&*subject).filter(|_| is_greedy), own)?;
+            open.remove(id)?.closed.cancel();
         }
         let (busy, sockets, closed) = (AtomicUsize::default(), AtomicUsize::default(), CancellationToken::new());
         let got_on_ms = AtomicU64::new(self.now_ms());
@@ -115,16 +111,13 @@ impl Connections {
         self.open().all.len()
     }
 
-    /// Closes the connection that has been idle or stuck for longest, of one address or of all.
-    fn make_room(&self, open: &mut Open, of: Option<&str>) -> Option<()> {
-        let idle = open.oldest(of, State::idle_since, self.before(BRIEF));
-        let id = idle.or_else(|| open.oldest(of, State::stuck_since, self.before(STUCK)))?;
-        open.close(id)
-    }
-
-    fn close_idle(&self, open: &mut Open, of: &str) -> Option<()> {
-        let id = open.oldest(Some(of), State::idle_since, self.before(BRIEF))?;
-        open.close(id)
+    /// The connection that gives way, of one address or of all, to a newcomer that has `own` connections.
+    fn victim(&self, open: &Open, of: Option<&str>, own: usize) -> Option<u64> {
+        let idle = |of| open.oldest(of, State::idle_since, self.before(BRIEF));
+        let stuck = || open.oldest(of, State::stuck_since, self.before(STUCK));
+        let largest = if of.is_none() { open.largest(own) } else { None };
+        let of_largest = || open.oldest(Some(largest?), |state| Some(state.got_on()), u64::MAX);
+        largest.and_then(|largest| idle(Some(largest))).or_else(|| idle(of)).or_else(stuck).or_else(of_largest)
     }
 
     fn before(&self, time: Duration) -> u64 {
@@ -143,21 +136,25 @@ impl Connections {
 impl State {
     fn idle_since(&self) -> Option<u64> {
         let is_idle = self.busy.load(Ordering::Relaxed) == 0 && self.sockets.load(Ordering::Relaxed) == 0;
-        is_idle.then(|| self.got_on_ms.load(Ordering::Relaxed))
+        is_idle.then(|| self.got_on())
     }
 
     fn stuck_since(&self) -> Option<u64> {
         let is_socket = self.sockets.load(Ordering::Relaxed) > 0;
-        (!is_socket).then(|| self.got_on_ms.load(Ordering::Relaxed))
+        (!is_socket).then(|| self.got_on())
+    }
+
+    fn got_on(&self) -> u64 {
+        self.got_on_ms.load(Ordering::Relaxed)
     }
 }
 
 impl Open {
     /// The address with most connections, if it has more than a newcomer with `own` would have. Proxies carry many clients.
-    fn largest(&self, own: usize) -> Option<String> {
+    fn largest(&self, own: usize) -> Option<&str> {
         let addresses = self.by_subject.iter().filter(|(subject, _)| !subject.is_empty());
         let (largest, _) = addresses.max_by_key(|(_, count)| **count).filter(|(_, count)| **count > own + 1)?;
-        Some(largest.clone())
+        Some(largest)
     }
 
     /// The connection, of one address or of all, that has been in a state for longest, and at least since then.
@@ -165,17 +162,6 @@ impl Open {
         let own = self.all.iter().filter(|(_, state)| of.is_none_or(|subject| subject == state.subject));
         let times = own.filter_map(|(id, state)| Some((*id, at(state)?))).filter(|(_, at)| *at <= since);
         times.min_by_key(|(_, at)| *at).map(|(id, _)| id)
-    }
-
-    /// Closes the connection of this address on which nothing got on for longest.
-    fn take_from(&mut self, subject: &str) -> Option<()> {
-        let id = self.oldest(Some(subject), |state| Some(state.got_on_ms.load(Ordering::Relaxed)), u64::MAX)?;
-        self.close(id)
-    }
-
-    fn close(&mut self, id: u64) -> Option<()> {
-        self.remove(id)?.closed.cancel();
-        Some(())
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<State>> {
@@ -245,6 +231,8 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        // It is idle from now on, however long the request took.
+        self.0.got_on();
         self.0.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

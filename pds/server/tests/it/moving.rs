@@ -17,7 +17,7 @@ use pds_store::account;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{ADMIN_PASSWORD, Answer, Database, Mailpit, Peer, TestPds, TlsFront, Upstream, script, send},
+    harness::{ADMIN_PASSWORD, APP_VIEW, Answer, Database, Mailpit, Peer, TestPds, TlsFront, Upstream, script, send},
     server::directory::directory,
 };
 
@@ -31,8 +31,8 @@ async fn client(name: &str, task: &Value) -> Value {
 }
 
 /// Servers without an AppView have no preferences. This one is never asked.
-const APP_VIEW: [(&str, &str); 2] =
-    [("PDS_BSKY_APP_VIEW_URL", "http://127.0.0.1:1"), ("PDS_BSKY_APP_VIEW_DID", "did:web:view.test")];
+const UNASKED: [(&str, &str); 2] =
+    [("PDS_BSKY_APP_VIEW_URL", "http://127.0.0.1:1"), ("PDS_BSKY_APP_VIEW_DID", APP_VIEW)];
 
 /// A server of its own name. Its mails are sent as they come.
 async fn server(database: Database, hostname: &str, mail: &Mailpit) -> TestPds {
@@ -43,7 +43,7 @@ async fn server(database: Database, hostname: &str, mail: &Mailpit) -> TestPds {
 async fn server_with(database: Database, hostname: &str, mail: &Mailpit, more: &[(&'static str, &str)]) -> TestPds {
     let mut settings = mail.settings();
     settings.extend([("PDS_HOSTNAME", hostname.to_owned()), ("PDS_SERVICE_HANDLE_DOMAINS", format!(".{hostname}"))]);
-    settings.extend(APP_VIEW.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())));
+    settings.extend(UNASKED.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())));
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let pds = TestPds::with_directory_and(database, directory().1, &settings).await;
     let (mailer, shutdown) = (pds.app.emails.mailer().clone(), pds.app.shutdown.clone());
@@ -61,7 +61,7 @@ async fn reference(mail: &Mailpit) -> Peer {
     let mail = mail.settings();
     let mut settings =
         vec![("PDS_SERVICE_DID", "did:web:reference.test"), ("PDS_SERVICE_HANDLE_DOMAINS", ".reference.test")];
-    settings.extend(APP_VIEW);
+    settings.extend(UNASKED);
     settings.extend(mail.iter().map(|(name, value)| (*name, value.as_str())));
     Peer::start(&settings).await
 }

@@ -56,7 +56,7 @@ impl Actors {
     async fn check_quota(&self, account: &Account, body_bytes: u64) -> Result<(), Error> {
         let Some(quota) = account.quota(self.parts().quota) else { return Ok(()) };
         let used = usage::counted(&self.parts().db, account.id).await?;
-        Ok(used.check(account.id, body_bytes, quota)?)
+        used.beyond(quota, body_bytes).map_or(Ok(()), |wanted| Err(Error::OverQuota { wanted, quota }))
     }
 
     async fn import_content(&self, account: &Account, content: &Arc<Content>) -> Result<(), Error> {

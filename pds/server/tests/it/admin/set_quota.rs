@@ -163,7 +163,7 @@ on_both!(an_import_keeps_within_the_quota, |pds| async move {
     for n in 0..10 {
         alice.create("com.example.thing", json!({"n": n, "text": "x".repeat(1_000)})).await.ok();
     }
-    let car = alice.car().await;
+    let (car, written) = (alice.car().await, usage(&pds, &alice).await.0);
     let rkeys = alice
         .query("com.atproto.repo.listRecords", &[("repo", &alice.did), ("collection", "com.example.thing")])
         .await
@@ -181,10 +181,16 @@ on_both!(an_import_keeps_within_the_quota, |pds| async move {
     let refused = import().await;
     assert!(message(&refused).contains("at most 5000 are allowed"), "{}", refused.body);
     alice.create("com.example.thing", json!({"text": "the repository takes writes"})).await.ok();
+    // Uploads that come while it is stored count, and what is stored counts for them.
+    set(&pds, &alice, json!(written + 150)).await;
+    let uploads = futures::future::join_all((0..4).map(|n| alice.upload(vec![n; 100], "text/plain")));
+    tokio::join!(import(), uploads);
+    let (records, blobs) = usage(&pds, &alice).await;
+    assert!(records + blobs <= written + 150, "{records} + {blobs}");
     set(&pds, &alice, json!(20_000)).await;
     // It lacks this one: what an import deletes is the owner's to decide before.
     import().await.ok();
-    // After an import the records are counted when it matters.
+    assert_eq!(usage(&pds, &alice).await.0, written, "as many bytes as commits have counted of the same records");
     message(&alice.create("com.example.thing", json!({"text": "x".repeat(10_000)})).await);
     alice.create("com.example.thing", json!({"text": "x".repeat(1_000)})).await.ok();
     assert!((11_000..12_500).contains(&usage(&pds, &alice).await.0));

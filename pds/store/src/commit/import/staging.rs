@@ -9,7 +9,7 @@ use super::{
 use crate::{
     AccountId, Db, Error, Result, account,
     column::digest_bytes,
-    commit::{CommitError, NewCommit, RecordWrite, moved::why_not_moved},
+    commit::{CommitError, NewCommit, OverQuota, RecordWrite, moved::why_not_moved},
     source::{execute, on},
     usage,
 };
@@ -91,7 +91,9 @@ impl Staging {
         let mut tx = self.db.begin().await?;
         if let Some(quota) = commit.quota {
             account::lock(&mut tx, self.id).await?;
-            usage::get(&mut tx, self.id).await?.check(self.id, record_bytes, quota)?;
+            if let Some(used) = usage::get(&mut tx, self.id).await?.beyond(quota, record_bytes) {
+                return Err(CommitError::OverQuota { accounts: vec![OverQuota { account_id: self.id, used, quota }] });
+            }
         }
         let swapped: Option<(i16,)> = on!(&mut tx, conn => sqlx::query_as(SQL)
             .bind(self.id.0)
