@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     SECRETS,
-    process::{Pds, free_ports, print, run},
+    process::{Pds, print, run},
 };
-use crate::harness::{Database, Redis, certificate, variable};
+use crate::harness::{Database, Redis, certificate, free_port, variable};
 
 /// A relay that knows this host.
 async fn relay(known: &'static str) -> String {
@@ -113,7 +113,7 @@ async fn a_host_that_works_has_no_failures() {
 #[tokio::test]
 async fn each_fault_is_named_with_what_to_do() {
     let (folder, relay) = (tempfile::tempdir().unwrap(), relay("another.example").await);
-    let [port, nobody] = free_ports();
+    let [port, nobody] = [free_port(), free_port()];
     let (port, plc) = (port.to_string(), format!("http://127.0.0.1:{nobody}"));
     let smtp = format!("smtp://user:hunter2@127.0.0.1:{nobody}?tls=none");
     let redis = format!("redis://user:hunter2@127.0.0.1:{nobody}");

@@ -2,13 +2,14 @@
 
 use std::{
     io::Write,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use reqwest::{Method, RequestBuilder};
+
+use crate::harness::free_port;
 
 /// A server that is ready. Killed when dropped.
 pub(crate) struct Pds {
@@ -48,12 +49,6 @@ pub(crate) fn print(folder: &Path, arguments: &[&str], variables: &[(&str, &str)
     child.wait_with_output().unwrap()
 }
 
-/// Different ones that nobody listens on just now.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 impl Pds {
     /// `pds serve` in `folder`, once it is ready.
     pub(crate) async fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
@@ -64,7 +59,7 @@ impl Pds {
 
     /// `pds serve` in `folder`, as soon as it is a process. Its log goes behind what is there.
     pub(crate) fn spawn(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let [port, metrics_port] = free_ports();
+        let [port, metrics_port] = [free_port(), free_port()];
         let mut serve = command(folder, &["serve"], variables);
         serve.env("PDS_PORT", port.to_string()).env("PDS_METRICS_PORT", metrics_port.to_string());
         let log = folder.join("log");

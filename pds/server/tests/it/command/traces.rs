@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{
     SECRETS,
-    process::{Pds, free_ports, run},
+    process::{Pds, run},
 };
-use crate::harness::{Collector, Database, Place, TestPds, Traced, Upstream, send};
+use crate::harness::{Collector, Database, Place, TestPds, Traced, Upstream, free_port, send};
 
 const PARENT: &str = "00f067aa0ba902b7";
 
@@ -133,7 +133,7 @@ async fn a_request_is_one_trace_through_sql_and_s3_and_on_to_the_app_view() {
 #[tokio::test]
 async fn a_collector_that_is_away_costs_a_warning_and_is_found_again() {
     // AL-OBS-5
-    let ([port], folder) = (free_ports(), tempfile::tempdir().unwrap());
+    let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
     let endpoint = format!("http://127.0.0.1:{port}/");
     let settings = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::command::process::free_ports;
+use crate::harness::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,7 +33,7 @@ impl Postgres {
         let mut initdb_command = as_owner(&programs.join("initdb"), folder.path());
         let output = initdb_command.args(initdb.split(' ')).arg(folder.path().join("data")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let [port] = free_ports();
+        let port = free_port();
         let server = serve(&programs, folder.path(), port);
         let postgres = Self { programs, folder, port, server };
         postgres.ready();

@@ -2,7 +2,6 @@
 
 use std::{
     io::Write,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -12,7 +11,7 @@ use pds_store::{account, email_token::Purpose};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Person, TestPds, variable};
+use super::{Person, TestPds, free_port, variable};
 
 /// The sender of a test's mails.
 pub(crate) const FROM: &str = "Test PDS <noreply@pds.test>";
@@ -196,10 +195,6 @@ pub(crate) fn certificate(folder: &Path) -> [String; 2] {
         path.display().to_string()
     };
     [write("tls.crt", made.cert.pem()), write("tls.key", made.signing_key.serialize_pem())]
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Drop for Mailpit {

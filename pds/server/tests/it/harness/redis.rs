@@ -1,11 +1,13 @@
 //! A Redis of a test's own, which can be killed and started again.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use super::free_port;
 
 pub(crate) struct Redis {
     port: u16,
@@ -14,7 +16,7 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut redis = Self { port, child: None };
         redis.run();
         redis
